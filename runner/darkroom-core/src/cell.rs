@@ -1,0 +1,144 @@
+//! A cell: one level of every factor of the matrix, with a stable readable id.
+//!
+//! Knows the factors and how ids are spelt; not how a matrix is expanded ([`crate::manifest`]) or run.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Instruction set a function is built for and runs on. Spelt as the Lambda API spells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Architecture {
+    #[serde(rename = "x86_64")]
+    X86_64,
+    Arm64,
+}
+
+/// What starts a stage: the runner's own call, or the S3 notification of its input object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Trigger {
+    /// The runner invokes each stage and waits for its answer.
+    Direct,
+    /// An upload starts the chain; each stage's output object starts the next.
+    S3,
+}
+
+/// What a stage is fed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Input {
+    /// Its predecessor's output, as the variant wrote it.
+    Chained,
+    /// The reference implementation's output of the stage before: the same bytes for every variant.
+    Reference,
+}
+
+/// Which start kind counts; verified per invocation from the platform's Init Duration, never assumed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Start {
+    Warm,
+    Cold,
+}
+
+macro_rules! spelt {
+    ($($ty:ident { $($variant:ident => $text:literal),+ $(,)? })+) => {$(
+        impl $ty {
+            /// Every level, in declaration order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+            /// The spelling used in manifests, ids and tables.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+        }
+        impl fmt::Display for $ty {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.pad(self.as_str()) }
+        }
+    )+};
+}
+spelt! {
+    Architecture { X86_64 => "x86_64", Arm64 => "arm64" }
+    Trigger { Direct => "direct", S3 => "s3" }
+    Input { Chained => "chained", Reference => "reference" }
+    Start { Warm => "warm", Cold => "cold" }
+}
+
+/// The stable, readable name of a cell, for example `pillow.arm64.1024mb.photos.s3.warm.c1`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CellId(String);
+
+impl CellId {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for CellId {
+    fn from(id: String) -> Self {
+        Self(id)
+    }
+}
+
+impl fmt::Display for CellId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// One point of the matrix.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Cell {
+    pub variant: String,
+    pub architecture: Architecture,
+    /// Lambda `MemorySize` in MB, 128..=10240.
+    pub memory_mb: u32,
+    pub image_set: String,
+    pub trigger: Trigger,
+    pub input: Input,
+    pub start: Start,
+    /// Pipelines of this cell under way at once, at least 1.
+    pub concurrency: u32,
+}
+
+impl Cell {
+    /// Returns the id: the levels in declaration order, joined by dots.
+    ///
+    /// `input` is spelt only when it is `reference`, because `chained` is what a pipeline does.
+    pub fn id(&self) -> CellId {
+        let input = match self.input {
+            Input::Chained => "",
+            Input::Reference => ".reference",
+        };
+        CellId(format!(
+            "{}.{}.{}mb.{}.{}{input}.{}.c{}",
+            self.variant, self.architecture, self.memory_mb, self.image_set, self.trigger, self.start, self.concurrency
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_made_of_the_levels_in_order() {
+        let mut cell = Cell {
+            variant: "pillow".into(),
+            architecture: Architecture::Arm64,
+            memory_mb: 1024,
+            image_set: "photos".into(),
+            trigger: Trigger::S3,
+            input: Input::Chained,
+            start: Start::Warm,
+            concurrency: 1,
+        };
+        assert_eq!(cell.id().as_str(), "pillow.arm64.1024mb.photos.s3.warm.c1");
+        cell.trigger = Trigger::Direct;
+        cell.input = Input::Reference;
+        assert_eq!(cell.id().as_str(), "pillow.arm64.1024mb.photos.direct.reference.warm.c1");
+    }
+}

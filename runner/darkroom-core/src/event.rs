@@ -1,0 +1,243 @@
+//! The facts of a run: what was observed, in the order it was observed.
+//!
+//! Execution emits [`Event`]s; the journal stores them one a line, the display shows them, tests assert on them.
+//! Conclusions (costs, statistics, which attempt counts) are never facts: they are derived from these by `aggregate`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cell::{Cell, CellId};
+
+/// Version of the journal's lines. Raised whenever a field is added, removed or changes meaning.
+///
+/// A reader refuses a newer major number; unknown fields of the same version do not exist.
+pub const JOURNAL_VERSION: u32 = 1;
+
+/// Something that happened during a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// First line of every journal.
+    RunStarted(RunStarted),
+    /// The run was taken up again, after an interruption or for some cells only.
+    RunResumed { at: String, cells: Vec<CellId> },
+    /// Facts of these cells so far no longer count: they are being measured anew (`--cell`).
+    CellsSuperseded { at: String, cells: Vec<CellId> },
+    /// A function is deployed and what runs is what was packaged (`code_sha256` as Lambda reports it).
+    FunctionDeployed(FunctionDeployed),
+    InvocationFinished(Invocation),
+    PipelineFinished(PipelinePass),
+    OutputChecked(OutputCheck),
+    /// Every planned repetition has been measured or has failed for good.
+    RunFinished { at: String },
+    /// The run stopped early and can be resumed.
+    RunInterrupted { at: String, reason: String },
+}
+
+/// What a run is: its whole resolved configuration and where it runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunStarted {
+    pub journal_version: u32,
+    pub run_id: String,
+    /// UTC, RFC 3339 with milliseconds, as every `at`.
+    pub at: String,
+    pub experiment: String,
+    pub pipeline: String,
+    /// Stage names in order.
+    pub stages: Vec<String>,
+    pub seed: u64,
+    /// `local` or `aws`.
+    pub target: String,
+    pub region: String,
+    /// How the target isolates handlers, for example `userns+cgroup1`; on AWS `firecracker`.
+    pub isolation: String,
+    /// sha256 of the resolved manifest, hex.
+    pub manifest_sha256: String,
+    pub repetitions: u32,
+    pub warm_up: u32,
+    pub deployments: u32,
+    /// `interleaved` or `sequential`.
+    pub order: String,
+    /// Cells in matrix order with what their variants say of themselves.
+    pub cells: Vec<PlannedCell>,
+    /// Images of every image set used, in order.
+    pub image_sets: BTreeMap<String, Vec<String>>,
+    /// Host facts: `cpu_model`, `cores`, `memory_mb`, `kernel`, `os`.
+    pub machine: BTreeMap<String, String>,
+    pub darkroom_version: String,
+}
+
+/// One cell of the plan as the journal remembers it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlannedCell {
+    pub id: CellId,
+    #[serde(flatten)]
+    pub cell: Cell,
+    /// LLM that wrote the variant, where one did.
+    pub model: Option<String>,
+    /// Which independent sample of that model's answers.
+    pub sample: Option<u32>,
+    /// Why this target can't run the cell; `None` when it can.
+    pub not_runnable: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FunctionDeployed {
+    pub at: String,
+    pub function: String,
+    pub variant: String,
+    pub architecture: crate::cell::Architecture,
+    pub memory_mb: u32,
+    pub deployment: u32,
+    pub stage: String,
+    pub runtime: String,
+    pub handler: String,
+    /// Lambda's CodeSha256 (base64 of sha256 of the zip); equal to the zip on disk.
+    pub code_sha256: String,
+    /// Layers' sha256, base64, in order.
+    pub layers_sha256: Vec<String>,
+    pub code_bytes: u64,
+}
+
+/// How an invocation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    Ok,
+    /// The function raised, exited, ran out of memory: Lambda answered with FunctionError.
+    FunctionError,
+    /// Lambda ended it at the function's timeout.
+    Timeout,
+    /// Lambda refused it (429).
+    Throttled,
+    /// The call itself failed: no answer, or an API error.
+    CallError,
+}
+
+impl Status {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::FunctionError => "function_error",
+            Self::Timeout => "timeout",
+            Self::Throttled => "throttled",
+            Self::CallError => "call_error",
+        }
+    }
+}
+
+/// Which repetition of which cell a fact belongs to.
+///
+/// `attempt` counts from 1: a repetition that was cut off, or was not the start kind its cell asked for, is done
+/// again under the next number; only the last attempt counts.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct PassKey {
+    pub cell_id: CellId,
+    /// From 1.
+    pub deployment: u32,
+    pub image: String,
+    /// Warm-ups are numbered apart from repetitions, both from 1.
+    pub warm_up: bool,
+    pub repetition: u32,
+    pub attempt: u32,
+}
+
+/// One invocation of one stage function, ended in whatever way.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Invocation {
+    #[serde(flatten)]
+    pub pass: PassKey,
+    pub stage: String,
+    /// From 0.
+    pub stage_index: u32,
+    pub function: String,
+    /// Position in the run's order of execution, from 0, over all sessions of the run.
+    pub sequence: u64,
+    /// When the schedule released it, UTC.
+    pub scheduled_at: String,
+    /// Just before the call was sent, UTC.
+    pub started_at: String,
+    /// Runner's monotonic clock, from just before sending to the answer, ms.
+    pub client_ms: f64,
+    pub status: Status,
+    pub error_type: Option<String>,
+    pub error: Option<String>,
+    pub request_id: Option<String>,
+    /// The platform's REPORT line; `None` when none arrived.
+    pub report: Option<Report>,
+    /// Log stream, which Lambda keeps one of per environment (`faas.instance`).
+    pub environment_id: Option<String>,
+    pub code_sha256: String,
+    pub bytes_in: Option<u64>,
+    pub bytes_out: Option<u64>,
+    /// Time the handler claims for itself, ms. Never used as a duration.
+    pub handler_reported_ms: Option<f64>,
+}
+
+/// What Lambda's REPORT line says of one invocation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    pub duration_ms: f64,
+    pub billed_ms: u64,
+    pub memory_mb: u32,
+    pub max_memory_mb: u32,
+    /// Present exactly when the start was cold.
+    pub init_ms: Option<f64>,
+}
+
+/// One image through the whole pipeline once (or, with `input = "reference"`, through every stage independently).
+///
+/// Written after the pass's last invocation: a pass without it was cut off and is done again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PipelinePass {
+    #[serde(flatten)]
+    pub pass: PassKey,
+    pub started_at: String,
+    /// From just before the first call (or the source PUT) to the final object first seen, runner's monotonic clock,
+    /// s. `None` when the pipeline broke or its stages ran independently.
+    pub turnaround_s: Option<f64>,
+    /// How late `turnaround_s` can be at most: the poll interval, 0 for direct calls.
+    pub resolution_ms: f64,
+    pub complete: bool,
+    /// First stage that did not end well.
+    pub failed_stage: Option<String>,
+    /// This attempt had a start its cell did not ask for, so the repetition is done again.
+    pub wrong_start: bool,
+}
+
+/// One check of one stage's output against the contract.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OutputCheck {
+    #[serde(flatten)]
+    pub pass: PassKey,
+    pub stage: String,
+    pub stage_index: u32,
+    /// sha256 of the output object, hex; `None` when there was none.
+    pub output_sha256: Option<String>,
+    pub input_sha256: Option<String>,
+    pub verdict: Verdict,
+}
+
+/// What the contract says of one output. Produced by `darkroom-contract`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    pub pass: bool,
+    /// First failed check in the contract's order, for example `wrong size`; `None` when it passed.
+    pub reason: Option<String>,
+    /// The failure in words, with what was expected and found.
+    pub detail: Option<String>,
+    pub format: Option<String>,
+    pub mode: Option<String>,
+    pub width: Option<u32>,
+    pub height: Option<u32>,
+    pub mse: Option<f64>,
+    /// `None` also when the images are equal (`mse` is 0).
+    pub psnr_db: Option<f64>,
+    pub ssim: Option<f64>,
+    pub max_abs: Option<f64>,
+    pub mean_out: Option<f64>,
+    pub mean_reference: Option<f64>,
+    pub levels: Option<u32>,
+    pub orientation: Option<String>,
+}

@@ -1,0 +1,110 @@
+//! The manifest: what to compare, how often, where.
+//!
+//! TOML text → [`Manifest`], or every mistake in it at once, each with its place in the text.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::cell::{Architecture, Input, Start, Trigger};
+
+/// A valid manifest with every default filled in: serialised, it is the run's `manifest.toml`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    pub experiment: Experiment,
+    pub target: Target,
+    pub matrix: Matrix,
+    pub repetitions: Repetitions,
+    pub schedule: Schedule,
+    pub budget: Budget,
+    pub output: Output,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Experiment {
+    pub name: String,
+    /// Folder under `experiments/` that holds `pipeline.toml`.
+    pub pipeline: String,
+    pub seed: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Cloud {
+    Local,
+    Aws,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Target {
+    pub cloud: Cloud,
+    pub region: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Matrix {
+    pub variants: Vec<String>,
+    pub architectures: Vec<Architecture>,
+    pub memory_mb: Vec<u32>,
+    pub image_sets: Vec<String>,
+    pub trigger: Vec<Trigger>,
+    pub input: Vec<Input>,
+    pub start: Vec<Start>,
+    pub concurrency: Vec<u32>,
+    pub exclude: Vec<Levels>,
+    pub include: Vec<Levels>,
+}
+
+/// Some levels, one per named factor: a cell matches when it has all of them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Levels {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub architecture: Option<Architecture>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_mb: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_set: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<Trigger>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input: Option<Input>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start: Option<Start>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<u32>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Repetitions {
+    pub count: u32,
+    pub warm_up: u32,
+    pub deployments: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// Blocks: every (cell, image) once, in a fresh seeded order, then the next block.
+    Interleaved,
+    /// One cell after another, as declared.
+    Sequential,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Schedule {
+    pub order: Order,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Budget {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usd: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub minutes: Option<f64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Output {
+    pub dir: String,
+}
