@@ -10,4 +10,5 @@ pub mod cell;
 pub mod event;
 pub mod manifest;
 pub mod pipeline;
+pub mod report_line;
 pub mod variant;
