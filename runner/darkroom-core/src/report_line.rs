@@ -18,7 +18,8 @@ pub fn parse_tail(log_tail: &str, request_id: &str) -> Option<Report> {
 pub fn parse_line(line: &str) -> Option<(String, Report)> {
     let mut fields = line.strip_prefix("REPORT ")?.split('\t').map(str::trim);
     let request_id = fields.next()?.strip_prefix("RequestId: ")?.to_owned();
-    let (mut duration_ms, mut billed_ms, mut memory_mb, mut max_memory_mb, mut init_ms) = (None, None, None, None, None);
+    let (mut duration_ms, mut billed_ms, mut memory_mb, mut max_memory_mb, mut init_ms) =
+        (None, None, None, None, None);
     for field in fields {
         let Some((name, value)) = field.split_once(": ") else { continue };
         match name {
