@@ -250,7 +250,7 @@ pub struct OutputCheck {
 }
 
 /// What the contract says of one output. Produced by `darkroom-contract`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
     pub pass: bool,
     /// First failed check in the contract's order, for example `wrong size`; `None` when it passed.
