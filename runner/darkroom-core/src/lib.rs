@@ -11,5 +11,6 @@ pub mod cost;
 pub mod event;
 pub mod manifest;
 pub mod pipeline;
+pub mod report_line;
 pub mod statistics;
 pub mod variant;
