@@ -544,9 +544,9 @@ mod tests {
     #[test]
     fn a_column_is_named_once_in_its_table_and_ends_in_its_unit() {
         for table in TABLES {
-            let mut names = HashSet::new();
+            let mut seen = HashSet::new();
             for column in table.columns {
-                assert!(names.insert(column.name), "{}.{} twice", table.name, column.name);
+                assert!(seen.insert(column.name), "{}.{} twice", table.name, column.name);
                 let suffix = match column.unit {
                     "ms" => "_ms",
                     "s" => "_s",
