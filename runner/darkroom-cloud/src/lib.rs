@@ -1,1 +1,4 @@
-//! stub
+//! An embedded, loopback-only local cloud: Lambda, S3, CloudWatch, Logs. Knows nothing of experiments.
+
+pub mod lambda;
+pub mod sandbox;

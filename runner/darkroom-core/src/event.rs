@@ -21,18 +21,29 @@ pub enum Event {
     /// First line of every journal.
     RunStarted(RunStarted),
     /// The run was taken up again, after an interruption or for some cells only.
-    RunResumed { at: String, cells: Vec<CellId> },
+    RunResumed {
+        at: String,
+        cells: Vec<CellId>,
+    },
     /// Facts of these cells so far no longer count: they are being measured anew (`--cell`).
-    CellsSuperseded { at: String, cells: Vec<CellId> },
+    CellsSuperseded {
+        at: String,
+        cells: Vec<CellId>,
+    },
     /// A function is deployed and what runs is what was packaged (`code_sha256` as Lambda reports it).
     FunctionDeployed(FunctionDeployed),
     InvocationFinished(Invocation),
     PipelineFinished(PipelinePass),
     OutputChecked(OutputCheck),
     /// Every planned repetition has been measured or has failed for good.
-    RunFinished { at: String },
+    RunFinished {
+        at: String,
+    },
     /// The run stopped early and can be resumed.
-    RunInterrupted { at: String, reason: String },
+    RunInterrupted {
+        at: String,
+        reason: String,
+    },
 }
 
 /// What a run is: its whole resolved configuration and where it runs.
