@@ -1,3 +1,5 @@
-//! stub
+//! An embedded, loopback-only local cloud: Lambda, S3, CloudWatch, Logs. Knows nothing of experiments.
 
+pub mod lambda;
 pub mod python;
+pub mod sandbox;

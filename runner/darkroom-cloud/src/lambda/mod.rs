@@ -1,0 +1,3 @@
+//! Lambda: the execution environments that run handlers.
+
+pub mod environment;
