@@ -7,8 +7,10 @@
 //! directory listings come in as arguments. This crate's `clippy.toml` enforces it.
 
 pub mod cell;
+pub mod cost;
 pub mod event;
 pub mod manifest;
 pub mod pipeline;
 pub mod report_line;
+pub mod statistics;
 pub mod variant;
