@@ -7,7 +7,9 @@
 //! directory listings come in as arguments. This crate's `clippy.toml` enforces it.
 
 pub mod cell;
+pub mod data_file;
 pub mod event;
+pub mod image_set;
 pub mod manifest;
 pub mod pipeline;
 pub mod variant;
