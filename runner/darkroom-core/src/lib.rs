@@ -12,4 +12,5 @@ pub mod event;
 pub mod image_set;
 pub mod manifest;
 pub mod pipeline;
+pub mod report_line;
 pub mod variant;
