@@ -8,7 +8,9 @@
 
 pub mod cell;
 pub mod cost;
+pub mod data_file;
 pub mod event;
+pub mod image_set;
 pub mod manifest;
 pub mod pipeline;
 pub mod report_line;
