@@ -6,8 +6,13 @@
 //! Nothing here does I/O, reads a clock or the environment, or names a cloud SDK or Polars: text, time, seeds and
 //! directory listings come in as arguments. This crate's `clippy.toml` enforces it.
 
+pub mod capability;
 pub mod cell;
 pub mod event;
 pub mod manifest;
+pub mod matrix;
 pub mod pipeline;
+pub mod plan;
+pub mod schedule;
+pub mod selection;
 pub mod variant;
