@@ -2,10 +2,14 @@
 //!
 //! TOML text → [`Manifest`], or every mistake in it at once, each with its place in the text.
 
+mod known;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::cell::{Architecture, Input, Start, Trigger};
+
+pub use self::known::{Known, KnownImageSet, KnownPipeline, KnownVariant};
 
 /// A valid manifest with every default filled in: serialised, it is the run's `manifest.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -107,4 +111,67 @@ pub struct Budget {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Output {
     pub dir: String,
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    //! A manifest and a world for other rooms' tests: variants `pillow` and `rust`, two stages, two images.
+
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::pipeline::{Format, Load, OutputSpec, Pipeline, Stage};
+    use crate::variant::{Build, Variant};
+
+    pub(crate) fn manifest(variants: &[&str], memory_mb: &[u32]) -> Manifest {
+        Manifest {
+            experiment: Experiment { name: "test".into(), pipeline: "image-pipeline".into(), seed: 562 },
+            target: Target { cloud: Cloud::Local, region: "us-east-1".into() },
+            matrix: crate::matrix::tests::matrix(variants, memory_mb),
+            repetitions: Repetitions { count: 3, warm_up: 1, deployments: 1 },
+            schedule: Schedule { order: Order::Interleaved },
+            budget: Budget::default(),
+            output: Output { dir: "outputs".into() },
+        }
+    }
+
+    pub(crate) fn known() -> Known {
+        let variant = |runtime: &str| KnownVariant {
+            variant: Some(Variant {
+                description: String::new(),
+                runtime: runtime.into(),
+                architectures: Architecture::ALL.to_vec(),
+                build: Build::Python { requirements: None },
+                handlers: ["greyscale", "resize"].map(|stage| (stage.into(), format!("{stage}.handler"))).into(),
+                model: None,
+                sample: None,
+            }),
+            faults: vec![],
+        };
+        let stage = |name: &str, timeout_s| Stage {
+            name: name.into(),
+            load: Load::Cpu,
+            timeout_s,
+            output: OutputSpec { format: Format::Png },
+        };
+        let pipeline = Pipeline {
+            name: "image-pipeline".into(),
+            description: String::new(),
+            stages: vec![stage("greyscale", 10), stage("resize", 20)],
+        };
+        let photos = KnownImageSet { images: vec!["a.png".into(), "b.jpg".into()], faults: vec![] };
+        Known {
+            variants: [("pillow", "python3.13"), ("rust", "provided.al2023")]
+                .map(|(name, runtime)| (name.to_owned(), variant(runtime)))
+                .into(),
+            pipelines: BTreeMap::from([(
+                "image-pipeline".into(),
+                KnownPipeline {
+                    pipeline: Some(pipeline),
+                    faults: vec![],
+                    image_sets: BTreeMap::from([("photos".into(), photos)]),
+                },
+            )]),
+        }
+    }
 }
