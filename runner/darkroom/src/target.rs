@@ -43,6 +43,16 @@ pub struct Target {
     _lock: Option<File>,
 }
 
+/// Where a run happens, as its journal says it.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// `local` or `aws`.
+    pub name: &'static str,
+    pub region: String,
+    /// How handlers are isolated.
+    pub isolation: String,
+}
+
 /// Returns what a target can run, without starting it.
 pub fn capability(cloud: Cloud) -> Capability {
     match cloud {
@@ -108,6 +118,16 @@ impl Target {
             cloud: Some(cloud),
             _lock: free.then_some(lock),
         })
+    }
+
+    /// What the journal says of where a run happens.
+    pub fn facts(&self) -> Facts {
+        Facts { name: self.name, region: self.region.clone(), isolation: self.isolation.clone() }
+    }
+
+    /// The functions' execution role. The local cloud checks no roles, so any well-formed ARN serves.
+    pub fn role_arn(&self) -> String {
+        format!("arn:aws:iam::{}:role/darkroom", darkroom_cloud::ACCOUNT_ID)
     }
 
     /// For calls that are not measured: the SDK retries what may pass.

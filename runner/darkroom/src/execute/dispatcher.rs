@@ -99,14 +99,7 @@ impl Dispatcher {
     }
 
     fn repetition(&self, planned: &PlannedPass) -> Repetition {
-        let cell = &self.bench.setup.cells[planned.cell];
-        Repetition {
-            cell_id: cell.id.clone(),
-            deployment: planned.deployment,
-            image: cell.images[planned.image].name.clone(),
-            warm_up: planned.warm_up,
-            repetition: planned.repetition,
-        }
+        self.bench.setup.cells[planned.cell].repetition(planned)
     }
 
     fn out_of_time(&self) -> bool {
