@@ -8,11 +8,16 @@
 
 pub mod capability;
 pub mod cell;
+pub mod cost;
+pub mod data_file;
 pub mod event;
+pub mod image_set;
 pub mod manifest;
 pub mod matrix;
 pub mod pipeline;
 pub mod plan;
+pub mod report_line;
 pub mod schedule;
 pub mod selection;
+pub mod statistics;
 pub mod variant;

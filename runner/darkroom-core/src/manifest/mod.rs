@@ -120,8 +120,33 @@ pub(crate) mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::pipeline::{Format, Load, OutputSpec, Pipeline, Stage};
+    use crate::pipeline::Pipeline;
     use crate::variant::{Build, Variant};
+
+    const PIPELINE: &str = r#"
+name = "image-pipeline"
+description = "two stages"
+
+[[stages]]
+name = "greyscale"
+load = "cpu"
+timeout_s = 10
+input = { formats = ["png"], mode = "rgb8" }
+output = { format = "png", mode = "grey16", bits = 10, size = "unchanged" }
+operations = [{ greyscale = { luma = "bt601", bits = 10 } }]
+check = { max_abs = 1 }
+prompt = "grey"
+
+[[stages]]
+name = "resize"
+load = "cpu"
+timeout_s = 20
+input = { formats = ["png"], mode = "grey16", bits = 10 }
+output = { format = "png", mode = "grey16", bits = 10, size = "800x600" }
+operations = [{ resize = { width = 800, height = 600, filter = "lanczos3" } }]
+check = { min_psnr_db = 40 }
+prompt = "small"
+"#;
 
     pub(crate) fn manifest(variants: &[&str], memory_mb: &[u32]) -> Manifest {
         Manifest {
@@ -148,17 +173,7 @@ pub(crate) mod tests {
             }),
             faults: vec![],
         };
-        let stage = |name: &str, timeout_s| Stage {
-            name: name.into(),
-            load: Load::Cpu,
-            timeout_s,
-            output: OutputSpec { format: Format::Png },
-        };
-        let pipeline = Pipeline {
-            name: "image-pipeline".into(),
-            description: String::new(),
-            stages: vec![stage("greyscale", 10), stage("resize", 20)],
-        };
+        let pipeline = Pipeline::parse("pipeline.toml", PIPELINE).expect("the fixture is right");
         let photos = KnownImageSet { images: vec!["a.png".into(), "b.jpg".into()], faults: vec![] };
         Known {
             variants: [("pillow", "python3.13"), ("rust", "provided.al2023")]

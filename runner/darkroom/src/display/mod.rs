@@ -1,6 +1,7 @@
 //! The only rooms that print.
 
 pub mod diagnostics;
+pub mod progress;
 
 use std::io::{self, IsTerminal, Write};
 
@@ -15,6 +16,11 @@ pub fn answer(text: &str) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
+}
+
+/// Writes a line for people to stderr. Nothing can be done if stderr is gone, so that is ignored.
+pub fn note(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
 /// Whether colours suit this stream: it is a terminal, and the user did not decline them (<https://no-color.org>).
