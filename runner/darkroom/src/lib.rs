@@ -5,8 +5,10 @@
 
 pub mod cli;
 pub mod command;
+pub mod deploy;
 pub mod display;
 pub mod exit;
+pub mod package;
 
 use std::process::ExitCode;
 

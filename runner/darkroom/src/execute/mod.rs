@@ -60,7 +60,6 @@ pub struct Setup {
     pub region: String,
     pub pipeline: Pipeline,
     pub cells: Vec<CellUnderTest>,
-    pub warm_up: u32,
     /// `budget.minutes`, counted from the start of this session.
     pub time_budget: Option<Duration>,
 }
