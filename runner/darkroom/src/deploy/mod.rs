@@ -68,7 +68,7 @@ pub struct Settings {
 pub struct DeployedFunction {
     pub name: String,
     pub arn: String,
-    /// CodeSha256 as Lambda reports it; equal to the zip's on disk.
+    /// `CodeSha256` as Lambda reports it; equal to the zip's on disk.
     pub code_sha256: String,
     /// `OUTPUT_PREFIX`: where its outputs land in the bucket, ends with `/`.
     pub output_prefix: String,
@@ -93,7 +93,7 @@ pub struct Counts {
 
 /// Makes every function of `want` exist as packaged, several at once, and returns them.
 ///
-/// Calls `on_event` once for each function, as soon as Lambda reports the CodeSha256 of the zip on disk for it.
+/// Calls `on_event` once for each function, as soon as Lambda reports the `CodeSha256` of the zip on disk for it.
 /// Nothing is uploaded for what is already there. The first error ends it; what was done until then stays, tagged, and
 /// the next deployment goes on from it.
 pub async fn deploy(

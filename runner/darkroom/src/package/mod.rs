@@ -4,7 +4,12 @@
 //! Same inputs, same bytes, on any machine and day; cached by content under `.darkroom/packages/`. Knows nothing of
 //! clouds, accounts or function names.
 
+mod build;
+mod cargo;
+mod describe;
 mod error;
+mod layer;
+mod zip;
 
 use std::path::{Path, PathBuf};
 
@@ -38,7 +43,7 @@ pub struct LayerPackage {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Archive {
     pub zip: PathBuf,
-    /// base64 of the sha256 of the zip: what Lambda calls CodeSha256.
+    /// base64 of the sha256 of the zip: what Lambda calls `CodeSha256`.
     pub sha256_base64: String,
     /// Size of the zip, bytes.
     pub bytes: u64,
@@ -61,6 +66,21 @@ pub struct Request {
 /// `cache_dir` is `.darkroom` of the project: what is there already is not built again. Makes every package or says
 /// of each that can't be made why.
 pub fn packages(cache_dir: &Path, requests: &[Request]) -> Result<Vec<Package>, Vec<PackageError>> {
-    let _ = (cache_dir, requests);
-    todo!("build.rs, by 19:25")
+    let results: Vec<Result<Package, PackageError>> = std::thread::scope(|scope| {
+        let one = |request| move || build::package(cache_dir, request);
+        let workers: Vec<_> = requests.iter().map(|request| scope.spawn(one(request))).collect();
+        workers
+            .into_iter()
+            .map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    });
+    let mut packages = Vec::new();
+    let mut errors = Vec::new();
+    for result in results {
+        match result {
+            Ok(package) => packages.push(package),
+            Err(error) => errors.push(error),
+        }
+    }
+    if errors.is_empty() { Ok(packages) } else { Err(errors) }
 }
