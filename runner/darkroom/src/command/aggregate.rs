@@ -10,6 +10,7 @@ use darkroom_tables::Summary;
 use crate::cli::{AggregateArgs, Globals};
 use crate::display::{self, terminal};
 use crate::exit::{Failure, Outcome};
+use crate::project::Project;
 use crate::record::{complete, read};
 
 /// Prices that every project has; used where a region has no table of its own.
@@ -19,18 +20,18 @@ pub fn run(args: &AggregateArgs, globals: Globals) -> Result<Outcome, Failure> {
     let path = args.run.canonicalize().map_err(|error| {
         Failure::wrong_request(miette::miette!("cannot open the run {}: {error}", args.run.display()))
     })?;
-    let root = path.ancestors().find(|folder| folder.join("experiments").is_dir()).unwrap_or(&path).to_owned();
-    tables(&path, &root, globals)
+    let project = Project::of(&path.join("manifest.toml")).or_else(|_| Project::here()).ok();
+    tables(&path, project.as_ref(), globals)
 }
 
 /// Makes every table of the run at `path` and shows its summary.
-pub fn tables(path: &Path, root: &Path, globals: Globals) -> Result<Outcome, Failure> {
+pub fn tables(path: &Path, project: Option<&Project>, globals: Globals) -> Result<Outcome, Failure> {
     let journal = path.join("journal.ndjson");
     let first = read(&journal).and_then(|mut facts| facts.next().transpose()).map_err(Failure::wrong_request)?;
     let Some(Event::RunStarted(run)) = first else {
         return Err(Failure::wrong_request(miette::miette!("{} holds no run", journal.display())));
     };
-    let prices = prices(root, &run.region)?;
+    let prices = prices(project, &run.region)?;
     let facts = complete(&journal).map_err(Failure::wrong_request)?;
     let summary = darkroom_tables::aggregate(facts, &prices, path)
         .map_err(|error| Failure::broken(miette::miette!("the tables could not be made: {error}")))?;
@@ -50,13 +51,9 @@ fn show(summary: &Summary, globals: Globals) -> Result<(), Failure> {
     display::answer(&terminal::summary(summary, look))
 }
 
-/// Reads the region's price table, or the default one where the project has none for it.
-fn prices(root: &Path, region: &str) -> Result<PriceTable, Failure> {
-    let path = root.join("experiments/prices").join(format!("{region}.toml"));
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => DEFAULT_PRICES.to_owned(),
-        Err(error) => return Err(Failure::wrong_request(miette::miette!("cannot read {}: {error}", path.display()))),
-    };
-    PriceTable::parse(&text).map_err(|error| Failure::wrong_request(miette::miette!("{}: {error}", path.display())))
+/// Returns the region's price table, or the default one where the project has none for it.
+fn prices(project: Option<&Project>, region: &str) -> Result<PriceTable, Failure> {
+    let text = project.and_then(|project| project.price_table(region)).unwrap_or_else(|| DEFAULT_PRICES.to_owned());
+    PriceTable::parse(&text)
+        .map_err(|error| Failure::wrong_request(miette::miette!("experiments/prices/{region}.toml: {error}")))
 }

@@ -14,13 +14,17 @@ pub fn run(args: &ResumeArgs, globals: Globals) -> Result<Outcome, Failure> {
         Some(run) => run.clone(),
         None => latest_unfinished(Path::new("outputs"))?,
     };
-    let run = run.canonicalize().map_err(|error| {
-        Failure::wrong_request(miette::miette!("cannot open the run {}: {error}", run.display()))
-    })?;
-    let Loaded { root, manifest, known } = project::load_run(&run)?;
+    let run = run
+        .canonicalize()
+        .map_err(|error| Failure::wrong_request(miette::miette!("cannot open the run {}: {error}", run.display())))?;
+    let loaded = project::load_with(&run.join("manifest.toml"), &[]).map_err(Failure::wrong_request)?;
+    let Loaded { project, manifest, known } = loaded;
     let capability = target::capability(manifest.target.cloud);
     let begin = Begin::GoOn { run };
-    session::run(&Job { root: &root, manifest: &manifest, known: &known, capability: &capability, begin }, globals)
+    session::run(
+        &Job { project: &project, manifest: &manifest, known: &known, capability: &capability, begin },
+        globals,
+    )
 }
 
 /// Finds the newest run under `outputs` whose journal has no end. Run ids begin with their time, so they sort by it.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use darkroom_core::cell::CellId;
+use darkroom_core::manifest::Override;
 use darkroom_core::plan::Plan;
 use darkroom_core::selection::Selection;
 
@@ -16,12 +17,14 @@ use crate::session::{self, Begin, Job};
 use crate::target;
 
 pub fn run(args: &RunArgs, globals: Globals) -> Result<Outcome, Failure> {
-    let Loaded { root, mut manifest, known } = project::load(&args.manifest)?;
-    if let Some(dir) = &args.output_dir {
-        manifest.output.dir = dir.display().to_string();
-    }
+    let mut overrides = project::overrides(&args.manifest);
+    overrides.extend(
+        args.output_dir.iter().map(|dir| Override::option("--output-dir", "output.dir", &dir.display().to_string())),
+    );
+    let loaded = project::load_with(&args.manifest.manifest, &overrides).map_err(Failure::wrong_request)?;
+    let Loaded { project, manifest, known } = loaded;
     let capability = target::capability(manifest.target.cloud);
-    let mut job = Job { root: &root, manifest: &manifest, known: &known, capability: &capability, begin: ANEW };
+    let mut job = Job { project: &project, manifest: &manifest, known: &known, capability: &capability, begin: ANEW };
     job.begin = begin(&job, args, globals)?;
     session::run(&job, globals)
 }
@@ -37,7 +40,7 @@ fn begin(job: &Job<'_>, args: &RunArgs, globals: Globals) -> Result<Begin, Failu
             _ => Err(Failure::wrong_request(miette::miette!(
                 help = "leave out --resume to start a new run",
                 "no unfinished run of this manifest in {}",
-                job.outputs().join(&job.manifest.experiment.name).display()
+                job.project.output_dir(job.manifest).join(&job.manifest.experiment.name).display()
             ))),
         };
     }
@@ -45,7 +48,10 @@ fn begin(job: &Job<'_>, args: &RunArgs, globals: Globals) -> Result<Begin, Failu
         if let Some(run) = latest.filter(|run| unfinished(run))
             && !globals.quiet
         {
-            display::note(&format!("an earlier run of this manifest is unfinished: --resume goes on with {}", run.display()));
+            display::note(&format!(
+                "an earlier run of this manifest is unfinished: --resume goes on with {}",
+                run.display()
+            ));
         }
         return Ok(ANEW);
     }
@@ -67,7 +73,7 @@ fn chosen(job: &Job<'_>, patterns: &[String]) -> Result<Vec<CellId>, Failure> {
 
 /// Returns the experiment's latest run, when it is a run of this very configuration.
 fn latest_of_same_configuration(job: &Job<'_>) -> Option<PathBuf> {
-    let run = RunDir::latest(&job.outputs(), &job.manifest.experiment.name).ok()?;
+    let run = RunDir::latest(&job.project.output_dir(job.manifest), &job.manifest.experiment.name).ok()?;
     let history = History::replay(read(&run.join("journal.ndjson")).ok()?).ok()??;
     (history.run.manifest_sha256 == session::fingerprint(job.manifest)).then_some(run)
 }

@@ -9,9 +9,9 @@ use darkroom_core::schedule::{PlannedPass, Schedule};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::Setup;
 use super::gate::Gate;
 use super::pass::{self, Bench, Pass};
-use super::Setup;
 use crate::record::{Emitter, History, Repetition};
 
 /// Attempts of one repetition in one session, after which the last one stands, whatever it was.

@@ -13,13 +13,7 @@ pub fn stem(run_id: &str, key: &PassKey, image_index: usize) -> String {
     let image: String =
         key.image.chars().take(32).map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' }).collect();
     let kind = if key.warm_up { 'w' } else { 'r' };
-    format!(
-        "{image}-i{image_index}-{}-d{}-{kind}{:04}-a{}",
-        &digest[..10],
-        key.deployment,
-        key.repetition,
-        key.attempt
-    )
+    format!("{image}-i{image_index}-{}-d{}-{kind}{:04}-a{}", &digest[..10], key.deployment, key.repetition, key.attempt)
 }
 
 /// Returns an S3 notification of one created object, as a function subscribed to it receives it.

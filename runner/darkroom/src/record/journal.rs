@@ -31,7 +31,8 @@ pub struct Journal {
 impl Journal {
     /// Creates an empty journal; fails when one is there.
     pub fn create(path: &Path) -> Result<Self, JournalError> {
-        let file = OpenOptions::new().append(true).create_new(true).open(path).map_err(|e| io_error("create", path, e))?;
+        let file =
+            OpenOptions::new().append(true).create_new(true).open(path).map_err(|e| io_error("create", path, e))?;
         Ok(Self { file, path: path.to_owned() })
     }
 
@@ -80,8 +81,11 @@ pub fn read(path: &Path) -> Result<impl Iterator<Item = Result<Event, JournalErr
 }
 
 fn parse(line: &[u8], path: &Path, number: usize) -> Result<Event, JournalError> {
-    let event = serde_json::from_slice(line)
-        .map_err(|source| JournalError::Line { path: path.to_owned(), line: number, source })?;
+    let event = serde_json::from_slice(line).map_err(|source| JournalError::Line {
+        path: path.to_owned(),
+        line: number,
+        source,
+    })?;
     match (&event, number) {
         (Event::RunStarted(run), 1) if run.journal_version > JOURNAL_VERSION => {
             Err(JournalError::Version { path: path.to_owned(), found: run.journal_version })

@@ -2,7 +2,7 @@
 
 use darkroom_core::cell::CellId;
 use darkroom_core::event::{Event, FunctionDeployed, JOURNAL_VERSION, PlannedCell, RunStarted};
-use darkroom_core::manifest::{Cloud, Manifest};
+use darkroom_core::manifest::{Cloud, Manifest, Order};
 use sha2::{Digest, Sha256};
 
 use super::{Begin, Job};
@@ -45,7 +45,7 @@ pub fn begin(job: &Job<'_>, planned: Vec<PlannedCell>) -> Result<Begun, Failure>
 }
 
 fn anew(job: &Job<'_>, mut planned: Vec<PlannedCell>, only: Option<&[CellId]>) -> Result<Begun, Failure> {
-    let outputs = job.outputs();
+    let outputs = job.project.output_dir(job.manifest);
     let time = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S");
     let run_id = format!("{time}-{}", &uuid::Uuid::new_v4().simple().to_string()[..6]);
     let dir = RunDir::create(&outputs, &job.manifest.experiment.name, &run_id).map_err(Failure::broken)?;
@@ -151,7 +151,11 @@ impl Begun {
             repetitions: repetitions.count,
             warm_up: repetitions.warm_up,
             deployments: repetitions.deployments,
-            order: schedule.order.as_str().to_owned(),
+            order: match schedule.order {
+                Order::Interleaved => "interleaved",
+                Order::Sequential => "sequential",
+            }
+            .to_owned(),
             cells: self.cells.clone(),
             image_sets: self.cells.iter().map(|cell| images(&cell.cell.image_set)).collect(),
             machine: machine::facts(),
@@ -165,8 +169,7 @@ impl Begun {
             Cloud::Local => "local",
             Cloud::Aws => "aws",
         };
-        let target =
-            Facts { name, region: job.manifest.target.region.clone(), isolation: "not started".to_owned() };
+        let target = Facts { name, region: job.manifest.target.region.clone(), isolation: "not started".to_owned() };
         let (mut journal, _) = self.open_journal(job, &target, Vec::new())?;
         journal.append(&Event::RunFinished { at: now() }).map_err(Failure::broken)
     }
@@ -184,9 +187,9 @@ impl Begun {
 
 /// A run goes on only with the code it was begun with.
 fn same_code(history: &History, functions: &[FunctionDeployed]) -> Result<(), Failure> {
-    let changed = functions.iter().find(|function| {
-        history.code.get(&function.function).is_some_and(|before| *before != function.code_sha256)
-    });
+    let changed = functions
+        .iter()
+        .find(|function| history.code.get(&function.function).is_some_and(|before| *before != function.code_sha256));
     match changed {
         None => Ok(()),
         Some(function) => Err(Failure::wrong_request(miette::miette!(

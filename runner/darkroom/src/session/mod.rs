@@ -6,7 +6,7 @@
 mod begin;
 mod prepare;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use darkroom_core::capability::Capability;
@@ -22,6 +22,7 @@ use crate::command::aggregate;
 use crate::display::progress::Progress;
 use crate::execute::{Ended, ExecuteError, Setup, execute, now};
 use crate::exit::{Failure, Outcome};
+use crate::project::Project;
 use crate::record::{JournalError, Recorder};
 use crate::target::Target;
 use begin::Begun;
@@ -29,19 +30,11 @@ pub use begin::fingerprint;
 
 /// What a session is to do.
 pub struct Job<'a> {
-    /// The project's root: the folder that holds `functions/` and `experiments/`.
-    pub root: &'a Path,
+    pub project: &'a Project,
     pub manifest: &'a Manifest,
     pub known: &'a Known,
     pub capability: &'a Capability,
     pub begin: Begin,
-}
-
-impl Job<'_> {
-    /// Where runs land.
-    pub fn outputs(&self) -> PathBuf {
-        self.root.join(&self.manifest.output.dir)
-    }
 }
 
 /// How the session relates to earlier ones.
@@ -70,7 +63,7 @@ pub fn run(job: &Job<'_>, globals: Globals) -> Result<Outcome, Failure> {
     if begun.discard_if_nothing_recorded() {
         return Ok(Outcome::Interrupted);
     }
-    let shown = aggregate::tables(&path, job.root, globals)?;
+    let shown = aggregate::tables(&path, Some(job.project), globals)?;
     let why = match ended {
         Ended::Whole => return Ok(shown),
         Ended::Interrupted => "interrupted",
@@ -99,7 +92,8 @@ impl Session<'_> {
         runtime.block_on(async {
             let interrupt = interrupts();
             let target = &self.job.manifest.target;
-            let target = Target::open(target.cloud, &target.region, self.job.root).await.map_err(Failure::broken)?;
+            let target =
+                Target::open(target.cloud, &target.region, self.job.project.root()).await.map_err(Failure::broken)?;
             let ended = self.measure_in(&target, &cells, &packages, images, interrupt).await;
             target.close().await;
             ended
@@ -145,11 +139,7 @@ impl Session<'_> {
     }
 
     /// A journal that can't be written outweighs whatever else happened.
-    fn result(
-        &self,
-        ended: Result<Ended, ExecuteError>,
-        recorded: Result<(), JournalError>,
-    ) -> Result<Ended, Failure> {
+    fn result(&self, ended: Result<Ended, ExecuteError>, recorded: Result<(), JournalError>) -> Result<Ended, Failure> {
         let path = self.begun.dir().path().display();
         let help = format!("what was measured until then is kept; go on with: darkroom resume {path}");
         recorded.map_err(|error| Failure::broken(miette::miette!(help = help.clone(), "{error}")))?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use darkroom_core::cell::{Architecture, Input};
 use darkroom_core::event::{FunctionDeployed, PlannedCell};
+use darkroom_core::image_set::{self, Source};
 use darkroom_core::pipeline::Pipeline;
 
 use super::Job;
@@ -14,7 +15,7 @@ use crate::display::progress::Progress;
 use crate::execute::{CellUnderTest, Function, Image};
 use crate::exit::Failure;
 use crate::package::{self, Package, Request};
-use crate::project;
+use crate::project::Project;
 use crate::target::Target;
 
 /// By variant and architecture.
@@ -39,16 +40,17 @@ pub fn packages(job: &Job<'_>, cells: &[PlannedCell], progress: &Progress) -> Re
         cells.iter().map(|cell| (cell.cell.variant.as_str(), cell.cell.architecture)).collect();
     wanted.sort_unstable();
     wanted.dedup();
-    let names: Vec<String> = wanted.iter().map(|(variant, architecture)| format!("{variant} ({architecture})")).collect();
+    let names: Vec<String> =
+        wanted.iter().map(|(variant, architecture)| format!("{variant} ({architecture})")).collect();
     progress.step(&format!("packaging {}", names.join(", ")));
     let request = |&(variant, architecture): &(&str, Architecture)| Request {
         variant: variant.to_owned(),
         architecture,
-        folder: job.root.join("functions").join(variant),
+        folder: job.project.variant_dir(variant),
         spec: job.known.variant(variant).expect("a valid manifest names variants that can be read").clone(),
     };
     let requests: Vec<Request> = wanted.iter().map(request).collect();
-    let made = package::packages(&job.root.join(".darkroom"), &requests).map_err(|errors| all_of(&errors))?;
+    let made = package::packages(&job.project.root().join(".darkroom"), &requests).map_err(|errors| all_of(&errors))?;
     let key = |package: &Package| (package.variant.clone(), package.architecture);
     Ok(made.into_iter().map(|package| (key(&package), Arc::new(package))).collect())
 }
@@ -66,15 +68,19 @@ pub fn images(job: &Job<'_>, cells: &[PlannedCell]) -> Result<Images, Failure> {
     for cell in cells {
         let set = &cell.cell.image_set;
         if !images.contains_key(set) {
-            let read = project::read_images(job.root, &pipeline.name, set).map_err(Failure::wrong_request)?;
-            images.insert(set.clone(), read.into_iter().map(unreferenced).collect());
+            let read = image_set(job.project, &pipeline.name, set);
+            let read = read.map_err(|error| Failure::wrong_request(miette::miette!("image set `{set}`: {error}")))?;
+            images.insert(set.clone(), read);
         }
     }
     let fed_references = cells.iter().filter(|cell| cell.cell.input == Input::Reference);
     for set in fed_references.map(|cell| &cell.cell.image_set) {
         for image in images.get_mut(set).into_iter().flatten().filter(|image| image.reference_inputs.is_empty()) {
             let inputs = darkroom_contract::reference_inputs(pipeline, &image.bytes).map_err(|error| {
-                Failure::wrong_request(miette::miette!("no reference input can be made of image `{}`: {error}", image.name))
+                Failure::wrong_request(miette::miette!(
+                    "no reference input can be made of image `{}`: {error}",
+                    image.name
+                ))
             })?;
             image.reference_inputs = inputs.into_iter().map(Bytes::from).collect();
         }
@@ -82,8 +88,29 @@ pub fn images(job: &Job<'_>, cells: &[PlannedCell]) -> Result<Images, Failure> {
     Ok(images)
 }
 
-fn unreferenced(read: project::ImageFile) -> Image {
-    Image { name: read.name, extension: read.extension, bytes: read.bytes.into(), reference_inputs: Vec::new() }
+/// Reads a set's files and generates its other images.
+fn image_set(project: &Project, pipeline: &str, name: &str) -> Result<Vec<Image>, String> {
+    let folder = project.image_sets_dir(pipeline);
+    let set = project.image_set(pipeline, name)?;
+    let read = |image: &image_set::Image| {
+        let bytes = match &image.source {
+            Source::File { path, .. } => {
+                let path = folder.join(path);
+                std::fs::read(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?
+            }
+            Source::Generated { width, height, seed, format } => {
+                darkroom_contract::generate(*seed, *width, *height, *format)
+            }
+        };
+        image.mismatch(&bytes).map_or(Ok(()), Err)?;
+        Ok(Image {
+            name: image.name.clone(),
+            extension: image.extension().to_owned(),
+            bytes: bytes.into(),
+            reference_inputs: Vec::new(),
+        })
+    };
+    set.images.iter().map(read).collect()
 }
 
 /// Deploys one function for every stage of every (variant, architecture, memory, deployment) that a cell needs.
@@ -101,14 +128,18 @@ pub async fn deploy(
         experiment: job.manifest.experiment.name.clone(),
         region: target.region.clone(),
         role_arn: target.role_arn(),
-        expires_on: (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * 30)).strftime("%Y-%m-%d").to_string(),
+        expires_on: (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * 30))
+            .strftime("%Y-%m-%d")
+            .to_string(),
         tags: BTreeMap::new(),
     };
     let mut events = Vec::new();
     let deployment = deploy::deploy(&clients, &settings, &want, &mut |event| events.push(event)).await;
     let deployment = deployment.map_err(Failure::broken)?;
     let deploy::Counts { created, updated, unchanged, layers_published } = deployment.counts;
-    progress.step(&format!("  {created} created, {updated} updated, {unchanged} unchanged, {layers_published} layers published"));
+    progress.step(&format!(
+        "  {created} created, {updated} updated, {unchanged} unchanged, {layers_published} layers published"
+    ));
     Ok(Deployed { deployment, events })
 }
 
@@ -150,9 +181,10 @@ pub fn cells_under_test(
 ) -> Result<Vec<CellUnderTest>, Failure> {
     let images: BTreeMap<String, Arc<[Image]>> = images.into_iter().map(|(set, images)| (set, images.into())).collect();
     let function = |planned: &PlannedCell, number: u32, stage: &str| {
-        let deployed = deployment.functions.get(&key(&planned.cell, number, stage)).ok_or_else(|| {
-            Failure::broken(miette::miette!("stage `{stage}` of {} was not deployed", planned.id))
-        })?;
+        let deployed = deployment
+            .functions
+            .get(&key(&planned.cell, number, stage))
+            .ok_or_else(|| Failure::broken(miette::miette!("stage `{stage}` of {} was not deployed", planned.id)))?;
         Ok(Function {
             name: deployed.name.clone(),
             code_sha256: deployed.code_sha256.clone(),
