@@ -7,8 +7,12 @@ pub mod cli;
 pub mod command;
 pub mod deploy;
 pub mod display;
+pub mod execute;
 pub mod exit;
 pub mod package;
+pub mod project;
+pub mod record;
+pub mod target;
 
 use std::process::ExitCode;
 
