@@ -10,6 +10,7 @@ pub mod capability;
 pub mod cell;
 pub mod cost;
 pub mod data_file;
+pub mod estimate;
 pub mod event;
 pub mod image_set;
 pub mod manifest;

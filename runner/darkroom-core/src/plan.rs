@@ -9,8 +9,10 @@ use serde::Serialize;
 
 use crate::capability::{Capability, Demand, Obstacle};
 use crate::cell::{Architecture, Cell, Start};
+use crate::cost::PriceTable;
+use crate::estimate::{Effort, Rates, hosting_usd};
 use crate::event::PlannedCell;
-use crate::manifest::{Known, Manifest};
+use crate::manifest::{Known, KnownImageSet, Manifest, Repetitions};
 use crate::matrix::CellRef;
 use crate::schedule::{CellShape, Schedule};
 
@@ -38,8 +40,18 @@ pub struct Summary {
     pub warm_up_passes: u64,
     /// Stage invocations, warm-ups included, retries not.
     pub invocations: u64,
-    /// Time the passes take if every invocation takes as long as its stage's timeout allows, s.
-    pub longest_s: f64,
+    /// What it takes if every invocation takes as long as its stage's timeout allows.
+    pub at_most: Effort,
+}
+
+/// What a plan takes if its passes take as long as they did before.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Expected {
+    /// The run that was measured.
+    pub run_id: String,
+    /// Runnable cells that it holds; `effort` is theirs alone.
+    pub cells: u64,
+    pub effort: Effort,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -90,17 +102,17 @@ impl<'a> Plan<'a> {
     }
 
     /// Returns the totals of the plan, without holding its cells.
-    pub fn summary(&self) -> Summary {
+    pub fn summary(&self, prices: Option<&PriceTable>) -> Summary {
         let pipeline = &self.manifest.experiment.pipeline;
         let stages = self.known.pipeline(pipeline).map_or(&[][..], |pipeline| &pipeline.stages);
-        let longest_pass_s: f64 = stages.iter().map(|stage| f64::from(stage.timeout_s)).sum();
-        let images: HashMap<&str, u64> = self.known.pipelines.get(pipeline).map_or_else(HashMap::new, |pipeline| {
-            pipeline.image_sets.iter().map(|(name, set)| (name.as_str(), set.images.len() as u64)).collect()
-        });
-        let repetitions = &self.manifest.repetitions;
-        let (count, warm_up) = (u64::from(repetitions.count), u64::from(repetitions.warm_up));
-        let deployments = u64::from(repetitions.deployments);
-
+        let timeouts_s: Vec<u32> = stages.iter().map(|stage| stage.timeout_s).collect();
+        let longest_pass_s: f64 = timeouts_s.iter().copied().map(f64::from).sum();
+        let dearest_pass_usd = |cell: &CellRef, prices| -> f64 {
+            let cell = cell.to_cell();
+            timeouts_s.iter().map(|&timeout_s| hosting_usd(&cell, u64::from(timeout_s) * 1000, prices)).sum()
+        };
+        let mut dearest: HashMap<(Architecture, u32), f64> = HashMap::new();
+        let work = self.work();
         let mut totals = Totals::default();
         for (cell, obstacle) in self.cells() {
             totals.cells += 1;
@@ -109,16 +121,49 @@ impl<'a> Plan<'a> {
                 continue;
             }
             totals.deployed.insert((cell.variant, cell.architecture, cell.memory_mb));
-            let passes = images.get(cell.image_set).copied().unwrap_or(0) * count * deployments;
-            let warm_ups = if cell.start == Start::Warm { warm_up * deployments } else { 0 };
-            totals.passes += passes;
-            totals.warm_up_passes += warm_ups;
-            totals.longest_s += (passes + warm_ups) as f64 * longest_pass_s / f64::from(cell.concurrency.max(1));
+            let Passes { counted, warm_up } = work.of(&cell);
+            totals.passes += counted;
+            totals.warm_up_passes += warm_up;
+            let passes = (counted + warm_up) as f64;
+            totals.longest_s += passes * longest_pass_s / f64::from(cell.concurrency.max(1));
+            if let Some(prices) = prices {
+                let factors = (cell.architecture, cell.memory_mb);
+                totals.dearest_usd +=
+                    passes * *dearest.entry(factors).or_insert_with(|| dearest_pass_usd(&cell, prices));
+            }
         }
-        self.summarised(&totals, stages.len() as u64)
+        self.summarised(&totals, stages.len() as u64, prices.is_some())
     }
 
-    fn summarised(&self, totals: &Totals, stages: u64) -> Summary {
+    /// Returns what the plan takes by the rates of an earlier run; `None` when it measured none of these cells.
+    pub fn expected(&self, rates: &Rates, prices: Option<&PriceTable>) -> Option<Expected> {
+        if rates.is_empty() {
+            return None;
+        }
+        let work = self.work();
+        let (mut cells, mut seconds, mut usd) = (0, 0.0, 0.0);
+        for (cell, _) in self.cells().filter(|(_, obstacle)| obstacle.is_none()) {
+            let Some((each_s, each_usd)) = rates.pass(&cell.to_cell().id()) else { continue };
+            let Passes { counted, warm_up } = work.of(&cell);
+            let passes = (counted + warm_up) as f64;
+            cells += 1;
+            seconds += passes * each_s / f64::from(cell.concurrency.max(1));
+            usd += passes * each_usd;
+        }
+        let effort = Effort { seconds, usd: prices.map(|_| usd) };
+        (cells > 0).then(|| Expected { run_id: rates.run_id.clone(), cells, effort })
+    }
+
+    fn work(&self) -> Work<'a> {
+        let sets = self.known.pipelines.get(&self.manifest.experiment.pipeline).map(|pipeline| &pipeline.image_sets);
+        let images = |(name, set): (&'a String, &'a KnownImageSet)| (name.as_str(), set.images.len() as u64);
+        Work {
+            images: sets.into_iter().flatten().map(images).collect(),
+            repetitions: self.manifest.repetitions.clone(),
+        }
+    }
+
+    fn summarised(&self, totals: &Totals, stages: u64, priced: bool) -> Summary {
         let mut not_runnable: Vec<NotRunnable> = totals
             .obstacles
             .iter()
@@ -135,7 +180,31 @@ impl<'a> Plan<'a> {
             passes: totals.passes,
             warm_up_passes: totals.warm_up_passes,
             invocations: (totals.passes + totals.warm_up_passes) * stages,
-            longest_s: totals.longest_s,
+            at_most: Effort { seconds: totals.longest_s, usd: priced.then_some(totals.dearest_usd) },
+        }
+    }
+}
+
+/// How many passes a cell has.
+struct Work<'a> {
+    /// Image set → images in it.
+    images: HashMap<&'a str, u64>,
+    repetitions: Repetitions,
+}
+
+struct Passes {
+    counted: u64,
+    warm_up: u64,
+}
+
+impl Work<'_> {
+    fn of(&self, cell: &CellRef) -> Passes {
+        let Repetitions { count, warm_up, deployments } = self.repetitions;
+        let deployments = u64::from(deployments);
+        let images = self.images.get(cell.image_set).copied().unwrap_or(0);
+        Passes {
+            counted: images * u64::from(count) * deployments,
+            warm_up: if cell.start == Start::Warm { u64::from(warm_up) * deployments } else { 0 },
         }
     }
 }
@@ -146,6 +215,7 @@ struct Totals<'a> {
     passes: u64,
     warm_up_passes: u64,
     longest_s: f64,
+    dearest_usd: f64,
     obstacles: HashMap<Obstacle<'a>, u64>,
     deployed: HashSet<(&'a str, Architecture, u32)>,
 }
@@ -167,6 +237,10 @@ mod tests {
         }
     }
 
+    fn prices() -> PriceTable {
+        PriceTable::parse(include_str!("../../../experiments/prices/us-east-1.toml")).unwrap()
+    }
+
     /// Two variants x two architectures x two memory sizes, two images, five repetitions and one warm-up, deployed twice.
     fn summary() -> Summary {
         let mut manifest = manifest(&["pillow", "rust"], &[512, 1024]);
@@ -174,7 +248,7 @@ mod tests {
         manifest.repetitions.count = 5;
         manifest.repetitions.warm_up = 1;
         manifest.repetitions.deployments = 2;
-        Plan::new(&manifest, &known(), &local()).summary()
+        Plan::new(&manifest, &known(), &local()).summary(Some(&prices()))
     }
 
     #[test]
@@ -189,7 +263,10 @@ mod tests {
         assert_eq!(summary.invocations, 176);
         assert_eq!(summary.functions, 4 * 2 * 2);
         // Stage timeouts of 10 s and 20 s.
-        assert!((summary.longest_s - 88.0 * 30.0).abs() < 1e-9);
+        assert!((summary.at_most.seconds - 88.0 * 30.0).abs() < 1e-9);
+        // 44 passes with 0.5 GB and 44 with 1 GB, 30 s each at $0.0000166667 a GB-second, and 176 requests.
+        let usd = 44.0 * 1.5 * 30.0 * 0.000_016_666_7 + 176.0 * 0.20 / 1e6;
+        assert!((summary.at_most.usd.unwrap() - usd).abs() < 1e-9, "{summary:?}");
     }
 
     #[test]
@@ -202,8 +279,8 @@ mod tests {
             plan.planned_cells().filter(|cell| cell.not_runnable.is_none()).map(|planned| planned.cell).collect();
         let session: Vec<_> = plan.schedule(&cells).session(|_| false).collect();
         let warm_ups = session.iter().filter(|pass| pass.warm_up).count() as u64;
-        assert_eq!(warm_ups, plan.summary().warm_up_passes);
-        assert_eq!(session.len() as u64 - warm_ups, plan.summary().passes);
+        assert_eq!(warm_ups, plan.summary(None).warm_up_passes);
+        assert_eq!(session.len() as u64 - warm_ups, plan.summary(None).passes);
     }
 
     #[test]
