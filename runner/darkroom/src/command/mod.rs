@@ -1,6 +1,6 @@
 //! One file a command. A command reads what it needs, calls the rooms, and gives an outcome or a failure.
 
-mod aggregate;
+pub mod aggregate;
 mod completions;
 mod resume;
 mod run;

@@ -2,6 +2,7 @@
 
 pub mod diagnostics;
 pub mod progress;
+pub mod terminal;
 
 use std::io::{self, IsTerminal, Write};
 
@@ -27,4 +28,9 @@ pub fn note(text: &str) {
 pub fn colours(stream: &impl IsTerminal) -> bool {
     let declined = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     stream.is_terminal() && !declined
+}
+
+/// Columns of the terminal; 120 where there is none.
+pub fn width() -> u16 {
+    terminal_size::terminal_size().map_or(120, |(columns, _)| columns.0)
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use darkroom_core::event::{Event, JOURNAL_VERSION};
 
 /// Why a journal could not be written or read. Every case names the file.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum JournalError {
     #[error("cannot {action} the journal {}: {source}", path.display())]
     Io { action: &'static str, path: PathBuf, source: io::Error },
@@ -63,7 +63,7 @@ impl Journal {
 }
 
 /// Returns the facts in order. A torn last line is passed over; any other line that is not a fact is an error.
-pub fn read(path: &Path) -> Result<impl Iterator<Item = Result<Event, JournalError>>, JournalError> {
+pub fn read(path: &Path) -> Result<impl Iterator<Item = Result<Event, JournalError>> + use<>, JournalError> {
     let file = File::open(path).map_err(|e| io_error("read", path, e))?;
     let mut reader = BufReader::with_capacity(1 << 20, file);
     let path = path.to_owned();
@@ -100,7 +100,7 @@ fn length_of_whole_lines(file: &mut File) -> io::Result<u64> {
         let start = end.saturating_sub(BLOCK);
         file.seek(SeekFrom::Start(start))?;
         block.clear();
-        file.by_ref().take(end - start).read_to_end(&mut block)?;
+        Read::by_ref(file).take(end - start).read_to_end(&mut block)?;
         if let Some(at) = block.iter().rposition(|byte| *byte == b'\n') {
             return Ok(start + at as u64 + 1);
         }
