@@ -38,4 +38,7 @@ pub enum DeployError {
     #[error("{resource} does not hold what was packaged: CodeSha256 is {found}, the zip's is {expected}")]
     #[diagnostic(code(deploy::code_differs), help("something else changed it meanwhile; run it again"))]
     CodeDiffers { resource: String, expected: String, found: String },
+    #[error("function {function} is not configured as it was just told to be; different: {differences}")]
+    #[diagnostic(code(deploy::configuration_differs), help("something else changed it meanwhile; run it again"))]
+    ConfigurationDiffers { function: String, differences: String },
 }
