@@ -298,7 +298,13 @@ pub const PIPELINES: Table = Table {
         ),
         column("bytes_in", Integer, "bytes", Runner, "size of the source image; null where it was not seen"),
         column("bytes_out", Integer, "bytes", Runner, "size of the last stage's output; null where it was not seen"),
-        column("counts_as", Text, "", Derived, "as in `invocations`, of the pass; `failed`: not complete"),
+        column(
+            "counts_as",
+            Text,
+            "",
+            Derived,
+            "as in `invocations`, of the pass as a whole: one stage of the wrong start or without REPORT is enough; `failed`: not complete",
+        ),
         column(
             "outlier",
             Bool,
