@@ -6,8 +6,7 @@
 mod types;
 
 pub use types::{
-    DiscardLogs, FunctionSpec, InvokeOutcome, InvokeRequest, LogFormat, LogSink, MetricSink,
-    Report, Status,
+    DiscardLogs, FunctionSpec, InvokeOutcome, InvokeRequest, LogFormat, LogSink, MetricSink, Report, Status,
 };
 
 use crate::sandbox::Isolation;
@@ -51,15 +50,8 @@ pub struct Environments;
 
 impl Environments {
     /// Probes what this host can isolate and makes an empty set of environments.
-    #[expect(
-        clippy::unused_async,
-        clippy::needless_pass_by_value,
-        reason = "face first: the body follows"
-    )]
-    pub async fn start(
-        _config: EnvironmentsConfig,
-        _logs: Arc<dyn LogSink>,
-    ) -> std::io::Result<Self> {
+    #[expect(clippy::unused_async, clippy::needless_pass_by_value, reason = "face first: the body follows")]
+    pub async fn start(_config: EnvironmentsConfig, _logs: Arc<dyn LogSink>) -> std::io::Result<Self> {
         Ok(Self)
     }
 
