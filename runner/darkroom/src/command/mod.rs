@@ -1,7 +1,6 @@
 //! One file a command. A command reads what it needs, calls the rooms, and gives an outcome or a failure.
 
 pub mod aggregate;
-mod aggregate;
 mod cells;
 mod completions;
 mod plan;

@@ -31,6 +31,11 @@ pub fn answer_json(value: &impl Serialize) -> Result<(), Failure> {
     answer(&(text + "\n"))
 }
 
+/// Writes a line for people to stderr. Nothing can be done if stderr is gone, so that is ignored.
+pub fn note(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
 fn written(result: io::Result<()>) -> Result<(), Failure> {
     match result {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
