@@ -86,9 +86,12 @@ impl LocalCloud {
             retry_delays: config.retry_delays,
             concurrent_executions: config.concurrent_executions,
             environments: Arc::clone(&environments),
+            metrics: Arc::new(lambda::DiscardMetrics),
+            objects: Arc::new(lambda::NoObjects),
         })?;
-        let server = Server::start(listener, Services { lambda: Arc::new(lambda) });
-        Ok(Self { server, environments, endpoint_url, _temporary: temporary })
+        let lambda = Arc::new(lambda);
+        let server = Server::start(listener, Services { lambda: Arc::clone(&lambda) });
+        Ok(Self { server, lambda, environments, endpoint_url, _temporary: temporary })
     }
 
     /// The base URL of every service, for example `http://127.0.0.1:4566`.

@@ -144,13 +144,13 @@ fn parse(text: &str, shape: NameShape) -> Option<Parsed<'_>> {
         && !tail.is_empty()
         && is_region(region)
     {
-        (parsed.region, rest) = (Some(region), tail);
+        (parsed.region, rest) = (Some(*region), tail);
     }
     if let [account, tail @ ..] = rest
         && !tail.is_empty()
         && is_account(account)
     {
-        (parsed.account, rest) = (Some(account), tail);
+        (parsed.account, rest) = (Some(*account), tail);
     }
     if let ["function", tail @ ..] = rest
         && !tail.is_empty()

@@ -32,12 +32,6 @@ impl Violations {
         }
     }
 
-    pub fn min_length(&mut self, field: &str, value: &str, shortest: usize) {
-        if value.chars().count() < shortest {
-            self.push(field, value, &format!("Member must have length greater than or equal to {shortest}"));
-        }
-    }
-
     pub fn range(&mut self, field: &str, value: Option<i64>, range: &RangeInclusive<i64>) {
         let Some(value) = value else { return };
         if value < *range.start() {

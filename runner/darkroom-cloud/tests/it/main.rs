@@ -1,0 +1,3 @@
+//! The local cloud, driven through the public AWS SDK as any client would.
+
+mod s3;
