@@ -7,7 +7,12 @@
 //! directory listings come in as arguments. This crate's `clippy.toml` enforces it.
 
 pub mod cell;
+pub mod cost;
+pub mod data_file;
 pub mod event;
+pub mod image_set;
 pub mod manifest;
 pub mod pipeline;
+pub mod report_line;
+pub mod statistics;
 pub mod variant;

@@ -1,0 +1,20 @@
+//! One file a command. A command reads what it needs, calls the rooms, and gives an outcome or a failure.
+
+mod aggregate;
+mod completions;
+mod resume;
+mod run;
+
+use crate::cli::{Cli, Command};
+use crate::exit::{Failure, Outcome};
+
+/// Carries out the command that was asked for.
+pub fn run(cli: &Cli) -> Result<Outcome, Failure> {
+    let globals = cli.globals;
+    match &cli.command {
+        Command::Run(args) => run::run(args, globals),
+        Command::Resume(args) => resume::run(args, globals),
+        Command::Aggregate(args) => aggregate::run(args, globals),
+        Command::Completions { shell } => completions::run(*shell),
+    }
+}

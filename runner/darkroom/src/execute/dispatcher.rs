@@ -1,0 +1,192 @@
+//! Decides what runs next: warm-ups, then the schedule, attempts repeated where a pass was not what its cell asked for.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, Instant};
+
+use darkroom_core::cell::Start;
+use darkroom_core::event::{Again, PassKey};
+use darkroom_core::schedule::PlannedPass;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::gate::Gate;
+use super::pass::{self, Bench, Pass};
+use super::{CellUnderTest, Setup};
+use crate::record::{Emitter, History, Repetition};
+
+/// Attempts of one repetition in one session, after which the last one stands, whatever it was.
+const MOST_ATTEMPTS: u32 = 5;
+
+/// Why execution could not go on. Failures of handlers are facts, never one of these.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecuteError {
+    #[error("cannot upload the input object {key}: {reason}")]
+    Upload { key: String, reason: String },
+    #[error("cannot renew the environments of {function}: {reason}")]
+    Renew { function: String, reason: String },
+    #[error("the journal cannot be written")]
+    Recording,
+    #[error("a pass ended in a panic, which is a bug in darkroom: {0}")]
+    Panic(String),
+}
+
+/// How execution ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Every planned repetition has an attempt that counts.
+    Whole,
+    /// The user interrupted it.
+    Interrupted,
+    /// `budget.minutes` is used up.
+    OutOfTime,
+}
+
+/// Runs what is left of the plan.
+///
+/// `planned` is the whole schedule in order; what `history` holds as done is passed over. `interrupt` turns true when the
+/// user asks to stop: the pass in flight is abandoned and will be done again.
+pub async fn execute(
+    setup: Setup,
+    history: History,
+    planned: impl Iterator<Item = PlannedPass>,
+    emitter: Emitter,
+    mut interrupt: watch::Receiver<bool>,
+) -> Result<Ended, ExecuteError> {
+    let deadline = setup.time_budget.map(|budget| Instant::now() + budget);
+    let bench = Bench { setup, gate: Gate::default(), sequence: AtomicU64::new(history.sequence), emitter };
+    let mut dispatcher = Dispatcher { bench: Arc::new(bench), history, deadline };
+    tokio::select! {
+        biased;
+        _ = interrupt.wait_for(|stop| *stop) => Ok(Ended::Interrupted),
+        ended = dispatcher.run(planned) => ended,
+    }
+}
+
+struct Dispatcher {
+    bench: Arc<Bench>,
+    history: History,
+    deadline: Option<Instant>,
+}
+
+impl Dispatcher {
+    async fn run(&mut self, planned: impl Iterator<Item = PlannedPass>) -> Result<Ended, ExecuteError> {
+        let bench = self.bench.clone();
+        let cells = &bench.setup.cells;
+        // Passes of a cell wait here until as many are due as the cell runs at once.
+        let mut waiting: Vec<Vec<PlannedPass>> = vec![Vec::new(); cells.len()];
+        let mut warmed: Vec<Vec<bool>> = cells.iter().map(|cell| vec![false; cell.deployments.len()]).collect();
+        let left: Vec<PlannedPass> = planned.filter(|planned| !self.is_done(planned)).collect();
+        for planned in &left {
+            let warmed = &mut warmed[planned.cell_index][planned.deployment as usize - 1];
+            if !std::mem::replace(warmed, true) {
+                self.warm_up(planned).await?;
+            }
+        }
+        for planned in left {
+            let (index, concurrency) = (planned.cell_index, cells[planned.cell_index].cell.concurrency as usize);
+            waiting[index].push(planned);
+            if waiting[index].len() == concurrency {
+                if self.out_of_time() {
+                    return Ok(Ended::OutOfTime);
+                }
+                self.measure(std::mem::take(&mut waiting[index])).await?;
+            }
+        }
+        for batch in waiting.into_iter().filter(|batch| !batch.is_empty()) {
+            self.measure(batch).await?;
+        }
+        Ok(Ended::Whole)
+    }
+
+    fn cell(&self, planned: &PlannedPass) -> &CellUnderTest {
+        &self.bench.setup.cells[planned.cell_index]
+    }
+
+    fn repetition(&self, planned: &PlannedPass) -> Repetition {
+        let cell = self.cell(planned);
+        Repetition {
+            cell_id: cell.id.clone(),
+            deployment: planned.deployment,
+            image: cell.images[planned.image_index].name.clone(),
+            warm_up: false,
+            repetition: planned.repetition,
+        }
+    }
+
+    fn is_done(&self, planned: &PlannedPass) -> bool {
+        self.history.is_done(&self.repetition(planned))
+    }
+
+    fn out_of_time(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    /// Makes the warm-up passes of one deployment of a cell, as many at once as the cell runs. Cold cells have none.
+    async fn warm_up(&mut self, planned: &PlannedPass) -> Result<(), ExecuteError> {
+        let cell = self.cell(planned);
+        if cell.cell.start == Start::Cold {
+            return Ok(());
+        }
+        let (concurrency, images) = (cell.cell.concurrency, cell.images.len());
+        for round in 0..self.bench.setup.warm_up {
+            let batch = (0..concurrency)
+                .map(|slot| {
+                    let number = round * concurrency + slot;
+                    let image_index = number as usize % images;
+                    let mut repetition = self.repetition(&PlannedPass { image_index, ..planned.clone() });
+                    repetition.warm_up = true;
+                    repetition.repetition = number + 1;
+                    self.pass(planned.cell_index, image_index, repetition)
+                })
+                .collect();
+            self.at_once(batch, false).await?;
+        }
+        Ok(())
+    }
+
+    /// Measures passes of one cell at once, and those again that were not what the cell asked for.
+    async fn measure(&mut self, batch: Vec<PlannedPass>) -> Result<(), ExecuteError> {
+        let mut due = batch;
+        for attempt in 1..=MOST_ATTEMPTS {
+            let passes =
+                due.iter().map(|p| self.pass(p.cell_index, p.image_index, self.repetition(p))).collect::<Vec<_>>();
+            let ended = self.at_once(passes, attempt < MOST_ATTEMPTS).await?;
+            if ended.contains(&Some(Again::Throttled)) {
+                tokio::time::sleep(Duration::from_millis(100 << attempt)).await;
+            }
+            let mut ended = ended.into_iter();
+            due.retain(|_| ended.next().flatten().is_some());
+            if due.is_empty() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the next attempt of a repetition, counting it.
+    fn pass(&self, cell_index: usize, image_index: usize, repetition: Repetition) -> Pass {
+        let attempt = self.history.next_attempt(&repetition);
+        let Repetition { cell_id, deployment, image, warm_up, repetition } = repetition;
+        let key = PassKey { cell_id, deployment, image, warm_up, repetition, attempt };
+        Pass { cell_index, image_index, key, scheduled_at: super::now() }
+    }
+
+    /// Runs passes at once and waits for all; returns of each, in order, whether it is to be done again.
+    async fn at_once(&mut self, passes: Vec<Pass>, may_repeat: bool) -> Result<Vec<Option<Again>>, ExecuteError> {
+        for pass in &passes {
+            self.history.saw_attempt(&pass.key);
+        }
+        let mut ended = vec![None; passes.len()];
+        let mut running = JoinSet::new();
+        for (index, pass) in passes.into_iter().enumerate() {
+            let bench = self.bench.clone();
+            running.spawn(async move { (index, pass::run(&bench, &pass, may_repeat).await) });
+        }
+        while let Some(joined) = running.join_next().await {
+            let (index, result) = joined.map_err(|error| ExecuteError::Panic(error.to_string()))?;
+            ended[index] = result?.again;
+        }
+        Ok(ended)
+    }
+}
