@@ -20,6 +20,11 @@ use std::path::PathBuf;
 /// The largest frame that is believed; environment variables and paths fit many times.
 const LARGEST_FRAME: usize = 1 << 20;
 
+#[cfg(target_os = "linux")]
+const CLOSE_ON_EXEC: RecvFlags = RecvFlags::CMSG_CLOEXEC;
+#[cfg(not(target_os = "linux"))]
+const CLOSE_ON_EXEC: RecvFlags = RecvFlags::empty();
+
 /// The most descriptors that one frame carries.
 const MOST_DESCRIPTORS: usize = 4;
 
@@ -134,6 +139,8 @@ pub struct Exit {
     pub signal: Option<i32>,
     /// The inner process killed it for using too much memory.
     pub out_of_memory: bool,
+    /// The most memory that a process of the sandbox had resident, in kB.
+    pub peak_kb: u64,
 }
 
 /// Writes one frame.
@@ -203,8 +210,7 @@ pub fn read_available(
     let mut bytes = [0; 4096];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
-    let flags = RecvFlags::CMSG_CLOEXEC;
-    let message = rustix::net::recvmsg(stream, &mut [IoSliceMut::new(&mut bytes)], &mut control, flags)?;
+    let message = rustix::net::recvmsg(stream, &mut [IoSliceMut::new(&mut bytes)], &mut control, CLOSE_ON_EXEC)?;
     for ancillary in control.drain() {
         if let RecvAncillaryMessage::ScmRights(received) = ancillary {
             descriptors.extend(received);
