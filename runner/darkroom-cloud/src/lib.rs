@@ -7,6 +7,7 @@
 mod cloud;
 pub mod lambda;
 pub mod python;
+pub mod s3;
 pub mod sandbox;
 mod server;
 

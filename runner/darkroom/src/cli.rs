@@ -35,6 +35,14 @@ pub enum Command {
     Resume(ResumeArgs),
     /// Make the tables of a run anew from its journal
     Aggregate(AggregateArgs),
+    /// Check a manifest: all mistakes at once
+    Validate(ManifestArgs),
+    /// List the cells of a manifest, one id a line
+    Cells(CellsArgs),
+    /// Show what a run would do, and deploy nothing
+    Plan(PlanArgs),
+    /// Print the manifest's JSON Schema, for editors
+    Schema,
     /// Print a completion script for a shell
     Completions { shell: Shell },
 }
@@ -134,7 +142,7 @@ machine, on a local cloud that this program brings along.";
 const AFTER: &str = "\
 {h}Examples{r}
   darkroom run manifests/smoke.toml                              a first result
-  darkroom plan manifests/full.toml                              what it would do, and what can't run
+  darkroom plan manifests/full.toml                              what it would do, what it can't
   darkroom run manifests/full.toml --set repetitions.count=10    fewer repetitions
   darkroom run manifests/full.toml --cell 'rust.*'               measure some cells again
   darkroom resume                                                go on after Ctrl-C or a crash

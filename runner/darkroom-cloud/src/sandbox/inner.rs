@@ -70,8 +70,7 @@ impl Cage {
     fn isolate(setup: &InnerSetup) -> io::Result<Vec<TcpListener>> {
         use nix::sys::prctl;
         doing("follow the outer process", prctl::set_pdeathsig(Signal::SIGKILL))?;
-        let listeners =
-            if setup.listen.is_empty() { Vec::new() } else { super::network::listen(&setup.listen)? };
+        let listeners = if setup.listen.is_empty() { Vec::new() } else { super::network::listen(&setup.listen)? };
         match &setup.root {
             Some(plan) => super::root::enter(plan)?,
             // Without a PID namespace, orphans of the runtime must come to this process rather than escape.

@@ -34,8 +34,7 @@ pub struct Isolation {
 
 /// Says what sandboxes of this kind hold. `refusals` are the reasons why stronger ones did not stand.
 pub(super) fn describe(namespaces: Option<Namespaces>, cgroups: &Cgroups, refusals: &[String]) -> Isolation {
-    let refused =
-        if refusals.is_empty() { "not known on this system".to_owned() } else { refusals.join("; ") };
+    let refused = if refusals.is_empty() { "not known on this system".to_owned() } else { refusals.join("; ") };
     let mut limits = files(namespaces, &refused);
     limits.push(network(namespaces, &refused));
     limits.extend(resources(namespaces, cgroups));
@@ -98,7 +97,11 @@ fn resources(namespaces: Option<Namespaces>, cgroups: &Cgroups) -> Vec<Limit> {
             limit("processes", Enforced, "cgroup v1 pids"),
         ],
         Cgroups::V2(_) => vec![
-            limit("memory", Approximated, "cgroup v2 limit for memory and /tmp together; resident memory read every 5 ms"),
+            limit(
+                "memory",
+                Approximated,
+                "cgroup v2 limit for memory and /tmp together; resident memory read every 5 ms",
+            ),
             limit("cpu", Enforced, "cgroup v2 quota, 20 ms period"),
             limit("processes", Enforced, "cgroup v2 pids"),
         ],
@@ -110,9 +113,7 @@ fn resources(namespaces: Option<Namespaces>, cgroups: &Cgroups) -> Vec<Limit> {
                 _ => limit("processes", Absent, why.clone()),
             },
         ],
-        Cgroups::None(why) => {
-            ["memory", "cpu", "processes"].map(|name| limit(name, Absent, why.clone())).into()
-        }
+        Cgroups::None(why) => ["memory", "cpu", "processes"].map(|name| limit(name, Absent, why.clone())).into(),
     };
     limits.push(limit("descriptors", Enforced, "RLIMIT_NOFILE 1024"));
     limits

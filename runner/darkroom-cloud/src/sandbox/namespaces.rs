@@ -9,10 +9,8 @@ use std::io;
 
 /// Moves this process, which must have one thread, into new namespaces; its children get a PID namespace of their own.
 pub fn leave(namespaces: Namespaces) -> io::Result<()> {
-    let mut flags = CloneFlags::CLONE_NEWNS
-        | CloneFlags::CLONE_NEWPID
-        | CloneFlags::CLONE_NEWIPC
-        | CloneFlags::CLONE_NEWUTS;
+    let mut flags =
+        CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS;
     if namespaces.network {
         flags |= CloneFlags::CLONE_NEWNET;
     }

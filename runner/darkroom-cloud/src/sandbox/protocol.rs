@@ -202,11 +202,7 @@ fn frame_length(head: [u8; 4]) -> io::Result<usize> {
 }
 
 /// Reads what has arrived into `buffer` and `descriptors`; returns how many bytes, 0 at the end of the stream.
-pub fn read_available(
-    stream: impl AsFd,
-    buffer: &mut Vec<u8>,
-    descriptors: &mut Vec<OwnedFd>,
-) -> io::Result<usize> {
+pub fn read_available(stream: impl AsFd, buffer: &mut Vec<u8>, descriptors: &mut Vec<OwnedFd>) -> io::Result<usize> {
     let mut bytes = [0; 4096];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);

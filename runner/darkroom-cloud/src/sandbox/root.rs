@@ -87,7 +87,11 @@ fn mount_tmpfs(target: &Path, size_mb: u32, mode: u32, flags: MsFlags) -> io::Re
 
 /// Shows `source` at `target`, read-only and without set-user-id programs or devices.
 fn bind(source: &Path, target: &Path) -> io::Result<()> {
-    if source.is_dir() { make_folder(target)? } else { make_file(target)? }
+    if source.is_dir() {
+        make_folder(target)?
+    } else {
+        make_file(target)?
+    }
     let none = None::<&str>;
     let bound = mount(Some(source), target, none, MsFlags::MS_BIND, none);
     // A folder with mounts below it can't be bound alone from within a user namespace.
@@ -129,7 +133,12 @@ fn make_file(path: &Path) -> io::Result<()> {
 fn make_etc(root: &Path) -> io::Result<()> {
     let user = SANDBOX_USER;
     let files = [
-        ("passwd", format!("root:x:0:0:root:/root:/sbin/nologin\nsbx_user{user}:x:{user}:{user}::/home/sbx_user{user}:/sbin/nologin\n")),
+        (
+            "passwd",
+            format!(
+                "root:x:0:0:root:/root:/sbin/nologin\nsbx_user{user}:x:{user}:{user}::/home/sbx_user{user}:/sbin/nologin\n"
+            ),
+        ),
         ("group", format!("root:x:0:\nsbx_user{user}:x:{user}:\n")),
         ("hosts", "127.0.0.1 localhost\n".to_owned()),
         ("nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n".to_owned()),
@@ -153,9 +162,12 @@ fn make_dev(root: &Path) -> io::Result<()> {
         let bound = mount(Some(&source), &target, None::<&str>, MsFlags::MS_BIND, None::<&str>);
         doing(format!("bind {}", source.display()), bound)?;
     }
-    for (name, target) in
-        [("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"), ("stdout", "/proc/self/fd/1"), ("stderr", "/proc/self/fd/2")]
-    {
+    for (name, target) in [
+        ("fd", "/proc/self/fd"),
+        ("stdin", "/proc/self/fd/0"),
+        ("stdout", "/proc/self/fd/1"),
+        ("stderr", "/proc/self/fd/2"),
+    ] {
         doing("link in /dev", symlink(target, dev.join(name)))?;
     }
     Ok(())

@@ -255,6 +255,9 @@ pub struct Tolerance {
     /// Largest absolute difference of the two means, levels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_mean_difference: Option<f64>,
+    /// What holds instead for an input that is a JPEG, whose decoders differ by a level or two of 255 a channel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_jpeg: Option<FromJpeg>,
     /// Blank if the output's standard deviation is below this share of the reference's.
     #[serde(default = "default_blank_sd")]
     pub blank_sd_share: f64,
@@ -264,6 +267,27 @@ pub struct Tolerance {
     /// Blank if the output's mean is this many times the reference's, or one part in as many of it.
     #[serde(default = "default_blank_mean")]
     pub blank_mean_factor: f64,
+}
+
+/// `max_abs` and `min_psnr_db` for an input that was decoded from a JPEG; both are checked.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FromJpeg {
+    pub max_abs: f64,
+    pub min_psnr_db: f64,
+}
+
+impl Tolerance {
+    /// Returns the tolerance for an input of `format`: `from_jpeg` takes the place of what it names.
+    #[must_use]
+    pub fn for_input(&self, format: Format) -> Self {
+        match (format, self.from_jpeg) {
+            (Format::Jpeg, Some(FromJpeg { max_abs, min_psnr_db })) => {
+                Self { max_abs: Some(max_abs), min_psnr_db: Some(min_psnr_db), ..self.clone() }
+            }
+            _ => self.clone(),
+        }
+    }
 }
 
 const fn default_blank_sd() -> f64 {

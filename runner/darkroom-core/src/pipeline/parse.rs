@@ -266,9 +266,10 @@ impl Tolerance {
                 "needs `max_abs` or `min_psnr_db`: without one, any picture would pass",
             ));
         }
+        let from_jpeg = self.from_jpeg.map_or([0.0; 2], |from_jpeg| [from_jpeg.max_abs, from_jpeg.min_psnr_db]);
         let blank = [self.blank_sd_share, self.blank_levels_share, self.blank_mean_factor];
         let valid = |value: f64| value.is_finite() && value >= 0.0;
-        let all_valid = set.into_iter().flatten().chain(blank).all(valid);
+        let all_valid = set.into_iter().flatten().chain(blank).chain(from_jpeg).all(valid);
         (!all_valid).then(|| Mistake::new("check", "every tolerance is a finite number, not negative"))
     }
 }
@@ -346,8 +347,8 @@ prompt = "Make a thumbnail."
             ("bits = 10, size = \"unchanged\"", "bits = 17, size = \"unchanged\"", "does not fit grey16"),
             ("clockwise_degrees = 90 }", "clockwise_degrees = 45 }", "turns by 90, 180 or 270"),
             (", quality = 90", "", "needs `quality`"),
-            ("check = { max_abs = 1 }", "check = {}", "any picture would pass"),
-            ("check = { max_abs = 1 }", "check = { max_abs = nan }", "finite number"),
+            ("check = { max_abs = 2 }", "check = {}", "any picture would pass"),
+            ("check = { max_abs = 2 }", "check = { max_abs = nan }", "finite number"),
             ("{width}x", "{breadth}x", "`{breadth}` is not a fact of this stage"),
             ("[\"reencode\"]", "[\"sharpen\"]", "unknown variant `sharpen`"),
             (

@@ -4,9 +4,9 @@
 
 mod facts;
 mod history;
-mod journal;
+pub mod journal;
 mod recorder;
-mod run_dir;
+pub mod run_dir;
 
 pub use facts::complete;
 pub use history::{History, Repetition};

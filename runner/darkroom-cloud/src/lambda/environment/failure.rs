@@ -10,9 +10,14 @@ use serde_json::json;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// The runtime itself reported an error; its document goes to the caller as it is.
-    Reported { error_type: Option<String>, document: Bytes },
+    Reported {
+        error_type: Option<String>,
+        document: Bytes,
+    },
     TooLarge,
-    Timeout { seconds: u32 },
+    Timeout {
+        seconds: u32,
+    },
     Exited(Exit),
     /// There is no program to start, in AWS's words.
     Entrypoint(String),

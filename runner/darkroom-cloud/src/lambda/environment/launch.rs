@@ -171,9 +171,8 @@ fn environment(
     let (task, runtime_dir, language) = (show(&places.task), show(&places.runtime), show(&places.language));
     let opt = places.opt.first().map_or_else(|| "/opt".to_owned(), |opt| show(opt));
     let path = format!("{language}/bin:/usr/local/bin:/usr/bin/:/bin:{opt}/bin");
-    let libraries = format!(
-        "{language}/lib:/lib64:/usr/lib64:{runtime_dir}:{runtime_dir}/lib:{task}:{task}/lib:{opt}/lib"
-    );
+    let libraries =
+        format!("{language}/lib:/lib64:/usr/lib64:{runtime_dir}:{runtime_dir}/lib:{task}:{task}/lib:{opt}/lib");
     let api = surroundings.runtime_api.to_string();
     let credentials = surroundings.credentials;
     let fixed = [

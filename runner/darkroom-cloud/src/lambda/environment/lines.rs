@@ -188,11 +188,9 @@ impl LogLines {
     pub fn start(&mut self, request_id: &str, version: &str) {
         match self.format {
             LogFormat::Text => self.text(&format!("START RequestId: {request_id} Version: {version}\n")),
-            LogFormat::Json => self.record(
-                "platform.start",
-                Level::Info,
-                json!({ "requestId": request_id, "version": version }),
-            ),
+            LogFormat::Json => {
+                self.record("platform.start", Level::Info, json!({ "requestId": request_id, "version": version }))
+            }
         }
     }
 
@@ -310,11 +308,7 @@ impl Tail {
 fn report_line(report: &Report) -> String {
     let mut line = format!(
         "REPORT RequestId: {}\tDuration: {:.2} ms\tBilled Duration: {} ms\tMemory Size: {} MB\tMax Memory Used: {} MB\t",
-        report.request_id,
-        report.duration_ms,
-        report.billed_duration_ms,
-        report.memory_mb,
-        report.max_memory_used_mb
+        report.request_id, report.duration_ms, report.billed_duration_ms, report.memory_mb, report.max_memory_used_mb
     );
     if let Some(init_ms) = report.init_ms {
         line += &format!("Init Duration: {init_ms:.2} ms\t");
@@ -456,7 +450,9 @@ mod tests {
         report.init_ms = None;
         report.status = Status::Failure;
         report.error_type = Some("Runtime.ExitError".into());
-        assert!(report_line(&report).ends_with("Max Memory Used: 36 MB\tStatus: error\tError Type: Runtime.ExitError\n"));
+        assert!(
+            report_line(&report).ends_with("Max Memory Used: 36 MB\tStatus: error\tError Type: Runtime.ExitError\n")
+        );
     }
 
     #[test]

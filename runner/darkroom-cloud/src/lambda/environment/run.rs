@@ -61,7 +61,10 @@ pub struct State {
 enum Happening {
     Runtime(RuntimeEvent),
     Exited(Exit),
-    NotStarted { missing: bool, message: String },
+    NotStarted {
+        missing: bool,
+        message: String,
+    },
     TimeUp,
     /// The local cloud stops.
     Stop,
@@ -220,12 +223,7 @@ impl Environment {
     }
 
     /// Writes what a finished invocation leaves in the log, and makes the caller's answer.
-    async fn write_down(
-        &mut self,
-        request: &InvokeRequest,
-        finished: Finished,
-        init_ms: Option<f64>,
-    ) -> InvokeOutcome {
+    async fn write_down(&mut self, request: &InvokeRequest, finished: Finished, init_ms: Option<f64>) -> InvokeOutcome {
         let failure = finished.result.as_ref().err();
         let mut max_memory_used_mb = self.gauge.read_mb(self.spec.memory_mb);
         if failure.is_some_and(Failure::is_fatal) {

@@ -112,15 +112,7 @@ pub trait LogSink: Send + Sync {
 /// it knows the qualifier an invocation came by.
 pub trait MetricSink: Send + Sync {
     /// Adds one observation. `unit` is CloudWatch's name for it: `Count`, `Milliseconds`.
-    fn put(
-        &self,
-        namespace: &str,
-        name: &str,
-        dimensions: &[(&str, &str)],
-        value: f64,
-        unit: &str,
-        timestamp_ms: i64,
-    );
+    fn put(&self, namespace: &str, name: &str, dimensions: &[(&str, &str)], value: f64, unit: &str, timestamp_ms: i64);
 }
 
 /// A [`LogSink`] that keeps nothing.

@@ -34,7 +34,8 @@ impl Hierarchies {
         let name = own_name().map_err(|error| error.to_string())?;
         for home in &homes {
             remove_stale(home);
-            fs::create_dir_all(home.join(&name)).map_err(|error| explain("make a group in", home, &error).to_string())?;
+            fs::create_dir_all(home.join(&name))
+                .map_err(|error| explain("make a group in", home, &error).to_string())?;
             // Another cloud of this process may have groups in it already.
             let _ = fs::remove_dir(home.join(&name));
         }
