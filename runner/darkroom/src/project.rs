@@ -37,7 +37,7 @@ pub struct Loaded {
 /// Why a manifest could not be loaded.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum LoadError {
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}", path.display())]
     #[diagnostic(code(project::unreadable), help("{help}"))]
     Unreadable { path: PathBuf, source: io::Error, help: String },
     #[error("{} is in no project", path.display())]
