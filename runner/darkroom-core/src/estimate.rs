@@ -128,7 +128,7 @@ mod tests {
         json!({"cell_id": cell, "deployment": 1, "image": "a", "warm_up": false, "repetition": 1, "attempt": 1})
     }
 
-    fn with(mut fact: Json, more: Json) -> Event {
+    fn with(mut fact: Json, more: &Json) -> Event {
         for (key, value) in more.as_object().unwrap() {
             fact[key] = value.clone();
         }
@@ -142,7 +142,7 @@ mod tests {
         });
         with(
             pass(PILLOW),
-            json!({
+            &json!({
                 "event": "invocation_finished", "stage": "greyscale", "stage_index": 0, "function": "f", "sequence": 0,
                 "scheduled_at": "", "started_at": "", "client_ms": client_ms, "status": "ok", "error_type": null,
                 "error": null, "request_id": null, "report": report, "environment_id": null, "code_sha256": "",
@@ -154,7 +154,7 @@ mod tests {
     fn passed() -> Event {
         with(
             pass(PILLOW),
-            json!({
+            &json!({
                 "event": "pipeline_finished", "started_at": "", "turnaround_s": 0.4, "resolution_ms": 0.0,
                 "complete": true, "failed_stage": null, "again": null, "input_bytes": [], "output_bytes": [],
             }),
