@@ -47,15 +47,10 @@ impl Config {
 /// Why a local cloud did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error(
-        "cannot listen on 127.0.0.1:{port}: {source}; choose another port, or none for a free one"
-    )]
+    #[error("cannot listen on 127.0.0.1:{port}: {source}; choose another port, or none for a free one")]
     Listen { port: u16, source: std::io::Error },
     #[error("cannot use the data folder {}: {source}", path.display())]
-    DataDir {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    DataDir { path: PathBuf, source: std::io::Error },
     #[error("cannot read the function store {}: {reason}; move it away to start empty", path.display())]
     Store { path: PathBuf, reason: String },
     #[error("cannot start the execution environments: {0}")]
@@ -76,18 +71,12 @@ impl LocalCloud {
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let (data_dir, temporary) = data_dir(config.data_dir.as_deref())?;
         let listener = listen(config.port.unwrap_or(0))?;
-        let address = listener
-            .local_addr()
-            .map_err(|source| StartError::Listen { port: 0, source })?;
+        let address = listener.local_addr().map_err(|source| StartError::Listen { port: 0, source })?;
         let endpoint_url = format!("http://{address}");
-        let environments = EnvironmentsConfig::new(
-            config.sandbox_program.clone(),
-            config.cache_dir.clone(),
-            endpoint_url.clone(),
-        );
-        let environments = Environments::start(environments, Arc::new(DiscardLogs))
-            .await
-            .map_err(StartError::Environments)?;
+        let environments =
+            EnvironmentsConfig::new(config.sandbox_program.clone(), config.cache_dir.clone(), endpoint_url.clone());
+        let environments =
+            Environments::start(environments, Arc::new(DiscardLogs)).await.map_err(StartError::Environments)?;
         let environments = Arc::new(environments);
         let lambda = Lambda::open(lambda::Settings {
             folder: data_dir.join("lambda"),
@@ -97,18 +86,8 @@ impl LocalCloud {
             concurrent_executions: config.concurrent_executions,
             environments: Arc::clone(&environments),
         })?;
-        let server = Server::start(
-            listener,
-            Services {
-                lambda: Arc::new(lambda),
-            },
-        );
-        Ok(Self {
-            server,
-            environments,
-            endpoint_url,
-            _temporary: temporary,
-        })
+        let server = Server::start(listener, Services { lambda: Arc::new(lambda) });
+        Ok(Self { server, environments, endpoint_url, _temporary: temporary })
     }
 
     /// The base URL of every service, for example `http://127.0.0.1:4566`.
@@ -133,19 +112,13 @@ impl LocalCloud {
 fn data_dir(wanted: Option<&Path>) -> Result<(PathBuf, Option<tempfile::TempDir>), StartError> {
     match wanted {
         Some(path) => {
-            let failed = |source| StartError::DataDir {
-                path: path.to_owned(),
-                source,
-            };
+            let failed = |source| StartError::DataDir { path: path.to_owned(), source };
             std::fs::create_dir_all(path).map_err(failed)?;
             Ok((path.canonicalize().map_err(failed)?, None))
         }
         None => {
             let made = tempfile::Builder::new().prefix("darkroom-cloud-").tempdir();
-            let made = made.map_err(|source| StartError::DataDir {
-                path: std::env::temp_dir(),
-                source,
-            })?;
+            let made = made.map_err(|source| StartError::DataDir { path: std::env::temp_dir(), source })?;
             Ok((made.path().to_owned(), Some(made)))
         }
     }

@@ -13,9 +13,7 @@ pub(crate) type Body = UnsyncBoxBody<Bytes, BoxError>;
 
 /// Returns a body that is sent in one piece.
 pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
-    Full::new(bytes.into())
-        .map_err(|never| match never {})
-        .boxed_unsync()
+    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
 }
 
 /// Returns a JSON response.
@@ -24,17 +22,11 @@ pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Response<Body>
 }
 
 /// Returns a response of one content type.
-pub(crate) fn with_type(
-    status: StatusCode,
-    content_type: &'static str,
-    body: impl Into<Bytes>,
-) -> Response<Body> {
+pub(crate) fn with_type(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Body> {
     let mut response = Response::new(full(body));
     *response.status_mut() = status;
     let content_type = http::HeaderValue::from_static(content_type);
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, content_type);
+    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
     response
 }
 
@@ -75,11 +67,7 @@ pub(crate) async fn read(body: Incoming, limit: usize) -> Result<Bytes, BodyErro
     if too_large {
         return Err(BodyError::TooLarge);
     }
-    Ok(if rest.is_empty() {
-        first.unwrap_or_default()
-    } else {
-        rest.freeze()
-    })
+    Ok(if rest.is_empty() { first.unwrap_or_default() } else { rest.freeze() })
 }
 
 /// Keeps a chunk; a body of one chunk, the common case, is never copied.
@@ -90,11 +78,7 @@ fn keep(first: &mut Option<Bytes>, rest: &mut BytesMut, data: Bytes, expected: u
     }
     if let Some(earlier) = first.take() {
         // Trust a declared length only as far as a small body goes; a liar must not make us allocate.
-        rest.reserve(
-            expected
-                .min(8 * 1024 * 1024)
-                .max(earlier.len() + data.len()),
-        );
+        rest.reserve(expected.min(8 * 1024 * 1024).max(earlier.len() + data.len()));
         rest.extend_from_slice(&earlier);
     }
     rest.extend_from_slice(&data);
