@@ -5,6 +5,7 @@
 //! [`FunctionDeployed`]. Knows an endpoint through its [`Clients`], not which cloud is behind it.
 
 mod apply;
+pub mod clean;
 pub mod desired;
 mod error;
 pub mod names;
