@@ -256,7 +256,8 @@ async fn bucket(clients: &Clients, name: &str, which: &Which) -> Result<Option<F
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| call("listing", format!("bucket {name}"), &error))?;
         objects += page.contents().len() as u64;
-        bytes += page.contents().iter().filter_map(|it| it.size()).filter_map(|it| u64::try_from(it).ok()).sum::<u64>();
+        let sizes = page.contents().iter().filter_map(aws_sdk_s3::types::Object::size);
+        bytes += sizes.filter_map(|size| u64::try_from(size).ok()).sum::<u64>();
     }
     Ok(Some(FoundBucket { name: name.to_owned(), experiment, objects, bytes }))
 }
