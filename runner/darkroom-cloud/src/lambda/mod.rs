@@ -7,6 +7,7 @@ mod api;
 pub mod environment;
 mod error;
 pub mod limits;
+mod runtime_api;
 
 use crate::StartError;
 use crate::server::wire::Body;
