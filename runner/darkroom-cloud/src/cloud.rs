@@ -60,6 +60,7 @@ pub enum StartError {
 /// A running local cloud. Dropping it without [`LocalCloud::stop`] closes the port but waits for nothing.
 pub struct LocalCloud {
     server: Server,
+    lambda: Arc<Lambda>,
     environments: Arc<Environments>,
     endpoint_url: String,
     /// Held for its drop: it removes the temporary data folder.
@@ -85,9 +86,12 @@ impl LocalCloud {
             retry_delays: config.retry_delays,
             concurrent_executions: config.concurrent_executions,
             environments: Arc::clone(&environments),
+            metrics: Arc::new(lambda::DiscardMetrics),
+            objects: Arc::new(lambda::NoObjects),
         })?;
-        let server = Server::start(listener, Services { lambda: Arc::new(lambda) });
-        Ok(Self { server, environments, endpoint_url, _temporary: temporary })
+        let lambda = Arc::new(lambda);
+        let server = Server::start(listener, Services { lambda: Arc::clone(&lambda) });
+        Ok(Self { server, lambda, environments, endpoint_url, _temporary: temporary })
     }
 
     /// The base URL of every service, for example `http://127.0.0.1:4566`.
@@ -105,6 +109,9 @@ impl LocalCloud {
         self.server.stop_accepting();
         self.environments.stop().await;
         self.server.finish().await;
+        if let Err(error) = self.lambda.close().await {
+            tracing::warn!("the function store was not written: {error}");
+        }
     }
 }
 

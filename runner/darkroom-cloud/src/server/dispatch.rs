@@ -34,7 +34,11 @@ impl Services {
         if !gate::is_loopback(header(&parts.headers, "host"), &parts.uri) {
             return refused_host();
         }
+        if crate::lambda::is_location(parts.uri.path()) {
+            return self.lambda.answer_location(&parts).await;
+        }
         match service(&parts) {
+            Service::Lambda if scope(&parts).is_none() => crate::lambda::missing_authentication(),
             Service::Lambda => self.lambda.answer(parts, body).await,
             Service::S3 | Service::Logs | Service::Metrics | Service::Sts | Service::Unknown => unknown(),
         }
