@@ -3,3 +3,5 @@
 pub mod lambda;
 pub mod s3;
 pub mod sandbox;
+pub mod logs;
+pub mod metrics;
