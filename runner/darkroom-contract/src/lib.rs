@@ -1,1 +1,24 @@
-//! stub
+//! The contract: what every stage must make of its input, and whether it did. Pure: bytes in, bytes or a verdict out.
+//!
+//! [`check`] judges one output on its own input against a reference made by an implementation that no variant shares;
+//! [`reference_output`] gives the bytes that `input = "reference"` feeds; [`generate`] makes seeded images. Stages come
+//! as data ([`darkroom_core::pipeline::Stage`]). Nothing here reads a file or a clock, and no bytes make it panic.
+
+mod check;
+mod codec;
+mod diagnosis;
+mod header;
+mod image_set;
+mod measure;
+mod orientation;
+mod picture;
+mod reference;
+
+pub use check::{check, reason};
+pub use codec::{Undecodable, decode, encode};
+pub use header::{FoundMode, Header, inspect};
+pub use image_set::generate;
+pub use measure::{Difference, ssim};
+pub use orientation::Turn;
+pub use picture::Picture;
+pub use reference::{NoReference, reference_inputs, reference_output, reference_picture};

@@ -8,9 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Instruction set a function is built for and runs on. Spelt as the Lambda API spells it.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Architecture {
     #[serde(rename = "x86_64")]
@@ -19,9 +17,7 @@ pub enum Architecture {
 }
 
 /// What starts a stage: the runner's own call, or the S3 notification of its input object.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Trigger {
     /// The runner invokes each stage and waits for its answer.
@@ -31,9 +27,7 @@ pub enum Trigger {
 }
 
 /// What a stage is fed.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Input {
     /// Its predecessor's output, as the variant wrote it.
@@ -43,9 +37,7 @@ pub enum Input {
 }
 
 /// Which start kind counts; verified per invocation from the platform's Init Duration, never assumed.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Start {
     Warm,
@@ -123,13 +115,7 @@ impl Cell {
         };
         CellId(format!(
             "{}.{}.{}mb.{}.{}{input}.{}.c{}",
-            self.variant,
-            self.architecture,
-            self.memory_mb,
-            self.image_set,
-            self.trigger,
-            self.start,
-            self.concurrency
+            self.variant, self.architecture, self.memory_mb, self.image_set, self.trigger, self.start, self.concurrency
         ))
     }
 }
@@ -153,9 +139,6 @@ mod tests {
         assert_eq!(cell.id().as_str(), "pillow.arm64.1024mb.photos.s3.warm.c1");
         cell.trigger = Trigger::Direct;
         cell.input = Input::Reference;
-        assert_eq!(
-            cell.id().as_str(),
-            "pillow.arm64.1024mb.photos.direct.reference.warm.c1"
-        );
+        assert_eq!(cell.id().as_str(), "pillow.arm64.1024mb.photos.direct.reference.warm.c1");
     }
 }

@@ -35,6 +35,11 @@ pub enum Event {
     InvocationFinished(Invocation),
     PipelineFinished(PipelinePass),
     OutputChecked(OutputCheck),
+    /// From the function's logs: which environment (log stream) served which request.
+    EnvironmentSeen {
+        request_id: String,
+        environment_id: String,
+    },
     /// Every planned repetition has been measured or has failed for good.
     RunFinished {
         at: String,
@@ -213,8 +218,22 @@ pub struct PipelinePass {
     pub complete: bool,
     /// First stage that did not end well.
     pub failed_stage: Option<String>,
-    /// This attempt had a start its cell did not ask for, so the repetition is done again.
-    pub wrong_start: bool,
+    /// This attempt does not count and the repetition is done again: it met a start its cell did not ask for, or a throttle.
+    pub again: Option<Again>,
+    /// Size of what each stage read, bytes, by stage index; `None` where it was not seen.
+    pub input_bytes: Vec<Option<u64>>,
+    /// Size of what each stage wrote, bytes, by stage index; `None` where it was not seen.
+    pub output_bytes: Vec<Option<u64>>,
+}
+
+/// Why a pass is done again under the next attempt number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Again {
+    /// A stage was cold where the cell asked for warm, or the reverse.
+    WrongStart,
+    /// The platform refused a call (429).
+    Throttled,
 }
 
 /// One check of one stage's output against the contract.
@@ -231,7 +250,7 @@ pub struct OutputCheck {
 }
 
 /// What the contract says of one output. Produced by `darkroom-contract`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
     pub pass: bool,
     /// First failed check in the contract's order, for example `wrong size`; `None` when it passed.

@@ -1,10 +1,15 @@
 //! A variant: one author's implementation of every stage (`functions/<name>/variant.toml`).
+//!
+//! Text of `variant.toml` → [`Variant`]. Whether the files it names exist, and how they become a zip, is the business
+//! of whoever packages it.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::cell::Architecture;
+use crate::data_file::{DataFile, DataFileError};
+use crate::pipeline::Pipeline;
 
 /// What `variant.toml` says. The folder's name is the variant's name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,9 +24,10 @@ pub struct Variant {
     /// Stage name → Lambda handler, for example `greyscale.handler`.
     pub handlers: BTreeMap<String, String>,
     /// LLM that wrote the code, where one did.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    #[serde(default)]
+    /// Which independent sample of that model's answers, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sample: Option<u32>,
 }
 
@@ -30,7 +36,142 @@ pub struct Variant {
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Build {
     /// `*.py` as written; `requirements` (hash-pinned) becomes a layer.
-    Python { requirements: Option<String> },
+    Python {
+        #[serde(default)]
+        requirements: Option<String>,
+    },
     /// A Cargo project whose binary `bin` becomes `bootstrap`.
     Cargo { bin: String },
+}
+
+impl Variant {
+    /// Returns the variant that `text` spells. `file` is its name for messages.
+    ///
+    /// Refuses unknown keys, an empty list of architectures or handlers, and a runtime that can't run the build.
+    pub fn parse(file: &str, text: &str) -> Result<Self, DataFileError> {
+        let file = DataFile { name: file, text };
+        let variant: Self = file.parse()?;
+        match variant.mistake() {
+            Some((key, message)) => Err(file.error_at_key(&(0..text.len()), key, message, None)),
+            None => Ok(variant),
+        }
+    }
+
+    /// Returns the pipeline's stages that this variant has no handler for, in order.
+    pub fn stages_without_handler<'a>(&self, pipeline: &'a Pipeline) -> Vec<&'a str> {
+        let names = pipeline.stages.iter().map(|stage| stage.name.as_str());
+        names.filter(|name| !self.handlers.contains_key(*name)).collect()
+    }
+
+    fn mistake(&self) -> Option<(&'static str, String)> {
+        if self.architectures.is_empty() {
+            return Some(("architectures", "is empty: name \"x86_64\", \"arm64\" or both".into()));
+        }
+        let mut architectures = self.architectures.clone();
+        architectures.sort_unstable();
+        architectures.dedup();
+        if architectures.len() != self.architectures.len() {
+            return Some(("architectures", "names an architecture twice".into()));
+        }
+        if self.handlers.is_empty() {
+            return Some(("handlers", "is empty: a variant handles at least one stage".into()));
+        }
+        if self.sample.is_some() && self.model.is_none() {
+            return Some(("sample", "a sample is of some `model`'s answers, and none is named".into()));
+        }
+        match &self.build {
+            Build::Python { .. } => self.mistake_in_python(),
+            Build::Cargo { bin } => self.mistake_in_cargo(bin),
+        }
+    }
+
+    fn mistake_in_python(&self) -> Option<(&'static str, String)> {
+        let version = self.runtime.strip_prefix("python3.").filter(|minor| minor.parse::<u32>().is_ok());
+        if version.is_none() {
+            let message = format!("`{}` does not run Python: expected python3.13 or another python3.N", self.runtime);
+            return Some(("runtime", message));
+        }
+        let is_python = |handler: &str| {
+            handler.rsplit_once('.').is_some_and(|(module, function)| is_module(module) && is_identifier(function))
+        };
+        let (stage, handler) = self.handlers.iter().find(|(_, handler)| !is_python(handler))?;
+        Some(("handlers", format!("`{handler}` of stage `{stage}` is not module.function")))
+    }
+
+    fn mistake_in_cargo(&self, bin: &str) -> Option<(&'static str, String)> {
+        if !self.runtime.starts_with("provided.") {
+            let message = format!("`{}` does not run a bootstrap: expected provided.al2023", self.runtime);
+            return Some(("runtime", message));
+        }
+        let plain = |name: &str| {
+            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+        };
+        if !plain(bin) {
+            return Some(("bin", format!("`{bin}` is not the name of a Cargo binary")));
+        }
+        let (stage, handler) = self.handlers.iter().find(|(_, handler)| !plain(handler))?;
+        Some(("handlers", format!("`{handler}` of stage `{stage}` is not letters, digits, - and _")))
+    }
+}
+
+/// Lambda separates the folders of a Python module by `/` or `.`.
+fn is_module(module: &str) -> bool {
+    module.split(['/', '.']).all(is_identifier)
+}
+
+fn is_identifier(name: &str) -> bool {
+    !name.starts_with(|first: char| first.is_ascii_digit())
+        && !name.is_empty()
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PILLOW: &str = r#"
+description = "Pillow"
+runtime = "python3.13"
+architectures = ["x86_64", "arm64"]
+
+[build]
+kind = "python"
+requirements = "requirements.txt"
+
+[handlers]
+greyscale = "greyscale.handler"
+"#;
+
+    fn refusal(from: &str, to: &str) -> String {
+        assert!(PILLOW.contains(from), "the test replaces nothing");
+        Variant::parse("functions/v/variant.toml", &PILLOW.replace(from, to)).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_variant_is_read() {
+        let variant = Variant::parse("variant.toml", PILLOW).unwrap();
+        assert_eq!(variant.handlers["greyscale"], "greyscale.handler");
+        assert_eq!(variant.build, Build::Python { requirements: Some("requirements.txt".into()) });
+    }
+
+    #[test]
+    fn a_mistake_is_told_with_file_line_and_key() {
+        assert_eq!(
+            refusal("python3.13", "provided.al2023"),
+            "functions/v/variant.toml:3: runtime: `provided.al2023` does not run Python: \
+             expected python3.13 or another python3.N"
+        );
+        assert!(
+            refusal("architectures = [\"x86_64\", \"arm64\"]", "architectures = []").contains(":4: architectures: ")
+        );
+        assert!(refusal("\"arm64\"", "\"x86_64\"").contains("twice"));
+        assert!(refusal("greyscale.handler", "greyscale").contains("not module.function"));
+        assert!(refusal("greyscale.handler", "../x.handler").contains("not module.function"));
+    }
+
+    #[test]
+    fn an_unknown_key_or_architecture_is_refused_with_the_known_ones() {
+        assert!(refusal("runtime =", "runtme =").contains("runtime"));
+        assert!(refusal("arm64", "arm").contains("arm64"));
+    }
 }

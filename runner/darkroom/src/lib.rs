@@ -1,1 +1,34 @@
-//! stub
+//! The effects of Darkroom: read a project, package, deploy, execute, record, show.
+//!
+//! What an experiment is lives in `darkroom-core`; what its tables hold in `darkroom-tables`. This crate is a library
+//! only so that its benches and its one test binary can reach the rooms; nothing else depends on it.
+
+pub mod cli;
+pub mod command;
+pub mod deploy;
+pub mod display;
+pub mod execute;
+pub mod exit;
+pub mod machine;
+pub mod package;
+pub mod project;
+pub mod record;
+pub mod session;
+pub mod target;
+
+use std::process::ExitCode;
+
+use crate::cli::Cli;
+use crate::display::diagnostics;
+
+/// Runs the command line of this process to its exit code.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse_or_exit();
+    match command::run(&cli) {
+        Ok(outcome) => outcome.into(),
+        Err(failure) => {
+            diagnostics::show(&failure, cli.globals);
+            failure.exit_code()
+        }
+    }
+}

@@ -3,4 +3,5 @@
 mod logs;
 mod metrics;
 mod s3;
+mod sandbox;
 mod serving;

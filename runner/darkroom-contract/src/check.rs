@@ -1,0 +1,199 @@
+//! Judges one output of one stage on its own input: the checks in the contract's order, the first that fails is the
+//! reason.
+
+use darkroom_core::event::Verdict;
+use darkroom_core::pipeline::{Stage, Tolerance};
+
+use crate::codec::{Undecodable, decode};
+use crate::diagnosis::{self, Judged};
+use crate::header::{Header, NotAnImage, format_of};
+use crate::measure::{Difference, mse_under, psnr_db, ssim};
+use crate::orientation::{Turn, best_fit};
+use crate::picture::Picture;
+use crate::reference::{input_picture, reference_picture};
+
+/// The reasons a verdict can give, in the order the checks are made.
+pub mod reason {
+    pub const MISSING: &str = "missing";
+    pub const NOT_DECODABLE: &str = "not decodable";
+    pub const WRONG_FORMAT: &str = "wrong format";
+    pub const WRONG_MODE: &str = "wrong mode/bit depth";
+    /// The stage's input is not what the stage takes, so that its output can't be judged.
+    pub const NO_REFERENCE: &str = "no reference";
+    pub const WRONG_SIZE: &str = "wrong size";
+    pub const BLANK: &str = "blank";
+    pub const WRONG_ORIENTATION: &str = "wrong orientation";
+    pub const OUT_OF_TOLERANCE: &str = "out of tolerance";
+}
+
+struct Failure {
+    reason: &'static str,
+    detail: String,
+}
+
+impl Failure {
+    fn new(reason: &'static str, detail: impl Into<String>) -> Self {
+        Self { reason, detail: detail.into() }
+    }
+}
+
+/// Returns the verdict on what `stage` wrote for `input`; `None` if it wrote nothing.
+///
+/// Values that were measured before the first failed check are in the verdict; the others are `None`. No bytes panic.
+pub fn check(stage: &Stage, input: &[u8], output: Option<&[u8]>) -> Verdict {
+    let mut verdict = Verdict::default();
+    match judge(stage, input, output, &mut verdict) {
+        Ok(()) => verdict.pass = true,
+        Err(Failure { reason, detail }) => {
+            verdict.reason = Some(reason.to_owned());
+            verdict.detail = Some(detail);
+        }
+    }
+    verdict
+}
+
+fn judge(stage: &Stage, input: &[u8], output: Option<&[u8]>, verdict: &mut Verdict) -> Result<(), Failure> {
+    let bytes = output.ok_or_else(|| {
+        let extension = stage.output.format.extension();
+        Failure::new(reason::MISSING, format!("no object at the output's key; expected a .{extension}"))
+    })?;
+    let picture = decoded(stage, bytes, verdict)?;
+    check_samples_fit(stage, &picture)?;
+    let (format, input) =
+        input_picture(stage, input).map_err(|error| Failure::new(reason::NO_REFERENCE, error.to_string()))?;
+    let reference = reference_picture(stage, &input);
+    let judged = Judged { stage, input: &input, reference: &reference, output: &picture };
+    check_size(&judged)?;
+    let difference = Difference::between(&picture, &reference);
+    record(verdict, stage, &difference);
+    check_blank(&judged, &difference)?;
+    check_orientation(&judged, verdict)?;
+    verdict.ssim = ssim(&picture, &reference, stage.output.peak());
+    check_tolerance(&judged, &stage.check.for_input(format), &difference)
+}
+
+/// Missing bytes apart, what the bytes are: not decodable, wrong format, wrong mode.
+fn decoded(stage: &Stage, bytes: &[u8], verdict: &mut Verdict) -> Result<Picture, Failure> {
+    let expected = &stage.output;
+    let name = format!("named .{}", expected.format.extension());
+    verdict.format = format_of(bytes).map(|format| format.as_str().to_owned());
+    let (header, picture) = decode(bytes).map_err(|error| match error {
+        Undecodable::NotAnImage(NotAnImage::OtherFormat(found)) => {
+            Failure::new(reason::WRONG_FORMAT, format!("{found} bytes {name}"))
+        }
+        error => Failure::new(reason::NOT_DECODABLE, format!("{error} ({name})")),
+    })?;
+    let Header { format, mode, width, height } = header;
+    verdict.mode = Some(mode.to_string());
+    (verdict.width, verdict.height) = (Some(width), Some(height));
+    if format != expected.format {
+        return Err(Failure::new(reason::WRONG_FORMAT, format!("{} bytes {name}", format.title())));
+    }
+    if !mode.is(expected.mode) {
+        let cause = diagnosis::of_mode(expected.mode, mode).map_or(String::new(), |cause| format!(": {cause}?"));
+        let detail = format!("expected {}, found {mode}{cause}", expected.mode.as_str());
+        return Err(Failure::new(reason::WRONG_MODE, detail));
+    }
+    Ok(picture)
+}
+
+/// A sample above the peak is not of the promised depth.
+fn check_samples_fit(stage: &Stage, picture: &Picture) -> Result<(), Failure> {
+    let (peak, max) = (stage.output.peak(), u32::from(picture.max()));
+    if max <= peak {
+        return Ok(());
+    }
+    let cause = if max > 4 * peak { "scaled to the container's range" } else { "the filter's overshoot not cut" };
+    let bits = stage.output.used_bits();
+    let detail = format!("expected {bits}-bit samples, 0 to {peak}, found {max}: {cause}?");
+    Err(Failure::new(reason::WRONG_MODE, detail))
+}
+
+fn check_size(judged: &Judged) -> Result<(), Failure> {
+    let (expected, found) = (judged.reference.size(), judged.output.size());
+    if expected == found {
+        return Ok(());
+    }
+    let cause = diagnosis::of_size(judged).map_or(String::new(), |cause| format!(": {cause}?"));
+    let detail = format!("expected {}x{}, found {}x{}{cause}", expected.0, expected.1, found.0, found.1);
+    Err(Failure::new(reason::WRONG_SIZE, detail))
+}
+
+fn record(verdict: &mut Verdict, stage: &Stage, difference: &Difference) {
+    verdict.mse = Some(difference.mse);
+    verdict.psnr_db = difference.psnr_db(stage.output.peak());
+    verdict.max_abs = Some(difference.max_abs);
+    verdict.mean_out = Some(difference.mean_output);
+    verdict.mean_reference = Some(difference.mean_reference);
+    verdict.levels = Some(difference.levels_output);
+}
+
+/// Judged against the reference, never an absolute brightness: real night photographs are dark.
+fn check_blank(judged: &Judged, difference: &Difference) -> Result<(), Failure> {
+    let tolerance = &judged.stage.check;
+    let Difference { mean_output, mean_reference, sd_output, sd_reference, levels_output, levels_reference, .. } =
+        *difference;
+    let flat = sd_output < tolerance.blank_sd_share * sd_reference;
+    let poor = f64::from(levels_output) < tolerance.blank_levels_share * f64::from(levels_reference);
+    let factor = tolerance.blank_mean_factor;
+    // Of two almost black pictures neither is blank because the other's mean is a tenth of a level.
+    let far = (mean_output - mean_reference).abs() > 0.01 * f64::from(judged.stage.output.peak());
+    let dark_or_bright = far && (mean_output * factor < mean_reference || mean_output > factor * mean_reference);
+    if !(flat || poor || dark_or_bright) {
+        return Ok(());
+    }
+    let cause = diagnosis::of_blank(judged, difference).map_or(String::new(), |cause| format!("{cause}? "));
+    let detail = format!(
+        "{cause}(mean {mean_output:.1} where {mean_reference:.1} was expected, standard deviation {sd_output:.1} where \
+         {sd_reference:.1}, {levels_output} levels where {levels_reference})"
+    );
+    Err(Failure::new(reason::BLANK, detail))
+}
+
+fn check_orientation(judged: &Judged, verdict: &mut Verdict) -> Result<(), Failure> {
+    let expected = Turn::clockwise(judged.stage.clockwise_degrees());
+    let Some(fit) = best_fit(judged.output, judged.reference) else { return Ok(()) };
+    // That some turn fits best says nothing if none fits: then the picture is wrong, not its orientation.
+    let peak = judged.stage.output.peak();
+    let fits = psnr_db(fit.mse, peak).is_none_or(|psnr| psnr >= 25.0);
+    let straight = mse_under(judged.output, judged.reference, Turn::NONE);
+    if fit.turn == Turn::NONE || !(fits || fit.mse < straight / 20.0) {
+        let known = fit.turn == Turn::NONE && fit.decisive && fits;
+        verdict.orientation = known.then(|| expected.to_string());
+        return Ok(());
+    }
+    let found = expected.then(fit.turn);
+    verdict.orientation = Some(found.to_string());
+    let found = match (expected, found) {
+        (Turn::CLOCKWISE, Turn::ANTICLOCKWISE) => "rotated anticlockwise".to_owned(),
+        (Turn::NONE, found) => format!("{found}, where it should lie as the input does"),
+        (expected, found) => format!("found {found}, expected {expected}"),
+    };
+    Err(Failure::new(reason::WRONG_ORIENTATION, found))
+}
+
+fn check_tolerance(judged: &Judged, tolerance: &Tolerance, difference: &Difference) -> Result<(), Failure> {
+    let psnr = difference.psnr_db(judged.stage.output.peak());
+    let mean_difference = (difference.mean_output - difference.mean_reference).abs();
+    let mut broken = Vec::new();
+    if let (Some(min), Some(psnr)) = (tolerance.min_psnr_db, psnr)
+        && psnr < min
+    {
+        broken.push(format!("PSNR {psnr:.1} dB, expected at least {min}"));
+    }
+    if let Some(max) = tolerance.max_abs
+        && difference.max_abs > max
+    {
+        broken.push(format!("a sample is off by {} levels, allowed {max}", difference.max_abs));
+    }
+    if let Some(max) = tolerance.max_mean_difference
+        && mean_difference > max
+    {
+        broken.push(format!("the mean is off by {mean_difference:.1} levels, allowed {max}"));
+    }
+    if broken.is_empty() {
+        return Ok(());
+    }
+    let cause = diagnosis::of_samples(judged, difference).map_or(String::new(), |cause| format!(": {cause}?"));
+    Err(Failure::new(reason::OUT_OF_TOLERANCE, format!("{}{cause}", broken.join("; "))))
+}

@@ -1,0 +1,112 @@
+//! Reads the small TOML files that hold data rather than a run: pipelines, variants, image sets.
+//!
+//! Text and its file name → a value, or one [`DataFileError`] that shows the line. Knows TOML and where things stand in
+//! it; not what the files mean.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use miette::{Diagnostic, NamedSource, SourceSpan};
+use serde::de::DeserializeOwned;
+
+/// A data file that says something wrong: `file:line: key: what`, the line itself, and how to mend it.
+#[derive(Clone, Debug, thiserror::Error, Diagnostic)]
+#[error("{file}:{line}: {message}")]
+#[diagnostic(code(darkroom::data_file))]
+pub struct DataFileError {
+    pub file: String,
+    /// From 1.
+    pub line: usize,
+    /// Begins with the dotted key, but where the TOML itself is malformed.
+    pub message: String,
+    #[help]
+    pub help: Option<String>,
+    #[source_code]
+    source_text: Arc<NamedSource<String>>,
+    #[label("here")]
+    at: SourceSpan,
+}
+
+/// A data file's name and text: what errors point into.
+#[derive(Clone, Copy, Debug)]
+pub struct DataFile<'a> {
+    /// As the user knows it, for example `experiments/image-pipeline/pipeline.toml`.
+    pub name: &'a str,
+    pub text: &'a str,
+}
+
+impl DataFile<'_> {
+    /// Returns the value the text spells, refusing keys that `T` does not know.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, DataFileError> {
+        toml::from_str(self.text).map_err(|error| {
+            let span = error.span().unwrap_or(0..0);
+            self.error(span, "", error.message(), None)
+        })
+    }
+
+    /// Returns an error about `key` of the table that stands at `table`, pointing at the key's own line if it is there.
+    pub fn error_at_key(
+        &self,
+        table: &Range<usize>,
+        key: &str,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) -> DataFileError {
+        self.error(self.span_of_key(table, key), key, message, help)
+    }
+
+    fn error(&self, span: Range<usize>, key: &str, message: impl Into<String>, help: Option<String>) -> DataFileError {
+        let start = span.start.min(self.text.len());
+        DataFileError {
+            file: self.name.to_owned(),
+            line: self.text.as_bytes()[..start].iter().filter(|&&byte| byte == b'\n').count() + 1,
+            message: if key.is_empty() { message.into() } else { format!("{key}: {}", message.into()) },
+            help,
+            source_text: Arc::new(NamedSource::new(self.name, self.text.to_owned())),
+            at: SourceSpan::from(span),
+        }
+    }
+
+    /// Returns where `key` is set inside `table`, or the table's first line.
+    fn span_of_key(&self, table: &Range<usize>, key: &str) -> Range<usize> {
+        let body = self.text.get(table.clone()).unwrap_or_default();
+        let leaf = key.rsplit('.').next().unwrap_or(key);
+        let mut offset = table.start;
+        for line in body.split_inclusive('\n') {
+            let sets_key = line.trim_start().strip_prefix(leaf).is_some_and(|rest| rest.trim_start().starts_with('='));
+            if sets_key {
+                let indent = line.len() - line.trim_start().len();
+                return offset + indent..offset + line.trim_end().len();
+            }
+            offset += line.len();
+        }
+        let first_line = body.lines().next().map_or(0, str::len);
+        table.start..table.start + first_line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Lamp {
+        #[expect(dead_code, reason = "only parsed")]
+        watts: u32,
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_its_file_line_and_the_known_ones() {
+        let file = DataFile { name: "lamp.toml", text: "watts = 5\n\ncolor = 'red'\n" };
+        let error = file.parse::<Lamp>().unwrap_err();
+        assert_eq!(error.line, 3);
+        assert_eq!(error.to_string(), "lamp.toml:3: unknown field `color`, expected `watts`");
+    }
+
+    #[test]
+    fn malformed_toml_is_refused_with_its_line() {
+        let error = DataFile { name: "lamp.toml", text: "watts = \n" }.parse::<Lamp>().unwrap_err();
+        assert!(error.to_string().starts_with("lamp.toml:1: "), "{error}");
+    }
+}

@@ -1,0 +1,246 @@
+//! The command line: clap types, and the page that `darkroom --help` prints. No effects.
+
+use std::path::PathBuf;
+
+use clap::builder::StyledStr;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// Compares serverless image pipelines: one TOML manifest in, Parquet tables out.
+#[derive(Debug, Parser)]
+#[command(name = "darkroom", version, max_term_width = 110, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub globals: Globals,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// How a command talks, whichever it is.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct Globals {
+    /// Say nothing but errors, and the answer of commands that are asked for one
+    #[arg(long, short, global = true, display_order = 100)]
+    pub quiet: bool,
+    /// Answer in JSON on stdout, errors in JSON on stderr, no progress
+    #[arg(long, global = true, display_order = 101)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Measure every cell of a manifest and make the tables
+    Run(RunArgs),
+    /// Go on with an interrupted run
+    Resume(ResumeArgs),
+    /// Make the tables of a run anew from its journal
+    Aggregate(AggregateArgs),
+    /// Check a manifest: all mistakes at once
+    Validate(ManifestArgs),
+    /// List the cells of a manifest, one id a line
+    Cells(CellsArgs),
+    /// Show what a run would do, and deploy nothing
+    Plan(PlanArgs),
+    /// Print the manifest's JSON Schema, for editors
+    Schema,
+    /// Say what this machine can run, and how to mend what is missing
+    Doctor(DoctorArgs),
+    /// Remove what runs left in a cloud, found by tag: functions, layers, log groups, buckets
+    Clean(CleanArgs),
+    /// Print a completion script for a shell
+    Completions { shell: Shell },
+}
+
+/// A manifest, and what to change in it.
+#[derive(Clone, Debug, Args)]
+pub struct ManifestArgs {
+    /// The manifest, for example manifests/smoke.toml
+    pub manifest: PathBuf,
+    /// Override a key of the manifest, for example repetitions.count=10; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Where to run: overrides [target] cloud
+    #[arg(long)]
+    pub target: Option<TargetName>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TargetName {
+    /// The cloud embedded in this program, on this machine
+    Local,
+    /// Amazon Web Services, with the account of your AWS profile
+    Aws,
+}
+
+impl TargetName {
+    /// The spelling used in manifests.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Aws => "aws",
+        }
+    }
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub manifest: ManifestArgs,
+    /// Measure only these cells and replace only their rows in the latest run's tables; an id or a glob, may be repeated
+    #[arg(long = "cell", value_name = "ID|GLOB")]
+    pub cells: Vec<String>,
+    /// Go on with the latest unfinished run of this manifest instead of starting anew
+    #[arg(long)]
+    pub resume: bool,
+    /// Where runs land: overrides [output] dir
+    #[arg(long, value_name = "DIR")]
+    pub output_dir: Option<PathBuf>,
+    /// Do not ask before a run that costs money
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct ResumeArgs {
+    /// The run's folder [default: the latest unfinished run under outputs/]
+    pub run: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct AggregateArgs {
+    /// The run's folder, for example outputs/smoke/latest
+    pub run: PathBuf,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct CellsArgs {
+    #[command(flatten)]
+    pub manifest: ManifestArgs,
+    /// Only cells that match; an id or a glob, may be repeated
+    #[arg(long = "cell", value_name = "ID|GLOB")]
+    pub cells: Vec<String>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct PlanArgs {
+    #[command(flatten)]
+    pub manifest: ManifestArgs,
+    /// Totals only, without the list of cells
+    #[arg(long)]
+    pub summary: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct DoctorArgs {
+    /// Which cloud to look at
+    #[arg(long, default_value = "local")]
+    pub target: TargetName,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct CleanArgs {
+    /// Only what this experiment made [default: everything that Darkroom made]
+    pub experiment: Option<String>,
+    /// Only what has expired (runs date what they make)
+    #[arg(long, conflicts_with = "experiment")]
+    pub expired: bool,
+    /// Which cloud to clean
+    #[arg(long, default_value = "local")]
+    pub target: TargetName,
+    /// Which region of it
+    #[arg(long, default_value = "us-east-1")]
+    pub region: String,
+    /// Remove without asking
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
+/// Commands by what one wants of them, in the order of a first day. One that is in no group is listed last.
+const GROUPS: &[(&str, &[&str])] = &[
+    ("Measure", &["run", "resume", "aggregate"]),
+    ("Look before you run", &["validate", "cells", "plan", "check", "doctor"]),
+    ("Around it", &["serve", "clean", "schema", "completions"]),
+];
+
+const ABOUT: &str = "\
+Darkroom compares serverless image pipelines. A manifest says which variants (Pillow, Rust, code
+that an LLM wrote), architectures and memory sizes to compare; `darkroom run` deploys them, measures
+every repetition in random order, and leaves Parquet tables. By default everything runs on this
+machine, on a local cloud that this program brings along.";
+
+const AFTER: &str = "\
+{h}Examples{r}
+  darkroom run manifests/smoke.toml                              a first result
+  darkroom plan manifests/full.toml                              what it would do, and what it can't
+  darkroom run manifests/full.toml --set repetitions.count=10    fewer repetitions
+  darkroom run manifests/full.toml --cell 'rust.*'               measure some cells again
+  darkroom resume                                                go on after Ctrl-C or a crash
+
+{h}Results{r}
+  They land in outputs/<experiment>/<run id>/; outputs/<experiment>/latest links to the newest.
+  invocations.parquet, pipelines.parquet, summary.parquet and so on are made from journal.ndjson,
+  the facts. outputs/README.md explains every column.
+
+{h}Exit codes{r}
+  0    every cell is measured, or was said not to be runnable on this target
+  1    some cells failed or gave wrong outputs, or the run could not be carried through
+  2    the request was wrong; nothing was done
+  130  interrupted; `darkroom resume` goes on
+
+NO_COLOR=1 turns colours off. `darkroom <command> --help` says more about a command.";
+
+impl Cli {
+    /// Parses this process's arguments; on `--help`, `--version` or a mistake prints and exits (0 or 2) as clap does.
+    pub fn parse_or_exit() -> Self {
+        let matches = command().get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+}
+
+/// The command line with its help page.
+pub fn command() -> clap::Command {
+    let command = Cli::command();
+    let groups = grouped_commands(&command);
+    let header = command.get_styles().get_header();
+    let (h, r) = (header.render().to_string(), header.render_reset().to_string());
+    let styled = |text: &str| StyledStr::from(text.replace("{h}", &h).replace("{r}", &r));
+    command.before_help(ABOUT).after_help(styled(AFTER)).help_template(styled(&format!(
+        "{{before-help}}{{usage-heading}} {{usage}}\n\n{groups}{{h}}Options{{r}}\n{{options}}{{after-help}}"
+    )))
+}
+
+fn grouped_commands(command: &clap::Command) -> String {
+    let line = |name: &str| {
+        let about = command.find_subcommand(name)?.get_about()?;
+        Some(format!("  {name:<12} {about}\n"))
+    };
+    let section = |title: &str, names: &[&str]| {
+        let lines: String = names.iter().copied().filter_map(line).collect();
+        if lines.is_empty() { lines } else { format!("{{h}}{title}{{r}}\n{lines}\n") }
+    };
+    let grouped = |name: &&str| GROUPS.iter().any(|(_, names)| names.contains(name));
+    let others: Vec<&str> =
+        command.get_subcommands().map(clap::Command::get_name).filter(|name| !grouped(name)).collect();
+    let mut text: String = GROUPS.iter().map(|(title, names)| section(title, names)).collect();
+    text += &section("Others", &others);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_is_on_the_help_page() {
+        let help = command().render_help().to_string();
+        for subcommand in command().get_subcommands() {
+            let about = subcommand.get_about().expect("every command says what it does").to_string();
+            assert!(help.contains(&about), "{} is missing from:\n{help}", subcommand.get_name());
+        }
+    }
+}

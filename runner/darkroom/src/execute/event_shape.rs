@@ -1,0 +1,77 @@
+//! The event a stage receives, and the names of the objects it reads and writes.
+
+use darkroom_core::event::PassKey;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+/// Returns the stem of every object name of a pass: image, run and cell, deployment, repetition and attempt.
+///
+/// No two passes share one, so an output found under it was written by that pass and no other. Made of
+/// `[A-Za-z0-9_-]`, at most 80 characters.
+pub fn stem(run_id: &str, key: &PassKey, image_index: usize) -> String {
+    let digest = hex::encode(Sha256::digest(format!("{run_id}/{}", key.cell_id)));
+    let image: String =
+        key.image.chars().take(32).map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' }).collect();
+    let kind = if key.warm_up { 'w' } else { 'r' };
+    format!("{image}-i{image_index}-{}-d{}-{kind}{:04}-a{}", &digest[..10], key.deployment, key.repetition, key.attempt)
+}
+
+/// Returns an S3 notification of one created object, as a function subscribed to it receives it.
+///
+/// `size` is left out where the runner has not looked. The key needs no URL-encoding: see [`stem`].
+/// Source: Amazon S3 user guide, "Event message structure".
+pub fn s3_event(bucket: &str, key: &str, size: Option<usize>, region: &str, now: &str) -> Value {
+    let mut object = json!({ "key": key, "sequencer": sequencer(now) });
+    if let Some(size) = size {
+        object["size"] = size.into();
+    }
+    json!({ "Records": [{
+        "eventVersion": "2.1",
+        "eventSource": "aws:s3",
+        "awsRegion": region,
+        "eventTime": now,
+        "eventName": "ObjectCreated:Put",
+        "userIdentity": { "principalId": "DARKROOM" },
+        "requestParameters": { "sourceIPAddress": "127.0.0.1" },
+        "responseElements": {},
+        "s3": {
+            "s3SchemaVersion": "1.0",
+            "configurationId": "darkroom",
+            "bucket": {
+                "name": bucket,
+                "ownerIdentity": { "principalId": "DARKROOM" },
+                "arn": format!("arn:aws:s3:::{bucket}"),
+            },
+            "object": object,
+        },
+    }]})
+}
+
+fn sequencer(now: &str) -> String {
+    now.chars().filter(char::is_ascii_digit).take(18).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(image: &str, attempt: u32) -> PassKey {
+        let cell_id = "pillow.x86_64.512mb.photos.direct.warm.c1".to_owned().into();
+        PassKey { cell_id, deployment: 1, image: image.into(), warm_up: false, repetition: 7, attempt }
+    }
+
+    #[test]
+    fn every_attempt_and_every_image_has_its_own_name() {
+        let name = stem("r1", &key("coffee", 1), 3);
+        assert!(name.starts_with("coffee-i3-") && name.ends_with("-d1-r0007-a1"), "{name}");
+        assert_ne!(name, stem("r1", &key("coffee", 2), 3));
+        assert_ne!(name, stem("r1", &key("coffee", 1), 4));
+        assert_ne!(name, stem("r2", &key("coffee", 1), 3));
+    }
+
+    #[test]
+    fn names_need_no_url_encoding_whatever_the_image_is_called() {
+        let name = stem("r1", &key("Été à la plage/50%+.png", 1), 0);
+        assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c)), "{name}");
+    }
+}

@@ -1,0 +1,98 @@
+//! One measured call of one function: the clock, the answer, the REPORT line.
+
+use std::time::Instant;
+
+use aws_sdk_lambda::Client;
+use aws_sdk_lambda::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_lambda::operation::RequestId;
+use aws_sdk_lambda::operation::invoke::{InvokeError, InvokeOutput};
+use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::types::LogType;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use darkroom_core::event::{Report, Status};
+use darkroom_core::report_line;
+
+/// What one call gave.
+#[derive(Debug)]
+pub struct Answer {
+    /// UTC, just before the call was sent.
+    pub started_at: String,
+    /// Monotonic, from just before sending to the whole answer, ms.
+    pub client_ms: f64,
+    pub status: Status,
+    pub error_type: Option<String>,
+    pub error: Option<String>,
+    pub request_id: Option<String>,
+    pub report: Option<Report>,
+}
+
+/// Calls `function` once and waits for its answer. A failure of the function or of the call is an answer too.
+pub async fn invoke(client: &Client, function: &str, payload: Vec<u8>) -> Answer {
+    let call = client.invoke().function_name(function).log_type(LogType::Tail).payload(Blob::new(payload));
+    let started_at = super::now();
+    let clock = Instant::now();
+    let result = call.send().await;
+    let client_ms = clock.elapsed().as_secs_f64() * 1e3;
+    match result {
+        Ok(output) => answered(started_at, client_ms, &output),
+        Err(error) => refused(started_at, client_ms, &error),
+    }
+}
+
+fn answered(started_at: String, client_ms: f64, output: &InvokeOutput) -> Answer {
+    let request_id = output.request_id().map(str::to_owned);
+    let log = output.log_result().and_then(|log| BASE64_STANDARD.decode(log).ok()).unwrap_or_default();
+    let report = request_id.as_deref().and_then(|id| report_line::parse_tail(&String::from_utf8_lossy(&log), id));
+    let (mut status, mut error_type, mut error) = (Status::Ok, None, None);
+    if output.function_error().is_some() {
+        let payload = output.payload().map(Blob::as_ref).unwrap_or_default();
+        (error_type, error) = function_error(payload);
+        let timed_out = error_type.as_deref() == Some("Sandbox.Timedout")
+            || error.as_deref().is_some_and(|text| text.contains("Task timed out after"));
+        status = if timed_out { Status::Timeout } else { Status::FunctionError };
+    }
+    Answer { started_at, client_ms, status, error_type, error, request_id, report }
+}
+
+/// Reads `errorType` and `errorMessage`; a payload that has neither is shown as it is, shortened.
+fn function_error(payload: &[u8]) -> (Option<String>, Option<String>) {
+    let value: serde_json::Value = serde_json::from_slice(payload).unwrap_or_default();
+    let text = |name: &str| value.get(name).and_then(|v| v.as_str()).map(shorten);
+    match (text("errorType"), text("errorMessage")) {
+        (None, None) => (Some("unknown".into()), Some(shorten(&String::from_utf8_lossy(payload)))),
+        found => found,
+    }
+}
+
+fn refused(started_at: String, client_ms: f64, error: &SdkError<InvokeError>) -> Answer {
+    let code = error.code().map(str::to_owned);
+    let status = match code.as_deref() {
+        Some("TooManyRequestsException" | "ThrottlingException" | "Throttling") => Status::Throttled,
+        _ => Status::CallError,
+    };
+    let kind = match error {
+        SdkError::TimeoutError(_) => "timeout",
+        SdkError::DispatchFailure(_) => "connection",
+        SdkError::ResponseError(_) => "response",
+        _ => "call",
+    };
+    Answer {
+        started_at,
+        client_ms,
+        status,
+        error_type: Some(code.unwrap_or_else(|| kind.to_owned())),
+        error: Some(shorten(&DisplayErrorContext(error).to_string())),
+        request_id: error.request_id().map(str::to_owned),
+        report: None,
+    }
+}
+
+/// Keeps a message to what a row should hold: 1,000 characters.
+fn shorten(text: &str) -> String {
+    const MOST: usize = 1000;
+    match text.char_indices().nth(MOST) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_owned(),
+    }
+}

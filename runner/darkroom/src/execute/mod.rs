@@ -1,0 +1,88 @@
+//! Runs every planned repetition and emits what it observes.
+//!
+//! Owns the timed path. Prints nothing, writes no file, draws no conclusion: facts go to an [`Emitter`], and what they
+//! mean is for `aggregate`. Knows endpoints and functions, not which cloud is behind them.
+
+mod cold;
+mod dispatcher;
+mod event_shape;
+mod gate;
+mod invoke;
+mod pass;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use darkroom_core::cell::{Cell, CellId};
+use darkroom_core::pipeline::Pipeline;
+use darkroom_core::schedule::PlannedPass;
+
+use crate::record::Repetition;
+
+pub use dispatcher::{Ended, ExecuteError, execute};
+
+/// A deployed function, as execution needs to know it.
+#[derive(Clone, Debug)]
+pub struct Function {
+    pub name: String,
+    /// CodeSha256 as Lambda reports it, proven equal to the package.
+    pub code_sha256: String,
+    /// Where it writes: `OUTPUT_PREFIX`, ends with `/`.
+    pub output_prefix: String,
+}
+
+/// An image of an image set, read once per run.
+#[derive(Clone, Debug)]
+pub struct Image {
+    pub name: String,
+    /// Of its object key, without the dot.
+    pub extension: String,
+    pub bytes: Bytes,
+    /// What each stage is fed with `input = "reference"`, by stage index; empty when no cell asks for it.
+    pub reference_inputs: Vec<Bytes>,
+}
+
+/// A cell with all it needs to be measured.
+#[derive(Clone, Debug)]
+pub struct CellUnderTest {
+    pub id: CellId,
+    pub cell: Cell,
+    pub images: Arc<[Image]>,
+    /// By deployment (from 0), then stage index.
+    pub deployments: Vec<Vec<Function>>,
+}
+
+impl CellUnderTest {
+    /// Names what a planned pass of this cell is a repetition of.
+    pub fn repetition(&self, planned: &PlannedPass) -> Repetition {
+        Repetition {
+            cell_id: self.id.clone(),
+            deployment: planned.deployment,
+            image: self.images[planned.image].name.clone(),
+            warm_up: planned.warm_up,
+            repetition: planned.repetition,
+        }
+    }
+}
+
+/// Clients and constants of a run.
+pub struct Setup {
+    pub run_id: String,
+    /// For measured calls: no retries, no stalled-stream protection.
+    pub measured: aws_sdk_lambda::Client,
+    /// For everything else.
+    pub control: aws_sdk_lambda::Client,
+    pub s3: aws_sdk_s3::Client,
+    pub bucket: String,
+    pub region: String,
+    pub pipeline: Pipeline,
+    pub cells: Vec<CellUnderTest>,
+    /// `budget.minutes`, counted from the start of this session.
+    pub time_budget: Option<Duration>,
+}
+
+/// UTC now, RFC 3339 with milliseconds.
+pub fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}
