@@ -1,7 +1,9 @@
 //! The local cloud as one value: started, asked for its address, stopped.
 
+use crate::bridges::{Buckets, Functions, Inside};
 use crate::lambda::environment::{DiscardLogs, Environments, EnvironmentsConfig};
 use crate::lambda::{self, Lambda};
+use crate::s3::{self, S3};
 use crate::sandbox::Isolation;
 use crate::server::{Server, Services};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -53,9 +55,14 @@ pub enum StartError {
     DataDir { path: PathBuf, source: std::io::Error },
     #[error("cannot read the function store {}: {reason}; move it away to start empty", path.display())]
     Store { path: PathBuf, reason: String },
+    #[error("cannot open the buckets: {0}")]
+    Buckets(#[from] s3::StoreError),
     #[error("cannot start the execution environments: {0}")]
     Environments(std::io::Error),
 }
+
+/// Access keys and secrets that are let in: what `serve` prints, and what people type without thinking.
+const CREDENTIALS: [(&str, &str); 2] = [("darkroom", "darkroom"), ("test", "test")];
 
 /// A running local cloud. Dropping it without [`LocalCloud::stop`] closes the port but waits for nothing.
 pub struct LocalCloud {
@@ -74,12 +81,22 @@ impl LocalCloud {
         let listener = listen(config.port.unwrap_or(0))?;
         let address = listener.local_addr().map_err(|source| StartError::Listen { port: 0, source })?;
         let endpoint_url = format!("http://{address}");
+        let (functions, inside) = (Functions::default(), Inside::default());
+        let s3 = S3::open(s3::Config {
+            folder: data_dir.join("s3"),
+            region: config.region.clone(),
+            credentials: CREDENTIALS.map(|(id, secret)| (id.to_owned(), secret.to_owned())).to_vec(),
+            functions: Arc::new(functions.clone()),
+            events: Arc::new(functions.clone()),
+        })?;
+        let settings = EnvironmentsConfig {
+            serve: Some(inside.serve()),
+            ..EnvironmentsConfig::new(config.sandbox_program, config.cache_dir, endpoint_url.clone())
+        };
         let environments =
-            EnvironmentsConfig::new(config.sandbox_program.clone(), config.cache_dir.clone(), endpoint_url.clone());
-        let environments =
-            Environments::start(environments, Arc::new(DiscardLogs)).await.map_err(StartError::Environments)?;
+            Environments::start(settings, Arc::new(DiscardLogs)).await.map_err(StartError::Environments)?;
         let environments = Arc::new(environments);
-        let lambda = Lambda::open(lambda::Settings {
+        let lambda = Arc::new(Lambda::open(lambda::Settings {
             folder: data_dir.join("lambda"),
             region: config.region,
             endpoint_url: endpoint_url.clone(),
@@ -87,10 +104,12 @@ impl LocalCloud {
             concurrent_executions: config.concurrent_executions,
             environments: Arc::clone(&environments),
             metrics: Arc::new(lambda::DiscardMetrics),
-            objects: Arc::new(lambda::NoObjects),
-        })?;
-        let lambda = Arc::new(lambda);
-        let server = Server::start(listener, Services { lambda: Arc::clone(&lambda) });
+            objects: Arc::new(Buckets(s3.clone())),
+        })?);
+        functions.set(&lambda);
+        let services = Arc::new(Services { lambda: Arc::clone(&lambda), s3 });
+        let server = Server::start(listener, Arc::clone(&services));
+        inside.set(&services, server.stopped());
         Ok(Self { server, lambda, environments, endpoint_url, _temporary: temporary })
     }
 

@@ -43,6 +43,8 @@ pub enum Command {
     Plan(PlanArgs),
     /// Print the manifest's JSON Schema, for editors
     Schema,
+    /// Run the local cloud by itself, for the AWS CLI, boto3 or any SDK
+    Serve(ServeArgs),
     /// Say what this machine can run, and how to mend what is missing
     Doctor(DoctorArgs),
     /// Remove what runs left in a cloud, found by tag: functions, layers, log groups, buckets
@@ -128,6 +130,22 @@ pub struct PlanArgs {
     /// Totals only, without the list of cells
     #[arg(long)]
     pub summary: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct ServeArgs {
+    /// The port on 127.0.0.1 [default: a free one]
+    #[arg(long)]
+    pub port: Option<u16>,
+    /// Keep functions and objects here over a restart [default: in a temporary folder]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// The region that it is in
+    #[arg(long, default_value = "us-east-1")]
+    pub region: String,
+    /// Waits before an asynchronous invocation that failed runs again, in seconds [default: AWS's, 60,120]
+    #[arg(long, value_name = "SECONDS", value_delimiter = ',')]
+    pub retry_delays: Vec<f64>,
 }
 
 #[derive(Clone, Debug, Args)]

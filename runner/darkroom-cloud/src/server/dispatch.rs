@@ -6,14 +6,17 @@
 use super::gate;
 use super::wire::{self, Body, header};
 use crate::lambda::Lambda;
+use crate::s3::S3;
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use std::sync::Arc;
 
 /// Everything that answers on the port.
 pub(crate) struct Services {
     pub lambda: Arc<Lambda>,
+    pub s3: S3,
 }
 
 /// A service, as its credential scope names it.
@@ -40,7 +43,11 @@ impl Services {
         match service(&parts) {
             Service::Lambda if scope(&parts).is_none() => crate::lambda::missing_authentication(),
             Service::Lambda => self.lambda.answer(parts, body).await,
-            Service::S3 | Service::Logs | Service::Metrics | Service::Sts | Service::Unknown => unknown(),
+            Service::S3 => {
+                let response = self.s3.call(Request::from_parts(parts, body)).await;
+                response.map(|body| body.map_err(Into::into).boxed_unsync())
+            }
+            Service::Logs | Service::Metrics | Service::Sts | Service::Unknown => unknown(),
         }
     }
 }
