@@ -72,12 +72,16 @@ fn dispatch(logs: &Logs, operation: &str, request: Value) -> Answer {
         "PutLogEvents" => events::put(logs, read(request)?),
         "GetLogEvents" => events::get(logs, read(request)?),
         "FilterLogEvents" => events::filter(logs, read(request)?),
-        _ => Err(ApiError { name: "UnknownOperationException", message: format!("the local cloud has no operation {operation}") }),
+        _ => Err(ApiError {
+            name: "UnknownOperationException",
+            message: format!("the local cloud has no operation {operation}"),
+        }),
     }
 }
 
 fn read<T: DeserializeOwned>(request: Value) -> Result<T, ApiError> {
-    serde_json::from_value(request).map_err(|error| ApiError { name: "SerializationException", message: error.to_string() })
+    serde_json::from_value(request)
+        .map_err(|error| ApiError { name: "SerializationException", message: error.to_string() })
 }
 
 fn respond(answer: Answer) -> Response<Bytes> {
@@ -85,7 +89,11 @@ fn respond(answer: Answer) -> Response<Bytes> {
         Ok(Value::Null) => (StatusCode::OK, String::new(), None),
         Ok(value) => (StatusCode::OK, value.to_string(), None),
         Err(ApiError { name, message }) => {
-            let status = if name == "ServiceUnavailableException" { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::BAD_REQUEST };
+            let status = if name == "ServiceUnavailableException" {
+                StatusCode::INTERNAL_SERVER_ERROR
+            } else {
+                StatusCode::BAD_REQUEST
+            };
             (status, serde_json::json!({ "__type": name, "message": message }).to_string(), Some(name))
         }
     };
@@ -120,7 +128,11 @@ pub fn group_name(name: Option<String>, identifier: Option<String>, field: &str)
         return Err(ApiError::constraint(field, Some(&name), "have length between 1 and 512"));
     }
     if !name.bytes().all(allowed) {
-        return Err(ApiError::constraint(field, Some(&name), "satisfy regular expression pattern: [\\.\\-_/#A-Za-z0-9]+"));
+        return Err(ApiError::constraint(
+            field,
+            Some(&name),
+            "satisfy regular expression pattern: [\\.\\-_/#A-Za-z0-9]+",
+        ));
     }
     Ok(name)
 }
@@ -142,7 +154,11 @@ pub fn limit(asked: Option<i64>, default: usize, most: usize) -> Result<usize, A
     let Some(asked) = asked else { return Ok(default) };
     let within = usize::try_from(asked).ok().filter(|asked| (1..=most).contains(asked));
     within.ok_or_else(|| {
-        let bound = if asked < 1 { "have value greater than or equal to 1".to_owned() } else { format!("have value less than or equal to {most}") };
+        let bound = if asked < 1 {
+            "have value greater than or equal to 1".to_owned()
+        } else {
+            format!("have value less than or equal to {most}")
+        };
         ApiError::constraint("limit", Some(&asked.to_string()), &bound)
     })
 }

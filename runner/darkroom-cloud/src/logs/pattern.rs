@@ -10,7 +10,11 @@ use serde_json::Value;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Pattern {
     /// All of `all`, at least one of `any` (if there are any), none of `none`.
-    Terms { all: Vec<String>, any: Vec<String>, none: Vec<String> },
+    Terms {
+        all: Vec<String>,
+        any: Vec<String>,
+        none: Vec<String>,
+    },
     Json(Expression),
 }
 
@@ -155,7 +159,8 @@ fn compare(text: &str) -> Result<Expression, InvalidPattern> {
         (">", Operator::Greater),
     ];
     let start = text.find(['=', '!', '<', '>']).ok_or(InvalidPattern)?;
-    let (sign, operator) = OPERATORS.into_iter().find(|(sign, _)| text[start..].starts_with(sign)).ok_or(InvalidPattern)?;
+    let (sign, operator) =
+        OPERATORS.into_iter().find(|(sign, _)| text[start..].starts_with(sign)).ok_or(InvalidPattern)?;
     let path = text[..start].trim().strip_prefix("$.").ok_or(InvalidPattern)?;
     let path: Vec<String> = path.replace('[', ".").replace(']', "").split('.').map(str::to_owned).collect();
     if path.iter().any(String::is_empty) {
@@ -262,7 +267,8 @@ mod tests {
 
     #[test]
     fn json_fields_compare() {
-        let message = r#"{"type":"platform.report","record":{"requestId":"a-1","metrics":{"durationMs":12.5}},"ok":true}"#;
+        let message =
+            r#"{"type":"platform.report","record":{"requestId":"a-1","metrics":{"durationMs":12.5}},"ok":true}"#;
         assert!(matches(r#"{ $.type = "platform.report" }"#, message));
         assert!(matches(r#"{ $.type = "platform.*" && $.record.requestId = "a-1" }"#, message));
         assert!(matches("{ $.record.metrics.durationMs >= 12.5 }", message));

@@ -193,7 +193,12 @@ impl Store {
         Ok(())
     }
 
-    pub fn create_group(&self, name: &str, class: Option<String>, tags: BTreeMap<String, String>) -> Result<(), LogError> {
+    pub fn create_group(
+        &self,
+        name: &str,
+        class: Option<String>,
+        tags: BTreeMap<String, String>,
+    ) -> Result<(), LogError> {
         let mut inner = self.0.lock();
         if inner.groups.contains_key(name) {
             return Err(LogError::GroupExists);
@@ -303,7 +308,13 @@ impl Inner {
 
     fn event(&mut self, group: &str, stream: &str, timestamp_ms: i64, now: i64, message: &str) {
         let lag = u32::try_from(now.saturating_sub(timestamp_ms)).unwrap_or(0);
-        self.write(&Line::Event { group: group.into(), stream: stream.into(), t: timestamp_ms, lag, m: message.into() });
+        self.write(&Line::Event {
+            group: group.into(),
+            stream: stream.into(),
+            t: timestamp_ms,
+            lag,
+            m: message.into(),
+        });
     }
 
     /// Appends a line to the buffer, and does what it says to the index.

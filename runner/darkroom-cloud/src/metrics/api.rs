@@ -20,7 +20,10 @@ pub fn answer(store: &Store, operation: &str, request: Value) -> Answer {
         "GetMetricStatistics" => get::metric_statistics(store, read(request)?),
         "ListMetrics" => list_metrics(store, read(request)?),
         "" => Err(Fault { code: "MissingAction", message: "The request names no action.".to_owned() }),
-        _ => Err(Fault { code: "InvalidAction", message: format!("The action {operation} is not valid for this endpoint.") }),
+        _ => Err(Fault {
+            code: "InvalidAction",
+            message: format!("The action {operation} is not valid for this endpoint."),
+        }),
     }
 }
 
@@ -43,7 +46,8 @@ fn dimensions(given: Vec<Dimension>) -> Result<BTreeMap<String, String>, Fault> 
     let mut dimensions = BTreeMap::new();
     for Dimension { name, value } in given {
         let name = name.filter(|name| !name.is_empty()).ok_or_else(|| Fault::missing("Dimensions.member.1.Name"))?;
-        let value = value.filter(|value| !value.is_empty()).ok_or_else(|| Fault::missing("Dimensions.member.1.Value"))?;
+        let value =
+            value.filter(|value| !value.is_empty()).ok_or_else(|| Fault::missing("Dimensions.member.1.Value"))?;
         if name.len() > 255 || value.len() > 1024 {
             return Err(Fault::value("The value for a dimension is too long."));
         }
@@ -72,7 +76,9 @@ fn list_metrics(store: &Store, request: ListMetrics) -> Answer {
     let since_minute = match request.recently_active.as_deref() {
         None => i64::MIN,
         Some("PT3H") => now_ms().div_euclid(60_000) - 180,
-        Some(other) => return Err(Fault::value(format!("The value {other} for parameter RecentlyActive is not supported."))),
+        Some(other) => {
+            return Err(Fault::value(format!("The value {other} for parameter RecentlyActive is not supported.")));
+        }
     };
     let named = |wanted: &Option<String>, name: &str| wanted.as_ref().is_none_or(|wanted| wanted == name);
     let found = store.metrics(|metric, series| {
@@ -86,9 +92,10 @@ fn list_metrics(store: &Store, request: ListMetrics) -> Answer {
     });
     let start = match &request.next_token {
         None => 0,
-        Some(token) => token
-            .parse()
-            .map_err(|_| Fault { code: "InvalidNextToken", message: "The next token specified is invalid.".to_owned() })?,
+        Some(token) => token.parse().map_err(|_| Fault {
+            code: "InvalidNextToken",
+            message: "The next token specified is invalid.".to_owned(),
+        })?,
     };
     let page: Vec<Reply> = found.iter().skip(start).take(PAGE).map(show).collect();
     let mut reply = vec![("Metrics", Reply::List(page))];
@@ -135,7 +142,10 @@ impl<'de> Deserialize<'de> for Time {
         let seconds = value.as_f64().or_else(|| value.as_str()?.parse().ok());
         let milliseconds = match seconds {
             Some(seconds) => Some((seconds * 1000.0).round() as i64),
-            None => value.as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok()).map(jiff::Timestamp::as_millisecond),
+            None => value
+                .as_str()
+                .and_then(|text| text.parse::<jiff::Timestamp>().ok())
+                .map(jiff::Timestamp::as_millisecond),
         };
         milliseconds.map(Self).ok_or_else(|| serde::de::Error::custom(format!("{value} is not a time")))
     }

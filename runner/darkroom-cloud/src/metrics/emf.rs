@@ -21,7 +21,8 @@ pub fn record(message: &str, mut record: impl FnMut(Observation)) {
             let Some(name) = definition["Name"].as_str() else { continue };
             let Some(values) = values(&document[name]) else { continue };
             for set in dimension_sets(directive) {
-                let dimensions = set.iter().map(|name| Some(((*name).to_owned(), document[*name].as_str()?.to_owned())));
+                let dimensions =
+                    set.iter().map(|name| Some(((*name).to_owned(), document[*name].as_str()?.to_owned())));
                 let Some(dimensions) = dimensions.collect() else { continue };
                 record(Observation {
                     metric: Metric { namespace: namespace.to_owned(), name: name.to_owned(), dimensions },

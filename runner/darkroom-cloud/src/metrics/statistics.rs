@@ -105,7 +105,11 @@ impl Sum {
 
     fn trimmed_mean(&self, low: f64, high: f64) -> Option<f64> {
         let (low, high) = (self.percentile(low)?, self.percentile(high)?);
-        let kept = self.values.iter().map(|(value, count)| (value_of(*value), *count)).filter(|(value, _)| (low..=high).contains(value));
+        let kept = self
+            .values
+            .iter()
+            .map(|(value, count)| (value_of(*value), *count))
+            .filter(|(value, _)| (low..=high).contains(value));
         let (sum, count) = kept.fold((0.0, 0.0), |(sum, total), (value, count)| (sum + value * count, total + count));
         (count > 0.0).then(|| sum / count)
     }

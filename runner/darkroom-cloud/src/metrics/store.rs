@@ -36,7 +36,12 @@ pub struct Observation {
 pub enum Values {
     /// Values, and how often each was seen.
     List(Vec<(f64, f64)>),
-    Statistics { count: f64, sum: f64, minimum: f64, maximum: f64 },
+    Statistics {
+        count: f64,
+        sum: f64,
+        minimum: f64,
+        maximum: f64,
+    },
 }
 
 /// The sums of one metric, by unit and minute since the epoch.
@@ -96,7 +101,9 @@ impl Store {
         let sum = minutes.entry(observation.timestamp_ms.div_euclid(60_000)).or_default();
         match &observation.values {
             Values::List(values) => values.iter().for_each(|(value, count)| sum.add(*value, *count)),
-            Values::Statistics { count, sum: total, minimum, maximum } => sum.add_statistics(*count, *total, *minimum, *maximum),
+            Values::Statistics { count, sum: total, minimum, maximum } => {
+                sum.add_statistics(*count, *total, *minimum, *maximum)
+            }
         }
         let new = minutes.len() - before;
         inner.minutes += new;
@@ -113,7 +120,12 @@ impl Store {
     /// Returns the metrics that `wanted` picks, in order.
     pub fn metrics(&self, wanted: impl Fn(&Metric, &Series) -> bool) -> Vec<Metric> {
         let inner = self.inner.lock();
-        inner.metrics.iter().filter(|(metric, series)| wanted(metric, series)).map(|(metric, _)| metric.clone()).collect()
+        inner
+            .metrics
+            .iter()
+            .filter(|(metric, series)| wanted(metric, series))
+            .map(|(metric, _)| metric.clone())
+            .collect()
     }
 }
 

@@ -88,7 +88,8 @@ pub fn answer(parts: &Parts, body: &Bytes, operate: impl FnOnce(&str, Value) -> 
 }
 
 fn inflated(parts: &Parts, body: &Bytes) -> Result<Bytes, Fault> {
-    let gzip = parts.headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"gzip"));
+    let gzip =
+        parts.headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"gzip"));
     if !gzip {
         return Ok(body.clone());
     }
@@ -97,8 +98,12 @@ fn inflated(parts: &Parts, body: &Bytes) -> Result<Bytes, Fault> {
     let read = std::io::Read::read_to_end(&mut std::io::Read::take(reader, MAX_INFLATED + 1), &mut inflated);
     match read {
         Ok(read) if read as u64 <= MAX_INFLATED => Ok(inflated.into()),
-        Ok(_) => Err(Fault { code: "RequestEntityTooLarge", message: format!("the request is over {MAX_INFLATED} bytes") }),
-        Err(error) => Err(Fault { code: "SerializationException", message: format!("the gzip body cannot be read: {error}") }),
+        Ok(_) => {
+            Err(Fault { code: "RequestEntityTooLarge", message: format!("the request is over {MAX_INFLATED} bytes") })
+        }
+        Err(error) => {
+            Err(Fault { code: "SerializationException", message: format!("the gzip body cannot be read: {error}") })
+        }
     }
 }
 
@@ -107,7 +112,8 @@ fn cbor_response(answer: Answer) -> Response<Bytes> {
         Ok(reply) => (StatusCode::OK, cbor::write(&reply), None),
         Err(fault) => {
             let shape = format!("com.amazonaws.cloudwatch#{}", fault.shape());
-            let reply = Reply::Map(vec![("__type", Reply::Text(shape)), ("message", Reply::Text(fault.message.clone()))]);
+            let reply =
+                Reply::Map(vec![("__type", Reply::Text(shape)), ("message", Reply::Text(fault.message.clone()))]);
             (StatusCode::BAD_REQUEST, cbor::write(&reply), Some(fault))
         }
     };

@@ -50,11 +50,19 @@ async fn what_a_function_logs_is_read_by_stream_and_found_by_request_id() {
         logs.append(GROUP, STREAM, now + id, &format!("START RequestId: id-{id} Version: $LATEST\n"));
         logs.append(GROUP, STREAM, now + id, &format!("REPORT RequestId: id-{id}\tDuration: 1.00 ms\t\n"));
     }
-    let got = client.get_log_events().log_group_name(GROUP).log_stream_name(STREAM).start_from_head(true).send().await.unwrap();
+    let got = client
+        .get_log_events()
+        .log_group_name(GROUP)
+        .log_stream_name(STREAM)
+        .start_from_head(true)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(got.events().len(), 6);
     assert_eq!(got.events()[0].message(), Some("START RequestId: id-0 Version: $LATEST\n"));
     assert_eq!(got.events()[5].timestamp(), Some(now + 2));
-    let found = client.filter_log_events().log_group_name(GROUP).filter_pattern("REPORT \"id-1\"").send().await.unwrap();
+    let found =
+        client.filter_log_events().log_group_name(GROUP).filter_pattern("REPORT \"id-1\"").send().await.unwrap();
     let messages: Vec<_> = found.events().iter().filter_map(|event| event.message()).collect();
     assert_eq!(messages, ["REPORT RequestId: id-1\tDuration: 1.00 ms\t\n"]);
     assert_eq!(found.events()[0].log_stream_name(), Some(STREAM));
@@ -67,7 +75,14 @@ async fn forward_tokens_read_on_and_stay_at_the_end() {
         logs.append("g", "s", now_ms(), &index.to_string());
     }
     let page = |token: Option<String>| {
-        client.get_log_events().log_group_name("g").log_stream_name("s").start_from_head(true).limit(2).set_next_token(token).send()
+        client
+            .get_log_events()
+            .log_group_name("g")
+            .log_stream_name("s")
+            .start_from_head(true)
+            .limit(2)
+            .set_next_token(token)
+            .send()
     };
     let (mut seen, mut token) = (Vec::new(), None);
     loop {
@@ -114,7 +129,8 @@ async fn a_search_pages_through_streams_in_order_of_time() {
         seen.extend(page.unwrap().events.unwrap().into_iter().map(|event| event.message.unwrap()));
     }
     assert_eq!(seen, (0..20).map(|index| format!("event {index:02}")).collect::<Vec<_>>());
-    let part = client.filter_log_events().log_group_name("g").start_time(start + 5).end_time(start + 7).send().await.unwrap();
+    let part =
+        client.filter_log_events().log_group_name("g").start_time(start + 5).end_time(start + 7).send().await.unwrap();
     assert_eq!(part.events().len(), 3);
 }
 
@@ -129,14 +145,18 @@ async fn groups_and_streams_come_and_go() {
     let error = client.put_retention_policy().log_group_name("g1").retention_in_days(8).send().await.unwrap_err();
     assert_eq!(error.code(), Some("InvalidParameterException"));
     let groups = client.describe_log_groups().log_group_name_prefix("g").send().await.unwrap();
-    let shown: Vec<_> = groups.log_groups().iter().map(|group| (group.log_group_name().unwrap(), group.retention_in_days())).collect();
+    let shown: Vec<_> =
+        groups.log_groups().iter().map(|group| (group.log_group_name().unwrap(), group.retention_in_days())).collect();
     assert_eq!(shown, [("g1", Some(7)), ("g2", None)]);
     let arn = groups.log_groups()[0].log_group_arn().unwrap();
     let tags = client.list_tags_for_resource().resource_arn(arn).send().await.unwrap();
     assert_eq!(tags.tags().unwrap()["team"], "photo");
     client.delete_log_group().log_group_name("g1").send().await.unwrap();
     let error = client.describe_log_streams().log_group_name("g1").send().await.unwrap_err();
-    assert_eq!((error.code(), error.message()), (Some("ResourceNotFoundException"), Some("The specified log group does not exist.")));
+    assert_eq!(
+        (error.code(), error.message()),
+        (Some("ResourceNotFoundException"), Some("The specified log group does not exist."))
+    );
 }
 
 #[tokio::test]
@@ -155,7 +175,14 @@ async fn put_events_must_be_in_order_and_streams_list_the_latest_first() {
     put("new").log_events(event(now, "y")).send().await.unwrap();
     let ancient = put("new").log_events(event(1, "ancient")).log_events(event(now, "kept")).send().await.unwrap();
     assert_eq!(ancient.rejected_log_events_info().unwrap().too_old_log_event_end_index(), Some(1));
-    let streams = client.describe_log_streams().log_group_name("g").order_by(OrderBy::LastEventTime).descending(true).send().await.unwrap();
+    let streams = client
+        .describe_log_streams()
+        .log_group_name("g")
+        .order_by(OrderBy::LastEventTime)
+        .descending(true)
+        .send()
+        .await
+        .unwrap();
     let names: Vec<_> = streams.log_streams().iter().filter_map(|stream| stream.log_stream_name()).collect();
     assert_eq!(names, ["new", "old"]);
 }

@@ -73,8 +73,11 @@ async fn what_lambda_records_is_summed_per_minute() {
         .send()
         .await
         .unwrap();
-    let points: Vec<_> =
-        got.datapoints().iter().map(|point| (point.timestamp().unwrap().secs() - start, point.sum(), point.average())).collect();
+    let points: Vec<_> = got
+        .datapoints()
+        .iter()
+        .map(|point| (point.timestamp().unwrap().secs() - start, point.sum(), point.average()))
+        .collect();
     assert_eq!(points, [(0, Some(40.0), Some(20.0)), (60, Some(5.0), Some(5.0))]);
     assert_eq!(got.datapoints()[0].unit(), Some(&StandardUnit::Milliseconds));
     // Dimensions must be the same, not a part of them.
@@ -103,7 +106,9 @@ async fn put_data_come_back_as_statistics_percentiles_and_formulas() {
         .metric_data(datum("pixels").set_values(Some((1..=100).map(f64::from).collect())).build())
         .metric_data(datum("errors").value(4.0).unit(StandardUnit::Count).build())
         .metric_data(
-            datum("set").statistic_values(StatisticSet::builder().sample_count(2.0).sum(8.0).minimum(1.0).maximum(7.0).build()).build(),
+            datum("set")
+                .statistic_values(StatisticSet::builder().sample_count(2.0).sum(8.0).minimum(1.0).maximum(7.0).build())
+                .build(),
         )
         .send()
         .await
@@ -124,7 +129,8 @@ async fn put_data_come_back_as_statistics_percentiles_and_formulas() {
         .send()
         .await
         .unwrap();
-    let values: Vec<_> = got.metric_data_results().iter().map(|result| (result.id().unwrap(), result.values().to_vec())).collect();
+    let values: Vec<_> =
+        got.metric_data_results().iter().map(|result| (result.id().unwrap(), result.values().to_vec())).collect();
     assert_eq!(values, [("p", vec![90.0]), ("errors", vec![4.0]), ("set", vec![4.0]), ("ratio", vec![100.0])]);
     assert_eq!(got.metric_data_results()[0].timestamps(), [DateTime::from_secs(start)]);
 }
@@ -157,7 +163,8 @@ async fn wrong_data_are_refused_by_name() {
 #[tokio::test]
 async fn a_large_put_arrives_compressed_and_is_read() {
     let World { client, _serving, _folder, .. } = world().await;
-    let data = (0..900).map(|index| MetricDatum::builder().metric_name(format!("metric-number-{index}")).value(1.0).build());
+    let data =
+        (0..900).map(|index| MetricDatum::builder().metric_name(format!("metric-number-{index}")).value(1.0).build());
     client.put_metric_data().namespace("App").set_metric_data(Some(data.collect())).send().await.unwrap();
     let mut pages = client.list_metrics().namespace("App").into_paginator().send();
     let mut count = 0;

@@ -26,10 +26,7 @@ impl FunctionDirectory for Functions {
 
 impl EventTarget for Functions {
     fn invoke_async(&self, function_arn: &str, payload: Bytes) {
-        self.0.lock().unwrap().push((
-            function_arn.to_owned(),
-            serde_json::from_slice(&payload).unwrap(),
-        ));
+        self.0.lock().unwrap().push((function_arn.to_owned(), serde_json::from_slice(&payload).unwrap()));
     }
 }
 
@@ -100,40 +97,17 @@ impl Server {
 }
 
 async fn put(client: &Client, key: &str, content: impl Into<ByteStream>) {
-    client
-        .put_object()
-        .bucket("photos")
-        .key(key)
-        .body(content.into())
-        .send()
-        .await
-        .unwrap();
+    client.put_object().bucket("photos").key(key).body(content.into()).send().await.unwrap();
 }
 
 async fn get(client: &Client, key: &str) -> Bytes {
-    client
-        .get_object()
-        .bucket("photos")
-        .key(key)
-        .send()
-        .await
-        .unwrap()
-        .body
-        .collect()
-        .await
-        .unwrap()
-        .into_bytes()
+    client.get_object().bucket("photos").key(key).send().await.unwrap().body.collect().await.unwrap().into_bytes()
 }
 
 async fn with_bucket() -> (Server, Client) {
     let server = Server::start().await;
     let client = server.client();
-    client
-        .create_bucket()
-        .bucket("photos")
-        .send()
-        .await
-        .unwrap();
+    client.create_bucket().bucket("photos").send().await.unwrap();
     (server, client)
 }
 
@@ -152,13 +126,7 @@ async fn an_object_comes_back_as_it_was_put() {
         .await
         .unwrap();
     assert_eq!(put.e_tag(), Some("\"5d41402abc4b2a76b9719d911017c592\""));
-    let got = client
-        .get_object()
-        .bucket("photos")
-        .key("a.png")
-        .send()
-        .await
-        .unwrap();
+    let got = client.get_object().bucket("photos").key("a.png").send().await.unwrap();
     assert_eq!(got.content_type(), Some("image/png"));
     assert_eq!(got.cache_control(), Some("no-cache"));
     assert_eq!(got.metadata().unwrap()["camera"], "x100");
@@ -177,21 +145,9 @@ async fn a_large_object_is_streamed_whole() {
 #[tokio::test]
 async fn an_absent_key_is_no_such_key() {
     let (_server, client) = with_bucket().await;
-    let error = client
-        .get_object()
-        .bucket("photos")
-        .key("nothing")
-        .send()
-        .await
-        .unwrap_err();
+    let error = client.get_object().bucket("photos").key("nothing").send().await.unwrap_err();
     assert_eq!(error.code(), Some("NoSuchKey"));
-    let error = client
-        .get_object()
-        .bucket("other")
-        .key("nothing")
-        .send()
-        .await
-        .unwrap_err();
+    let error = client.get_object().bucket("other").key("nothing").send().await.unwrap_err();
     assert_eq!(error.code(), Some("NoSuchBucket"));
 }
 
@@ -201,7 +157,20 @@ fn keys(objects: &[aws_sdk_s3::types::Object]) -> Vec<&str> {
 
 /// Keys that a store with paths made from keys would lose, mix up or put elsewhere.
 const HARD_KEYS: [&str; 14] = [
-    "a", "a/b", "a/b/", "a//b", "/a", "//", "..", "../up", "../../../../tmp/escaped", "./.", "a b+c%2Fd", "é☃", "a?b=c&d#e", "con\\x",
+    "a",
+    "a/b",
+    "a/b/",
+    "a//b",
+    "/a",
+    "//",
+    "..",
+    "../up",
+    "../../../../tmp/escaped",
+    "./.",
+    "a b+c%2Fd",
+    "é☃",
+    "a?b=c&d#e",
+    "con\\x",
 ];
 
 #[tokio::test]
@@ -289,7 +258,12 @@ async fn conditions_hold_for_reads_and_writes() {
 async fn only_one_of_many_conditional_writers_wins() {
     let (_server, client) = with_bucket().await;
     let writers = (0..16).map(|writer: u8| {
-        let put = client.put_object().bucket("photos").key("lock").if_none_match("*").body(ByteStream::from(vec![writer; 100_000]));
+        let put = client
+            .put_object()
+            .bucket("photos")
+            .key("lock")
+            .if_none_match("*")
+            .body(ByteStream::from(vec![writer; 100_000]));
         tokio::spawn(async move { put.send().await.is_ok() })
     });
     let mut won = 0;
@@ -324,7 +298,12 @@ async fn ranges_give_their_part() {
     let (_server, client) = with_bucket().await;
     put(&client, "k", b"0123456789".to_vec()).await;
     let range = |range: &str| client.get_object().bucket("photos").key("k").range(range).send();
-    for (asked, bytes, shown) in [("bytes=2-4", "234", "2-4"), ("bytes=7-", "789", "7-9"), ("bytes=-2", "89", "8-9"), ("bytes=8-99", "89", "8-9")] {
+    for (asked, bytes, shown) in [
+        ("bytes=2-4", "234", "2-4"),
+        ("bytes=7-", "789", "7-9"),
+        ("bytes=-2", "89", "8-9"),
+        ("bytes=8-99", "89", "8-9"),
+    ] {
         let got = range(asked).await.unwrap();
         assert_eq!(got.content_range(), Some(format!("bytes {shown}/10").as_str()));
         assert_eq!(got.body.collect().await.unwrap().into_bytes(), bytes);
@@ -337,12 +316,14 @@ async fn a_multipart_upload_is_one_object() {
     use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
     let (server, client) = with_bucket().await;
     configure(&client, None, None).await.unwrap();
-    let start = client.create_multipart_upload().bucket("photos").key("big").content_type("image/png").send().await.unwrap();
+    let start =
+        client.create_multipart_upload().bucket("photos").key("big").content_type("image/png").send().await.unwrap();
     let id = start.upload_id().unwrap();
     let first: Vec<u8> = (0..5 * 1024 * 1024_u32).map(|byte| (byte % 251) as u8).collect();
     let mut parts = Vec::new();
     for (number, content) in [(1, first.clone()), (2, b"end".to_vec())] {
-        let part = client.upload_part().bucket("photos").key("big").upload_id(id).part_number(number).body(content.into());
+        let part =
+            client.upload_part().bucket("photos").key("big").upload_id(id).part_number(number).body(content.into());
         let etag = part.send().await.unwrap().e_tag.unwrap();
         parts.push(CompletedPart::builder().part_number(number).e_tag(etag).build());
     }
@@ -414,9 +395,15 @@ async fn a_presigned_url_works_without_keys_until_it_is_changed() {
     let path = signed.uri().split_once(&server.serving.address.to_string()).unwrap().1;
     assert_eq!(fetch(path).await, (200, "hello".to_owned()));
     let (status, document) = fetch(&path.replace("a%20b", "other")).await;
-    assert!(status == 403 && document.contains("<Code>SignatureDoesNotMatch</Code><Message>The request signature we"), "{document}");
+    assert!(
+        status == 403 && document.contains("<Code>SignatureDoesNotMatch</Code><Message>The request signature we"),
+        "{document}"
+    );
     let (status, document) = fetch("/photos/a%20b").await;
-    assert!(status == 403 && document.contains("<Code>AccessDenied</Code><Message>Access Denied</Message>"), "{document}");
+    assert!(
+        status == 403 && document.contains("<Code>AccessDenied</Code><Message>Access Denied</Message>"),
+        "{document}"
+    );
 }
 
 #[tokio::test]
@@ -452,18 +439,25 @@ async fn configure(
     client: &Client,
     prefix: Option<&str>,
     suffix: Option<&str>,
-) -> Result<(), aws_sdk_s3::error::SdkError<aws_sdk_s3::operation::put_bucket_notification_configuration::PutBucketNotificationConfigurationError>> {
+) -> Result<
+    (),
+    aws_sdk_s3::error::SdkError<
+        aws_sdk_s3::operation::put_bucket_notification_configuration::PutBucketNotificationConfigurationError,
+    >,
+> {
     let request = client.put_bucket_notification_configuration().bucket("photos");
     request.notification_configuration(notifications(&[(FUNCTION, prefix, suffix)])).send().await.map(drop)
 }
 
 fn notifications(rules: &[(&str, Option<&str>, Option<&str>)]) -> aws_sdk_s3::types::NotificationConfiguration {
     use aws_sdk_s3::types::{
-        Event, FilterRule, FilterRuleName, LambdaFunctionConfiguration, NotificationConfiguration, NotificationConfigurationFilter, S3KeyFilter,
+        Event, FilterRule, FilterRuleName, LambdaFunctionConfiguration, NotificationConfiguration,
+        NotificationConfigurationFilter, S3KeyFilter,
     };
     let rule = |(arn, prefix, suffix): &(&str, Option<&str>, Option<&str>)| {
         let filters = [(FilterRuleName::Prefix, prefix), (FilterRuleName::Suffix, suffix)].into_iter();
-        let filters = filters.filter_map(|(name, value)| Some(FilterRule::builder().name(name).value((*value)?).build()));
+        let filters =
+            filters.filter_map(|(name, value)| Some(FilterRule::builder().name(name).value((*value)?).build()));
         let key = S3KeyFilter::builder().set_filter_rules(Some(filters.collect())).build();
         LambdaFunctionConfiguration::builder()
             .lambda_function_arn(*arn)
@@ -473,7 +467,9 @@ fn notifications(rules: &[(&str, Option<&str>, Option<&str>)]) -> aws_sdk_s3::ty
             .build()
             .unwrap()
     };
-    NotificationConfiguration::builder().set_lambda_function_configurations(Some(rules.iter().map(rule).collect())).build()
+    NotificationConfiguration::builder()
+        .set_lambda_function_configurations(Some(rules.iter().map(rule).collect()))
+        .build()
 }
 
 #[tokio::test]
@@ -506,7 +502,10 @@ async fn a_destination_must_exist_unless_that_is_skipped() {
         request.notification_configuration(notifications(&[(arn, None, None)])).send()
     };
     let error = put(&stranger, false).await.unwrap_err();
-    assert_eq!((error.code(), error.message()), (Some("InvalidArgument"), Some("Unable to validate the following destination configurations")));
+    assert_eq!(
+        (error.code(), error.message()),
+        (Some("InvalidArgument"), Some("Unable to validate the following destination configurations"))
+    );
     let error = put("no-arn", true).await.unwrap_err();
     assert_eq!(error.message(), Some("The ARN could not be parsed"));
     put(&stranger, true).await.unwrap();
@@ -516,7 +515,13 @@ async fn a_destination_must_exist_unless_that_is_skipped() {
 async fn overlapping_rules_are_refused() {
     let (_server, client) = with_bucket().await;
     let rules = notifications(&[(FUNCTION, Some("in/"), None), (FUNCTION, Some("in/a/"), None)]);
-    let error = client.put_bucket_notification_configuration().bucket("photos").notification_configuration(rules).send().await.unwrap_err();
+    let error = client
+        .put_bucket_notification_configuration()
+        .bucket("photos")
+        .notification_configuration(rules)
+        .send()
+        .await
+        .unwrap_err();
     assert_eq!(error.code(), Some("InvalidArgument"));
     assert!(error.message().unwrap().contains("ambiguously defined"), "{error:?}");
 }

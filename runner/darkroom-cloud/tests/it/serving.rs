@@ -42,7 +42,9 @@ impl Serving {
                         async move { Ok::<_, Infallible>(answering.await) }
                     });
                     // A client that hangs up is no failure of the test.
-                    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                    let _ = hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await;
                 });
             }
         });
@@ -50,7 +52,9 @@ impl Serving {
     }
 
     /// Serves a service that takes its requests whole.
-    pub async fn start_whole<F>(answer: impl Fn(http::request::Parts, Bytes) -> F + Clone + Send + Sync + 'static) -> Self
+    pub async fn start_whole<F>(
+        answer: impl Fn(http::request::Parts, Bytes) -> F + Clone + Send + Sync + 'static,
+    ) -> Self
     where
         F: Future<Output = http::Response<Bytes>> + Send + 'static,
     {

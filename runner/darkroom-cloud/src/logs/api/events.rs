@@ -56,12 +56,8 @@ pub fn put(logs: &Logs, request: Put) -> Answer {
         ("tooOldLogEventEndIndex", (first_kept > 0).then(|| json!(first_kept))),
         ("tooNewLogEventStartIndex", (end_kept < events.len()).then(|| json!(end_kept))),
     ]);
-    let kept: Vec<(i64, String)> = events
-        .into_iter()
-        .take(end_kept)
-        .skip(first_kept)
-        .map(|event| (event.timestamp, event.message))
-        .collect();
+    let kept: Vec<(i64, String)> =
+        events.into_iter().take(end_kept).skip(first_kept).map(|event| (event.timestamp, event.message)).collect();
     logs.store.put(&group, &stream, &kept)?;
     kept.iter().for_each(|(_, message)| logs.record_embedded(message));
     let rejected = rejected.as_object().is_some_and(|fields| !fields.is_empty()).then_some(rejected);
@@ -124,7 +120,13 @@ fn span(reader: &Reader<'_>, start: Option<i64>, end: Option<i64>) -> (usize, us
 }
 
 /// Takes up to `most` events and [`MAX_BYTES`] of the span, from its head or its tail, in order.
-fn take(reader: &mut Reader<'_>, first: usize, end: usize, most: usize, from: Direction) -> Result<Vec<LogEvent>, ApiError> {
+fn take(
+    reader: &mut Reader<'_>,
+    first: usize,
+    end: usize,
+    most: usize,
+    from: Direction,
+) -> Result<Vec<LogEvent>, ApiError> {
     let (mut events, mut size) = (Vec::new(), 0);
     let mut order: Box<dyn Iterator<Item = usize>> = match from {
         Direction::Forward => Box::new(first..end),
@@ -228,8 +230,11 @@ pub fn filter(logs: &Logs, request: Filter) -> Answer {
 /// Walks all streams in order of time, and returns what matches and where the next page starts.
 fn search(mut cursors: Vec<Cursor<'_>>, pattern: &Pattern, most: usize) -> Result<(Vec<Value>, Option<Key>), ApiError> {
     let (mut found, mut size) = (Vec::new(), 0);
-    let mut heads: std::collections::BinaryHeap<_> =
-        cursors.iter().enumerate().map(|(index, cursor)| std::cmp::Reverse((cursor.reader.key(cursor.next), index))).collect();
+    let mut heads: std::collections::BinaryHeap<_> = cursors
+        .iter()
+        .enumerate()
+        .map(|(index, cursor)| std::cmp::Reverse((cursor.reader.key(cursor.next), index)))
+        .collect();
     while let Some(std::cmp::Reverse((key, index))) = heads.pop() {
         let cursor = &mut cursors[index];
         let event = cursor.reader.event(cursor.next)?;

@@ -91,7 +91,11 @@ fn group_arn(logs: &Logs, name: &str) -> String {
 }
 
 /// Returns the page of groups behind the token, and the next token: the last name.
-fn page(logs: &Logs, request: &Describe, show: impl Fn(&str, &Group) -> Value) -> Result<(Vec<Value>, Option<Value>), ApiError> {
+fn page(
+    logs: &Logs,
+    request: &Describe,
+    show: impl Fn(&str, &Group) -> Value,
+) -> Result<(Vec<Value>, Option<Value>), ApiError> {
     let most = limit(request.limit, 50, 50)?;
     let after = request.next_token.as_deref().unwrap_or_default();
     let prefix = request.log_group_name_prefix.as_deref().unwrap_or_default();
@@ -142,7 +146,11 @@ pub fn describe_streams(logs: &Logs, request: Describe) -> Answer {
         }
         Some("LastEventTime") => true,
         Some(other) => {
-            return Err(ApiError::constraint("orderBy", Some(other), "satisfy enum value set: [LogStreamName, LastEventTime]"));
+            return Err(ApiError::constraint(
+                "orderBy",
+                Some(other),
+                "satisfy enum value set: [LogStreamName, LastEventTime]",
+            ));
         }
     };
     let most = limit(request.limit, 50, 50)?;
@@ -164,7 +172,8 @@ pub fn describe_streams(logs: &Logs, request: Describe) -> Answer {
     let more = streams.len() > most;
     streams.truncate(most);
     let next = streams.last().filter(|_| more).map(|(name, _)| json!(name));
-    let shown: Vec<Value> = streams.iter().map(|(name, stream)| show_stream(&group_arn(logs, &group), name, stream)).collect();
+    let shown: Vec<Value> =
+        streams.iter().map(|(name, stream)| show_stream(&group_arn(logs, &group), name, stream)).collect();
     Ok(object([("logStreams", Some(json!(shown))), ("nextToken", next)]))
 }
 
@@ -201,8 +210,8 @@ impl Tagging {
 
 pub fn tag(logs: &Logs, mut request: Tagging) -> Answer {
     let group = request.group()?;
-    let added: BTreeMap<String, String> =
-        serde_json::from_value(request.tags).map_err(|_| ApiError::constraint("tags", None, "be a map of text to text"))?;
+    let added: BTreeMap<String, String> = serde_json::from_value(request.tags)
+        .map_err(|_| ApiError::constraint("tags", None, "be a map of text to text"))?;
     logs.store.change_tags(&group, |tags| tags.extend(added))?;
     Ok(Value::Null)
 }

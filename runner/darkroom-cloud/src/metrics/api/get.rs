@@ -92,7 +92,9 @@ pub fn metric_statistics(store: &Store, request: MetricStatistics) -> Answer {
     if let Some(unknown) = request.statistics.iter().find(|name| !plain.contains(&name.as_str())) {
         return Err(Fault::value(format!("The value {unknown} for parameter Statistics is not valid.")));
     }
-    if let Some(unknown) = request.extended_statistics.iter().find(|name| !is_statistic(name) || plain.contains(&name.as_str())) {
+    if let Some(unknown) =
+        request.extended_statistics.iter().find(|name| !is_statistic(name) || plain.contains(&name.as_str()))
+    {
         return Err(Fault::value(format!("The value {unknown} for parameter ExtendedStatistics is not supported.")));
     }
     if span.points() > MOST_STATISTICS {
@@ -111,7 +113,8 @@ pub fn metric_statistics(store: &Store, request: MetricStatistics) -> Answer {
             point.extend(sum.statistic(name).map(|value| (name, Reply::Number(value))));
         }
         let extended = request.extended_statistics.iter();
-        let extended: Vec<_> = extended.filter_map(|name| Some((name.clone(), Reply::Number(sum.statistic(name)?)))).collect();
+        let extended: Vec<_> =
+            extended.filter_map(|name| Some((name.clone(), Reply::Number(sum.statistic(name)?)))).collect();
         if !extended.is_empty() {
             point.push(("ExtendedStatistics", Reply::Entries(extended)));
         }
@@ -213,12 +216,19 @@ pub fn metric_data(store: &Store, request: MetricData) -> Answer {
     page(&answered, descending, most, request.next_token.as_deref())
 }
 
-fn of_metric(store: &Store, stat: Option<MetricStat>, start: Option<Time>, end: Option<Time>) -> Result<(String, Line), Fault> {
+fn of_metric(
+    store: &Store,
+    stat: Option<MetricStat>,
+    start: Option<Time>,
+    end: Option<Time>,
+) -> Result<(String, Line), Fault> {
     let stat = stat.ok_or_else(|| Fault::validation("A query must have either MetricStat or Expression."))?;
     let span = Span::new(start, end, stat.period)?;
     let name = stat.stat.ok_or_else(|| Fault::missing("MetricDataQueries.member.1.MetricStat.Stat"))?;
     if !is_statistic(&name) {
-        return Err(Fault::validation(format!("The value {name} for parameter MetricDataQueries.member.1.MetricStat.Stat is not supported.")));
+        return Err(Fault::validation(format!(
+            "The value {name} for parameter MetricDataQueries.member.1.MetricStat.Stat is not supported."
+        )));
     }
     let metric = metric(stat.metric.namespace, stat.metric.metric_name, stat.metric.dimensions)?;
     let periods = periods(store, &metric, stat.unit.as_deref(), &span);
@@ -247,10 +257,14 @@ fn answer(
     let id = id.ok_or_else(|| Fault::missing("MetricDataQueries.member.1.Id"))?;
     let rest = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     if !id.starts_with(|first: char| first.is_ascii_lowercase()) || !id.bytes().all(rest) {
-        return Err(Fault::validation(format!("The value {id} for parameter MetricDataQueries.member.1.Id does not match the expected pattern.")));
+        return Err(Fault::validation(format!(
+            "The value {id} for parameter MetricDataQueries.member.1.Id does not match the expected pattern."
+        )));
     }
     if earlier.iter().any(|query| query.id == id) {
-        return Err(Fault::validation(format!("The values for parameter id in MetricDataQueries are not unique: {id}")));
+        return Err(Fault::validation(format!(
+            "The values for parameter id in MetricDataQueries are not unique: {id}"
+        )));
     }
     let hidden = return_data.is_some_and(|shown| shown == false || shown == "false");
     Ok(Answered { label: label.unwrap_or_else(|| id.clone()), id, shown: !hidden, line })

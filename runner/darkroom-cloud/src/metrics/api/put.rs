@@ -82,7 +82,8 @@ struct StatisticValues {
 
 /// Records all data, or none if one of them is wrong.
 pub fn put_metric_data(store: &Store, request: PutMetricData) -> Answer {
-    let namespace = request.namespace.filter(|namespace| !namespace.is_empty()).ok_or_else(|| Fault::missing("Namespace"))?;
+    let namespace =
+        request.namespace.filter(|namespace| !namespace.is_empty()).ok_or_else(|| Fault::missing("Namespace"))?;
     if namespace.starts_with("AWS/") || namespace.starts_with(':') || namespace.len() > 255 {
         return Err(Fault::value(format!("The value {namespace} for parameter Namespace is invalid.")));
     }
@@ -108,15 +109,23 @@ fn observation(namespace: &str, number: usize, datum: Datum, now: i64) -> Result
     let field = |name: &str| format!("MetricData.member.{number}.{name}");
     let name = datum.metric_name.filter(|name| !name.is_empty()).ok_or_else(|| Fault::missing(&field("MetricName")))?;
     if name.len() > 255 {
-        return Err(Fault::value(format!("The parameter {} must be shorter than 256 characters.", field("MetricName"))));
+        return Err(Fault::value(format!(
+            "The parameter {} must be shorter than 256 characters.",
+            field("MetricName")
+        )));
     }
     let timestamp_ms = datum.timestamp.map_or(now, |Time(at)| at);
     if timestamp_ms > now + TOO_NEW_MS {
         let field = field("Timestamp");
-        return Err(Fault::value(format!("The parameter {field} must specify a time no more than two hours in the future.")));
+        return Err(Fault::value(format!(
+            "The parameter {field} must specify a time no more than two hours in the future."
+        )));
     }
     if timestamp_ms < now - TOO_OLD_MS {
-        return Err(Fault::value(format!("The parameter {} must specify a time within the past two weeks.", field("Timestamp"))));
+        return Err(Fault::value(format!(
+            "The parameter {} must specify a time within the past two weeks.",
+            field("Timestamp")
+        )));
     }
     let unit = datum.unit.unwrap_or_else(|| "None".to_owned());
     if !UNITS.contains(&unit.as_str()) {
@@ -131,7 +140,9 @@ fn observation(namespace: &str, number: usize, datum: Datum, now: i64) -> Result
         }
         _ => {
             let (value, set) = (field("Value"), field("StatisticValues"));
-            return Err(Fault::combination(format!("The parameters {value} and {set} are mutually exclusive and you have specified both.")));
+            return Err(Fault::combination(format!(
+                "The parameters {value} and {set} are mutually exclusive and you have specified both."
+            )));
         }
     };
     let metric = Metric { namespace: namespace.to_owned(), name, dimensions: dimensions(datum.dimensions)? };
@@ -151,7 +162,9 @@ fn list(values: &[Number], counts: Option<Vec<Number>>, field: &impl Fn(&str) ->
     let counts = counts.unwrap_or_else(|| vec![Number(1.0); values.len()]);
     if values.is_empty() || values.len() > 150 || counts.len() != values.len() {
         let (values, counts) = (field("Values"), field("Counts"));
-        return Err(Fault::value(format!("The parameters {values} and {counts} must be of the same size, between 1 and 150.")));
+        return Err(Fault::value(format!(
+            "The parameters {values} and {counts} must be of the same size, between 1 and 150."
+        )));
     }
     let pairs = values.iter().zip(counts).map(|(value, Number(count))| match finite(*value, &field("Values")) {
         Ok(value) if count > 0.0 && count.is_finite() => Ok((value, count)),

@@ -16,8 +16,10 @@ pub fn read(body: &[u8]) -> Result<Value, Fault> {
         return Ok(Value::Object(Map::new()));
     }
     let mut decoder = Decoder::new(body);
-    value(&mut decoder, MAX_DEPTH)
-        .map_err(|error| Fault { code: "SerializationException", message: format!("the CBOR body cannot be read: {error}") })
+    value(&mut decoder, MAX_DEPTH).map_err(|error| Fault {
+        code: "SerializationException",
+        message: format!("the CBOR body cannot be read: {error}"),
+    })
 }
 
 fn value(decoder: &mut Decoder<'_>, depth: usize) -> Result<Value, Error> {

@@ -43,7 +43,8 @@ fn insert(into: &mut Value, steps: &[&str], value: String) {
 /// Turns maps whose keys are all numbers into lists, in the order of the numbers.
 fn lists(value: Value) -> Value {
     let Value::Object(fields) = value else { return value };
-    let numbered: Option<Vec<(u64, &Value)>> = fields.iter().map(|(name, value)| Some((name.parse().ok()?, value))).collect();
+    let numbered: Option<Vec<(u64, &Value)>> =
+        fields.iter().map(|(name, value)| Some((name.parse().ok()?, value))).collect();
     match numbered {
         Some(mut items) if !items.is_empty() => {
             items.sort_by_key(|(number, _)| *number);
@@ -119,7 +120,8 @@ mod tests {
 
     #[test]
     fn a_reply_is_a_document() {
-        let reply = Reply::Map(vec![("Label", Reply::Text("a<b".into())), ("Datapoints", Reply::List(vec![Reply::Time(0)]))]);
+        let reply =
+            Reply::Map(vec![("Label", Reply::Text("a<b".into())), ("Datapoints", Reply::List(vec![Reply::Time(0)]))]);
         assert_eq!(
             write("X", &reply, "R"),
             format!(
