@@ -7,6 +7,8 @@
 mod bridges;
 mod cloud;
 pub mod lambda;
+pub mod logs;
+pub mod metrics;
 pub mod python;
 pub mod s3;
 pub mod sandbox;
