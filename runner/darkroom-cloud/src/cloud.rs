@@ -47,15 +47,10 @@ impl Config {
 /// Why a local cloud did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error(
-        "cannot listen on 127.0.0.1:{port}: {source}; choose another port, or none for a free one"
-    )]
+    #[error("cannot listen on 127.0.0.1:{port}: {source}; choose another port, or none for a free one")]
     Listen { port: u16, source: std::io::Error },
     #[error("cannot use the data folder {}: {source}", path.display())]
-    DataDir {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    DataDir { path: PathBuf, source: std::io::Error },
     #[error("cannot read the function store {}: {reason}; move it away to start empty", path.display())]
     Store { path: PathBuf, reason: String },
     #[error("cannot start the execution environments: {0}")]
@@ -65,6 +60,7 @@ pub enum StartError {
 /// A running local cloud. Dropping it without [`LocalCloud::stop`] closes the port but waits for nothing.
 pub struct LocalCloud {
     server: Server,
+    lambda: Arc<Lambda>,
     environments: Arc<Environments>,
     endpoint_url: String,
     /// Held for its drop: it removes the temporary data folder.
@@ -76,18 +72,12 @@ impl LocalCloud {
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let (data_dir, temporary) = data_dir(config.data_dir.as_deref())?;
         let listener = listen(config.port.unwrap_or(0))?;
-        let address = listener
-            .local_addr()
-            .map_err(|source| StartError::Listen { port: 0, source })?;
+        let address = listener.local_addr().map_err(|source| StartError::Listen { port: 0, source })?;
         let endpoint_url = format!("http://{address}");
-        let environments = EnvironmentsConfig::new(
-            config.sandbox_program.clone(),
-            config.cache_dir.clone(),
-            endpoint_url.clone(),
-        );
-        let environments = Environments::start(environments, Arc::new(DiscardLogs))
-            .await
-            .map_err(StartError::Environments)?;
+        let environments =
+            EnvironmentsConfig::new(config.sandbox_program.clone(), config.cache_dir.clone(), endpoint_url.clone());
+        let environments =
+            Environments::start(environments, Arc::new(DiscardLogs)).await.map_err(StartError::Environments)?;
         let environments = Arc::new(environments);
         let lambda = Lambda::open(lambda::Settings {
             folder: data_dir.join("lambda"),
@@ -96,19 +86,12 @@ impl LocalCloud {
             retry_delays: config.retry_delays,
             concurrent_executions: config.concurrent_executions,
             environments: Arc::clone(&environments),
+            metrics: Arc::new(lambda::DiscardMetrics),
+            objects: Arc::new(lambda::NoObjects),
         })?;
-        let server = Server::start(
-            listener,
-            Services {
-                lambda: Arc::new(lambda),
-            },
-        );
-        Ok(Self {
-            server,
-            environments,
-            endpoint_url,
-            _temporary: temporary,
-        })
+        let lambda = Arc::new(lambda);
+        let server = Server::start(listener, Services { lambda: Arc::clone(&lambda) });
+        Ok(Self { server, lambda, environments, endpoint_url, _temporary: temporary })
     }
 
     /// The base URL of every service, for example `http://127.0.0.1:4566`.
@@ -126,6 +109,9 @@ impl LocalCloud {
         self.server.stop_accepting();
         self.environments.stop().await;
         self.server.finish().await;
+        if let Err(error) = self.lambda.close().await {
+            tracing::warn!("the function store was not written: {error}");
+        }
     }
 }
 
@@ -133,19 +119,13 @@ impl LocalCloud {
 fn data_dir(wanted: Option<&Path>) -> Result<(PathBuf, Option<tempfile::TempDir>), StartError> {
     match wanted {
         Some(path) => {
-            let failed = |source| StartError::DataDir {
-                path: path.to_owned(),
-                source,
-            };
+            let failed = |source| StartError::DataDir { path: path.to_owned(), source };
             std::fs::create_dir_all(path).map_err(failed)?;
             Ok((path.canonicalize().map_err(failed)?, None))
         }
         None => {
             let made = tempfile::Builder::new().prefix("darkroom-cloud-").tempdir();
-            let made = made.map_err(|source| StartError::DataDir {
-                path: std::env::temp_dir(),
-                source,
-            })?;
+            let made = made.map_err(|source| StartError::DataDir { path: std::env::temp_dir(), source })?;
             Ok((made.path().to_owned(), Some(made)))
         }
     }

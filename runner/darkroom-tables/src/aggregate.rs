@@ -120,7 +120,8 @@ pub struct CostRow {
 
 /// Returns whether each cell's outputs are right, in the order of the plan.
 pub fn outputs(facts: &Facts) -> Vec<Outputs> {
-    let mut checked: HashMap<(u32, u32), (usize, HashMap<&str, usize>)> = HashMap::new();
+    type Wrong<'a> = HashMap<&'a str, usize>;
+    let mut checked: HashMap<(u32, u32), (usize, Wrong)> = HashMap::new();
     for check in facts.checks.iter().filter(|check| facts.check_counts(check)) {
         let cell = facts.passes[check.pass as usize].key.cell;
         let (all, wrong) = checked.entry((cell, check.stage)).or_default();

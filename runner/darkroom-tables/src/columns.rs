@@ -298,7 +298,13 @@ pub const PIPELINES: Table = Table {
         ),
         column("bytes_in", Integer, "bytes", Runner, "size of the source image; null where it was not seen"),
         column("bytes_out", Integer, "bytes", Runner, "size of the last stage's output; null where it was not seen"),
-        column("counts_as", Text, "", Derived, "as in `invocations`, of the pass; `failed`: not complete"),
+        column(
+            "counts_as",
+            Text,
+            "",
+            Derived,
+            "as in `invocations`, of the pass as a whole: one stage of the wrong start or without REPORT is enough; `failed`: not complete",
+        ),
         column(
             "outlier",
             Bool,
@@ -544,9 +550,9 @@ mod tests {
     #[test]
     fn a_column_is_named_once_in_its_table_and_ends_in_its_unit() {
         for table in TABLES {
-            let mut names = HashSet::new();
+            let mut seen = HashSet::new();
             for column in table.columns {
-                assert!(names.insert(column.name), "{}.{} twice", table.name, column.name);
+                assert!(seen.insert(column.name), "{}.{} twice", table.name, column.name);
                 let suffix = match column.unit {
                     "ms" => "_ms",
                     "s" => "_s",

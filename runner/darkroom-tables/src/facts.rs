@@ -72,6 +72,10 @@ pub struct Pass {
     pub attempt: u32,
     pub finished: Option<Finished>,
     pub cost: Cost,
+    /// A stage ended well but cold where the cell asked for warm, or the reverse.
+    pub wrong_start: bool,
+    /// A stage ended well but no REPORT line came.
+    pub no_report: bool,
     /// One bit a stage that has a cost. A pipeline of more than 128 stages has no pass costs.
     costed: u128,
 }
@@ -234,8 +238,12 @@ impl Facts {
             bytes_out: fact.bytes_out,
             handler_reported_ms: fact.handler_reported_ms,
         };
-        if let Some(cost) = self.cost(&row, prices) {
-            let pass = &mut self.passes[pass as usize];
+        let cost = self.cost(&row, prices);
+        let wrong_start = self.is_wrong_start(&row);
+        let pass = &mut self.passes[pass as usize];
+        pass.wrong_start |= wrong_start;
+        pass.no_report |= row.status == Status::Ok && row.report.is_none();
+        if let Some(cost) = cost {
             pass.cost += cost;
             pass.costed |= 1u128.checked_shl(stage).unwrap_or(0);
         }
@@ -292,6 +300,8 @@ impl Facts {
                 attempt: key.attempt,
                 finished: None,
                 cost: Cost::default(),
+                wrong_start: false,
+                no_report: false,
                 costed: 0,
             });
         }
@@ -364,16 +374,20 @@ impl Facts {
         self.last_attempts.get(&pass.key) == Some(&pass.attempt)
     }
 
+    fn is_wrong_start(&self, row: &InvocationFact) -> bool {
+        let asked_cold = self.run.cells[self.passes[row.pass as usize].key.cell as usize].cell.start == Start::Cold;
+        row.status == Status::Ok && row.report.is_some_and(|report| report.init_ms.is_some() != asked_cold)
+    }
+
     /// Decides what one invocation counts as; the first that applies, in the order of the code.
     pub fn invocation_counts_as(&self, row: &InvocationFact) -> CountsAs {
         let pass = &self.passes[row.pass as usize];
-        let asked_cold = self.run.cells[pass.key.cell as usize].cell.start == Start::Cold;
         let ok = row.status == Status::Ok;
         if self.is_old(pass) {
             CountsAs::Superseded
         } else if pass.key.warm_up {
             CountsAs::WarmUp
-        } else if ok && row.report.is_some_and(|report| report.init_ms.is_some() != asked_cold) {
+        } else if self.is_wrong_start(row) {
             CountsAs::WrongStart
         } else if !self.is_last_attempt(pass) || pass.finished.is_none() {
             CountsAs::Superseded
@@ -386,7 +400,8 @@ impl Facts {
         }
     }
 
-    /// Decides what one pass counts as; [`CountsAs::NoReport`] does not occur.
+    /// Decides what one pass counts as. Its start is that of its invocations, not what `again` says: the last attempt
+    /// allowed stands, whatever it was, and may be of the wrong start.
     pub fn pass_counts_as(&self, pass: &Pass) -> CountsAs {
         let Some(finished) = &pass.finished else {
             return CountsAs::Superseded;
@@ -395,12 +410,14 @@ impl Facts {
             CountsAs::Superseded
         } else if pass.key.warm_up {
             CountsAs::WarmUp
-        } else if finished.again == Some(Again::WrongStart) {
+        } else if pass.wrong_start || finished.again == Some(Again::WrongStart) {
             CountsAs::WrongStart
         } else if !self.is_last_attempt(pass) {
             CountsAs::Superseded
         } else if !finished.complete || finished.again.is_some() {
             CountsAs::Failed
+        } else if pass.no_report {
+            CountsAs::NoReport
         } else {
             CountsAs::Sample
         }

@@ -5,6 +5,8 @@
 //! (conclusions) → [`Summary`]. Needs the journal and a price table and nothing else; makes no call and reads no clock, so
 //! the same journal gives the same rows byte for byte. What a column means is said once, in [`columns`].
 
+#![expect(clippy::cast_possible_wrap, reason = "counts of rows and bytes become 64-bit columns")]
+
 mod aggregate;
 pub mod columns;
 mod facts;

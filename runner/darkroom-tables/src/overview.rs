@@ -7,7 +7,7 @@ use darkroom_core::cost::PriceTable;
 use darkroom_core::event::PlannedCell;
 
 use crate::aggregate::{CostRow, Outputs, SummaryRow};
-use crate::facts::{CountsAs, Facts};
+use crate::facts::{CountsAs, Facts, Text};
 use crate::summary::{CellSummary, Failure, StageSummary, Statistic, Summary, TableFile, WrongOutput};
 
 /// Returns the run in a screenful.
@@ -97,7 +97,9 @@ fn statistic(row: &SummaryRow) -> Statistic {
 
 /// What failed for good: invocations by kind, and passes that broke though none of their invocations is known to have.
 fn failures(facts: &Facts) -> Vec<Failure> {
-    let mut found: BTreeMap<(u32, Option<u32>, &str, Option<u32>), (Option<u32>, usize)> = BTreeMap::new();
+    /// Cell, stage, status, error type.
+    type Kind<'a> = (u32, Option<u32>, &'a str, Option<Text>);
+    let mut found: BTreeMap<Kind, (Option<Text>, usize)> = BTreeMap::new();
     let mut failed_passes = std::collections::HashSet::new();
     for row in &facts.invocations {
         if facts.invocation_counts_as(row) == CountsAs::Failed {
@@ -112,13 +114,13 @@ fn failures(facts: &Facts) -> Vec<Failure> {
             found.entry((pass.key.cell, None, "incomplete", None)).or_insert((None, 0)).1 += 1;
         }
     }
-    let text = |index: u32| facts.texts[index as usize].clone();
-    let failure = |((cell, stage, status, error_type), (error, count)): ((u32, Option<u32>, &str, _), _)| Failure {
+    let text = |index: Text| facts.texts[index as usize].clone();
+    let failure = |((cell, stage, status, error_type), (error, count)): (Kind, (Option<Text>, usize))| Failure {
         cell_id: facts.run.cells[cell as usize].id.to_string(),
         stage: stage.map(|stage| facts.run.stages[stage as usize].clone()),
         status: status.into(),
-        error_type: Option::map(error_type, text),
-        error: Option::map(error, text),
+        error_type: error_type.map(text),
+        error: error.map(text),
         count,
     };
     found.into_iter().map(failure).collect()

@@ -43,6 +43,10 @@ pub enum Command {
     Plan(PlanArgs),
     /// Print the manifest's JSON Schema, for editors
     Schema,
+    /// Say what this machine can run, and how to mend what is missing
+    Doctor(DoctorArgs),
+    /// Remove what runs left in a cloud, found by tag: functions, layers, log groups, buckets
+    Clean(CleanArgs),
     /// Print a completion script for a shell
     Completions { shell: Shell },
 }
@@ -124,6 +128,31 @@ pub struct PlanArgs {
     /// Totals only, without the list of cells
     #[arg(long)]
     pub summary: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct DoctorArgs {
+    /// Which cloud to look at
+    #[arg(long, default_value = "local")]
+    pub target: TargetName,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct CleanArgs {
+    /// Only what this experiment made [default: everything that Darkroom made]
+    pub experiment: Option<String>,
+    /// Only what has expired (runs date what they make)
+    #[arg(long, conflicts_with = "experiment")]
+    pub expired: bool,
+    /// Which cloud to clean
+    #[arg(long, default_value = "local")]
+    pub target: TargetName,
+    /// Which region of it
+    #[arg(long, default_value = "us-east-1")]
+    pub region: String,
+    /// Remove without asking
+    #[arg(long, short)]
+    pub yes: bool,
 }
 
 /// Commands by what one wants of them, in the order of a first day. One that is in no group is listed last.

@@ -22,13 +22,7 @@ pub(crate) type ApiResult<T> = Result<T, ApiError>;
 
 impl ApiError {
     fn new(status: StatusCode, name: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            name,
-            message: Some(message.into()),
-            reason: None,
-            typed: true,
-        }
+        Self { status, name, message: Some(message.into()), reason: None, typed: true }
     }
 
     fn untyped(mut self) -> Self {
@@ -55,11 +49,7 @@ impl ApiError {
     }
 
     pub fn invalid(message: impl Into<String>) -> Self {
-        Self::new(
-            StatusCode::BAD_REQUEST,
-            "InvalidParameterValueException",
-            message,
-        )
+        Self::new(StatusCode::BAD_REQUEST, "InvalidParameterValueException", message)
     }
 
     /// An `InvalidParameterValueException` that AWS sends without a `Type`.
@@ -71,10 +61,7 @@ impl ApiError {
     pub fn validation(violations: &[String]) -> Self {
         let count = violations.len();
         let plural = if count == 1 { "" } else { "s" };
-        let message = format!(
-            "{count} validation error{plural} detected: {}",
-            violations.join("; ")
-        );
+        let message = format!("{count} validation error{plural} detected: {}", violations.join("; "));
         Self::new(StatusCode::BAD_REQUEST, "ValidationException", message).untyped()
     }
 
@@ -83,50 +70,28 @@ impl ApiError {
         let message = format!(
             "The Revision Id provided does not match the latest Revision Id. Call the {call} API to retrieve the latest Revision Id"
         );
-        Self::new(
-            StatusCode::PRECONDITION_FAILED,
-            "PreconditionFailedException",
-            message,
-        )
+        Self::new(StatusCode::PRECONDITION_FAILED, "PreconditionFailedException", message)
     }
 
     pub fn throttled(reason: &'static str) -> Self {
-        let mut error = Self::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "TooManyRequestsException",
-            "Rate Exceeded.",
-        );
+        let mut error = Self::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsException", "Rate Exceeded.");
         error.reason = Some(reason);
         error
     }
 
     /// A control-plane request or zip over its limit.
     pub fn entity_too_large(message: impl Into<String>) -> Self {
-        Self::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "RequestEntityTooLargeException",
-            message,
-        )
-        .untyped()
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLargeException", message).untyped()
     }
 
     /// An invocation's payload over its limit.
     pub fn payload_too_large(message: impl Into<String>) -> Self {
-        Self::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "RequestTooLargeException",
-            message,
-        )
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLargeException", message)
     }
 
-    /// A payload that is no JSON; `detail` is the parser's complaint.
-    pub fn invalid_content(detail: &str) -> Self {
-        let message = format!("Could not parse request body into json: {detail}");
-        Self::new(
-            StatusCode::BAD_REQUEST,
-            "InvalidRequestContentException",
-            message,
-        )
+    /// A payload or client context that is no JSON.
+    pub fn invalid_content(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "InvalidRequestContentException", message)
     }
 
     /// A control-plane body that can't be read as its operation's input.
@@ -135,64 +100,31 @@ impl ApiError {
     }
 
     pub fn access_denied(message: Option<String>) -> Self {
-        Self {
-            status: StatusCode::FORBIDDEN,
-            name: "AccessDeniedException",
-            message,
-            reason: None,
-            typed: false,
-        }
+        Self { status: StatusCode::FORBIDDEN, name: "AccessDeniedException", message, reason: None, typed: false }
     }
 
     pub fn code_storage_exceeded() -> Self {
-        Self::new(
-            StatusCode::BAD_REQUEST,
-            "CodeStorageExceededException",
-            "Code storage limit exceeded.",
-        )
+        Self::new(StatusCode::BAD_REQUEST, "CodeStorageExceededException", "Code storage limit exceeded.")
     }
 
     pub fn missing_authentication() -> Self {
         let message = "Missing Authentication Token";
-        Self::new(
-            StatusCode::FORBIDDEN,
-            "MissingAuthenticationTokenException",
-            message,
-        )
-        .untyped()
+        Self::new(StatusCode::FORBIDDEN, "MissingAuthenticationTokenException", message).untyped()
     }
 
     pub fn unknown_operation() -> Self {
         Self::new(StatusCode::NOT_FOUND, "UnknownOperationException", "").untyped()
     }
 
-    pub fn method_not_allowed() -> Self {
-        let message = "The HTTP method is not allowed for this resource.";
-        Self::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "UnknownOperationException",
-            message,
-        )
-        .untyped()
-    }
-
     /// Our own failure, for example a full disk.
     pub fn service(message: impl Into<String>) -> Self {
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "ServiceException",
-            message,
-        )
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "ServiceException", message)
     }
 
     /// The provisioned-concurrency configuration that we never have.
     pub fn no_provisioned_concurrency() -> Self {
         let message = "No Provisioned Concurrency Config found for this function";
-        Self::new(
-            StatusCode::NOT_FOUND,
-            "ProvisionedConcurrencyConfigNotFoundException",
-            message,
-        )
+        Self::new(StatusCode::NOT_FOUND, "ProvisionedConcurrencyConfigNotFoundException", message)
     }
 
     /// Returns the answer. `ResourceNotFoundException` writes `Message`, the others `message`, as AWS does.
@@ -204,11 +136,7 @@ impl ApiError {
         if self.typed {
             body.insert("Type".to_owned(), json!("User"));
         }
-        let key = if self.name == "ResourceNotFoundException" {
-            "Message"
-        } else {
-            "message"
-        };
+        let key = if self.name == "ResourceNotFoundException" { "Message" } else { "message" };
         if let Some(message) = self.message {
             body.insert(key.to_owned(), json!(message));
         }

@@ -49,10 +49,7 @@ impl Blob {
 
     /// Returns the file name, which the sidecar stores.
     pub fn name(&self) -> String {
-        self.path
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default()
+        self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
     }
 
     /// Makes the file stay.
@@ -106,10 +103,7 @@ impl Content {
                         let left = left - piece.len() as u64;
                         Ok((piece, Content::Rest(file, left)))
                     });
-                    match read
-                        .await
-                        .unwrap_or_else(|error| Err(io::Error::other(error)))
-                    {
+                    match read.await.unwrap_or_else(|error| Err(io::Error::other(error))) {
                         Ok((piece, rest)) => Some((Ok(piece), Some(rest))),
                         Err(error) => Some((Err(error), None)),
                     }
@@ -122,9 +116,5 @@ impl Content {
 fn read_piece(file: &mut File, length: u64) -> io::Result<Bytes> {
     let mut piece = Vec::with_capacity(usize::try_from(length).map_err(io::Error::other)?);
     file.take(length).read_to_end(&mut piece)?;
-    if piece.len() as u64 == length {
-        Ok(piece.into())
-    } else {
-        Err(io::ErrorKind::UnexpectedEof.into())
-    }
+    if piece.len() as u64 == length { Ok(piece.into()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }

@@ -105,59 +105,34 @@ mod tests {
     #[test]
     fn a_matching_etag_outranks_a_date_that_fails() {
         let (matching, early) = (etag("abc"), at(999));
-        let both = ReadConditions {
-            if_match: Some(&matching),
-            if_unmodified_since: Some(&early),
-            ..Default::default()
-        };
+        let both =
+            ReadConditions { if_match: Some(&matching), if_unmodified_since: Some(&early), ..Default::default() };
         assert_eq!(both.judge(&object()), Verdict::Go);
-        let date = ReadConditions {
-            if_unmodified_since: Some(&early),
-            ..Default::default()
-        };
-        assert_eq!(
-            date.judge(&object()),
-            Verdict::Failed("If-Unmodified-Since")
-        );
+        let date = ReadConditions { if_unmodified_since: Some(&early), ..Default::default() };
+        assert_eq!(date.judge(&object()), Verdict::Failed("If-Unmodified-Since"));
     }
 
     #[test]
     fn dates_compare_in_whole_seconds() {
         let same = at(1000);
-        let since = ReadConditions {
-            if_modified_since: Some(&same),
-            ..Default::default()
-        };
+        let since = ReadConditions { if_modified_since: Some(&same), ..Default::default() };
         assert_eq!(since.judge(&object()), Verdict::NotModified);
         let earlier = at(999);
-        let since = ReadConditions {
-            if_modified_since: Some(&earlier),
-            ..Default::default()
-        };
+        let since = ReadConditions { if_modified_since: Some(&earlier), ..Default::default() };
         assert_eq!(since.judge(&object()), Verdict::Go);
     }
 
     #[test]
     fn a_different_etag_outranks_an_unmodified_date() {
         let (other, late) = (etag("other"), at(5000));
-        let both = ReadConditions {
-            if_none_match: Some(&other),
-            if_modified_since: Some(&late),
-            ..Default::default()
-        };
+        let both = ReadConditions { if_none_match: Some(&other), if_modified_since: Some(&late), ..Default::default() };
         assert_eq!(both.judge(&object()), Verdict::Go);
     }
 
     #[test]
     fn a_write_knows_only_the_star_of_if_none_match() {
-        assert_eq!(
-            write_condition(None, Some(ETagCondition::Any)),
-            Some(WriteCondition::Absent)
-        );
+        assert_eq!(write_condition(None, Some(ETagCondition::Any)), Some(WriteCondition::Absent));
         assert_eq!(write_condition(None, Some(etag("abc"))), None);
-        assert_eq!(
-            write_condition(Some(etag("abc")), None),
-            Some(WriteCondition::Matches("abc".into()))
-        );
+        assert_eq!(write_condition(Some(etag("abc")), None), Some(WriteCondition::Matches("abc".into())));
     }
 }

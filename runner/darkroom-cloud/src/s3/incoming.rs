@@ -52,26 +52,12 @@ pub struct Incoming {
 ///
 /// # Errors
 /// `BadDigest`, `InvalidDigest`, `XAmzContentSHA256Mismatch`, `IncompleteBody`, `EntityTooLarge`, or what the disk says.
-pub async fn receive(
-    body: Option<StreamingBlob>,
-    claims: Claims,
-    folder: PathBuf,
-) -> S3Result<Incoming> {
-    if claims
-        .content_length
-        .is_some_and(|length| length > MAX_BYTES as i64)
-    {
-        return Err(s3_error!(
-            EntityTooLarge,
-            "Your proposed upload exceeds the maximum allowed size"
-        ));
+pub async fn receive(body: Option<StreamingBlob>, claims: Claims, folder: PathBuf) -> S3Result<Incoming> {
+    if claims.content_length.is_some_and(|length| length > MAX_BYTES as i64) {
+        return Err(s3_error!(EntityTooLarge, "Your proposed upload exceeds the maximum allowed size"));
     }
     let claimed_md5 = claims.content_md5.as_deref().map(decode_md5).transpose()?;
-    let mut hashes = Hashes::for_claims(
-        &claims.checksum,
-        claims.algorithm.as_ref(),
-        claims.trailer.as_deref(),
-    );
+    let mut hashes = Hashes::for_claims(&claims.checksum, claims.algorithm.as_ref(), claims.trailer.as_deref());
     let mut md5 = Md5::new();
     let mut spool = Spool::new(folder);
     if let Some(mut body) = body {
@@ -84,10 +70,7 @@ pub async fn receive(
     }
     let md5 = md5.finalize();
     if claimed_md5.is_some_and(|claimed| claimed != md5) {
-        return Err(s3_error!(
-            BadDigest,
-            "The Content-MD5 you specified did not match what we received."
-        ));
+        return Err(s3_error!(BadDigest, "The Content-MD5 you specified did not match what we received."));
     }
     let checksums = hashes.finalize();
     let mut claimed = Checksums::from(claims.checksum);
@@ -96,19 +79,11 @@ pub async fn receive(
     }
     hashes::verify(&claimed, &checksums)?;
     let (blob, size) = spool.finish().await?;
-    Ok(Incoming {
-        blob,
-        size,
-        md5,
-        checksums,
-    })
+    Ok(Incoming { blob, size, md5, checksums })
 }
 
 fn decode_md5(text: &str) -> S3Result<[u8; 16]> {
-    let bytes = STANDARD
-        .decode(text)
-        .ok()
-        .and_then(|bytes| <[u8; 16]>::try_from(bytes).ok());
+    let bytes = STANDARD.decode(text).ok().and_then(|bytes| <[u8; 16]>::try_from(bytes).ok());
     bytes.ok_or_else(|| s3_error!(InvalidDigest, "The Content-MD5 you specified was invalid."))
 }
 
@@ -125,10 +100,7 @@ fn body_error(error: &(dyn std::error::Error + Send + Sync + 'static)) -> s3s::S
     if text.contains("SignatureMismatch") {
         return s3_error!(SignatureDoesNotMatch);
     }
-    s3_error!(
-        IncompleteBody,
-        "You did not provide the number of bytes specified by the Content-Length HTTP header."
-    )
+    s3_error!(IncompleteBody, "You did not provide the number of bytes specified by the Content-Length HTTP header.")
 }
 
 trait WithStatus {
@@ -153,30 +125,17 @@ struct Spool {
 
 impl Spool {
     fn new(folder: PathBuf) -> Self {
-        Self {
-            folder,
-            pieces: Vec::new(),
-            held: 0,
-            size: 0,
-            file: None,
-        }
+        Self { folder, pieces: Vec::new(), held: 0, size: 0, file: None }
     }
 
     async fn take(&mut self, piece: Bytes) -> S3Result<()> {
         self.held += piece.len();
         self.size += piece.len() as u64;
         if self.size > MAX_BYTES {
-            return Err(s3_error!(
-                EntityTooLarge,
-                "Your proposed upload exceeds the maximum allowed size"
-            ));
+            return Err(s3_error!(EntityTooLarge, "Your proposed upload exceeds the maximum allowed size"));
         }
         self.pieces.push(piece);
-        if self.held > IN_MEMORY {
-            self.flush().await
-        } else {
-            Ok(())
-        }
+        if self.held > IN_MEMORY { self.flush().await } else { Ok(()) }
     }
 
     async fn flush(&mut self) -> S3Result<()> {
@@ -184,8 +143,7 @@ impl Spool {
         self.held = 0;
         let (file, folder) = (self.file.take(), self.folder.clone());
         let written = on_disk(move || {
-            append(file, &folder, &pieces)
-                .map_err(|error| internal("write an object to", &folder, &error))
+            append(file, &folder, &pieces).map_err(|error| internal("write an object to", &folder, &error))
         });
         self.file = Some(written.await?);
         Ok(())

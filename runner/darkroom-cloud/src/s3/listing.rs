@@ -37,11 +37,7 @@ pub fn page(objects: &BTreeMap<String, Arc<Object>>, query: Query<'_>) -> Page {
     }
     let mut last: &str = "";
     let mut count = 0;
-    let start = if query.after >= query.prefix {
-        Bound::Excluded(query.after)
-    } else {
-        Bound::Included(query.prefix)
-    };
+    let start = if query.after >= query.prefix { Bound::Excluded(query.after) } else { Bound::Included(query.prefix) };
     for (key, object) in objects.range::<str, _>((start, Bound::Unbounded)) {
         let Some(rest) = key.strip_prefix(query.prefix) else {
             break;
@@ -78,9 +74,7 @@ mod tests {
     use super::*;
 
     fn index(keys: &[&str]) -> BTreeMap<String, Arc<Object>> {
-        keys.iter()
-            .map(|key| ((*key).to_owned(), Arc::new(object(key))))
-            .collect()
+        keys.iter().map(|key| ((*key).to_owned(), Arc::new(object(key)))).collect()
     }
 
     fn object(key: &str) -> Object {
@@ -98,23 +92,13 @@ mod tests {
     }
 
     fn names(page: &Page) -> Vec<&str> {
-        page.objects
-            .iter()
-            .map(|object| object.key.as_str())
-            .collect()
+        page.objects.iter().map(|object| object.key.as_str()).collect()
     }
 
     #[test]
     fn a_delimiter_rolls_up_what_lies_behind_it() {
         let index = index(&["a", "a/1", "a/2", "b/c/3", "d"]);
-        let page = page(
-            &index,
-            Query {
-                delimiter: Some("/"),
-                max_keys: 1000,
-                ..Query::default()
-            },
-        );
+        let page = page(&index, Query { delimiter: Some("/"), max_keys: 1000, ..Query::default() });
         assert_eq!(names(&page), ["a", "d"]);
         assert_eq!(page.common_prefixes, ["a/", "b/"]);
         assert_eq!(page.next, None);
@@ -123,30 +107,16 @@ mod tests {
     #[test]
     fn a_start_inside_a_rolled_up_prefix_still_lists_that_prefix() {
         let index = index(&["a/1", "a/2", "b"]);
-        let page = page(
-            &index,
-            Query {
-                delimiter: Some("/"),
-                after: "a/1",
-                max_keys: 10,
-                ..Query::default()
-            },
-        );
+        let page = page(&index, Query { delimiter: Some("/"), after: "a/1", max_keys: 10, ..Query::default() });
         assert_eq!(page.common_prefixes, ["a/"]);
     }
 
     #[test]
     fn an_exact_fit_is_not_truncated() {
         let index = index(&["a", "b"]);
-        let all = Query {
-            max_keys: 2,
-            ..Query::default()
-        };
+        let all = Query { max_keys: 2, ..Query::default() };
         assert_eq!(page(&index, all).next, None);
-        assert_eq!(
-            page(&index, Query { max_keys: 1, ..all }).next.as_deref(),
-            Some("a")
-        );
+        assert_eq!(page(&index, Query { max_keys: 1, ..all }).next.as_deref(), Some("a"));
     }
 
     proptest! {

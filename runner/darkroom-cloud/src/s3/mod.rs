@@ -53,8 +53,7 @@ impl S3 {
     pub fn open(config: Config) -> Result<Self, StoreError> {
         let store = store::Store::open(&config.folder)?;
         let wire_config = (config.credentials, config.region.clone());
-        let core =
-            operations::Operations::new(store, config.region, config.functions, config.events);
+        let core = operations::Operations::new(store, config.region, config.functions, config.events);
         let wire = wire::Wire::new(core.clone(), wire_config.0, wire_config.1);
         Ok(Self { core, wire })
     }
@@ -65,9 +64,7 @@ impl S3 {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: std::error::Error + Send + Sync + 'static,
     {
-        self.wire
-            .call(request.map(s3s::Body::http_body_unsync))
-            .await
+        self.wire.call(request.map(s3s::Body::http_body_unsync)).await
     }
 
     /// Returns the content of an object, for the other services of this cloud (a function's zip).

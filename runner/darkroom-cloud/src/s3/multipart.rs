@@ -98,11 +98,7 @@ impl Uploads {
 
     /// Returns the upload if it belongs to that bucket and key.
     pub fn get(&self, id: &str, bucket: &str, key: &str) -> Option<Arc<Upload>> {
-        self.0
-            .lock()
-            .get(id)
-            .filter(|upload| upload.bucket == bucket && upload.key == key)
-            .cloned()
+        self.0.lock().get(id).filter(|upload| upload.bucket == bucket && upload.key == key).cloned()
     }
 
     /// Forgets the upload; its parts go with the last one who reads them.
@@ -117,25 +113,14 @@ impl Uploads {
 
     /// Returns a bucket's uploads by key, then start.
     pub fn of_bucket(&self, bucket: &str) -> Vec<Arc<Upload>> {
-        let mut found: Vec<_> = self
-            .0
-            .lock()
-            .values()
-            .filter(|upload| upload.bucket == bucket)
-            .cloned()
-            .collect();
+        let mut found: Vec<_> = self.0.lock().values().filter(|upload| upload.bucket == bucket).cloned().collect();
         found.sort_by(|a, b| (&a.key, a.started_ms, &a.id).cmp(&(&b.key, b.started_ms, &b.id)));
         found
     }
 }
 
 impl Upload {
-    pub fn new(
-        bucket: String,
-        key: String,
-        attributes: Attributes,
-        tags: BTreeMap<String, String>,
-    ) -> Self {
+    pub fn new(bucket: String, key: String, attributes: Attributes, tags: BTreeMap<String, String>) -> Self {
         Self {
             id: uuid::Uuid::new_v4().simple().to_string(),
             bucket,
@@ -151,20 +136,8 @@ impl Upload {
 
     /// Adds a part, replacing one of the same number.
     pub fn add(&self, number: i32, incoming: Incoming) -> Arc<Part> {
-        let Incoming {
-            blob,
-            size,
-            md5,
-            checksums,
-        } = incoming;
-        let part = Arc::new(Part {
-            number,
-            size,
-            md5,
-            checksums,
-            modified_ms: now_ms(),
-            blob,
-        });
+        let Incoming { blob, size, md5, checksums } = incoming;
+        let part = Arc::new(Part { number, size, md5, checksums, modified_ms: now_ms(), blob });
         self.parts.lock().insert(number, Arc::clone(&part));
         part
     }
@@ -176,33 +149,18 @@ impl Upload {
 
     /// Finds the named parts and checks their order and sizes.
     pub fn select(&self, named: &[Named]) -> Result<Vec<Arc<Part>>, CompleteError> {
-        if named
-            .windows(2)
-            .any(|pair| pair[0].number >= pair[1].number)
-        {
+        if named.windows(2).any(|pair| pair[0].number >= pair[1].number) {
             return Err(CompleteError::InvalidPartOrder);
         }
         let stored = self.parts.lock();
         let find = |named: &Named| {
             let part = stored.get(&named.number)?;
-            named
-                .etag
-                .as_ref()
-                .is_none_or(|etag| *etag == part.etag())
-                .then(|| Arc::clone(part))
+            named.etag.as_ref().is_none_or(|etag| *etag == part.etag()).then(|| Arc::clone(part))
         };
         let parts: Option<Vec<_>> = named.iter().map(find).collect();
-        let parts = parts
-            .filter(|parts| !parts.is_empty())
-            .ok_or(CompleteError::InvalidPart)?;
-        match parts[..parts.len() - 1]
-            .iter()
-            .find(|part| part.size < MIN_PART_BYTES)
-        {
-            Some(part) => Err(CompleteError::EntityTooSmall {
-                number: part.number,
-                size: part.size,
-            }),
+        let parts = parts.filter(|parts| !parts.is_empty()).ok_or(CompleteError::InvalidPart)?;
+        match parts[..parts.len() - 1].iter().find(|part| part.size < MIN_PART_BYTES) {
+            Some(part) => Err(CompleteError::EntityTooSmall { number: part.number, size: part.size }),
             None => Ok(parts),
         }
     }

@@ -37,26 +37,15 @@ pub enum StoreError {
     #[error("the condition `{0}` does not hold")]
     Precondition(&'static str),
     #[error("{action} {}: {source}", path.display())]
-    Io {
-        action: &'static str,
-        path: PathBuf,
-        source: io::Error,
-    },
+    Io { action: &'static str, path: PathBuf, source: io::Error },
     #[error("{}: not a sidecar that this version can read: {source}; move it away to open the rest", path.display())]
-    Corrupt {
-        path: PathBuf,
-        source: serde_json::Error,
-    },
+    Corrupt { path: PathBuf, source: serde_json::Error },
 }
 
 impl StoreError {
     pub fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::Io {
-            action,
-            path,
-            source,
-        }
+        move |source| Self::Io { action, path, source }
     }
 }
 
@@ -130,25 +119,15 @@ impl Store {
         let mut buckets = BTreeMap::new();
         for entry in read_dir(&root)? {
             // A bucket whose `bucket.json` never appeared was not yet made.
-            if let (true, Ok(name)) = (
-                entry.path().join("bucket.json").exists(),
-                entry.file_name().into_string(),
-            ) {
+            if let (true, Ok(name)) = (entry.path().join("bucket.json").exists(), entry.file_name().into_string()) {
                 buckets.insert(name.clone(), Arc::new(Bucket::open(name, entry.path())?));
             }
         }
-        Ok(Self {
-            root,
-            buckets: RwLock::new(buckets),
-        })
+        Ok(Self { root, buckets: RwLock::new(buckets) })
     }
 
     pub fn bucket(&self, name: &str) -> Result<Arc<Bucket>, StoreError> {
-        self.buckets
-            .read()
-            .get(name)
-            .cloned()
-            .ok_or(StoreError::NoSuchBucket)
+        self.buckets.read().get(name).cloned().ok_or(StoreError::NoSuchBucket)
     }
 
     /// Returns every bucket, by name.
@@ -175,11 +154,8 @@ impl Store {
         if !bucket.objects.read().is_empty() {
             return Err(StoreError::BucketNotEmpty);
         }
-        let gone = self
-            .root
-            .join(format!("deleted-{}", uuid::Uuid::new_v4().simple()));
-        fs::rename(&bucket.directory, &gone)
-            .map_err(StoreError::io("rename", &bucket.directory))?;
+        let gone = self.root.join(format!("deleted-{}", uuid::Uuid::new_v4().simple()));
+        fs::rename(&bucket.directory, &gone).map_err(StoreError::io("rename", &bucket.directory))?;
         *deleted = true;
         drop(deleted);
         buckets.remove(name);
@@ -216,9 +192,7 @@ impl Bucket {
             commit: Mutex::new(false),
         };
         let uploads = bucket.uploads();
-        fs::remove_dir_all(&uploads)
-            .or_else(ignore_absent)
-            .map_err(StoreError::io("clear", &uploads))?;
+        fs::remove_dir_all(&uploads).or_else(ignore_absent).map_err(StoreError::io("clear", &uploads))?;
         for folder in [bucket.sidecars(), bucket.blobs(), uploads] {
             fs::create_dir_all(&folder).map_err(StoreError::io("create", &folder))?;
         }
@@ -232,10 +206,7 @@ impl Bucket {
         let mut objects = BTreeMap::new();
         for entry in read_dir(&self.sidecars())? {
             let path = entry.path();
-            if path
-                .extension()
-                .is_some_and(|extension| extension == "json")
-            {
+            if path.extension().is_some_and(|extension| extension == "json") {
                 let object: Object = read_json(&path)?;
                 objects.insert(object.key.clone(), Arc::new(object));
             } else {
@@ -246,16 +217,9 @@ impl Bucket {
     }
 
     fn remove_orphans(&self, objects: &BTreeMap<String, Arc<Object>>) -> Result<(), StoreError> {
-        let named: HashSet<&str> = objects
-            .values()
-            .map(|object| object.blob.as_str())
-            .collect();
+        let named: HashSet<&str> = objects.values().map(|object| object.blob.as_str()).collect();
         for entry in read_dir(&self.blobs())? {
-            if !entry
-                .file_name()
-                .to_str()
-                .is_some_and(|name| named.contains(name))
-            {
+            if !entry.file_name().to_str().is_some_and(|name| named.contains(name)) {
                 fs::remove_file(entry.path()).map_err(StoreError::io("remove", &entry.path()))?;
             }
         }
@@ -277,16 +241,11 @@ impl Bucket {
     }
 
     fn sidecar(&self, key: &str) -> PathBuf {
-        self.sidecars()
-            .join(format!("{}.json", hex::encode(Sha256::digest(key))))
+        self.sidecars().join(format!("{}.json", hex::encode(Sha256::digest(key))))
     }
 
     pub fn object(&self, key: &str) -> Result<Arc<Object>, StoreError> {
-        self.objects
-            .read()
-            .get(key)
-            .cloned()
-            .ok_or(StoreError::NoSuchKey)
+        self.objects.read().get(key).cloned().ok_or(StoreError::NoSuchKey)
     }
 
     /// Gives the index to a reader, for a listing.
@@ -295,12 +254,7 @@ impl Bucket {
     }
 
     /// Makes `object` the one under its key, if `condition` holds of the present one. The blob must be in [`Bucket::blobs`].
-    pub fn commit(
-        &self,
-        object: Object,
-        blob: Blob,
-        condition: &WriteCondition,
-    ) -> Result<Arc<Object>, StoreError> {
+    pub fn commit(&self, object: Object, blob: Blob, condition: &WriteCondition) -> Result<Arc<Object>, StoreError> {
         let object = Arc::new(object);
         let sidecar = self.sidecar(&object.key);
         let temporary = self.sidecars().join(format!("{}.new", object.blob));
@@ -312,9 +266,8 @@ impl Bucket {
             } else {
                 condition.check(self.objects.read().get(&object.key).map(|object| &**object))
             };
-            let renamed = checked.and_then(|()| {
-                fs::rename(&temporary, &sidecar).map_err(StoreError::io("rename", &temporary))
-            });
+            let renamed =
+                checked.and_then(|()| fs::rename(&temporary, &sidecar).map_err(StoreError::io("rename", &temporary)));
             if let Err(error) = renamed {
                 drop(deleted);
                 // The bucket may be gone, and the file with it.
@@ -322,9 +275,7 @@ impl Bucket {
                 return Err(error);
             }
             blob.keep();
-            self.objects
-                .write()
-                .insert(object.key.clone(), Arc::clone(&object))
+            self.objects.write().insert(object.key.clone(), Arc::clone(&object))
         };
         if let Some(replaced) = replaced {
             self.remove_blob(&replaced.blob)?;
@@ -333,11 +284,7 @@ impl Bucket {
     }
 
     /// Replaces what is known of an object whose content stays (its tags, for instance).
-    pub fn amend(
-        &self,
-        key: &str,
-        change: impl FnOnce(&mut Object),
-    ) -> Result<Arc<Object>, StoreError> {
+    pub fn amend(&self, key: &str, change: impl FnOnce(&mut Object)) -> Result<Arc<Object>, StoreError> {
         let _deleted = self.commit.lock();
         let mut object = Object::clone(&*self.object(key)?);
         change(&mut object);
@@ -346,18 +293,12 @@ impl Bucket {
         write_json(&temporary, &object)?;
         fs::rename(&temporary, &sidecar).map_err(StoreError::io("rename", &temporary))?;
         let object = Arc::new(object);
-        self.objects
-            .write()
-            .insert(key.to_owned(), Arc::clone(&object));
+        self.objects.write().insert(key.to_owned(), Arc::clone(&object));
         Ok(object)
     }
 
     /// Removes the object under `key`, and returns it if there was one.
-    pub fn remove(
-        &self,
-        key: &str,
-        condition: &WriteCondition,
-    ) -> Result<Option<Arc<Object>>, StoreError> {
+    pub fn remove(&self, key: &str, condition: &WriteCondition) -> Result<Option<Arc<Object>>, StoreError> {
         let removed = {
             let deleted = self.commit.lock();
             if *deleted {
@@ -365,9 +306,7 @@ impl Bucket {
             }
             condition.check(self.objects.read().get(key).map(|object| &**object))?;
             let sidecar = self.sidecar(key);
-            fs::remove_file(&sidecar)
-                .or_else(ignore_absent)
-                .map_err(StoreError::io("remove", &sidecar))?;
+            fs::remove_file(&sidecar).or_else(ignore_absent).map_err(StoreError::io("remove", &sidecar))?;
             self.objects.write().remove(key)
         };
         if let Some(object) = &removed {
@@ -378,9 +317,7 @@ impl Bucket {
 
     fn remove_blob(&self, name: &str) -> Result<(), StoreError> {
         let path = self.blobs().join(name);
-        fs::remove_file(&path)
-            .or_else(ignore_absent)
-            .map_err(StoreError::io("remove", &path))
+        fs::remove_file(&path).or_else(ignore_absent).map_err(StoreError::io("remove", &path))
     }
 
     pub fn settings(&self) -> Settings {
@@ -405,29 +342,18 @@ impl Bucket {
     fn save_settings(&self) -> Result<(), StoreError> {
         let path = self.directory.join("bucket.json");
         let temporary = self.directory.join("bucket.json.new");
-        write_json(
-            &temporary,
-            &BucketFile {
-                created_ms: self.created_ms,
-                settings: self.settings(),
-            },
-        )?;
+        write_json(&temporary, &BucketFile { created_ms: self.created_ms, settings: self.settings() })?;
         fs::rename(&temporary, &path).map_err(StoreError::io("rename", &temporary))
     }
 }
 
 fn read_dir(path: &Path) -> Result<Vec<fs::DirEntry>, StoreError> {
-    fs::read_dir(path)
-        .and_then(Iterator::collect)
-        .map_err(StoreError::io("read", path))
+    fs::read_dir(path).and_then(Iterator::collect).map_err(StoreError::io("read", path))
 }
 
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, StoreError> {
     let text = fs::read(path).map_err(StoreError::io("read", path))?;
-    serde_json::from_slice(&text).map_err(|source| StoreError::Corrupt {
-        path: path.to_owned(),
-        source,
-    })
+    serde_json::from_slice(&text).map_err(|source| StoreError::Corrupt { path: path.to_owned(), source })
 }
 
 fn write_json(path: &Path, value: &impl Serialize) -> Result<(), StoreError> {
@@ -436,9 +362,5 @@ fn write_json(path: &Path, value: &impl Serialize) -> Result<(), StoreError> {
 }
 
 fn ignore_absent(error: io::Error) -> io::Result<()> {
-    if error.kind() == io::ErrorKind::NotFound {
-        Ok(())
-    } else {
-        Err(error)
-    }
+    if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }

@@ -29,14 +29,8 @@ pub struct RequestIds {
 
 impl RequestIds {
     fn new() -> Self {
-        let (a, b) = (
-            uuid::Uuid::new_v4().simple().to_string(),
-            uuid::Uuid::new_v4().simple().to_string(),
-        );
-        Self {
-            request_id: a[..16].to_ascii_uppercase(),
-            host_id: format!("{}{b}", &a[16..]),
-        }
+        let (a, b) = (uuid::Uuid::new_v4().simple().to_string(), uuid::Uuid::new_v4().simple().to_string());
+        Self { request_id: a[..16].to_ascii_uppercase(), host_id: format!("{}{b}", &a[16..]) }
     }
 }
 
@@ -54,10 +48,7 @@ impl Wire {
         builder.set_access(OwnerOnly);
         builder.set_host(LoopbackHost);
         let region = HeaderValue::try_from(region).unwrap_or(HeaderValue::from_static("us-east-1"));
-        Self {
-            service: builder.build(),
-            region,
-        }
+        Self { service: builder.build(), region }
     }
 
     /// Answers one request; what goes wrong inside is an error document.
@@ -73,19 +64,14 @@ impl Wire {
         };
         let mut response = document(response, head, &resource, &ids).await;
         let headers = response.headers_mut();
-        for (name, value) in [
-            ("x-amz-request-id", &ids.request_id),
-            ("x-amz-id-2", &ids.host_id),
-        ] {
+        for (name, value) in [("x-amz-request-id", &ids.request_id), ("x-amz-id-2", &ids.host_id)] {
             if let Ok(value) = HeaderValue::from_str(value) {
                 headers.insert(HeaderName::from_static(name), value);
             }
         }
         headers.insert(http::header::SERVER, HeaderValue::from_static("AmazonS3"));
         if bucket_head {
-            headers
-                .entry("x-amz-bucket-region")
-                .or_insert_with(|| self.region.clone());
+            headers.entry("x-amz-bucket-region").or_insert_with(|| self.region.clone());
         }
         response
     }
@@ -101,12 +87,7 @@ fn failed(reason: &str) -> Response<Body> {
 }
 
 /// Completes an error document: a message for codes that came without one, the fields of the operation, and the ids.
-async fn document(
-    response: Response<Body>,
-    head: bool,
-    resource: &str,
-    ids: &RequestIds,
-) -> Response<Body> {
+async fn document(response: Response<Body>, head: bool, resource: &str, ids: &RequestIds) -> Response<Body> {
     let (mut parts, body) = response.into_parts();
     let fields = parts.headers.remove(ERROR_FIELDS);
     if parts.status == StatusCode::NOT_MODIFIED {
@@ -117,43 +98,22 @@ async fn document(
     if !parts.status.is_client_error() && !parts.status.is_server_error() {
         return Response::from_parts(parts, body);
     }
-    let Ok(text) = body
-        .collect()
-        .await
-        .map(http_body_util::Collected::to_bytes)
-    else {
+    let Ok(text) = body.collect().await.map(http_body_util::Collected::to_bytes) else {
         return Response::from_parts(parts, Body::empty());
     };
     parts.headers.remove(CONTENT_LENGTH);
     if head {
         return Response::from_parts(parts, Body::empty());
     }
-    let fields = fields
-        .as_ref()
-        .and_then(|fields| fields.to_str().ok())
-        .unwrap_or_default();
-    let text = complete(
-        &String::from_utf8_lossy(&text),
-        &parse_pairs(fields),
-        resource,
-        ids,
-    );
-    parts
-        .headers
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    let fields = fields.as_ref().and_then(|fields| fields.to_str().ok()).unwrap_or_default();
+    let text = complete(&String::from_utf8_lossy(&text), &parse_pairs(fields), resource, ids);
+    parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
     Response::from_parts(parts, Body::from(Bytes::from(text)))
 }
 
-fn complete(
-    document: &str,
-    fields: &[(String, String)],
-    resource: &str,
-    ids: &RequestIds,
-) -> String {
-    let code = document
-        .split_once("<Code>")
-        .and_then(|(_, rest)| rest.split_once("</Code>"))
-        .map_or("", |(code, _)| code);
+fn complete(document: &str, fields: &[(String, String)], resource: &str, ids: &RequestIds) -> String {
+    let code =
+        document.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>")).map_or("", |(code, _)| code);
     let mut more = String::new();
     if !document.contains("<Message>") {
         element(&mut more, "Message", default_message(code));
@@ -187,15 +147,11 @@ fn default_message(code: &str) -> &'static str {
         "InvalidBucketName" => "The specified bucket is not valid.",
         "KeyTooLongError" => "Your key is too long",
         "InvalidURI" => "Couldn't parse the specified URI.",
-        "MalformedXML" => {
-            "The XML you provided was not well-formed or did not validate against our published schema"
-        }
+        "MalformedXML" => "The XML you provided was not well-formed or did not validate against our published schema",
         "MethodNotAllowed" => "The specified method is not allowed against this resource.",
         "NotImplemented" => "A header you provided implies functionality that is not implemented",
         "MissingContentLength" => "You must provide the Content-Length HTTP header.",
-        "IncompleteBody" => {
-            "You did not provide the number of bytes specified by the Content-Length HTTP header."
-        }
+        "IncompleteBody" => "You did not provide the number of bytes specified by the Content-Length HTTP header.",
         "MaxMessageLengthExceeded" => "Your request was too big.",
         "InternalError" => "We encountered an internal error. Please try again.",
         "InvalidArgument" => "Invalid Argument",
@@ -210,17 +166,12 @@ struct Credentials(Vec<(String, String)>);
 impl S3Auth for Credentials {
     async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
         let known = self.0.iter().find(|(key, _)| key == access_key);
-        known
-            .map(|(_, secret)| SecretKey::from(secret.as_str()))
-            .ok_or_else(|| {
-                operations::with_fields(
-                    s3_error!(
-                        InvalidAccessKeyId,
-                        "The AWS Access Key Id you provided does not exist in our records."
-                    ),
-                    &[("AWSAccessKeyId", access_key)],
-                )
-            })
+        known.map(|(_, secret)| SecretKey::from(secret.as_str())).ok_or_else(|| {
+            operations::with_fields(
+                s3_error!(InvalidAccessKeyId, "The AWS Access Key Id you provided does not exist in our records."),
+                &[("AWSAccessKeyId", access_key)],
+            )
+        })
     }
 }
 
@@ -231,9 +182,7 @@ struct OwnerOnly;
 impl S3Access for OwnerOnly {
     async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
         let expected = context.headers().get("x-amz-expected-bucket-owner");
-        if context.credentials().is_none()
-            || expected.is_some_and(|owner| owner.as_bytes() != ACCOUNT_ID.as_bytes())
-        {
+        if context.credentials().is_none() || expected.is_some_and(|owner| owner.as_bytes() != ACCOUNT_ID.as_bytes()) {
             return Err(s3_error!(AccessDenied, "Access Denied"));
         }
         Ok(())
@@ -283,17 +232,9 @@ mod tests {
 
     #[test]
     fn an_error_document_gets_message_fields_and_ids() {
-        let ids = RequestIds {
-            request_id: "R".into(),
-            host_id: "H".into(),
-        };
+        let ids = RequestIds { request_id: "R".into(), host_id: "H".into() };
         let fields = [("Key".to_owned(), "a<b".to_owned())];
-        let text = complete(
-            "<Error><Code>AccessDenied</Code></Error>",
-            &fields,
-            "/b/k",
-            &ids,
-        );
+        let text = complete("<Error><Code>AccessDenied</Code></Error>", &fields, "/b/k", &ids);
         assert_eq!(
             text,
             "<Error><Code>AccessDenied</Code><Message>Access Denied</Message><Key>a&lt;b</Key><RequestId>R</RequestId>\

@@ -34,11 +34,13 @@ impl Services {
         if !gate::is_loopback(header(&parts.headers, "host"), &parts.uri) {
             return refused_host();
         }
+        if crate::lambda::is_location(parts.uri.path()) {
+            return self.lambda.answer_location(&parts).await;
+        }
         match service(&parts) {
+            Service::Lambda if scope(&parts).is_none() => crate::lambda::missing_authentication(),
             Service::Lambda => self.lambda.answer(parts, body).await,
-            Service::S3 | Service::Logs | Service::Metrics | Service::Sts | Service::Unknown => {
-                unknown()
-            }
+            Service::S3 | Service::Logs | Service::Metrics | Service::Sts | Service::Unknown => unknown(),
         }
     }
 }
@@ -56,17 +58,9 @@ fn scope(parts: &Parts) -> Option<&str> {
         .and_then(|value| value.split_once("Credential="))
         .and_then(|(_, credential)| credential.split(['/', ',']).nth(3));
     from_header.or_else(|| {
-        let credential = parts
-            .uri
-            .query()?
-            .split('&')
-            .find_map(|pair| pair.strip_prefix("X-Amz-Credential="))?;
+        let credential = parts.uri.query()?.split('&').find_map(|pair| pair.strip_prefix("X-Amz-Credential="))?;
         // In a query the slashes may or may not be escaped.
-        if credential.contains('/') {
-            credential.split('/').nth(3)
-        } else {
-            credential.split("%2F").nth(3)
-        }
+        if credential.contains('/') { credential.split('/').nth(3) } else { credential.split("%2F").nth(3) }
     })
 }
 
@@ -86,9 +80,7 @@ fn unsigned(parts: &Parts) -> Service {
     let path = parts.uri.path();
     if target.starts_with("Logs_") {
         Service::Logs
-    } else if target.starts_with("GraniteServiceVersion")
-        || path.starts_with("/service/GraniteServiceVersion")
-    {
+    } else if target.starts_with("GraniteServiceVersion") || path.starts_with("/service/GraniteServiceVersion") {
         Service::Metrics
     } else if crate::lambda::is_lambda_path(path) {
         Service::Lambda
@@ -100,20 +92,14 @@ fn unsigned(parts: &Parts) -> Service {
 fn refused_host() -> Response<Body> {
     let message = r#"{"__type":"AccessDeniedException","message":"The Host header does not name this machine. Use 127.0.0.1 or localhost."}"#;
     let mut response = wire::json(StatusCode::FORBIDDEN, message);
-    response.headers_mut().insert(
-        "x-amzn-errortype",
-        http::HeaderValue::from_static("AccessDeniedException"),
-    );
+    response.headers_mut().insert("x-amzn-errortype", http::HeaderValue::from_static("AccessDeniedException"));
     response
 }
 
 fn unknown() -> Response<Body> {
     let message = r#"{"__type":"UnknownOperationException","message":"The local cloud has no such service."}"#;
     let mut response = wire::json(StatusCode::NOT_FOUND, message);
-    response.headers_mut().insert(
-        "x-amzn-errortype",
-        http::HeaderValue::from_static("UnknownOperationException"),
-    );
+    response.headers_mut().insert("x-amzn-errortype", http::HeaderValue::from_static("UnknownOperationException"));
     response
 }
 
@@ -142,8 +128,7 @@ mod tests {
 
     #[test]
     fn a_presigned_query_names_the_service() {
-        let escaped =
-            Request::get("/b/k?X-Amz-Credential=AKID%2F20260101%2Fus-east-1%2Fs3%2Faws4_request");
+        let escaped = Request::get("/b/k?X-Amz-Credential=AKID%2F20260101%2Fus-east-1%2Fs3%2Faws4_request");
         assert_eq!(service_of(escaped), Service::S3);
         let plain = Request::get("/b/k?X-Amz-Credential=AKID/20260101/us-east-1/s3/aws4_request");
         assert_eq!(service_of(plain), Service::S3);
@@ -151,10 +136,7 @@ mod tests {
 
     #[test]
     fn an_unsigned_request_is_told_by_header_and_path() {
-        assert_eq!(
-            service_of(Request::get("/2015-03-31/functions")),
-            Service::Lambda
-        );
+        assert_eq!(service_of(Request::get("/2015-03-31/functions")), Service::Lambda);
         assert_eq!(service_of(Request::get("/bucket/key")), Service::S3);
         assert_eq!(
             service_of(Request::post("/").header("x-amz-target", "Logs_20140328.CreateLogGroup")),

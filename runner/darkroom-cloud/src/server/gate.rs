@@ -9,9 +9,7 @@ use http::uri::Authority;
 
 /// Tells whether a request's authority (`Host`, or the absolute request target) names this machine.
 pub(crate) fn is_loopback(host_header: Option<&str>, target: &Uri) -> bool {
-    let target_allowed = target
-        .authority()
-        .is_none_or(|authority| names_loopback(authority.host()));
+    let target_allowed = target.authority().is_none_or(|authority| names_loopback(authority.host()));
     let host_allowed = host_header
         .and_then(|host| host.parse::<Authority>().ok())
         .is_some_and(|authority| names_loopback(authority.host()));
@@ -33,34 +31,19 @@ mod tests {
 
     #[test]
     fn loopback_names_with_and_without_port_are_allowed() {
-        for host in [
-            "127.0.0.1:4566",
-            "localhost",
-            "LOCALHOST:1",
-            "[::1]:80",
-            "bucket.s3.localhost:9",
-        ] {
+        for host in ["127.0.0.1:4566", "localhost", "LOCALHOST:1", "[::1]:80", "bucket.s3.localhost:9"] {
             assert!(allowed(host), "{host}");
         }
     }
 
     #[test]
     fn every_other_name_is_refused() {
-        for host in [
-            "evil.example",
-            "127.0.0.1.evil.example",
-            "notlocalhost",
-            "localhost.evil",
-            "10.0.0.1:4566",
-            "",
-            "a b",
-        ] {
+        for host in
+            ["evil.example", "127.0.0.1.evil.example", "notlocalhost", "localhost.evil", "10.0.0.1:4566", "", "a b"]
+        {
             assert!(!allowed(host), "{host}");
         }
         assert!(!is_loopback(None, &Uri::from_static("/")));
-        assert!(!is_loopback(
-            Some("localhost"),
-            &Uri::from_static("http://evil.example/")
-        ));
+        assert!(!is_loopback(Some("localhost"), &Uri::from_static("http://evil.example/")));
     }
 }

@@ -13,9 +13,7 @@ pub(crate) type Body = UnsyncBoxBody<Bytes, BoxError>;
 
 /// Returns a body that is sent in one piece.
 pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
-    Full::new(bytes.into())
-        .map_err(|never| match never {})
-        .boxed_unsync()
+    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
 }
 
 /// Returns a JSON response.
@@ -24,25 +22,20 @@ pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Response<Body>
 }
 
 /// Returns a response of one content type.
-pub(crate) fn with_type(
-    status: StatusCode,
-    content_type: &'static str,
-    body: impl Into<Bytes>,
-) -> Response<Body> {
+pub(crate) fn with_type(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Body> {
     let mut response = Response::new(full(body));
     *response.status_mut() = status;
     let content_type = http::HeaderValue::from_static(content_type);
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, content_type);
+    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
     response
 }
 
 /// Why a request's body was not taken.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum BodyError {
-    /// Longer than the limit, which is given; the rest was read and thrown away, so that the client hears the answer.
-    TooLarge,
+    /// Longer than the limit, by its length in bytes as far as it was read. The rest was thrown away, so that the client
+    /// hears the answer.
+    TooLarge(u64),
     /// The client hung up, or its framing is broken.
     Broken,
 }
@@ -73,13 +66,9 @@ pub(crate) async fn read(body: Incoming, limit: usize) -> Result<Bytes, BodyErro
         }
     }
     if too_large {
-        return Err(BodyError::TooLarge);
+        return Err(BodyError::TooLarge(total));
     }
-    Ok(if rest.is_empty() {
-        first.unwrap_or_default()
-    } else {
-        rest.freeze()
-    })
+    Ok(if rest.is_empty() { first.unwrap_or_default() } else { rest.freeze() })
 }
 
 /// Keeps a chunk; a body of one chunk, the common case, is never copied.
@@ -90,11 +79,7 @@ fn keep(first: &mut Option<Bytes>, rest: &mut BytesMut, data: Bytes, expected: u
     }
     if let Some(earlier) = first.take() {
         // Trust a declared length only as far as a small body goes; a liar must not make us allocate.
-        rest.reserve(
-            expected
-                .min(8 * 1024 * 1024)
-                .max(earlier.len() + data.len()),
-        );
+        rest.reserve(expected.min(8 * 1024 * 1024).max(earlier.len() + data.len()));
         rest.extend_from_slice(&earlier);
     }
     rest.extend_from_slice(&data);

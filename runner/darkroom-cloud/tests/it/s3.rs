@@ -27,10 +27,7 @@ impl FunctionDirectory for Functions {
 
 impl EventTarget for Functions {
     fn invoke_async(&self, function_arn: &str, payload: Bytes) {
-        self.0.lock().unwrap().push((
-            function_arn.to_owned(),
-            serde_json::from_slice(&payload).unwrap(),
-        ));
+        self.0.lock().unwrap().push((function_arn.to_owned(), serde_json::from_slice(&payload).unwrap()));
     }
 }
 
@@ -63,9 +60,7 @@ impl Server {
             events: functions.clone(),
         })
         .unwrap();
-        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .unwrap();
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let task = tokio::spawn(async move {
             loop {
@@ -82,12 +77,7 @@ impl Server {
                 });
             }
         });
-        Self {
-            address,
-            functions,
-            folder,
-            task,
-        }
+        Self { address, functions, folder, task }
     }
 
     /// Starts anew over the same folder, as after a crash.
@@ -115,40 +105,17 @@ impl Server {
 }
 
 async fn put(client: &Client, key: &str, content: impl Into<ByteStream>) {
-    client
-        .put_object()
-        .bucket("photos")
-        .key(key)
-        .body(content.into())
-        .send()
-        .await
-        .unwrap();
+    client.put_object().bucket("photos").key(key).body(content.into()).send().await.unwrap();
 }
 
 async fn get(client: &Client, key: &str) -> Bytes {
-    client
-        .get_object()
-        .bucket("photos")
-        .key(key)
-        .send()
-        .await
-        .unwrap()
-        .body
-        .collect()
-        .await
-        .unwrap()
-        .into_bytes()
+    client.get_object().bucket("photos").key(key).send().await.unwrap().body.collect().await.unwrap().into_bytes()
 }
 
 async fn with_bucket() -> (Server, Client) {
     let server = Server::start().await;
     let client = server.client();
-    client
-        .create_bucket()
-        .bucket("photos")
-        .send()
-        .await
-        .unwrap();
+    client.create_bucket().bucket("photos").send().await.unwrap();
     (server, client)
 }
 
@@ -167,13 +134,7 @@ async fn an_object_comes_back_as_it_was_put() {
         .await
         .unwrap();
     assert_eq!(put.e_tag(), Some("\"5d41402abc4b2a76b9719d911017c592\""));
-    let got = client
-        .get_object()
-        .bucket("photos")
-        .key("a.png")
-        .send()
-        .await
-        .unwrap();
+    let got = client.get_object().bucket("photos").key("a.png").send().await.unwrap();
     assert_eq!(got.content_type(), Some("image/png"));
     assert_eq!(got.cache_control(), Some("no-cache"));
     assert_eq!(got.metadata().unwrap()["camera"], "x100");
@@ -192,20 +153,8 @@ async fn a_large_object_is_streamed_whole() {
 #[tokio::test]
 async fn an_absent_key_is_no_such_key() {
     let (_server, client) = with_bucket().await;
-    let error = client
-        .get_object()
-        .bucket("photos")
-        .key("nothing")
-        .send()
-        .await
-        .unwrap_err();
+    let error = client.get_object().bucket("photos").key("nothing").send().await.unwrap_err();
     assert_eq!(error.code(), Some("NoSuchKey"));
-    let error = client
-        .get_object()
-        .bucket("other")
-        .key("nothing")
-        .send()
-        .await
-        .unwrap_err();
+    let error = client.get_object().bucket("other").key("nothing").send().await.unwrap_err();
     assert_eq!(error.code(), Some("NoSuchBucket"));
 }

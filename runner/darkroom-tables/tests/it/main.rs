@@ -1,5 +1,7 @@
 //! Journals in, Parquet tables and the terminal's summary out, read back with Polars.
 
+#![expect(clippy::unwrap_used, clippy::cast_possible_wrap, reason = "a test may panic, and counts few rows")]
+
 mod journal;
 
 use std::collections::HashSet;
@@ -466,4 +468,16 @@ fn a_run_that_measured_nothing_yet_has_empty_tables_and_a_full_summary() {
     assert_eq!(run.table("invocations").height(), 0);
     assert_eq!(run.table("costs").height(), 1);
     assert_eq!(integer(&run.summary(&cell("pillow"), "resize", "duration_ms"), "n"), Some(0));
+}
+
+#[test]
+fn a_last_attempt_of_the_wrong_start_is_not_a_sample_though_nobody_repeated_it() {
+    let pillow = cell("pillow");
+    let mut journal = Journal::of(std::slice::from_ref(&pillow));
+    journal.pass(&Pass::of(&pillow, 1, 100.0)).pass(&Pass { init_ms: Some(80.0), ..Pass::of(&pillow, 2, 100.0) });
+    let run = Run::of(&journal);
+    for (stage, metric) in [("greyscale", "duration_ms"), ("pipeline", "turnaround_s")] {
+        let row = run.summary(&pillow, stage, metric);
+        assert_eq!((integer(&row, "n"), integer(&row, "n_wrong_start")), (Some(1), Some(1)), "{stage}");
+    }
 }

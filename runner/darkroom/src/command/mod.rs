@@ -2,7 +2,9 @@
 
 pub mod aggregate;
 mod cells;
+mod clean;
 mod completions;
+mod doctor;
 mod plan;
 mod resume;
 mod run;
@@ -23,6 +25,8 @@ pub fn run(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Cells(args) => cells::run(args, globals),
         Command::Plan(args) => plan::run(args, globals),
         Command::Schema => schema::run(),
+        Command::Doctor(args) => doctor::run(args, globals),
+        Command::Clean(args) => clean::run(args, globals),
         Command::Completions { shell } => completions::run(*shell),
     }
 }

@@ -62,18 +62,8 @@ pub struct Invalid {
 }
 
 impl Invalid {
-    fn argument(
-        message: impl Into<String>,
-        name: impl Into<String>,
-        value: impl Into<String>,
-    ) -> Self {
-        Self {
-            message: message.into(),
-            fields: vec![
-                ("ArgumentName", name.into()),
-                ("ArgumentValue", value.into()),
-            ],
-        }
+    fn argument(message: impl Into<String>, name: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { message: message.into(), fields: vec![("ArgumentName", name.into()), ("ArgumentValue", value.into())] }
     }
 
     /// The destination does not exist, or does not let S3 invoke it. S3 says the same of both.
@@ -82,10 +72,7 @@ impl Invalid {
             message: "Unable to validate the following destination configurations".into(),
             fields: vec![
                 ("ArgumentName1", format!("{arn}, null")),
-                (
-                    "ArgumentValue1",
-                    format!("Not authorized to invoke function [{arn}]"),
-                ),
+                ("ArgumentValue1", format!("Not authorized to invoke function [{arn}]")),
             ],
         }
     }
@@ -105,32 +92,18 @@ impl Configuration {
             return Err(Invalid::destination(&topic.topic_arn));
         }
         let functions = wire.lambda_function_configurations.into_iter().flatten();
-        let rules = functions
-            .map(Rule::from_wire)
-            .collect::<Result<Vec<_>, _>>()?;
+        let rules = functions.map(Rule::from_wire).collect::<Result<Vec<_>, _>>()?;
         for (index, rule) in rules.iter().enumerate() {
             for earlier in &rules[..index] {
                 earlier.check_apart(rule)?;
             }
         }
-        Ok(Self {
-            rules,
-            event_bridge: wire.event_bridge_configuration.is_some(),
-        })
+        Ok(Self { rules, event_bridge: wire.event_bridge_configuration.is_some() })
     }
 
-    pub fn to_wire(
-        &self,
-    ) -> (
-        Option<dto::LambdaFunctionConfigurationList>,
-        Option<dto::EventBridgeConfiguration>,
-    ) {
+    pub fn to_wire(&self) -> (Option<dto::LambdaFunctionConfigurationList>, Option<dto::EventBridgeConfiguration>) {
         let rules: Vec<_> = self.rules.iter().map(Rule::to_wire).collect();
-        (
-            (!rules.is_empty()).then_some(rules),
-            self.event_bridge
-                .then(dto::EventBridgeConfiguration::default),
-        )
+        ((!rules.is_empty()).then_some(rules), self.event_bridge.then(dto::EventBridgeConfiguration::default))
     }
 
     /// Returns the rules that take `event` (without the `s3:`) of `key`.
@@ -143,33 +116,19 @@ impl Rule {
     fn from_wire(wire: dto::LambdaFunctionConfiguration) -> Result<Self, Invalid> {
         let arn = wire.lambda_function_arn;
         if !is_function_arn(&arn) {
-            return Err(Invalid::argument(
-                "The ARN could not be parsed",
-                "CloudFunction",
-                arn,
-            ));
+            return Err(Invalid::argument("The ARN could not be parsed", "CloudFunction", arn));
         }
         let mut rule = Self {
-            id: wire
-                .id
-                .filter(|id| !id.is_empty())
-                .unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
+            id: wire.id.filter(|id| !id.is_empty()).unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
             function_arn: arn,
             events: wire.events.into_iter().map(String::from).collect(),
             prefix: None,
             suffix: None,
         };
         if let Some(unknown) = rule.events.iter().find(|event| !is_known_event(event)) {
-            return Err(Invalid::argument(
-                "The event is not supported for notifications",
-                unknown.clone(),
-                "null",
-            ));
+            return Err(Invalid::argument("The event is not supported for notifications", unknown.clone(), "null"));
         }
-        let filters = wire
-            .filter
-            .and_then(|filter| filter.key)
-            .and_then(|key| key.filter_rules);
+        let filters = wire.filter.and_then(|filter| filter.key).and_then(|key| key.filter_rules);
         for filter in filters.into_iter().flatten() {
             rule.add_filter(filter)?;
         }
@@ -177,27 +136,17 @@ impl Rule {
     }
 
     fn add_filter(&mut self, filter: dto::FilterRule) -> Result<(), Invalid> {
-        let name = filter
-            .name
-            .map(|name| name.as_str().to_owned())
-            .unwrap_or_default();
+        let name = filter.name.map(|name| name.as_str().to_owned()).unwrap_or_default();
         let value = filter.value.unwrap_or_default();
         let slot = match name.to_ascii_lowercase().as_str() {
             "prefix" => &mut self.prefix,
             "suffix" => &mut self.suffix,
             _ => {
-                return Err(Invalid::argument(
-                    "filter rule name must be either prefix or suffix",
-                    name,
-                    value,
-                ));
+                return Err(Invalid::argument("filter rule name must be either prefix or suffix", name, value));
             }
         };
         if slot.is_some() {
-            let message = format!(
-                "Cannot specify more than one {} rule in a filter.",
-                name.to_ascii_lowercase()
-            );
+            let message = format!("Cannot specify more than one {} rule in a filter.", name.to_ascii_lowercase());
             return Err(Invalid::argument(message, "FilterRule.Name", name));
         }
         if value.len() > 1024 {
@@ -214,26 +163,16 @@ impl Rule {
     fn to_wire(&self) -> dto::LambdaFunctionConfiguration {
         let filter = |name, value: &Option<String>| {
             let value = value.clone()?;
-            Some(dto::FilterRule {
-                name: Some(dto::FilterRuleName::from_static(name)),
-                value: Some(value),
-            })
+            Some(dto::FilterRule { name: Some(dto::FilterRuleName::from_static(name)), value: Some(value) })
         };
-        let rules: Vec<_> = [
-            filter("Prefix", &self.prefix),
-            filter("Suffix", &self.suffix),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
+        let rules: Vec<_> =
+            [filter("Prefix", &self.prefix), filter("Suffix", &self.suffix)].into_iter().flatten().collect();
         dto::LambdaFunctionConfiguration {
             id: Some(self.id.clone()),
             lambda_function_arn: self.function_arn.clone(),
             events: self.events.iter().cloned().map(dto::Event::from).collect(),
             filter: (!rules.is_empty()).then(|| dto::NotificationConfigurationFilter {
-                key: Some(dto::S3KeyFilter {
-                    filter_rules: Some(rules),
-                }),
+                key: Some(dto::S3KeyFilter { filter_rules: Some(rules) }),
             }),
         }
     }
@@ -247,21 +186,11 @@ impl Rule {
     /// Refuses two rules with one id, or that could both take one event of one key.
     fn check_apart(&self, other: &Self) -> Result<(), Invalid> {
         if self.id == other.id {
-            return Err(Invalid::argument(
-                "Configurations cannot share the same ID",
-                "Id",
-                self.id.clone(),
-            ));
+            return Err(Invalid::argument("Configurations cannot share the same ID", "Id", self.id.clone()));
         }
-        let shared = self
-            .events
-            .iter()
-            .any(|a| other.events.iter().any(|b| events_overlap(a, b)));
+        let shared = self.events.iter().any(|a| other.events.iter().any(|b| events_overlap(a, b)));
         let nested = |a: &Option<String>, b: &Option<String>, within: fn(&str, &str) -> bool| {
-            let (a, b) = (
-                a.as_deref().unwrap_or_default(),
-                b.as_deref().unwrap_or_default(),
-            );
+            let (a, b) = (a.as_deref().unwrap_or_default(), b.as_deref().unwrap_or_default());
             within(a, b) || within(b, a)
         };
         let keys = nested(&self.prefix, &other.prefix, |a, b| a.starts_with(b))
@@ -269,10 +198,7 @@ impl Rule {
         if shared && keys {
             let message = "Configuration is ambiguously defined. Cannot have overlapping suffixes in two rules if the prefixes \
                            are overlapping for the same event type.";
-            return Err(Invalid {
-                message: message.into(),
-                fields: Vec::new(),
-            });
+            return Err(Invalid { message: message.into(), fields: Vec::new() });
         }
         Ok(())
     }
@@ -285,9 +211,7 @@ fn is_function_arn(arn: &str) -> bool {
 }
 
 fn is_known_event(event: &str) -> bool {
-    event
-        .strip_prefix("s3:")
-        .is_some_and(|event| EVENT_TYPES.contains(&event))
+    event.strip_prefix("s3:").is_some_and(|event| EVENT_TYPES.contains(&event))
 }
 
 /// Whether `pattern` (`s3:ObjectCreated:*`) covers `event` (`ObjectCreated:Put`).
@@ -333,39 +257,17 @@ mod tests {
     #[test]
     fn prefixes_within_each_other_are_refused_for_one_event() {
         let outer = rule(&["s3:ObjectCreated:*"], Some("in/"), None);
-        assert!(
-            outer
-                .check_apart(&rule(&["s3:ObjectCreated:Put"], Some("in/a/"), None))
-                .is_err()
-        );
-        assert!(
-            outer
-                .check_apart(&rule(&["s3:ObjectCreated:Put"], None, Some(".png")))
-                .is_err()
-        );
-        assert!(
-            outer
-                .check_apart(&rule(&["s3:ObjectRemoved:*"], Some("in/a/"), None))
-                .is_ok()
-        );
-        assert!(
-            outer
-                .check_apart(&rule(&["s3:ObjectCreated:Put"], Some("out/"), None))
-                .is_ok()
-        );
+        assert!(outer.check_apart(&rule(&["s3:ObjectCreated:Put"], Some("in/a/"), None)).is_err());
+        assert!(outer.check_apart(&rule(&["s3:ObjectCreated:Put"], None, Some(".png"))).is_err());
+        assert!(outer.check_apart(&rule(&["s3:ObjectRemoved:*"], Some("in/a/"), None)).is_ok());
+        assert!(outer.check_apart(&rule(&["s3:ObjectCreated:Put"], Some("out/"), None)).is_ok());
     }
 
     #[test]
     fn suffixes_keep_overlapping_prefixes_apart() {
         let png = rule(&["s3:ObjectCreated:*"], Some("in/"), Some(".png"));
-        assert!(
-            png.check_apart(&rule(&["s3:ObjectCreated:*"], Some("in/"), Some(".jpg")))
-                .is_ok()
-        );
-        assert!(
-            png.check_apart(&rule(&["s3:ObjectCreated:*"], Some("in/"), Some("a.png")))
-                .is_err()
-        );
+        assert!(png.check_apart(&rule(&["s3:ObjectCreated:*"], Some("in/"), Some(".jpg"))).is_ok());
+        assert!(png.check_apart(&rule(&["s3:ObjectCreated:*"], Some("in/"), Some("a.png"))).is_err());
     }
 
     #[test]

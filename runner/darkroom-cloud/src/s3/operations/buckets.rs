@@ -17,45 +17,24 @@ pub async fn create_bucket(
     request: S3Request<CreateBucketInput>,
 ) -> S3Result<S3Response<CreateBucketOutput>> {
     let input = request.input;
-    let constraint = input
-        .create_bucket_configuration
-        .and_then(|configuration| configuration.location_constraint);
-    if constraint
-        .as_ref()
-        .is_some_and(|region| region.as_str() == "us-east-1")
-    {
+    let constraint = input.create_bucket_configuration.and_then(|configuration| configuration.location_constraint);
+    if constraint.as_ref().is_some_and(|region| region.as_str() == "us-east-1") {
         return Err(with_fields(
-            s3_error!(
-                InvalidLocationConstraint,
-                "The specified location-constraint is not valid"
-            ),
+            s3_error!(InvalidLocationConstraint, "The specified location-constraint is not valid"),
             &[("LocationConstraint", "us-east-1")],
         ));
     }
-    let region =
-        constraint.map_or_else(|| this.region.clone(), |region| region.as_str().to_owned());
+    let region = constraint.map_or_else(|| this.region.clone(), |region| region.as_str().to_owned());
     let (shared, name) = (this.clone(), input.bucket.clone());
-    let settings = Settings {
-        region: region.clone(),
-        ..Settings::default()
-    };
-    let created = on_disk(move || {
-        shared
-            .store
-            .create_bucket(&name, settings)
-            .map_err(|error| of_bucket(error, &name))
-    })
-    .await;
+    let settings = Settings { region: region.clone(), ..Settings::default() };
+    let created =
+        on_disk(move || shared.store.create_bucket(&name, settings).map_err(|error| of_bucket(error, &name))).await;
     match created {
         // In us-east-1 making a bucket that one owns is no error; elsewhere it is.
-        Err(error)
-            if *error.code() == s3s::S3ErrorCode::BucketAlreadyOwnedByYou
-                && region == "us-east-1" => {}
+        Err(error) if *error.code() == s3s::S3ErrorCode::BucketAlreadyOwnedByYou && region == "us-east-1" => {}
         created => created?,
     }
-    Ok(S3Response::new(CreateBucketOutput {
-        location: Some(format!("/{}", input.bucket)),
-    }))
+    Ok(S3Response::new(CreateBucketOutput { location: Some(format!("/{}", input.bucket)) }))
 }
 
 pub async fn head_bucket(
@@ -63,10 +42,7 @@ pub async fn head_bucket(
     request: S3Request<HeadBucketInput>,
 ) -> S3Result<S3Response<HeadBucketOutput>> {
     let bucket = this.bucket(&request.input.bucket)?;
-    Ok(S3Response::new(HeadBucketOutput {
-        bucket_region: Some(bucket.settings().region),
-        ..Default::default()
-    }))
+    Ok(S3Response::new(HeadBucketOutput { bucket_region: Some(bucket.settings().region), ..Default::default() }))
 }
 
 pub async fn delete_bucket(
@@ -75,17 +51,12 @@ pub async fn delete_bucket(
 ) -> S3Result<S3Response<DeleteBucketOutput>> {
     let (this, name) = (this.clone(), request.input.bucket);
     on_disk(move || {
-        this.store
-            .delete_bucket(&name)
-            .map_err(|error| of_bucket(error, &name))?;
+        this.store.delete_bucket(&name).map_err(|error| of_bucket(error, &name))?;
         this.uploads.remove_bucket(&name);
         Ok(())
     })
     .await?;
-    Ok(S3Response::with_status(
-        DeleteBucketOutput {},
-        http::StatusCode::NO_CONTENT,
-    ))
+    Ok(S3Response::with_status(DeleteBucketOutput {}, http::StatusCode::NO_CONTENT))
 }
 
 pub async fn list_buckets(
@@ -94,36 +65,17 @@ pub async fn list_buckets(
 ) -> S3Result<S3Response<ListBucketsOutput>> {
     let input = request.input;
     let prefix = input.prefix.clone().unwrap_or_default();
-    let most = input
-        .max_buckets
-        .and_then(|most| usize::try_from(most).ok())
-        .unwrap_or(10_000);
-    let after = input
-        .continuation_token
-        .as_deref()
-        .map(read_token)
-        .transpose()?
-        .unwrap_or_default();
-    let mut buckets: Vec<_> = this
-        .store
-        .buckets()
-        .into_iter()
-        .filter(|bucket| bucket.name.starts_with(&prefix))
-        .collect();
+    let most = input.max_buckets.and_then(|most| usize::try_from(most).ok()).unwrap_or(10_000);
+    let after = input.continuation_token.as_deref().map(read_token).transpose()?.unwrap_or_default();
+    let mut buckets: Vec<_> =
+        this.store.buckets().into_iter().filter(|bucket| bucket.name.starts_with(&prefix)).collect();
     buckets.retain(|bucket| {
-        bucket.name > after
-            && input
-                .bucket_region
-                .as_ref()
-                .is_none_or(|region| bucket.settings().region == *region)
+        bucket.name > after && input.bucket_region.as_ref().is_none_or(|region| bucket.settings().region == *region)
     });
     let more = buckets.len() > most;
     buckets.truncate(most);
     Ok(S3Response::new(ListBucketsOutput {
-        continuation_token: buckets
-            .last()
-            .filter(|_| more)
-            .map(|bucket| token(&bucket.name)),
+        continuation_token: buckets.last().filter(|_| more).map(|bucket| token(&bucket.name)),
         buckets: Some(
             buckets
                 .iter()
@@ -140,10 +92,7 @@ pub async fn list_buckets(
 }
 
 pub fn owner() -> Owner {
-    Owner {
-        display_name: None,
-        id: Some(OWNER_ID.to_owned()),
-    }
+    Owner { display_name: None, id: Some(OWNER_ID.to_owned()) }
 }
 
 pub async fn get_bucket_location(
@@ -152,11 +101,8 @@ pub async fn get_bucket_location(
 ) -> S3Result<S3Response<GetBucketLocationOutput>> {
     let region = this.bucket(&request.input.bucket)?.settings().region;
     // us-east-1 is shown as nothing, for reasons of history.
-    let location_constraint =
-        (region != "us-east-1").then(|| BucketLocationConstraint::from(region));
-    Ok(S3Response::new(GetBucketLocationOutput {
-        location_constraint,
-    }))
+    let location_constraint = (region != "us-east-1").then(|| BucketLocationConstraint::from(region));
+    Ok(S3Response::new(GetBucketLocationOutput { location_constraint }))
 }
 
 /// Buckets here have no versions; a bucket that was never versioned answers with an empty document.
@@ -173,8 +119,7 @@ pub async fn get_bucket_notification_configuration(
     request: S3Request<GetBucketNotificationConfigurationInput>,
 ) -> S3Result<S3Response<GetBucketNotificationConfigurationOutput>> {
     let bucket = this.bucket(&request.input.bucket)?;
-    let (lambda_function_configurations, event_bridge_configuration) =
-        bucket.settings().notifications.to_wire();
+    let (lambda_function_configurations, event_bridge_configuration) = bucket.settings().notifications.to_wire();
     Ok(S3Response::new(GetBucketNotificationConfigurationOutput {
         lambda_function_configurations,
         event_bridge_configuration,
@@ -188,14 +133,11 @@ pub async fn put_bucket_notification_configuration(
 ) -> S3Result<S3Response<PutBucketNotificationConfigurationOutput>> {
     let input = request.input;
     let bucket = this.bucket(&input.bucket)?;
-    let configuration =
-        Configuration::from_wire(input.notification_configuration).map_err(refused)?;
+    let configuration = Configuration::from_wire(input.notification_configuration).map_err(refused)?;
     if !input.skip_destination_validation.unwrap_or(false) {
         let bucket_arn = format!("arn:aws:s3:::{}", bucket.name);
-        let stranger = configuration
-            .rules
-            .iter()
-            .find(|rule| !this.functions.allows_s3(&rule.function_arn, &bucket_arn));
+        let stranger =
+            configuration.rules.iter().find(|rule| !this.functions.allows_s3(&rule.function_arn, &bucket_arn));
         if let Some(rule) = stranger {
             return Err(refused(Invalid::destination(&rule.function_arn)));
         }
@@ -209,15 +151,8 @@ pub async fn put_bucket_notification_configuration(
 }
 
 fn refused(invalid: Invalid) -> s3s::S3Error {
-    let fields: Vec<(&str, &str)> = invalid
-        .fields
-        .iter()
-        .map(|(name, value)| (*name, value.as_str()))
-        .collect();
-    with_fields(
-        s3s::S3Error::with_message(s3s::S3ErrorCode::InvalidArgument, invalid.message),
-        &fields,
-    )
+    let fields: Vec<(&str, &str)> = invalid.fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    with_fields(s3s::S3Error::with_message(s3s::S3ErrorCode::InvalidArgument, invalid.message), &fields)
 }
 
 pub async fn list_objects(
@@ -231,18 +166,10 @@ pub async fn list_objects(
         max_keys: input.max_keys,
         encoding: input.encoding_type.as_ref(),
     };
-    let page = asked.page(
-        this,
-        &input.bucket,
-        input.marker.as_deref().unwrap_or_default(),
-    )?;
+    let page = asked.page(this, &input.bucket, input.marker.as_deref().unwrap_or_default())?;
     let contents = asked.contents(&page, true)?;
     // Version 1 names the next marker only where a delimiter makes it other than the last key.
-    let next_marker = page
-        .next
-        .as_deref()
-        .filter(|_| asked.delimiter.is_some())
-        .map(|next| asked.encode(next));
+    let next_marker = page.next.as_deref().filter(|_| asked.delimiter.is_some()).map(|next| asked.encode(next));
     Ok(S3Response::new(ListObjectsOutput {
         name: Some(input.bucket.clone()),
         prefix: Some(asked.encode(asked.prefix)),
@@ -252,12 +179,8 @@ pub async fn list_objects(
         contents,
         common_prefixes: asked.common_prefixes(&page),
         delimiter: asked.delimiter.map(|delimiter| asked.encode(delimiter)),
-        next_marker: next_marker.or_else(|| {
-            page.next
-                .as_deref()
-                .filter(|_| asked.encoding.is_none())
-                .map(str::to_owned)
-        }),
+        next_marker: next_marker
+            .or_else(|| page.next.as_deref().filter(|_| asked.encoding.is_none()).map(str::to_owned)),
         encoding_type: input.encoding_type.clone(),
         ..Default::default()
     }))
@@ -293,10 +216,7 @@ pub async fn list_objects_v2(
         common_prefixes: asked.common_prefixes(&page),
         delimiter: asked.delimiter.map(|delimiter| asked.encode(delimiter)),
         encoding_type: input.encoding_type.clone(),
-        start_after: input
-            .start_after
-            .as_deref()
-            .map(|after| asked.encode(after)),
+        start_after: input.start_after.as_deref().map(|after| asked.encode(after)),
         ..Default::default()
     }))
 }
@@ -330,23 +250,12 @@ impl Asked<'_> {
                 unknown.as_str(),
             ));
         }
-        let query = Query {
-            prefix: self.prefix,
-            delimiter: self.delimiter,
-            after,
-            max_keys: self.max_keys()?,
-        };
-        Ok(this
-            .bucket(bucket)?
-            .with_objects(|objects| page(objects, query)))
+        let query = Query { prefix: self.prefix, delimiter: self.delimiter, after, max_keys: self.max_keys()? };
+        Ok(this.bucket(bucket)?.with_objects(|objects| page(objects, query)))
     }
 
     fn encode(&self, text: &str) -> String {
-        if self.encoding.is_some() {
-            encode_key(text)
-        } else {
-            text.to_owned()
-        }
+        if self.encoding.is_some() { encode_key(text) } else { text.to_owned() }
     }
 
     fn contents(&self, page: &Page, with_owner: bool) -> S3Result<Option<ObjectList>> {
@@ -356,11 +265,7 @@ impl Asked<'_> {
             last_modified: Some(timestamp(object.modified_ms)),
             size: i64::try_from(object.size).ok(),
             storage_class: Some(ObjectStorageClass::from(
-                object
-                    .attributes
-                    .storage_class
-                    .clone()
-                    .unwrap_or_else(|| "STANDARD".to_owned()),
+                object.attributes.storage_class.clone().unwrap_or_else(|| "STANDARD".to_owned()),
             )),
             owner: with_owner.then(owner),
             checksum_algorithm: algorithm(object),
@@ -371,21 +276,15 @@ impl Asked<'_> {
     }
 
     fn common_prefixes(&self, page: &Page) -> Option<CommonPrefixList> {
-        let prefixes = page.common_prefixes.iter().map(|prefix| CommonPrefix {
-            prefix: Some(self.encode(prefix)),
-        });
+        let prefixes = page.common_prefixes.iter().map(|prefix| CommonPrefix { prefix: Some(self.encode(prefix)) });
         (!page.common_prefixes.is_empty()).then(|| prefixes.collect())
     }
 }
 
 fn algorithm(object: &super::super::object::Object) -> Option<ChecksumAlgorithmList> {
-    let names = super::super::hashes::ALGORITHMS
-        .into_iter()
-        .zip(object.checksums.values());
-    let given: Vec<_> = names
-        .filter(|(_, value)| value.is_some())
-        .map(|(name, _)| ChecksumAlgorithm::from_static(name))
-        .collect();
+    let names = super::super::hashes::ALGORITHMS.into_iter().zip(object.checksums.values());
+    let given: Vec<_> =
+        names.filter(|(_, value)| value.is_some()).map(|(name, _)| ChecksumAlgorithm::from_static(name)).collect();
     (!given.is_empty()).then_some(given)
 }
 
@@ -395,16 +294,8 @@ fn token(last: &str) -> String {
 }
 
 fn read_token(token: &str) -> S3Result<String> {
-    let bytes = token
-        .strip_prefix('1')
-        .and_then(|hex| hex::decode(hex).ok());
+    let bytes = token.strip_prefix('1').and_then(|hex| hex::decode(hex).ok());
     bytes
         .and_then(|bytes| String::from_utf8(bytes).ok())
-        .ok_or_else(|| {
-            invalid_argument(
-                "The continuation token provided is incorrect",
-                "continuation-token",
-                token,
-            )
-        })
+        .ok_or_else(|| invalid_argument("The continuation token provided is incorrect", "continuation-token", token))
 }

@@ -11,10 +11,7 @@ use super::super::wire::ERROR_FIELDS;
 
 /// Adds fields (`Key`, `BucketName`, ...) to the error document that the client gets.
 pub fn with_fields(mut error: S3Error, fields: &[(&str, &str)]) -> S3Error {
-    let pairs: Vec<String> = fields
-        .iter()
-        .map(|(name, value)| format!("{name}={}", encode_key(value)))
-        .collect();
+    let pairs: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={}", encode_key(value))).collect();
     let mut headers = error.headers().cloned().unwrap_or_default();
     if let Ok(value) = HeaderValue::from_str(&pairs.join("&")) {
         headers.insert(ERROR_FIELDS, value);
@@ -24,17 +21,11 @@ pub fn with_fields(mut error: S3Error, fields: &[(&str, &str)]) -> S3Error {
 }
 
 pub fn no_such_bucket(bucket: &str) -> S3Error {
-    with_fields(
-        s3_error!(NoSuchBucket, "The specified bucket does not exist"),
-        &[("BucketName", bucket)],
-    )
+    with_fields(s3_error!(NoSuchBucket, "The specified bucket does not exist"), &[("BucketName", bucket)])
 }
 
 pub fn no_such_key(key: &str) -> S3Error {
-    with_fields(
-        s3_error!(NoSuchKey, "The specified key does not exist."),
-        &[("Key", key)],
-    )
+    with_fields(s3_error!(NoSuchKey, "The specified key does not exist."), &[("Key", key)])
 }
 
 pub fn no_such_upload(id: &str) -> S3Error {
@@ -46,10 +37,7 @@ pub fn no_such_upload(id: &str) -> S3Error {
 }
 
 pub fn precondition_failed(condition: &str) -> S3Error {
-    let error = s3_error!(
-        PreconditionFailed,
-        "At least one of the pre-conditions you specified did not hold"
-    );
+    let error = s3_error!(PreconditionFailed, "At least one of the pre-conditions you specified did not hold");
     with_fields(error, &[("Condition", condition)])
 }
 
@@ -63,10 +51,7 @@ pub fn invalid_argument(message: &str, name: &str, value: &str) -> S3Error {
 
 /// A header or value that S3 answers with 501.
 pub fn not_implemented(header: &str) -> S3Error {
-    let error = s3_error!(
-        NotImplemented,
-        "A header you provided implies functionality that is not implemented"
-    );
+    let error = s3_error!(NotImplemented, "A header you provided implies functionality that is not implemented");
     with_fields(error, &[("Header", header)])
 }
 
@@ -83,11 +68,7 @@ pub fn not_modified(etag: &str) -> S3Error {
 
 /// Says what the disk said; the text is for the person who runs the local cloud.
 pub fn internal(action: &str, path: &Path, error: &std::io::Error) -> S3Error {
-    s3_error!(
-        InternalError,
-        "We encountered an internal error: {action} {}: {error}",
-        path.display()
-    )
+    s3_error!(InternalError, "We encountered an internal error: {action} {}: {error}", path.display())
 }
 
 pub fn of_bucket(error: StoreError, bucket: &str) -> S3Error {
@@ -101,10 +82,7 @@ pub fn of_bucket(error: StoreError, bucket: &str) -> S3Error {
             &[("BucketName", bucket)],
         ),
         StoreError::BucketNotEmpty => with_fields(
-            s3_error!(
-                BucketNotEmpty,
-                "The bucket you tried to delete is not empty"
-            ),
+            s3_error!(BucketNotEmpty, "The bucket you tried to delete is not empty"),
             &[("BucketName", bucket)],
         ),
         other => of_object(other, bucket, ""),
@@ -115,30 +93,17 @@ pub fn of_object(error: StoreError, bucket: &str, key: &str) -> S3Error {
     match error {
         StoreError::NoSuchKey => no_such_key(key),
         StoreError::Precondition(condition) => precondition_failed(condition),
-        StoreError::Io {
-            action,
-            path,
-            source,
-        } => internal(action, &path, &source),
+        StoreError::Io { action, path, source } => internal(action, &path, &source),
         StoreError::Corrupt { .. } => {
             s3_error!(InternalError, "We encountered an internal error: {error}")
         }
-        StoreError::NoSuchBucket | StoreError::BucketExists | StoreError::BucketNotEmpty => {
-            of_bucket(error, bucket)
-        }
+        StoreError::NoSuchBucket | StoreError::BucketExists | StoreError::BucketNotEmpty => of_bucket(error, bucket),
     }
 }
 
 /// Runs what blocks on the disk where it may block.
-pub async fn on_disk<T: Send + 'static>(
-    work: impl FnOnce() -> S3Result<T> + Send + 'static,
-) -> S3Result<T> {
+pub async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> S3Result<T> + Send + 'static) -> S3Result<T> {
     tokio::task::spawn_blocking(work)
         .await
-        .unwrap_or_else(|error| {
-            Err(s3_error!(
-                InternalError,
-                "We encountered an internal error: {error}"
-            ))
-        })
+        .unwrap_or_else(|error| Err(s3_error!(InternalError, "We encountered an internal error: {error}")))
 }

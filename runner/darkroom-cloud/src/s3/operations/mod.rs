@@ -51,14 +51,7 @@ impl Operations {
         events: Arc<dyn EventTarget>,
     ) -> Self {
         let (uploads, sequencer) = (Uploads::default(), Sequencer::default());
-        Self(Arc::new(Shared {
-            store,
-            uploads,
-            region,
-            functions,
-            events,
-            sequencer,
-        }))
+        Self(Arc::new(Shared { store, uploads, region, functions, events, sequencer }))
     }
 
     pub async fn object_bytes(&self, bucket: &str, key: &str) -> Result<Bytes, StoreError> {
@@ -67,28 +60,17 @@ impl Operations {
             let (object, mut file) = reading::open(&bucket, &key)?;
             let mut content = Vec::with_capacity(usize::try_from(object.size).unwrap_or(0));
             let read = std::io::Read::read_to_end(&mut file, &mut content);
-            read.map(|_| Bytes::from(content))
-                .map_err(StoreError::io("read", &bucket.blobs().join(&object.blob)))
+            read.map(|_| Bytes::from(content)).map_err(StoreError::io("read", &bucket.blobs().join(&object.blob)))
         });
-        read.await
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+        read.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
     }
 
     fn bucket(&self, name: &str) -> S3Result<Arc<Bucket>> {
-        self.store
-            .bucket(name)
-            .map_err(|error| errors::of_bucket(error, name))
+        self.store.bucket(name).map_err(|error| errors::of_bucket(error, name))
     }
 
     /// Tells every function that the bucket's configuration names of a change.
-    fn announce(
-        &self,
-        bucket: &Bucket,
-        event: &str,
-        key: &str,
-        created: Option<(u64, &str)>,
-        by: &By,
-    ) {
+    fn announce(&self, bucket: &Bucket, event: &str, key: &str, created: Option<(u64, &str)>, by: &By) {
         bucket.with_settings(|settings| {
             for rule in settings.notifications.matching(event, key) {
                 let change = Change {
@@ -103,8 +85,7 @@ impl Operations {
                     host_id: &by.ids.host_id,
                     principal_id: &by.access_key,
                 };
-                self.events
-                    .invoke_async(&rule.function_arn, payload(&change, &rule.id));
+                self.events.invoke_async(&rule.function_arn, payload(&change, &rule.id));
             }
         });
     }
@@ -120,11 +101,7 @@ pub struct By {
 impl By {
     fn of<T>(request: &S3Request<T>) -> Self {
         Self {
-            ids: request
-                .extensions
-                .get::<RequestIds>()
-                .cloned()
-                .unwrap_or_default(),
+            ids: request.extensions.get::<RequestIds>().cloned().unwrap_or_default(),
             access_key: request
                 .credentials
                 .as_ref()

@@ -12,8 +12,7 @@ use super::super::multipart::{CompleteError, Joined, Named, Upload};
 use super::super::object::{Attributes, Object, now_ms, timestamp};
 use super::errors::{invalid_argument, no_such_upload, not_implemented, of_object};
 use super::objects::{
-    check_key, check_source, checksum, commit, header, metadata, milliseconds, source,
-    storage_class,
+    check_key, check_source, checksum, commit, header, metadata, milliseconds, source, storage_class,
 };
 use super::{By, Operations, internal, on_disk, reading, tags, with_fields};
 
@@ -36,47 +35,28 @@ pub async fn create_multipart_upload(
         metadata: metadata(input.metadata)?,
     };
     let object_tags = tags::from_header(input.tagging.as_deref())?;
-    let mut upload = Upload::new(
-        input.bucket.clone(),
-        input.key.clone(),
-        attributes,
-        object_tags,
-    );
-    upload.algorithm = input
-        .checksum_algorithm
-        .as_ref()
-        .map(|algorithm| algorithm.as_str().to_owned());
+    let mut upload = Upload::new(input.bucket.clone(), input.key.clone(), attributes, object_tags);
+    upload.algorithm = input.checksum_algorithm.as_ref().map(|algorithm| algorithm.as_str().to_owned());
     upload.composite = match (&input.checksum_type, upload.algorithm.as_deref()) {
         (Some(kind), _) => kind.as_str() == ChecksumType::COMPOSITE,
         (None, Some(algorithm)) => algorithm != "CRC64NVME",
         (None, None) => false,
     };
-    let kind = if upload.composite {
-        ChecksumType::COMPOSITE
-    } else {
-        ChecksumType::FULL_OBJECT
-    };
-    let kind = upload
-        .algorithm
-        .as_ref()
-        .map(|_| ChecksumType::from_static(kind));
+    let kind = if upload.composite { ChecksumType::COMPOSITE } else { ChecksumType::FULL_OBJECT };
+    let kind = upload.algorithm.as_ref().map(|_| ChecksumType::from_static(kind));
     Ok(S3Response::new(CreateMultipartUploadOutput {
         bucket: Some(input.bucket),
         key: Some(input.key),
         upload_id: Some(this.uploads.start(upload)),
         checksum_algorithm: input.checksum_algorithm,
         checksum_type: kind,
-        server_side_encryption: Some(ServerSideEncryption::from_static(
-            ServerSideEncryption::AES256,
-        )),
+        server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AES256)),
         ..Default::default()
     }))
 }
 
 fn upload(this: &Operations, id: &str, bucket: &str, key: &str) -> S3Result<Arc<Upload>> {
-    this.uploads
-        .get(id, bucket, key)
-        .ok_or_else(|| no_such_upload(id))
+    this.uploads.get(id, bucket, key).ok_or_else(|| no_such_upload(id))
 }
 
 fn check_number(number: i32) -> S3Result<()> {
@@ -95,11 +75,7 @@ pub async fn upload_part(
     request: S3Request<UploadPartInput>,
 ) -> S3Result<S3Response<UploadPartOutput>> {
     let trailer = header(&request, "x-amz-trailer");
-    let S3Request {
-        input,
-        trailing_headers,
-        ..
-    } = request;
+    let S3Request { input, trailing_headers, .. } = request;
     let bucket = this.bucket(&input.bucket)?;
     check_number(input.part_number)?;
     let upload = upload(this, &input.upload_id, &input.bucket, &input.key)?;
@@ -114,9 +90,7 @@ pub async fn upload_part(
             input.checksum_sha256,
         ),
         // A composite checksum needs every part's, whether or not the client sends it.
-        algorithm: input
-            .checksum_algorithm
-            .or_else(|| upload.algorithm.clone().map(ChecksumAlgorithm::from)),
+        algorithm: input.checksum_algorithm.or_else(|| upload.algorithm.clone().map(ChecksumAlgorithm::from)),
         trailer,
         trailing_headers,
     };
@@ -130,9 +104,7 @@ pub async fn upload_part(
         checksum_crc64nvme: checksum.checksum_crc64nvme,
         checksum_sha1: checksum.checksum_sha1,
         checksum_sha256: checksum.checksum_sha256,
-        server_side_encryption: Some(ServerSideEncryption::from_static(
-            ServerSideEncryption::AES256,
-        )),
+        server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AES256)),
         ..Default::default()
     }))
 }
@@ -155,11 +127,9 @@ pub async fn upload_part_copy(
     check_source(&conditions, &object)?;
     let range = copy_range(input.copy_source_range.as_deref(), object.size)?;
     let incoming = on_disk(move || {
-        let opened = reading::open(&from, &object.key)
-            .map_err(|error| of_object(error, &from.name, &object.key))?;
+        let opened = reading::open(&from, &object.key).map_err(|error| of_object(error, &from.name, &object.key))?;
         let path = from.blobs().join(&opened.0.blob);
-        copy_piece(opened.1, range, &bucket.uploads())
-            .map_err(|error| internal("copy", &path, &error))
+        copy_piece(opened.1, range, &bucket.uploads()).map_err(|error| internal("copy", &path, &error))
     })
     .await?;
     let part = upload.add(input.part_number, incoming);
@@ -176,11 +146,8 @@ pub async fn upload_part_copy(
 /// Reads `bytes=first-last`, which must lie within the source.
 fn copy_range(text: Option<&str>, size: u64) -> S3Result<std::ops::Range<u64>> {
     let Some(text) = text else { return Ok(0..size) };
-    let bounds = text
-        .strip_prefix("bytes=")
-        .and_then(|range| range.split_once('-'));
-    let bounds = bounds
-        .and_then(|(first, last)| Some((first.parse::<u64>().ok()?, last.parse::<u64>().ok()?)));
+    let bounds = text.strip_prefix("bytes=").and_then(|range| range.split_once('-'));
+    let bounds = bounds.and_then(|(first, last)| Some((first.parse::<u64>().ok()?, last.parse::<u64>().ok()?)));
     match bounds {
         Some((first, last)) if first <= last && last < size => Ok(first..last + 1),
         Some((first, last)) if first <= last => {
@@ -219,12 +186,7 @@ fn copy_piece(
         file.write_all(&piece[..read])?;
         left -= read as u64;
     }
-    Ok(Incoming {
-        blob,
-        size: range.end - range.start,
-        md5: md5.finalize(),
-        checksums: hashes.finalize(),
-    })
+    Ok(Incoming { blob, size: range.end - range.start, md5: md5.finalize(), checksums: hashes.finalize() })
 }
 
 pub async fn complete_multipart_upload(
@@ -236,43 +198,27 @@ pub async fn complete_multipart_upload(
     let input = request.input;
     let bucket = this.bucket(&input.bucket)?;
     let upload = upload(this, &input.upload_id, &input.bucket, &input.key)?;
-    let condition = write_condition(input.if_match, input.if_none_match)
-        .ok_or_else(|| not_implemented("If-None-Match"))?;
+    let condition =
+        write_condition(input.if_match, input.if_none_match).ok_or_else(|| not_implemented("If-None-Match"))?;
     let named: Vec<Named> = input
         .multipart_upload
         .and_then(|upload| upload.parts)
         .into_iter()
         .flatten()
-        .map(|part| Named {
-            number: part.part_number.unwrap_or(0),
-            etag: part.e_tag.map(ETag::into_value),
-        })
+        .map(|part| Named { number: part.part_number.unwrap_or(0), etag: part.e_tag.map(ETag::into_value) })
         .collect();
     if named.is_empty() {
-        return Err(s3_error!(
-            InvalidRequest,
-            "You must specify at least one part"
-        ));
+        return Err(s3_error!(InvalidRequest, "You must specify at least one part"));
     }
-    let parts = upload
-        .select(&named)
-        .map_err(|error| not_completed(&error, &input.upload_id))?;
+    let parts = upload.select(&named).map_err(|error| not_completed(&error, &input.upload_id))?;
     let (joining, blobs) = (Arc::clone(&upload), bucket.blobs());
     let joined = on_disk(move || {
-        joining
-            .join(&parts, blobs.clone())
-            .map_err(|error| match error {
-                CompleteError::Io(error) => internal("join parts in", &blobs, &error),
-                other => not_completed(&other, &joining.id),
-            })
+        joining.join(&parts, blobs.clone()).map_err(|error| match error {
+            CompleteError::Io(error) => internal("join parts in", &blobs, &error),
+            other => not_completed(&other, &joining.id),
+        })
     });
-    let Joined {
-        blob,
-        size,
-        etag,
-        checksums,
-        part_sizes,
-    } = joined.await?;
+    let Joined { blob, size, etag, checksums, part_sizes } = joined.await?;
     let object = Object {
         key: input.key,
         blob: blob.name(),
@@ -287,20 +233,10 @@ pub async fn complete_multipart_upload(
     let object = commit(&bucket, object, blob, condition).await?;
     this.uploads.remove(&upload.id);
     let created = Some((object.size, object.etag.as_str()));
-    this.announce(
-        &bucket,
-        "ObjectCreated:CompleteMultipartUpload",
-        &object.key,
-        created,
-        &by,
-    );
+    this.announce(&bucket, "ObjectCreated:CompleteMultipartUpload", &object.key, created, &by);
     let checksum = object.checksums.to_wire();
     Ok(S3Response::new(CompleteMultipartUploadOutput {
-        location: Some(format!(
-            "http://{host}/{}/{}",
-            bucket.name,
-            super::super::url::encode_key(&object.key)
-        )),
+        location: Some(format!("http://{host}/{}/{}", bucket.name, super::super::url::encode_key(&object.key))),
         bucket: Some(bucket.name.clone()),
         key: Some(object.key.clone()),
         e_tag: Some(ETag::Strong(object.etag.clone())),
@@ -310,9 +246,7 @@ pub async fn complete_multipart_upload(
         checksum_sha1: checksum.checksum_sha1,
         checksum_sha256: checksum.checksum_sha256,
         checksum_type: checksum.checksum_type,
-        server_side_encryption: Some(ServerSideEncryption::from_static(
-            ServerSideEncryption::AES256,
-        )),
+        server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AES256)),
         ..Default::default()
     }))
 }
@@ -335,10 +269,7 @@ fn not_completed(error: &CompleteError, upload: &str) -> s3s::S3Error {
             &[("UploadId", upload)],
         ),
         CompleteError::EntityTooSmall { number, size } => with_fields(
-            s3_error!(
-                EntityTooSmall,
-                "Your proposed upload is smaller than the minimum allowed size"
-            ),
+            s3_error!(EntityTooSmall, "Your proposed upload is smaller than the minimum allowed size"),
             &[
                 ("ProposedSize", &size.to_string()),
                 ("MinSizeAllowed", &(5 * 1024 * 1024).to_string()),
@@ -364,10 +295,7 @@ pub async fn abort_multipart_upload(
         Ok(())
     })
     .await?;
-    Ok(S3Response::with_status(
-        AbortMultipartUploadOutput::default(),
-        http::StatusCode::NO_CONTENT,
-    ))
+    Ok(S3Response::with_status(AbortMultipartUploadOutput::default(), http::StatusCode::NO_CONTENT))
 }
 
 pub async fn list_parts(
@@ -378,9 +306,7 @@ pub async fn list_parts(
     this.bucket(&input.bucket)?;
     let upload = upload(this, &input.upload_id, &input.bucket, &input.key)?;
     let after = input.part_number_marker.unwrap_or(0);
-    let most = usize::try_from(input.max_parts.unwrap_or(1000))
-        .unwrap_or(0)
-        .min(1000);
+    let most = usize::try_from(input.max_parts.unwrap_or(1000)).unwrap_or(0).min(1000);
     let mut parts = upload.parts();
     parts.retain(|part| part.number > after);
     let truncated = parts.len() > most;
@@ -410,10 +336,7 @@ pub async fn list_parts(
         part_number_marker: Some(after),
         storage_class: Some(StorageClass::from_static(StorageClass::STANDARD)),
         owner: Some(super::buckets::owner()),
-        initiator: Some(Initiator {
-            display_name: None,
-            id: Some(super::super::OWNER_ID.to_owned()),
-        }),
+        initiator: Some(Initiator { display_name: None, id: Some(super::super::OWNER_ID.to_owned()) }),
         checksum_algorithm: upload.algorithm.clone().map(ChecksumAlgorithm::from),
         ..Default::default()
     }))
@@ -426,18 +349,11 @@ pub async fn list_multipart_uploads(
     let input = request.input;
     this.bucket(&input.bucket)?;
     let prefix = input.prefix.clone().unwrap_or_default();
-    let most = usize::try_from(input.max_uploads.unwrap_or(1000))
-        .unwrap_or(0)
-        .min(1000);
-    let (key_marker, id_marker) = (
-        input.key_marker.clone().unwrap_or_default(),
-        input.upload_id_marker.clone(),
-    );
+    let most = usize::try_from(input.max_uploads.unwrap_or(1000)).unwrap_or(0).min(1000);
+    let (key_marker, id_marker) = (input.key_marker.clone().unwrap_or_default(), input.upload_id_marker.clone());
     let mut uploads = this.uploads.of_bucket(&input.bucket);
     uploads.retain(|upload| upload.key.starts_with(&prefix));
-    let behind = uploads
-        .iter()
-        .position(|upload| id_marker.as_ref() == Some(&upload.id) && upload.key == key_marker);
+    let behind = uploads.iter().position(|upload| id_marker.as_ref() == Some(&upload.id) && upload.key == key_marker);
     match behind {
         Some(index) => drop(uploads.drain(..=index)),
         None => uploads.retain(|upload| upload.key > key_marker),
@@ -450,10 +366,7 @@ pub async fn list_multipart_uploads(
         initiated: Some(timestamp(upload.started_ms)),
         storage_class: Some(StorageClass::from_static(StorageClass::STANDARD)),
         owner: Some(super::buckets::owner()),
-        initiator: Some(Initiator {
-            display_name: None,
-            id: Some(super::super::OWNER_ID.to_owned()),
-        }),
+        initiator: Some(Initiator { display_name: None, id: Some(super::super::OWNER_ID.to_owned()) }),
         checksum_algorithm: upload.algorithm.clone().map(ChecksumAlgorithm::from),
         ..Default::default()
     };

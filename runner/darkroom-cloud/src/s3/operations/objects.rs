@@ -19,22 +19,14 @@ pub async fn put_object(
     request: S3Request<PutObjectInput>,
 ) -> S3Result<S3Response<PutObjectOutput>> {
     // A browser's form upload arrives here too; it is told as another event.
-    let event = if request.method == http::Method::POST {
-        "ObjectCreated:Post"
-    } else {
-        "ObjectCreated:Put"
-    };
+    let event = if request.method == http::Method::POST { "ObjectCreated:Post" } else { "ObjectCreated:Put" };
     let by = By::of(&request);
     let trailer = header(&request, "x-amz-trailer");
-    let S3Request {
-        input,
-        trailing_headers,
-        ..
-    } = request;
+    let S3Request { input, trailing_headers, .. } = request;
     let bucket = this.bucket(&input.bucket)?;
     check_key(&input.key)?;
-    let condition = write_condition(input.if_match, input.if_none_match)
-        .ok_or_else(|| not_implemented("If-None-Match"))?;
+    let condition =
+        write_condition(input.if_match, input.if_none_match).ok_or_else(|| not_implemented("If-None-Match"))?;
     condition
         .check(bucket.object(&input.key).ok().as_deref())
         .map_err(|error| of_object(error, &bucket.name, &input.key))?;
@@ -77,19 +69,11 @@ pub async fn put_object(
         tags: object_tags,
     };
     let object = commit(&bucket, object, incoming.blob, condition).await?;
-    this.announce(
-        &bucket,
-        event,
-        &object.key,
-        Some((object.size, &object.etag)),
-        &by,
-    );
+    this.announce(&bucket, event, &object.key, Some((object.size, &object.etag)), &by);
     let checksum = object.checksums.to_wire();
     Ok(S3Response::new(PutObjectOutput {
         e_tag: Some(ETag::Strong(object.etag.clone())),
-        server_side_encryption: Some(ServerSideEncryption::from_static(
-            ServerSideEncryption::AES256,
-        )),
+        server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AES256)),
         checksum_crc32: checksum.checksum_crc32,
         checksum_crc32c: checksum.checksum_crc32c,
         checksum_crc64nvme: checksum.checksum_crc64nvme,
@@ -110,9 +94,7 @@ pub async fn commit(
     let bucket = Arc::clone(bucket);
     on_disk(move || {
         let key = object.key.clone();
-        bucket
-            .commit(object, blob, &condition)
-            .map_err(|error| of_object(error, &bucket.name, &key))
+        bucket.commit(object, blob, &condition).map_err(|error| of_object(error, &bucket.name, &key))
     })
     .await
 }
@@ -133,14 +115,10 @@ pub async fn copy_object(
         if_unmodified_since: input.copy_source_if_unmodified_since.as_ref(),
     };
     check_source(&conditions, &source)?;
-    let replace = input
-        .metadata_directive
-        .as_ref()
-        .is_some_and(|directive| directive.as_str() == MetadataDirective::REPLACE);
-    let replace_tags = input
-        .tagging_directive
-        .as_ref()
-        .is_some_and(|directive| directive.as_str() == TaggingDirective::REPLACE);
+    let replace =
+        input.metadata_directive.as_ref().is_some_and(|directive| directive.as_str() == MetadataDirective::REPLACE);
+    let replace_tags =
+        input.tagging_directive.as_ref().is_some_and(|directive| directive.as_str() == TaggingDirective::REPLACE);
     if !replace
         && !replace_tags
         && input.storage_class.is_none()
@@ -173,11 +151,7 @@ pub async fn copy_object(
             ..source.attributes.clone()
         }
     };
-    let object_tags = if replace_tags {
-        tags::from_header(input.tagging.as_deref())?
-    } else {
-        source.tags.clone()
-    };
+    let object_tags = if replace_tags { tags::from_header(input.tagging.as_deref())? } else { source.tags.clone() };
     let copied = duplicate(source_bucket, source, Arc::clone(&bucket)).await?;
     let object = Object {
         key: input.key,
@@ -191,13 +165,7 @@ pub async fn copy_object(
         tags: object_tags,
     };
     let object = commit(&bucket, object, copied.blob, WriteCondition::Always).await?;
-    this.announce(
-        &bucket,
-        "ObjectCreated:Copy",
-        &object.key,
-        Some((object.size, &object.etag)),
-        &by,
-    );
+    this.announce(&bucket, "ObjectCreated:Copy", &object.key, Some((object.size, &object.etag)), &by);
     let checksum = object.checksums.to_wire();
     Ok(S3Response::new(CopyObjectOutput {
         copy_object_result: Some(CopyObjectResult {
@@ -210,9 +178,7 @@ pub async fn copy_object(
             checksum_sha256: checksum.checksum_sha256,
             checksum_type: checksum.checksum_type,
         }),
-        server_side_encryption: Some(ServerSideEncryption::from_static(
-            ServerSideEncryption::AES256,
-        )),
+        server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AES256)),
         ..Default::default()
     }))
 }
@@ -227,11 +193,10 @@ struct Copied {
 async fn duplicate(from: Arc<Bucket>, source: Arc<Object>, into: Arc<Bucket>) -> S3Result<Copied> {
     on_disk(move || {
         // The source may be replaced while we look; then its new content is what is copied.
-        let (object, _file) = reading::open(&from, &source.key)
-            .map_err(|error| of_object(error, &from.name, &source.key))?;
+        let (object, _file) =
+            reading::open(&from, &source.key).map_err(|error| of_object(error, &from.name, &source.key))?;
         let path = from.blobs().join(&object.blob);
-        let blob = Blob::duplicate(&path, &into.blobs())
-            .map_err(|error| internal("copy", &path, &error))?;
+        let blob = Blob::duplicate(&path, &into.blobs()).map_err(|error| internal("copy", &path, &error))?;
         let etag = if object.part_sizes.is_empty() {
             object.etag.clone()
         } else {
@@ -248,9 +213,7 @@ pub fn source(this: &Operations, source: &CopySource) -> S3Result<(Arc<Bucket>, 
         return Err(not_implemented("x-amz-copy-source"));
     };
     let bucket = this.bucket(bucket)?;
-    let object = bucket
-        .object(key)
-        .map_err(|error| of_object(error, &bucket.name, key))?;
+    let object = bucket.object(key).map_err(|error| of_object(error, &bucket.name, key))?;
     Ok((bucket, object))
 }
 
@@ -258,15 +221,11 @@ pub fn source(this: &Operations, source: &CopySource) -> S3Result<(Arc<Bucket>, 
 pub fn check_source(conditions: &ReadConditions<'_>, object: &Object) -> S3Result<()> {
     match conditions.judge(object) {
         Verdict::Go => Ok(()),
-        Verdict::Failed(name) => Err(errors::precondition_failed(&format!(
-            "x-amz-copy-source-{name}"
-        ))),
-        Verdict::NotModified if conditions.if_none_match.is_some() => Err(
-            errors::precondition_failed("x-amz-copy-source-If-None-Match"),
-        ),
-        Verdict::NotModified => Err(errors::precondition_failed(
-            "x-amz-copy-source-If-Modified-Since",
-        )),
+        Verdict::Failed(name) => Err(errors::precondition_failed(&format!("x-amz-copy-source-{name}"))),
+        Verdict::NotModified if conditions.if_none_match.is_some() => {
+            Err(errors::precondition_failed("x-amz-copy-source-If-None-Match"))
+        }
+        Verdict::NotModified => Err(errors::precondition_failed("x-amz-copy-source-If-Modified-Since")),
     }
 }
 
@@ -298,14 +257,10 @@ pub async fn delete_objects(
     }
     let (mut deleted, mut failed) = (Vec::new(), Vec::new());
     for object in input.delete.objects {
-        let condition = write_condition(object.e_tag.map(ETagCondition::ETag), None)
-            .unwrap_or(WriteCondition::Always);
+        let condition = write_condition(object.e_tag.map(ETagCondition::ETag), None).unwrap_or(WriteCondition::Always);
         match delete(this, &bucket, object.key.clone(), condition, &by).await {
             Ok(()) if quiet => {}
-            Ok(()) => deleted.push(DeletedObject {
-                key: Some(object.key),
-                ..Default::default()
-            }),
+            Ok(()) => deleted.push(DeletedObject { key: Some(object.key), ..Default::default() }),
             Err(error) => failed.push(Error {
                 code: Some(error.code().as_str().to_owned()),
                 message: error.message().map(str::to_owned),
@@ -331,9 +286,7 @@ async fn delete(
 ) -> S3Result<()> {
     let (inner, name) = (Arc::clone(bucket), key.clone());
     let removed = on_disk(move || {
-        inner
-            .remove(&name, &condition)
-            .map_err(|error: StoreError| of_object(error, &inner.name, &name))
+        inner.remove(&name, &condition).map_err(|error: StoreError| of_object(error, &inner.name, &name))
     });
     if removed.await?.is_some() {
         this.announce(bucket, "ObjectRemoved:Delete", &key, None, by);
@@ -350,21 +303,13 @@ pub fn check_key(key: &str) -> S3Result<()> {
         ));
     }
     if key.is_empty() {
-        return Err(errors::invalid_argument(
-            "Object key must not be empty",
-            "key",
-            "",
-        ));
+        return Err(errors::invalid_argument("Object key must not be empty", "key", ""));
     }
     Ok(())
 }
 
 pub fn header<T>(request: &S3Request<T>, name: &str) -> Option<String> {
-    request
-        .headers
-        .get(name)
-        .and_then(|value| value.to_str().ok())
-        .map(str::to_owned)
+    request.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
 pub fn checksum(
@@ -387,27 +332,18 @@ pub fn checksum(
 /// `aws-chunked` says how the body was sent, not what it holds; S3 does not keep it.
 fn content_encoding(given: Option<String>) -> Option<String> {
     let given = given?;
-    let kept: Vec<&str> = given
-        .split(',')
-        .map(str::trim)
-        .filter(|encoding| !encoding.is_empty() && *encoding != "aws-chunked")
-        .collect();
+    let kept: Vec<&str> =
+        given.split(',').map(str::trim).filter(|encoding| !encoding.is_empty() && *encoding != "aws-chunked").collect();
     (!kept.is_empty()).then(|| kept.join(","))
 }
 
 /// User metadata may come to 2 KB in all.
 pub fn metadata(given: Option<Metadata>) -> S3Result<BTreeMap<String, String>> {
     let metadata: BTreeMap<String, String> = given.into_iter().flatten().collect();
-    let size: usize = metadata
-        .iter()
-        .map(|(name, value)| name.len() + value.len())
-        .sum();
+    let size: usize = metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
     if size > 2048 {
         return Err(super::with_fields(
-            s3_error!(
-                MetadataTooLarge,
-                "Your metadata headers exceed the maximum allowed metadata size"
-            ),
+            s3_error!(MetadataTooLarge, "Your metadata headers exceed the maximum allowed metadata size"),
             &[("Size", &size.to_string()), ("MaxSizeAllowed", "2048")],
         ));
     }
@@ -430,10 +366,7 @@ pub fn storage_class(given: Option<StorageClass>) -> S3Result<Option<String>> {
     let Some(class) = given else { return Ok(None) };
     if !KNOWN.contains(&class.as_str()) {
         return Err(errors::with_fields(
-            s3_error!(
-                InvalidStorageClass,
-                "The storage class you specified is not valid"
-            ),
+            s3_error!(InvalidStorageClass, "The storage class you specified is not valid"),
             &[("StorageClassRequested", class.as_str())],
         ));
     }
@@ -444,8 +377,6 @@ pub fn milliseconds(at: Timestamp) -> i64 {
     let mut seconds = Vec::new();
     // Formatting into memory does not fail; a time that S3 could not have sent counts as the epoch.
     let _ = at.format(TimestampFormat::EpochSeconds, &mut seconds);
-    let seconds = std::str::from_utf8(&seconds)
-        .ok()
-        .and_then(|text| text.parse::<f64>().ok());
+    let seconds = std::str::from_utf8(&seconds).ok().and_then(|text| text.parse::<f64>().ok());
     (seconds.unwrap_or(0.0) * 1000.0) as i64
 }

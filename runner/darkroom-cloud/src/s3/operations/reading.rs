@@ -73,10 +73,9 @@ struct Selection {
 impl Wanted {
     fn of(range: Option<Range>, part: Option<PartNumber>) -> S3Result<Self> {
         match (range, part) {
-            (Some(_), Some(_)) => Err(s3_error!(
-                InvalidRequest,
-                "Cannot specify both Range header and partNumber query parameter"
-            )),
+            (Some(_), Some(_)) => {
+                Err(s3_error!(InvalidRequest, "Cannot specify both Range header and partNumber query parameter"))
+            }
             (Some(range), None) => Ok(Self::Range(range)),
             (None, Some(part)) => Ok(Self::Part(part)),
             (None, None) => Ok(Self::All),
@@ -85,18 +84,10 @@ impl Wanted {
 
     fn select(self, object: &Object) -> S3Result<Selection> {
         match self {
-            Self::All => Ok(Selection {
-                bytes: 0..object.size,
-                partial: false,
-            }),
+            Self::All => Ok(Selection { bytes: 0..object.size, partial: false }),
             Self::Range(range) => {
-                let bytes = range
-                    .check(object.size)
-                    .map_err(|_| invalid_range(range, object.size))?;
-                Ok(Selection {
-                    bytes,
-                    partial: true,
-                })
+                let bytes = range.check(object.size).map_err(|_| invalid_range(range, object.size))?;
+                Ok(Selection { bytes, partial: true })
             }
             Self::Part(number) => part(number, object),
         }
@@ -104,36 +95,23 @@ impl Wanted {
 }
 
 fn part(number: i32, object: &Object) -> S3Result<Selection> {
-    let sizes = if object.part_sizes.is_empty() {
-        std::slice::from_ref(&object.size)
-    } else {
-        &object.part_sizes[..]
-    };
-    let index = usize::try_from(number)
-        .ok()
-        .and_then(|number| number.checked_sub(1))
-        .filter(|index| *index < sizes.len());
+    let sizes = if object.part_sizes.is_empty() { std::slice::from_ref(&object.size) } else { &object.part_sizes[..] };
+    let index =
+        usize::try_from(number).ok().and_then(|number| number.checked_sub(1)).filter(|index| *index < sizes.len());
     let index = index.ok_or_else(|| {
         let code = s3s::S3ErrorCode::Custom("InvalidPartNumber".into());
-        let mut error =
-            s3s::S3Error::with_message(code, "The requested partnumber is not satisfiable");
+        let mut error = s3s::S3Error::with_message(code, "The requested partnumber is not satisfiable");
         error.set_status_code(http::StatusCode::RANGE_NOT_SATISFIABLE);
         error
     })?;
     let start: u64 = sizes[..index].iter().sum();
-    Ok(Selection {
-        bytes: start..start + sizes[index],
-        partial: true,
-    })
+    Ok(Selection { bytes: start..start + sizes[index], partial: true })
 }
 
 fn invalid_range(range: Range, size: u64) -> s3s::S3Error {
     with_fields(
         s3_error!(InvalidRange, "The requested range is not satisfiable"),
-        &[
-            ("RangeRequested", &range.to_header_string()),
-            ("ActualObjectSize", &size.to_string()),
-        ],
+        &[("RangeRequested", &range.to_header_string()), ("ActualObjectSize", &size.to_string())],
     )
 }
 
@@ -161,9 +139,7 @@ pub async fn get_object(
             if_modified_since: input.if_modified_since.as_ref(),
             if_unmodified_since: input.if_unmodified_since.as_ref(),
         };
-        let object = bucket
-            .object(&input.key)
-            .map_err(|error| of_object(error, &bucket.name, &input.key))?;
+        let object = bucket.object(&input.key).map_err(|error| of_object(error, &bucket.name, &input.key))?;
         check(&conditions, &object)?;
         wanted.select(&object)?;
         let opened = with_current(&bucket, &input.key, |path, object| {
@@ -175,10 +151,7 @@ pub async fn get_object(
     let (object, (content, selection)) = read.await?;
     let head = head(&object, &selection, part_number, checksum_mode.as_ref());
     let length = selection.bytes.end - selection.bytes.start;
-    let body = Sized {
-        stream: Box::pin(content.into_stream()),
-        left: length,
-    };
+    let body = Sized { stream: Box::pin(content.into_stream()), left: length };
     let mut response = S3Response::new(GetObjectOutput {
         body: Some(StreamingBlob::new(body)),
         accept_ranges: head.accept_ranges,
@@ -202,15 +175,11 @@ pub async fn get_object(
         parts_count: head.parts_count,
         server_side_encryption: head.server_side_encryption,
         storage_class: head.storage_class,
-        tag_count: i32::try_from(object.tags.len())
-            .ok()
-            .filter(|count| *count > 0),
+        tag_count: i32::try_from(object.tags.len()).ok().filter(|count| *count > 0),
         website_redirect_location: head.website_redirect_location,
         ..Default::default()
     });
-    response.status = selection
-        .partial
-        .then_some(http::StatusCode::PARTIAL_CONTENT);
+    response.status = selection.partial.then_some(http::StatusCode::PARTIAL_CONTENT);
     Ok(response)
 }
 
@@ -221,9 +190,7 @@ pub async fn head_object(
     let input = request.input;
     let bucket = this.bucket(&input.bucket)?;
     refuse_version(input.version_id.as_deref())?;
-    let object = bucket
-        .object(&input.key)
-        .map_err(|error| of_object(error, &bucket.name, &input.key))?;
+    let object = bucket.object(&input.key).map_err(|error| of_object(error, &bucket.name, &input.key))?;
     let conditions = ReadConditions {
         if_match: input.if_match.as_ref(),
         if_none_match: input.if_none_match.as_ref(),
@@ -232,15 +199,8 @@ pub async fn head_object(
     };
     check(&conditions, &object)?;
     let selection = Wanted::of(input.range, input.part_number)?.select(&object)?;
-    let mut response = S3Response::new(head(
-        &object,
-        &selection,
-        input.part_number,
-        input.checksum_mode.as_ref(),
-    ));
-    response.status = selection
-        .partial
-        .then_some(http::StatusCode::PARTIAL_CONTENT);
+    let mut response = S3Response::new(head(&object, &selection, input.part_number, input.checksum_mode.as_ref()));
+    response.status = selection.partial.then_some(http::StatusCode::PARTIAL_CONTENT);
     Ok(response)
 }
 
@@ -250,18 +210,9 @@ pub async fn get_object_attributes(
 ) -> S3Result<S3Response<GetObjectAttributesOutput>> {
     let input = request.input;
     let bucket = this.bucket(&input.bucket)?;
-    let object = bucket
-        .object(&input.key)
-        .map_err(|error| of_object(error, &bucket.name, &input.key))?;
-    let asked = |name: &str| {
-        input
-            .object_attributes
-            .iter()
-            .any(|attribute| attribute.as_str() == name)
-    };
-    let parts = i32::try_from(object.part_sizes.len())
-        .ok()
-        .filter(|count| *count > 0);
+    let object = bucket.object(&input.key).map_err(|error| of_object(error, &bucket.name, &input.key))?;
+    let asked = |name: &str| input.object_attributes.iter().any(|attribute| attribute.as_str() == name);
+    let parts = i32::try_from(object.part_sizes.len()).ok().filter(|count| *count > 0);
     Ok(S3Response::new(GetObjectAttributesOutput {
         e_tag: asked(ObjectAttributes::ETAG).then(|| ETag::Strong(object.etag.clone())),
         object_size: asked(ObjectAttributes::OBJECT_SIZE).then_some(object.size as i64),
@@ -270,34 +221,21 @@ pub async fn get_object_attributes(
             .then(|| object.checksums.to_wire()),
         object_parts: parts
             .filter(|_| asked(ObjectAttributes::OBJECT_PARTS))
-            .map(|count| GetObjectAttributesParts {
-                total_parts_count: Some(count),
-                ..Default::default()
-            }),
+            .map(|count| GetObjectAttributesParts { total_parts_count: Some(count), ..Default::default() }),
         last_modified: Some(timestamp(object.modified_ms)),
         ..Default::default()
     }))
 }
 
 fn class(object: &Object) -> StorageClass {
-    StorageClass::from(
-        object
-            .attributes
-            .storage_class
-            .clone()
-            .unwrap_or_else(|| "STANDARD".to_owned()),
-    )
+    StorageClass::from(object.attributes.storage_class.clone().unwrap_or_else(|| "STANDARD".to_owned()))
 }
 
 /// There are no versions but the one that is there, whose id is `null`.
 fn refuse_version(version: Option<&str>) -> S3Result<()> {
     match version {
         None | Some("null") => Ok(()),
-        Some(version) => Err(errors::invalid_argument(
-            "Invalid version id specified",
-            "versionId",
-            version,
-        )),
+        Some(version) => Err(errors::invalid_argument("Invalid version id specified", "versionId", version)),
     }
 }
 
@@ -309,11 +247,7 @@ fn head(
 ) -> HeadObjectOutput {
     let attributes = &object.attributes;
     let whole = selection.bytes == (0..object.size);
-    let checksum = if mode.is_some() && whole {
-        object.checksums.to_wire()
-    } else {
-        Checksum::default()
-    };
+    let checksum = if mode.is_some() && whole { object.checksums.to_wire() } else { Checksum::default() };
     let last = selection.bytes.end.saturating_sub(1);
     HeadObjectOutput {
         accept_ranges: Some("bytes".to_owned()),
@@ -330,22 +264,13 @@ fn head(
         content_length: i64::try_from(selection.bytes.end - selection.bytes.start).ok(),
         content_range: (selection.partial && object.size > 0)
             .then(|| format!("bytes {}-{last}/{}", selection.bytes.start, object.size)),
-        content_type: Some(
-            attributes
-                .content_type
-                .clone()
-                .unwrap_or_else(|| "binary/octet-stream".to_owned()),
-        ),
+        content_type: Some(attributes.content_type.clone().unwrap_or_else(|| "binary/octet-stream".to_owned())),
         e_tag: Some(ETag::Strong(object.etag.clone())),
         expires: attributes.expires_ms.map(timestamp),
         last_modified: Some(timestamp(object.modified_ms)),
         metadata: Some(attributes.metadata.clone().into_iter().collect()),
-        parts_count: part
-            .and_then(|_| i32::try_from(object.part_sizes.len()).ok())
-            .filter(|count| *count > 0),
-        server_side_encryption: Some(ServerSideEncryption::from_static(
-            ServerSideEncryption::AES256,
-        )),
+        parts_count: part.and_then(|_| i32::try_from(object.part_sizes.len()).ok()).filter(|count| *count > 0),
+        server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AES256)),
         storage_class: attributes.storage_class.clone().map(StorageClass::from),
         website_redirect_location: attributes.website_redirect_location.clone(),
         ..Default::default()
@@ -358,9 +283,7 @@ struct Sized<S> {
     left: u64,
 }
 
-impl<S: futures::Stream<Item = std::io::Result<bytes::Bytes>> + Unpin> futures::Stream
-    for Sized<S>
-{
+impl<S: futures::Stream<Item = std::io::Result<bytes::Bytes>> + Unpin> futures::Stream for Sized<S> {
     type Item = Result<bytes::Bytes, s3s::StdError>;
 
     fn poll_next(
@@ -378,13 +301,9 @@ impl<S: futures::Stream<Item = std::io::Result<bytes::Bytes>> + Unpin> futures::
     }
 }
 
-impl<S: futures::Stream<Item = std::io::Result<bytes::Bytes>> + Unpin> s3s::stream::ByteStream
-    for Sized<S>
-{
+impl<S: futures::Stream<Item = std::io::Result<bytes::Bytes>> + Unpin> s3s::stream::ByteStream for Sized<S> {
     fn remaining_length(&self) -> s3s::stream::RemainingLength {
-        usize::try_from(self.left).map_or_else(
-            |_| s3s::stream::RemainingLength::unknown(),
-            s3s::stream::RemainingLength::new_exact,
-        )
+        usize::try_from(self.left)
+            .map_or_else(|_| s3s::stream::RemainingLength::unknown(), s3s::stream::RemainingLength::new_exact)
     }
 }
