@@ -1,3 +1,17 @@
-//! stub
+//! An embedded, loopback-only local cloud: Lambda, S3, CloudWatch, Logs. Knows nothing of experiments.
+//!
+//! [`LocalCloud::start`] binds one port on 127.0.0.1 and answers every service there. The way of a request:
+//! `server` (who may speak, which service) → `lambda::api`, S3, logs or metrics → for an invocation,
+//! [`lambda::environment`] → `sandbox`. Nothing here prints; nothing here knows what a manifest is.
 
+mod cloud;
+pub mod lambda;
 pub mod python;
+pub mod s3;
+pub mod sandbox;
+mod server;
+
+pub use cloud::{Config, LocalCloud, StartError};
+
+/// The account that every ARN of the local cloud names.
+pub const ACCOUNT_ID: &str = "000000000000";

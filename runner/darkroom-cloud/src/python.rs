@@ -115,6 +115,8 @@ pub enum RuntimeError {
         folder.display()
     )]
     Install { folder: PathBuf, reason: String },
+    #[error("pip {reason}")]
+    Pip { reason: String },
     #[error("can't {action} {}: {source}", path.display())]
     Io { action: &'static str, path: PathBuf, source: io::Error },
 }
@@ -139,6 +141,17 @@ pub fn runtime(cache_dir: &Path, name: &str) -> Result<PythonRuntime, RuntimeErr
     let interpreter = find(name.trim_start_matches("python"))?;
     let runtime_dir = provision(cache_dir, name, &interpreter)?;
     Ok(PythonRuntime { interpreter, runtime_dir })
+}
+
+/// Runs pip of this interpreter with `arguments`, or of a throw-away virtual environment under `scratch` if it has none.
+///
+/// The user's index settings hold.
+pub fn run_pip(interpreter: &Interpreter, scratch: &Path, arguments: &[String]) -> Result<(), RuntimeError> {
+    let mut pip = pip(&python_with_pip(scratch, interpreter)?);
+    match run(pip.args(arguments), INSTALL_TIMEOUT) {
+        Ok(_) => Ok(()),
+        Err(reason) => Err(RuntimeError::Pip { reason }),
+    }
 }
 
 /// Returns the folder of an already installed runtime, without installing anything.
@@ -178,24 +191,21 @@ impl Places {
 /// Returns existing files that may be Python `version`, best guess first, each once.
 fn candidates(version: &str, places: &Places) -> impl Iterator<Item = PathBuf> + use<> {
     let exact = format!("python{version}");
-    let names = [exact.as_str(), "python3", "python"];
     let on_path: Vec<PathBuf> = std::env::split_paths(&places.path).collect();
-
-    let mut found = Vec::new();
-    for name in names {
-        found.extend(on_path.iter().map(|folder| folder.join(name)));
-    }
-    for manager in &places.managers {
-        for installation in installations(manager, version) {
-            found.extend([exact.as_str(), "python3"].map(|name| installation.join("bin").join(name)));
-        }
-    }
     let frameworks = PathBuf::from("Library/Frameworks/Python.framework/Versions").join(version).join("bin");
     let frameworks =
         [Some(PathBuf::from("/").join(&frameworks)), places.home.as_ref().map(|home| home.join(&frameworks))];
-    for folder in places.fixed.iter().chain(frameworks.iter().flatten()) {
-        found.extend([exact.as_str(), "python3"].map(|name| folder.join(name)));
-    }
+    let managed = places.managers.iter().flat_map(|manager| installations(manager, version));
+    let folders: Vec<PathBuf> =
+        managed.map(|it| it.join("bin")).chain(places.fixed.clone()).chain(frameworks.into_iter().flatten()).collect();
+
+    // Files that carry the version in their name first: they are likelier right, and shims are slow to ask.
+    let in_each = |folders: &[PathBuf], name: &str| folders.iter().map(|f| f.join(name)).collect::<Vec<_>>();
+    let mut found = in_each(&on_path, &exact);
+    found.extend(in_each(&folders, &exact));
+    found.extend(in_each(&on_path, "python3"));
+    found.extend(in_each(&on_path, "python"));
+    found.extend(in_each(&folders, "python3"));
 
     let mut seen = HashSet::new();
     found.into_iter().filter(|path| path.is_file()).filter(move |path| {
@@ -376,11 +386,11 @@ fn install(partial: &Path, target: &Path, interpreter: &Interpreter) -> Result<(
 }
 
 /// Returns an interpreter of the same installation that has pip: the given one, or a throw-away virtual environment of it.
-fn python_with_pip(partial: &Path, interpreter: &Interpreter) -> Result<PathBuf, RuntimeError> {
+fn python_with_pip(scratch: &Path, interpreter: &Interpreter) -> Result<PathBuf, RuntimeError> {
     if run(pip(&interpreter.path).arg("--version"), PROBE_TIMEOUT * 3).is_ok() {
         return Ok(interpreter.path.clone());
     }
-    let folder = partial.join("venv");
+    let folder = scratch.join("venv");
     let mut venv = Command::new(&interpreter.path);
     venv.args(["-I", "-m", "venv"]).arg(&folder);
     let python = folder.join("bin/python");

@@ -6,11 +6,19 @@
 //! Nothing here does I/O, reads a clock or the environment, or names a cloud SDK or Polars: text, time, seeds and
 //! directory listings come in as arguments. This crate's `clippy.toml` enforces it.
 
+pub mod capability;
 pub mod cell;
+pub mod cost;
 pub mod data_file;
+pub mod estimate;
 pub mod event;
 pub mod image_set;
 pub mod manifest;
+pub mod matrix;
 pub mod pipeline;
+pub mod plan;
 pub mod report_line;
+pub mod schedule;
+pub mod selection;
+pub mod statistics;
 pub mod variant;

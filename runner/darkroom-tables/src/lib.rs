@@ -1,1 +1,113 @@
-//! stub
+//! Journal facts to Parquet tables, and the summary that the terminal shows. The only crate that names Polars, and it
+//! names it only inside: nothing below has a Polars type in it.
+//!
+//! [`Event`]s → `invocations`, `pipelines`, `outputs` (facts with their derived columns) → `summary`, `costs`
+//! (conclusions) → [`Summary`]. Needs the journal and a price table and nothing else; makes no call and reads no clock, so
+//! the same journal gives the same rows byte for byte. What a column means is said once, in [`columns`].
+
+#![expect(clippy::cast_possible_wrap, reason = "counts of rows and bytes become 64-bit columns")]
+
+mod aggregate;
+pub mod columns;
+mod facts;
+mod frames;
+mod overview;
+mod parquet;
+mod samples;
+mod summary;
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use darkroom_core::cost::PriceTable;
+use darkroom_core::event::Event;
+use polars::prelude::{DataFrame, PolarsResult};
+
+use aggregate::{Groups, INVOCATION_COLUMNS, PIPELINE_COLUMNS};
+use facts::Facts;
+use frames::Frames;
+use parquet::TableWriter;
+
+pub use summary::{CellSummary, Failure, StageSummary, Statistic, Summary, TableFile, WrongOutput};
+
+/// Version of the tables' columns, in every file's metadata. Raised when a column is added, removed or changes meaning.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Tables could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum TablesError {
+    #[error("journal does not start with `run_started`, so nothing says what run its facts belong to")]
+    NoRunStarted,
+    #[error("journal speaks of cell `{cell_id}`, which its `run_started` does not plan")]
+    UnknownCell { cell_id: String },
+    #[error("journal speaks of stage `{stage}` of cell `{cell_id}`, which its `run_started` does not list")]
+    UnknownStage { cell_id: String, stage: String },
+    #[error("`{value}` in the journal is not a UTC time such as 2026-11-24T18:00:00.000Z")]
+    Timestamp { value: String },
+    #[error("failed to {action} {}: {source}", path.display())]
+    Io { action: &'static str, path: PathBuf, source: std::io::Error },
+    #[error("failed to {action} {}: {message}", path.display())]
+    Table { action: &'static str, path: PathBuf, message: String },
+}
+
+/// Writes every table of a run into `out_dir` (made if absent) and returns what the terminal shows.
+///
+/// `events` are the journal's facts in their order; they are taken one by one and need not fit in memory. Each file is
+/// replaced as a whole or not at all.
+pub fn aggregate(
+    events: impl Iterator<Item = Event>,
+    prices: &PriceTable,
+    out_dir: &Path,
+) -> Result<Summary, TablesError> {
+    std::fs::create_dir_all(out_dir).map_err(|source| TablesError::Io {
+        action: "make folder",
+        path: out_dir.into(),
+        source,
+    })?;
+    let facts = Facts::collect(events, prices)?;
+    let provenance = parquet::provenance(&facts, prices);
+    let [pipelines, invocations, checks] = write_facts(&facts, prices, out_dir, &provenance)?;
+
+    let groups = Groups {
+        invocations: samples::of_invocations(&invocations.path, &INVOCATION_COLUMNS)
+            .map_err(|error| parquet::failed("read", &invocations.path, &error))?,
+        pipelines: samples::of_pipelines(&pipelines.path, &PIPELINE_COLUMNS)
+            .map_err(|error| parquet::failed("read", &pipelines.path, &error))?,
+    };
+    let outputs = aggregate::outputs(&facts);
+    let summary_rows = aggregate::summary_rows(&facts, &groups, &outputs);
+    let cost_rows = aggregate::cost_rows(&facts, &groups, &outputs);
+
+    let write = |table: &'static columns::Table, frame: PolarsResult<DataFrame>| {
+        let frame = frame.map_err(|error| parquet::failed("make", &out_dir.join(table.name), &error))?;
+        parquet::write(out_dir, table, frame, &provenance)
+    };
+    let summary = write(&columns::SUMMARY, aggregate::summary_frame(&facts, &summary_rows, &outputs))?;
+    let costs = write(&columns::COSTS, aggregate::cost_frame(&facts, &cost_rows, &outputs, prices))?;
+    let tables = vec![summary, costs, pipelines, invocations, checks];
+    Ok(overview::overview(&facts, prices, &summary_rows, &cost_rows, &outputs, tables))
+}
+
+/// Writes `pipelines`, `invocations` and `outputs`.
+fn write_facts(
+    facts: &Facts,
+    prices: &PriceTable,
+    dir: &Path,
+    provenance: &[(String, String)],
+) -> Result<[TableFile; 3], TablesError> {
+    let frames = Frames::new(facts, prices);
+    let write =
+        |table: &'static columns::Table, rows: usize, batch: &dyn Fn(Range<usize>) -> PolarsResult<DataFrame>| {
+            let mut writer = TableWriter::create(dir, table, provenance)?;
+            for range in frames::batches(rows) {
+                let frame = batch(range).map_err(|error| parquet::failed("make", &dir.join(table.name), &error))?;
+                writer.write(frame)?;
+            }
+            writer.finish()
+        };
+    Ok([
+        write(&columns::PIPELINES, frames.pipeline_rows(), &|range| frames.pipelines(range))?,
+        write(&columns::INVOCATIONS, facts.invocations.len(), &|range| frames.invocations(range))?,
+        write(&columns::OUTPUTS, facts.checks.len(), &|range| frames.outputs(range))?,
+    ])
+}

@@ -35,6 +35,18 @@ pub enum Command {
     Resume(ResumeArgs),
     /// Make the tables of a run anew from its journal
     Aggregate(AggregateArgs),
+    /// Check a manifest: all mistakes at once
+    Validate(ManifestArgs),
+    /// List the cells of a manifest, one id a line
+    Cells(CellsArgs),
+    /// Show what a run would do, and deploy nothing
+    Plan(PlanArgs),
+    /// Print the manifest's JSON Schema, for editors
+    Schema,
+    /// Say what this machine can run, and how to mend what is missing
+    Doctor(DoctorArgs),
+    /// Remove what runs left in a cloud, found by tag: functions, layers, log groups, buckets
+    Clean(CleanArgs),
     /// Print a completion script for a shell
     Completions { shell: Shell },
 }
@@ -118,6 +130,31 @@ pub struct PlanArgs {
     pub summary: bool,
 }
 
+#[derive(Clone, Debug, Args)]
+pub struct DoctorArgs {
+    /// Which cloud to look at
+    #[arg(long, default_value = "local")]
+    pub target: TargetName,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct CleanArgs {
+    /// Only what this experiment made [default: everything that Darkroom made]
+    pub experiment: Option<String>,
+    /// Only what has expired (runs date what they make)
+    #[arg(long, conflicts_with = "experiment")]
+    pub expired: bool,
+    /// Which cloud to clean
+    #[arg(long, default_value = "local")]
+    pub target: TargetName,
+    /// Which region of it
+    #[arg(long, default_value = "us-east-1")]
+    pub region: String,
+    /// Remove without asking
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
 /// Commands by what one wants of them, in the order of a first day. One that is in no group is listed last.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Measure", &["run", "resume", "aggregate"]),
@@ -134,7 +171,7 @@ machine, on a local cloud that this program brings along.";
 const AFTER: &str = "\
 {h}Examples{r}
   darkroom run manifests/smoke.toml                              a first result
-  darkroom plan manifests/full.toml                              what it would do, and what can't run
+  darkroom plan manifests/full.toml                              what it would do, and what it can't
   darkroom run manifests/full.toml --set repetitions.count=10    fewer repetitions
   darkroom run manifests/full.toml --cell 'rust.*'               measure some cells again
   darkroom resume                                                go on after Ctrl-C or a crash

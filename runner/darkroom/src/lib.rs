@@ -5,8 +5,16 @@
 
 pub mod cli;
 pub mod command;
+pub mod deploy;
 pub mod display;
+pub mod execute;
 pub mod exit;
+pub mod machine;
+pub mod package;
+pub mod project;
+pub mod record;
+pub mod session;
+pub mod target;
 
 use std::process::ExitCode;
 

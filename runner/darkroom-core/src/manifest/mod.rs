@@ -1,84 +1,174 @@
 //! The manifest: what to compare, how often, where.
 //!
-//! TOML text → [`Manifest`], or every mistake in it at once, each with its place in the text.
+//! TOML text → [`Manifest`], or every mistake in it at once, each with its place in the text. The doc comments of the
+//! types are the descriptions in the JSON Schema, their attributes its rules, and the schema is what a text is checked
+//! with: what an editor says, `darkroom validate` says. What needs more than one value at a time is in `validate`.
+
+mod check;
+mod known;
+mod mistake;
+mod schema;
+mod set;
+mod tree;
+mod validate;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::cell::{Architecture, Input, Start, Trigger};
 
-/// A valid manifest with every default filled in: serialised, it is the run's `manifest.toml`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub use self::known::{Known, KnownImageSet, KnownPipeline, KnownVariant};
+pub use self::mistake::{InvalidManifest, Mistake};
+pub use self::schema::schema_text;
+pub use self::set::Override;
+pub use self::validate::{MAX_CELLS, mentioned, validate};
+
+/// One experiment: what is compared, how often, and where.
+// Serialised with every default filled in, it is the run's `manifest.toml`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Manifest {
+    /// What the experiment is called and which pipeline it is about.
     pub experiment: Experiment,
+    /// Where it runs.
+    #[serde(default)]
     pub target: Target,
+    /// What is compared: the lists multiply to cells.
     pub matrix: Matrix,
+    /// How often every cell is measured.
+    #[serde(default)]
     pub repetitions: Repetitions,
+    /// In what order.
+    #[serde(default)]
     pub schedule: Schedule,
+    /// What a run may cost. Shown by `plan`.
+    #[serde(default)]
     pub budget: Budget,
+    /// Where results land.
+    #[serde(default)]
     pub output: Output,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// What the experiment is called and which pipeline it is about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Experiment {
+    /// Name of the experiment and of its folder under the output folder: letters, digits, `-`, `_` and `.`.
     pub name: String,
-    /// Folder under `experiments/` that holds `pipeline.toml`.
+    /// Folder under `experiments/` that holds `pipeline.toml`. Default: image-pipeline.
+    #[serde(default = "defaults::pipeline")]
     pub pipeline: String,
+    /// Every random choice of a run comes from this number. Default: 562.
+    #[serde(default = "defaults::seed")]
+    #[schemars(range(max = 9_223_372_036_854_775_807_u64))]
     pub seed: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Cloud {
+    /// The cloud embedded in darkroom, on this machine.
     Local,
+    /// Amazon Web Services.
     Aws,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Where the experiment runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
 pub struct Target {
+    /// The cloud; `--target` overrides. Default: local.
     pub cloud: Cloud,
+    /// The cloud's region. Default: us-east-1.
     pub region: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// What is compared. A cell is one level of every list; the lists multiply, `exclude` removes, `include` adds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Matrix {
+    /// Folders under `functions/`: whose code is compared.
+    #[schemars(length(min = 1), extend("uniqueItems" = true))]
     pub variants: Vec<String>,
+    /// Instruction sets. Default: `x86_64` only.
+    #[serde(default = "defaults::architectures")]
+    #[schemars(length(min = 1), extend("uniqueItems" = true))]
     pub architectures: Vec<Architecture>,
+    /// Memory of the functions, MB, which on Lambda also decides the CPU share (1769 MB is one vCPU). Default: 1769.
+    #[serde(default = "defaults::memory_mb")]
+    #[schemars(length(min = 1), inner(range(min = 128, max = 10240)), extend("uniqueItems" = true))]
     pub memory_mb: Vec<u32>,
+    /// Image sets of the pipeline, under `experiments/<pipeline>/image-sets/`.
+    #[schemars(length(min = 1), extend("uniqueItems" = true))]
     pub image_sets: Vec<String>,
+    /// What starts a stage. Default: direct.
+    #[serde(default = "defaults::trigger")]
+    #[schemars(length(min = 1), extend("uniqueItems" = true))]
     pub trigger: Vec<Trigger>,
+    /// What a stage is fed. Rows of different levels never share a statistic. Default: chained.
+    #[serde(default = "defaults::input")]
+    #[schemars(length(min = 1), extend("uniqueItems" = true))]
     pub input: Vec<Input>,
+    /// Which start of an environment is measured. Default: warm.
+    #[serde(default = "defaults::start")]
+    #[schemars(length(min = 1), extend("uniqueItems" = true))]
     pub start: Vec<Start>,
+    /// Pipelines of one cell under way at once. Default: 1.
+    #[serde(default = "defaults::concurrency")]
+    #[schemars(length(min = 1), inner(range(min = 1, max = 1000)), extend("uniqueItems" = true))]
     pub concurrency: Vec<u32>,
+    /// Cells to leave out: every cell that has all the levels of one of these. Default: none.
+    #[serde(default)]
+    #[schemars(extend("uniqueItems" = true))]
     pub exclude: Vec<Levels>,
+    /// Cells to add. A factor left open takes the only level of its list. Default: none.
+    #[serde(default)]
+    #[schemars(extend("uniqueItems" = true))]
     pub include: Vec<Levels>,
 }
 
 /// Some levels, one per named factor: a cell matches when it has all of them.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Levels {
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub variant: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Architecture")]
     pub architecture: Option<Architecture>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u32", range(min = 128, max = 10240))]
     pub memory_mb: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub image_set: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Trigger")]
     pub trigger: Option<Trigger>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Input")]
     pub input: Option<Input>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Start")]
     pub start: Option<Start>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u32", range(min = 1, max = 1000))]
     pub concurrency: Option<u32>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// How often every cell is measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
 pub struct Repetitions {
+    /// Counted passes of every image through every deployment of a cell. Default: 100.
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub count: u32,
+    /// Uncounted passes before them, in every deployment of a warm cell. Default: 3.
+    #[schemars(range(max = 1000))]
     pub warm_up: u32,
+    /// Deployments of every cell, under different names: one can't show how much hosts differ. Default: 1.
+    #[schemars(range(min = 1, max = 100))]
     pub deployments: u32,
 }
 
@@ -91,20 +181,88 @@ pub enum Order {
     Sequential,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// In what order passes are done.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
 pub struct Schedule {
+    /// The order; `sequential` confounds what is compared with the hour. Default: interleaved.
     pub order: Order,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// What a run may cost. Shown by `plan`. Default: no limit.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
 pub struct Budget {
+    /// US dollars.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "f64", extend("exclusiveMinimum" = 0))]
     pub usd: Option<f64>,
+    /// Minutes.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "f64", extend("exclusiveMinimum" = 0))]
     pub minutes: Option<f64>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Where results land.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
 pub struct Output {
+    /// Folder that holds a folder for every experiment; relative to the project. Default: outputs.
     pub dir: String,
 }
+
+impl Default for Target {
+    fn default() -> Self {
+        Self { cloud: Cloud::Local, region: "us-east-1".to_owned() }
+    }
+}
+
+impl Default for Repetitions {
+    fn default() -> Self {
+        Self { count: 100, warm_up: 3, deployments: 1 }
+    }
+}
+
+impl Default for Schedule {
+    fn default() -> Self {
+        Self { order: Order::Interleaved }
+    }
+}
+
+impl Default for Output {
+    fn default() -> Self {
+        Self { dir: "outputs".to_owned() }
+    }
+}
+
+mod defaults {
+    use super::{Architecture, Input, Start, Trigger};
+
+    pub(super) fn pipeline() -> String {
+        "image-pipeline".to_owned()
+    }
+    pub(super) const fn seed() -> u64 {
+        562
+    }
+    pub(super) fn architectures() -> Vec<Architecture> {
+        vec![Architecture::X86_64]
+    }
+    pub(super) fn memory_mb() -> Vec<u32> {
+        vec![1769]
+    }
+    pub(super) fn trigger() -> Vec<Trigger> {
+        vec![Trigger::Direct]
+    }
+    pub(super) fn input() -> Vec<Input> {
+        vec![Input::Chained]
+    }
+    pub(super) fn start() -> Vec<Start> {
+        vec![Start::Warm]
+    }
+    pub(super) fn concurrency() -> Vec<u32> {
+        vec![1]
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

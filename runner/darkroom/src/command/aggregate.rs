@@ -1,8 +1,59 @@
-//! `darkroom aggregate`.
+//! `darkroom aggregate`: a run's tables, made from its journal alone; and their showing, which every run ends with.
+
+use std::io;
+use std::path::Path;
+
+use darkroom_core::cost::PriceTable;
+use darkroom_core::event::Event;
+use darkroom_tables::Summary;
 
 use crate::cli::{AggregateArgs, Globals};
+use crate::display::{self, terminal};
 use crate::exit::{Failure, Outcome};
+use crate::project::Project;
+use crate::record::{complete, read};
 
-pub fn run(_args: &AggregateArgs, _globals: Globals) -> Result<Outcome, Failure> {
-    Err(Failure::broken(miette::miette!("`darkroom aggregate` is not merged into this branch")))
+/// Prices that every project has; used where a region has no table of its own.
+const DEFAULT_PRICES: &str = include_str!("../../../../experiments/prices/us-east-1.toml");
+
+pub fn run(args: &AggregateArgs, globals: Globals) -> Result<Outcome, Failure> {
+    let path = args.run.canonicalize().map_err(|error| {
+        Failure::wrong_request(miette::miette!("cannot open the run {}: {error}", args.run.display()))
+    })?;
+    let project = Project::of(&path.join("manifest.toml")).or_else(|_| Project::here()).ok();
+    tables(&path, project.as_ref(), globals)
+}
+
+/// Makes every table of the run at `path` and shows its summary.
+pub fn tables(path: &Path, project: Option<&Project>, globals: Globals) -> Result<Outcome, Failure> {
+    let journal = path.join("journal.ndjson");
+    let first = read(&journal).and_then(|mut facts| facts.next().transpose()).map_err(Failure::wrong_request)?;
+    let Some(Event::RunStarted(run)) = first else {
+        return Err(Failure::wrong_request(miette::miette!("{} holds no run", journal.display())));
+    };
+    let prices = prices(project, &run.region)?;
+    let facts = complete(&journal).map_err(Failure::wrong_request)?;
+    let summary = darkroom_tables::aggregate(facts, &prices, path)
+        .map_err(|error| Failure::broken(miette::miette!("the tables could not be made: {error}")))?;
+    show(&summary, globals)?;
+    Ok(if summary.has_failures() { Outcome::SomeCellsFailed } else { Outcome::Done })
+}
+
+fn show(summary: &Summary, globals: Globals) -> Result<(), Failure> {
+    if globals.json {
+        let json = serde_json::to_string_pretty(summary).expect("a summary is plain values");
+        return display::answer(&format!("{json}\n"));
+    }
+    if globals.quiet {
+        return Ok(());
+    }
+    let look = terminal::Look { colours: display::colours(&io::stdout()), width: display::width() };
+    display::answer(&terminal::summary(summary, look))
+}
+
+/// Returns the region's price table, or the default one where the project has none for it.
+fn prices(project: Option<&Project>, region: &str) -> Result<PriceTable, Failure> {
+    let text = project.and_then(|project| project.price_table(region)).unwrap_or_else(|| DEFAULT_PRICES.to_owned());
+    PriceTable::parse(&text)
+        .map_err(|error| Failure::wrong_request(miette::miette!("experiments/prices/{region}.toml: {error}")))
 }

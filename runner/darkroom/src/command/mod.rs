@@ -1,9 +1,15 @@
 //! One file a command. A command reads what it needs, calls the rooms, and gives an outcome or a failure.
 
-mod aggregate;
+pub mod aggregate;
+mod cells;
+mod clean;
 mod completions;
+mod doctor;
+mod plan;
 mod resume;
 mod run;
+mod schema;
+mod validate;
 
 use crate::cli::{Cli, Command};
 use crate::exit::{Failure, Outcome};
@@ -15,6 +21,12 @@ pub fn run(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Run(args) => run::run(args, globals),
         Command::Resume(args) => resume::run(args, globals),
         Command::Aggregate(args) => aggregate::run(args, globals),
+        Command::Validate(args) => validate::run(args, globals),
+        Command::Cells(args) => cells::run(args, globals),
+        Command::Plan(args) => plan::run(args, globals),
+        Command::Schema => schema::run(),
+        Command::Doctor(args) => doctor::run(args, globals),
+        Command::Clean(args) => clean::run(args, globals),
         Command::Completions { shell } => completions::run(*shell),
     }
 }

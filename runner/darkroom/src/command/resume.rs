@@ -1,8 +1,51 @@
-//! `darkroom resume`.
+//! `darkroom resume`: goes on with a run from its folder alone.
+
+use std::path::{Path, PathBuf};
 
 use crate::cli::{Globals, ResumeArgs};
 use crate::exit::{Failure, Outcome};
+use crate::project::{self, Loaded};
+use crate::record::{History, read};
+use crate::session::{self, Begin, Job};
+use crate::target;
 
-pub fn run(_args: &ResumeArgs, _globals: Globals) -> Result<Outcome, Failure> {
-    Err(Failure::broken(miette::miette!("`darkroom resume` is not merged into this branch")))
+pub fn run(args: &ResumeArgs, globals: Globals) -> Result<Outcome, Failure> {
+    let run = match &args.run {
+        Some(run) => run.clone(),
+        None => latest_unfinished(Path::new("outputs"))?,
+    };
+    let run = run
+        .canonicalize()
+        .map_err(|error| Failure::wrong_request(miette::miette!("cannot open the run {}: {error}", run.display())))?;
+    let loaded = project::load_with(&run.join("manifest.toml"), &[]).map_err(Failure::wrong_request)?;
+    let Loaded { project, manifest, known } = loaded;
+    let capability = target::capability(manifest.target.cloud);
+    let begin = Begin::GoOn { run };
+    session::run(
+        &Job { project: &project, manifest: &manifest, known: &known, capability: &capability, begin },
+        globals,
+    )
+}
+
+/// Finds the newest run under `outputs` whose journal has no end. Run ids begin with their time, so they sort by it.
+fn latest_unfinished(outputs: &Path) -> Result<PathBuf, Failure> {
+    let folders = |path: &Path| std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut runs: Vec<PathBuf> = folders(outputs)
+        .flat_map(|experiment| folders(&experiment).collect::<Vec<_>>())
+        .filter(|run| !run.is_symlink() && run.join("journal.ndjson").is_file())
+        .collect();
+    runs.sort_by(|a, b| b.file_name().cmp(&a.file_name()));
+    runs.into_iter().find(|run| unfinished(run)).ok_or_else(|| {
+        Failure::wrong_request(miette::miette!(
+            help = "name the run's folder: darkroom resume outputs/<experiment>/<run id>",
+            "no unfinished run under {}",
+            outputs.display()
+        ))
+    })
+}
+
+/// Says whether a run's journal can be read and has no end yet.
+pub fn unfinished(run: &Path) -> bool {
+    let history = read(&run.join("journal.ndjson")).and_then(History::replay);
+    history.is_ok_and(|history| history.is_some_and(|history| !history.finished))
 }

@@ -4,15 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
-use darkroom_core::cell::Start;
 use darkroom_core::event::{Again, PassKey};
-use darkroom_core::schedule::PlannedPass;
+use darkroom_core::schedule::{PlannedPass, Schedule};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::Setup;
 use super::gate::Gate;
 use super::pass::{self, Bench, Pass};
-use super::{CellUnderTest, Setup};
 use crate::record::{Emitter, History, Repetition};
 
 /// Attempts of one repetition in one session, after which the last one stands, whatever it was.
@@ -42,14 +41,14 @@ pub enum Ended {
     OutOfTime,
 }
 
-/// Runs what is left of the plan.
+/// Runs what is left of the schedule.
 ///
-/// `planned` is the whole schedule in order; what `history` holds as done is passed over. `interrupt` turns true when the
-/// user asks to stop: the pass in flight is abandoned and will be done again.
+/// What `history` holds as done is passed over. `interrupt` turns true when the user asks to stop: the passes in flight
+/// are abandoned and will be done again.
 pub async fn execute(
     setup: Setup,
     history: History,
-    planned: impl Iterator<Item = PlannedPass>,
+    schedule: &Schedule,
     emitter: Emitter,
     mut interrupt: watch::Receiver<bool>,
 ) -> Result<Ended, ExecuteError> {
@@ -59,7 +58,7 @@ pub async fn execute(
     tokio::select! {
         biased;
         _ = interrupt.wait_for(|stop| *stop) => Ok(Ended::Interrupted),
-        ended = dispatcher.run(planned) => ended,
+        ended = dispatcher.run(schedule) => ended,
     }
 }
 
@@ -70,27 +69,23 @@ struct Dispatcher {
 }
 
 impl Dispatcher {
-    async fn run(&mut self, planned: impl Iterator<Item = PlannedPass>) -> Result<Ended, ExecuteError> {
-        let bench = self.bench.clone();
-        let cells = &bench.setup.cells;
+    async fn run(&mut self, schedule: &Schedule) -> Result<Ended, ExecuteError> {
+        let session: Vec<PlannedPass> = schedule.session(|p| self.history.is_done(&self.repetition(p))).collect();
         // Passes of a cell wait here until as many are due as the cell runs at once.
-        let mut waiting: Vec<Vec<PlannedPass>> = vec![Vec::new(); cells.len()];
-        let mut warmed: Vec<Vec<bool>> = cells.iter().map(|cell| vec![false; cell.deployments.len()]).collect();
-        let left: Vec<PlannedPass> = planned.filter(|planned| !self.is_done(planned)).collect();
-        for planned in &left {
-            let warmed = &mut warmed[planned.cell_index][planned.deployment as usize - 1];
-            if !std::mem::replace(warmed, true) {
-                self.warm_up(planned).await?;
+        let mut waiting: Vec<Vec<PlannedPass>> = vec![Vec::new(); self.bench.setup.cells.len()];
+        for planned in session {
+            if self.out_of_time() {
+                return Ok(Ended::OutOfTime);
             }
-        }
-        for planned in left {
-            let (index, concurrency) = (planned.cell_index, cells[planned.cell_index].cell.concurrency as usize);
-            waiting[index].push(planned);
-            if waiting[index].len() == concurrency {
-                if self.out_of_time() {
-                    return Ok(Ended::OutOfTime);
-                }
-                self.measure(std::mem::take(&mut waiting[index])).await?;
+            if planned.warm_up {
+                self.warm_up(&planned).await?;
+                continue;
+            }
+            let batch = &mut waiting[planned.cell];
+            batch.push(planned);
+            if batch.len() == self.concurrency(planned.cell) as usize {
+                let batch = std::mem::take(batch);
+                self.measure(batch).await?;
             }
         }
         for batch in waiting.into_iter().filter(|batch| !batch.is_empty()) {
@@ -99,49 +94,27 @@ impl Dispatcher {
         Ok(Ended::Whole)
     }
 
-    fn cell(&self, planned: &PlannedPass) -> &CellUnderTest {
-        &self.bench.setup.cells[planned.cell_index]
+    fn concurrency(&self, cell: usize) -> u32 {
+        self.bench.setup.cells[cell].cell.concurrency
     }
 
     fn repetition(&self, planned: &PlannedPass) -> Repetition {
-        let cell = self.cell(planned);
-        Repetition {
-            cell_id: cell.id.clone(),
-            deployment: planned.deployment,
-            image: cell.images[planned.image_index].name.clone(),
-            warm_up: false,
-            repetition: planned.repetition,
-        }
-    }
-
-    fn is_done(&self, planned: &PlannedPass) -> bool {
-        self.history.is_done(&self.repetition(planned))
+        self.bench.setup.cells[planned.cell].repetition(planned)
     }
 
     fn out_of_time(&self) -> bool {
         self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
-    /// Makes the warm-up passes of one deployment of a cell, as many at once as the cell runs. Cold cells have none.
+    /// Warms up as many environments as the cell uses at once.
     async fn warm_up(&mut self, planned: &PlannedPass) -> Result<(), ExecuteError> {
-        let cell = self.cell(planned);
-        if cell.cell.start == Start::Cold {
-            return Ok(());
-        }
-        let (concurrency, images) = (cell.cell.concurrency, cell.images.len());
-        for round in 0..self.bench.setup.warm_up {
-            let batch = (0..concurrency)
-                .map(|slot| {
-                    let number = round * concurrency + slot;
-                    let image_index = number as usize % images;
-                    let mut repetition = self.repetition(&PlannedPass { image_index, ..planned.clone() });
-                    repetition.warm_up = true;
-                    repetition.repetition = number + 1;
-                    self.pass(planned.cell_index, image_index, repetition)
-                })
-                .collect();
-            self.at_once(batch, false).await?;
-        }
+        let concurrency = self.concurrency(planned.cell);
+        let batch = (0..concurrency).map(|slot| {
+            let repetition = (planned.repetition - 1) * concurrency + slot + 1;
+            self.pass(&PlannedPass { repetition, ..*planned })
+        });
+        let batch = batch.collect();
+        self.at_once(batch, false).await?;
         Ok(())
     }
 
@@ -149,8 +122,7 @@ impl Dispatcher {
     async fn measure(&mut self, batch: Vec<PlannedPass>) -> Result<(), ExecuteError> {
         let mut due = batch;
         for attempt in 1..=MOST_ATTEMPTS {
-            let passes =
-                due.iter().map(|p| self.pass(p.cell_index, p.image_index, self.repetition(p))).collect::<Vec<_>>();
+            let passes = due.iter().map(|planned| self.pass(planned)).collect();
             let ended = self.at_once(passes, attempt < MOST_ATTEMPTS).await?;
             if ended.contains(&Some(Again::Throttled)) {
                 tokio::time::sleep(Duration::from_millis(100 << attempt)).await;
@@ -164,12 +136,13 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Makes the next attempt of a repetition, counting it.
-    fn pass(&self, cell_index: usize, image_index: usize, repetition: Repetition) -> Pass {
+    /// Makes the next attempt of a repetition.
+    fn pass(&self, planned: &PlannedPass) -> Pass {
+        let repetition = self.repetition(planned);
         let attempt = self.history.next_attempt(&repetition);
         let Repetition { cell_id, deployment, image, warm_up, repetition } = repetition;
         let key = PassKey { cell_id, deployment, image, warm_up, repetition, attempt };
-        Pass { cell_index, image_index, key, scheduled_at: super::now() }
+        Pass { cell_index: planned.cell, image_index: planned.image, key, scheduled_at: super::now() }
     }
 
     /// Runs passes at once and waits for all; returns of each, in order, whether it is to be done again.

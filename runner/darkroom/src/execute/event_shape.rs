@@ -10,17 +10,10 @@ use sha2::{Digest, Sha256};
 /// `[A-Za-z0-9_-]`, at most 80 characters.
 pub fn stem(run_id: &str, key: &PassKey, image_index: usize) -> String {
     let digest = hex::encode(Sha256::digest(format!("{run_id}/{}", key.cell_id)));
-    let image = key.image.rsplit_once('.').map_or(key.image.as_str(), |(stem, _)| stem);
     let image: String =
-        image.chars().take(32).map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' }).collect();
+        key.image.chars().take(32).map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' }).collect();
     let kind = if key.warm_up { 'w' } else { 'r' };
-    format!(
-        "{image}-i{image_index}-{}-d{}-{kind}{:04}-a{}",
-        &digest[..10],
-        key.deployment,
-        key.repetition,
-        key.attempt
-    )
+    format!("{image}-i{image_index}-{}-d{}-{kind}{:04}-a{}", &digest[..10], key.deployment, key.repetition, key.attempt)
 }
 
 /// Returns an S3 notification of one created object, as a function subscribed to it receives it.
@@ -69,11 +62,11 @@ mod tests {
 
     #[test]
     fn every_attempt_and_every_image_has_its_own_name() {
-        let name = stem("r1", &key("coffee.png", 1), 3);
+        let name = stem("r1", &key("coffee", 1), 3);
         assert!(name.starts_with("coffee-i3-") && name.ends_with("-d1-r0007-a1"), "{name}");
-        assert_ne!(name, stem("r1", &key("coffee.png", 2), 3));
-        assert_ne!(name, stem("r1", &key("coffee.jpg", 1), 4));
-        assert_ne!(name, stem("r2", &key("coffee.png", 1), 3));
+        assert_ne!(name, stem("r1", &key("coffee", 2), 3));
+        assert_ne!(name, stem("r1", &key("coffee", 1), 4));
+        assert_ne!(name, stem("r2", &key("coffee", 1), 3));
     }
 
     #[test]

@@ -54,7 +54,6 @@ pub struct Gate {
 }
 
 impl Gate {
-
     /// Checks one output against the contract, unless the same bytes from the same input have been checked in this cell.
     pub async fn check(
         &self,

@@ -43,8 +43,7 @@ pub async fn invoke(client: &Client, function: &str, payload: Vec<u8>) -> Answer
 fn answered(started_at: String, client_ms: f64, output: &InvokeOutput) -> Answer {
     let request_id = output.request_id().map(str::to_owned);
     let log = output.log_result().and_then(|log| BASE64_STANDARD.decode(log).ok()).unwrap_or_default();
-    let report =
-        request_id.as_deref().and_then(|id| report_line::parse_tail(&String::from_utf8_lossy(&log), id));
+    let report = request_id.as_deref().and_then(|id| report_line::parse_tail(&String::from_utf8_lossy(&log), id));
     let (mut status, mut error_type, mut error) = (Status::Ok, None, None);
     if output.function_error().is_some() {
         let payload = output.payload().map(Blob::as_ref).unwrap_or_default();

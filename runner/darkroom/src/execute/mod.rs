@@ -16,6 +16,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use darkroom_core::cell::{Cell, CellId};
 use darkroom_core::pipeline::Pipeline;
+use darkroom_core::schedule::PlannedPass;
+
+use crate::record::Repetition;
 
 pub use dispatcher::{Ended, ExecuteError, execute};
 
@@ -33,6 +36,8 @@ pub struct Function {
 #[derive(Clone, Debug)]
 pub struct Image {
     pub name: String,
+    /// Of its object key, without the dot.
+    pub extension: String,
     pub bytes: Bytes,
     /// What each stage is fed with `input = "reference"`, by stage index; empty when no cell asks for it.
     pub reference_inputs: Vec<Bytes>,
@@ -48,6 +53,19 @@ pub struct CellUnderTest {
     pub deployments: Vec<Vec<Function>>,
 }
 
+impl CellUnderTest {
+    /// Names what a planned pass of this cell is a repetition of.
+    pub fn repetition(&self, planned: &PlannedPass) -> Repetition {
+        Repetition {
+            cell_id: self.id.clone(),
+            deployment: planned.deployment,
+            image: self.images[planned.image].name.clone(),
+            warm_up: planned.warm_up,
+            repetition: planned.repetition,
+        }
+    }
+}
+
 /// Clients and constants of a run.
 pub struct Setup {
     pub run_id: String,
@@ -60,7 +78,6 @@ pub struct Setup {
     pub region: String,
     pub pipeline: Pipeline,
     pub cells: Vec<CellUnderTest>,
-    pub warm_up: u32,
     /// `budget.minutes`, counted from the start of this session.
     pub time_budget: Option<Duration>,
 }

@@ -74,8 +74,7 @@ pub async fn run(bench: &Bench, pass: &Pass, may_repeat: bool) -> Result<PassEnd
 
 fn names(bench: &Bench, cell: &CellUnderTest, functions: &[Function], pass: &Pass) -> Keys {
     let stem = stem(&bench.setup.run_id, &pass.key, pass.image_index);
-    let image = &cell.images[pass.image_index].name;
-    let extension = image.rsplit_once('.').map_or("png", |(_, extension)| extension).to_ascii_lowercase();
+    let extension = &cell.images[pass.image_index].extension;
     let stages = &bench.setup.pipeline.stages;
     let outputs: Vec<String> = functions
         .iter()

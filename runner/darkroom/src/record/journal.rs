@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use darkroom_core::event::{Event, JOURNAL_VERSION};
 
 /// Why a journal could not be written or read. Every case names the file.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum JournalError {
     #[error("cannot {action} the journal {}: {source}", path.display())]
     Io { action: &'static str, path: PathBuf, source: io::Error },
@@ -31,7 +31,8 @@ pub struct Journal {
 impl Journal {
     /// Creates an empty journal; fails when one is there.
     pub fn create(path: &Path) -> Result<Self, JournalError> {
-        let file = OpenOptions::new().append(true).create_new(true).open(path).map_err(|e| io_error("create", path, e))?;
+        let file =
+            OpenOptions::new().append(true).create_new(true).open(path).map_err(|e| io_error("create", path, e))?;
         Ok(Self { file, path: path.to_owned() })
     }
 
@@ -63,7 +64,7 @@ impl Journal {
 }
 
 /// Returns the facts in order. A torn last line is passed over; any other line that is not a fact is an error.
-pub fn read(path: &Path) -> Result<impl Iterator<Item = Result<Event, JournalError>>, JournalError> {
+pub fn read(path: &Path) -> Result<impl Iterator<Item = Result<Event, JournalError>> + use<>, JournalError> {
     let file = File::open(path).map_err(|e| io_error("read", path, e))?;
     let mut reader = BufReader::with_capacity(1 << 20, file);
     let path = path.to_owned();
@@ -80,8 +81,11 @@ pub fn read(path: &Path) -> Result<impl Iterator<Item = Result<Event, JournalErr
 }
 
 fn parse(line: &[u8], path: &Path, number: usize) -> Result<Event, JournalError> {
-    let event = serde_json::from_slice(line)
-        .map_err(|source| JournalError::Line { path: path.to_owned(), line: number, source })?;
+    let event = serde_json::from_slice(line).map_err(|source| JournalError::Line {
+        path: path.to_owned(),
+        line: number,
+        source,
+    })?;
     match (&event, number) {
         (Event::RunStarted(run), 1) if run.journal_version > JOURNAL_VERSION => {
             Err(JournalError::Version { path: path.to_owned(), found: run.journal_version })
@@ -100,7 +104,7 @@ fn length_of_whole_lines(file: &mut File) -> io::Result<u64> {
         let start = end.saturating_sub(BLOCK);
         file.seek(SeekFrom::Start(start))?;
         block.clear();
-        file.by_ref().take(end - start).read_to_end(&mut block)?;
+        Read::by_ref(file).take(end - start).read_to_end(&mut block)?;
         if let Some(at) = block.iter().rposition(|byte| *byte == b'\n') {
             return Ok(start + at as u64 + 1);
         }

@@ -2,11 +2,13 @@
 //!
 //! Owns the files under `outputs/`; knows nothing of clouds and draws no conclusions (that is `darkroom-tables`).
 
+mod facts;
 mod history;
-mod journal;
+pub mod journal;
 mod recorder;
-mod run_dir;
+pub mod run_dir;
 
+pub use facts::complete;
 pub use history::{History, Repetition};
 pub use journal::{Journal, JournalError, read};
 pub use recorder::{Emitter, Recorder};

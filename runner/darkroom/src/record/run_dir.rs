@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// Why a run's folder can't be used.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum RunDirError {
     #[error("cannot {action} {}: {source}", path.display())]
     Io { action: &'static str, path: PathBuf, source: io::Error },
@@ -66,7 +66,9 @@ impl RunDir {
     /// Writes a file of the run whole, or not at all.
     pub fn write(&self, name: &str, text: &str) -> Result<(), RunDirError> {
         let (part, path) = (self.path.join(format!(".{name}.part")), self.path.join(name));
-        fs::write(&part, text).and_then(|()| fs::rename(&part, &path)).map_err(|source| io_error("write", &path, source))
+        fs::write(&part, text)
+            .and_then(|()| fs::rename(&part, &path))
+            .map_err(|source| io_error("write", &path, source))
     }
 
     /// Points `outputs/<experiment>/latest` at this run.

@@ -1,0 +1,143 @@
+//! The local cloud as one value: started, asked for its address, stopped.
+
+use crate::lambda::environment::{DiscardLogs, Environments, EnvironmentsConfig};
+use crate::lambda::{self, Lambda};
+use crate::sandbox::Isolation;
+use crate::server::{Server, Services};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How a local cloud is set up. Start from [`Config::new`] and change what differs.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The loopback port; `None` takes a free one.
+    pub port: Option<u16>,
+    /// Where functions and objects live and survive a restart; `None` is a temporary folder that [`LocalCloud::stop`] removes.
+    pub data_dir: Option<PathBuf>,
+    /// Where language runtimes are installed once and kept.
+    pub cache_dir: PathBuf,
+    /// The region in every ARN.
+    pub region: String,
+    /// An executable whose `main` first calls [`crate::sandbox::run_if_asked`].
+    pub sandbox_program: PathBuf,
+    /// The waits before the second, third, ... run of an asynchronous invocation whose function failed.
+    /// AWS: 1 minute, then 2 minutes.
+    pub retry_delays: Vec<Duration>,
+    /// Concurrent executions of the account. AWS: 1000.
+    pub concurrent_executions: u32,
+}
+
+impl Config {
+    /// Returns AWS's own limits and delays in `us-east-1`, on a free port, over a temporary folder.
+    pub fn new(sandbox_program: PathBuf, cache_dir: PathBuf) -> Self {
+        Self {
+            port: None,
+            data_dir: None,
+            cache_dir,
+            region: "us-east-1".to_owned(),
+            sandbox_program,
+            retry_delays: vec![Duration::from_mins(1), Duration::from_mins(2)],
+            concurrent_executions: lambda::limits::CONCURRENT_EXECUTIONS,
+        }
+    }
+}
+
+/// Why a local cloud did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("cannot listen on 127.0.0.1:{port}: {source}; choose another port, or none for a free one")]
+    Listen { port: u16, source: std::io::Error },
+    #[error("cannot use the data folder {}: {source}", path.display())]
+    DataDir { path: PathBuf, source: std::io::Error },
+    #[error("cannot read the function store {}: {reason}; move it away to start empty", path.display())]
+    Store { path: PathBuf, reason: String },
+    #[error("cannot start the execution environments: {0}")]
+    Environments(std::io::Error),
+}
+
+/// A running local cloud. Dropping it without [`LocalCloud::stop`] closes the port but waits for nothing.
+pub struct LocalCloud {
+    server: Server,
+    lambda: Arc<Lambda>,
+    environments: Arc<Environments>,
+    endpoint_url: String,
+    /// Held for its drop: it removes the temporary data folder.
+    _temporary: Option<tempfile::TempDir>,
+}
+
+impl LocalCloud {
+    /// Binds the port, loads what the data folder holds, and answers from then on.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let (data_dir, temporary) = data_dir(config.data_dir.as_deref())?;
+        let listener = listen(config.port.unwrap_or(0))?;
+        let address = listener.local_addr().map_err(|source| StartError::Listen { port: 0, source })?;
+        let endpoint_url = format!("http://{address}");
+        let environments =
+            EnvironmentsConfig::new(config.sandbox_program.clone(), config.cache_dir.clone(), endpoint_url.clone());
+        let environments =
+            Environments::start(environments, Arc::new(DiscardLogs)).await.map_err(StartError::Environments)?;
+        let environments = Arc::new(environments);
+        let lambda = Lambda::open(lambda::Settings {
+            folder: data_dir.join("lambda"),
+            region: config.region,
+            endpoint_url: endpoint_url.clone(),
+            retry_delays: config.retry_delays,
+            concurrent_executions: config.concurrent_executions,
+            environments: Arc::clone(&environments),
+            metrics: Arc::new(lambda::DiscardMetrics),
+            objects: Arc::new(lambda::NoObjects),
+        })?;
+        let lambda = Arc::new(lambda);
+        let server = Server::start(listener, Services { lambda: Arc::clone(&lambda) });
+        Ok(Self { server, lambda, environments, endpoint_url, _temporary: temporary })
+    }
+
+    /// The base URL of every service, for example `http://127.0.0.1:4566`.
+    pub fn endpoint_url(&self) -> &str {
+        &self.endpoint_url
+    }
+
+    /// What limits handlers on this host, and how well.
+    pub fn isolation(&self) -> &Isolation {
+        self.environments.isolation()
+    }
+
+    /// Stops accepting, ends every environment, lets open requests finish for a moment, and removes a temporary folder.
+    pub async fn stop(self) {
+        self.server.stop_accepting();
+        self.environments.stop().await;
+        self.server.finish().await;
+        if let Err(error) = self.lambda.close().await {
+            tracing::warn!("the function store was not written: {error}");
+        }
+    }
+}
+
+/// Returns the folder to use, made if need be, and the guard that removes it when it is temporary.
+fn data_dir(wanted: Option<&Path>) -> Result<(PathBuf, Option<tempfile::TempDir>), StartError> {
+    match wanted {
+        Some(path) => {
+            let failed = |source| StartError::DataDir { path: path.to_owned(), source };
+            std::fs::create_dir_all(path).map_err(failed)?;
+            Ok((path.canonicalize().map_err(failed)?, None))
+        }
+        None => {
+            let made = tempfile::Builder::new().prefix("darkroom-cloud-").tempdir();
+            let made = made.map_err(|source| StartError::DataDir { path: std::env::temp_dir(), source })?;
+            Ok((made.path().to_owned(), Some(made)))
+        }
+    }
+}
+
+/// Binds 127.0.0.1, never another interface, with room for a burst of connections.
+fn listen(port: u16) -> Result<tokio::net::TcpListener, StartError> {
+    let bind = || {
+        let socket = tokio::net::TcpSocket::new_v4()?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+        socket.listen(4096)
+    };
+    bind().map_err(|source| StartError::Listen { port, source })
+}

@@ -1,0 +1,138 @@
+//! Conditional requests: whether a read or a copy may go on. Pure. Order of precedence as in RFC 9110, 13.2.2.
+
+use s3s::dto::{ETag, ETagCondition, Timestamp};
+
+use super::object::Object;
+use super::store::WriteCondition;
+
+/// The four conditional headers of a read.
+#[derive(Debug, Default)]
+pub struct ReadConditions<'a> {
+    pub if_match: Option<&'a ETagCondition>,
+    pub if_none_match: Option<&'a ETagCondition>,
+    pub if_modified_since: Option<&'a Timestamp>,
+    pub if_unmodified_since: Option<&'a Timestamp>,
+}
+
+/// What the conditions come to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Go,
+    /// 304: the client has this one already.
+    NotModified,
+    /// 412: the named header does not hold.
+    Failed(&'static str),
+}
+
+impl ReadConditions<'_> {
+    pub fn judge(&self, object: &Object) -> Verdict {
+        match (self.if_match, self.if_unmodified_since) {
+            (Some(condition), _) if !matches(condition, object) => {
+                return Verdict::Failed("If-Match");
+            }
+            (None, Some(since)) if modified_after(object, since) => {
+                return Verdict::Failed("If-Unmodified-Since");
+            }
+            _ => {}
+        }
+        match (self.if_none_match, self.if_modified_since) {
+            (Some(condition), _) if matches(condition, object) => Verdict::NotModified,
+            (None, Some(since)) if !modified_after(object, since) => Verdict::NotModified,
+            _ => Verdict::Go,
+        }
+    }
+}
+
+/// Returns the condition of a write, or `None` for a header that S3 does not implement (`If-None-Match: "etag"`).
+pub fn write_condition(
+    if_match: Option<ETagCondition>,
+    if_none_match: Option<ETagCondition>,
+) -> Option<WriteCondition> {
+    match (if_match, if_none_match) {
+        (None, None) => Some(WriteCondition::Always),
+        (None, Some(ETagCondition::Any)) => Some(WriteCondition::Absent),
+        (Some(ETagCondition::Any), None) => Some(WriteCondition::Present),
+        (Some(ETagCondition::ETag(etag)), None) => Some(WriteCondition::Matches(etag.into_value())),
+        (_, Some(_)) => None,
+    }
+}
+
+fn matches(condition: &ETagCondition, object: &Object) -> bool {
+    match condition {
+        ETagCondition::Any => true,
+        ETagCondition::ETag(ETag::Strong(etag) | ETag::Weak(etag)) => *etag == object.etag,
+    }
+}
+
+/// HTTP dates have whole seconds, and so has an object's age as far as they are concerned.
+fn modified_after(object: &Object, since: &Timestamp) -> bool {
+    super::object::timestamp(object.modified_ms) > *since
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::*;
+
+    fn object() -> Object {
+        Object {
+            key: "k".into(),
+            blob: String::new(),
+            size: 0,
+            etag: "abc".into(),
+            modified_ms: 1_000_900,
+            attributes: super::super::object::Attributes::default(),
+            checksums: super::super::object::Checksums::default(),
+            part_sizes: Vec::new(),
+            tags: std::collections::BTreeMap::new(),
+        }
+    }
+
+    fn at(seconds: u64) -> Timestamp {
+        (UNIX_EPOCH + Duration::from_secs(seconds)).into()
+    }
+
+    fn etag(value: &str) -> ETagCondition {
+        ETagCondition::ETag(ETag::Strong(value.to_owned()))
+    }
+
+    #[test]
+    fn no_condition_always_goes() {
+        assert_eq!(ReadConditions::default().judge(&object()), Verdict::Go);
+    }
+
+    #[test]
+    fn a_matching_etag_outranks_a_date_that_fails() {
+        let (matching, early) = (etag("abc"), at(999));
+        let both =
+            ReadConditions { if_match: Some(&matching), if_unmodified_since: Some(&early), ..Default::default() };
+        assert_eq!(both.judge(&object()), Verdict::Go);
+        let date = ReadConditions { if_unmodified_since: Some(&early), ..Default::default() };
+        assert_eq!(date.judge(&object()), Verdict::Failed("If-Unmodified-Since"));
+    }
+
+    #[test]
+    fn dates_compare_in_whole_seconds() {
+        let same = at(1000);
+        let since = ReadConditions { if_modified_since: Some(&same), ..Default::default() };
+        assert_eq!(since.judge(&object()), Verdict::NotModified);
+        let earlier = at(999);
+        let since = ReadConditions { if_modified_since: Some(&earlier), ..Default::default() };
+        assert_eq!(since.judge(&object()), Verdict::Go);
+    }
+
+    #[test]
+    fn a_different_etag_outranks_an_unmodified_date() {
+        let (other, late) = (etag("other"), at(5000));
+        let both = ReadConditions { if_none_match: Some(&other), if_modified_since: Some(&late), ..Default::default() };
+        assert_eq!(both.judge(&object()), Verdict::Go);
+    }
+
+    #[test]
+    fn a_write_knows_only_the_star_of_if_none_match() {
+        assert_eq!(write_condition(None, Some(ETagCondition::Any)), Some(WriteCondition::Absent));
+        assert_eq!(write_condition(None, Some(etag("abc"))), None);
+        assert_eq!(write_condition(Some(etag("abc")), None), Some(WriteCondition::Matches("abc".into())));
+    }
+}

@@ -1,0 +1,23 @@
+//! S3 event notifications: what a bucket is configured to tell whom, and the events it tells.
+//!
+//! Knows functions only as ARNs behind two small traits, which the Lambda side implements.
+
+mod configuration;
+mod event;
+
+use bytes::Bytes;
+
+pub use configuration::{Configuration, Invalid, Rule};
+pub use event::{Change, Sequencer, payload};
+
+/// What S3 asks about a function before it accepts it as a destination.
+pub trait FunctionDirectory: Send + Sync {
+    /// Returns whether the function of this ARN exists and its policy lets `s3.amazonaws.com` invoke it for the bucket.
+    fn allows_s3(&self, function_arn: &str, bucket_arn: &str) -> bool;
+}
+
+/// Where events go.
+pub trait EventTarget: Send + Sync {
+    /// Queues an asynchronous invocation (`InvocationType=Event`). Returns at once; the queue retries.
+    fn invoke_async(&self, function_arn: &str, payload: Bytes);
+}

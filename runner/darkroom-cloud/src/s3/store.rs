@@ -1,0 +1,366 @@
+//! Buckets and objects on disk: an index in memory over immutable blobs and one JSON sidecar an object.
+//!
+//! ```text
+//! <root>/buckets/<bucket>/bucket.json              when it was made, its settings
+//!                        /objects/<sha256>.json    an `Object`; the name is the hash of its key
+//!                        /blobs/<uuid>             the content, written once
+//!                        /uploads/<uuid>           parts of multipart uploads (not kept over a restart)
+//! ```
+//! No path is ever made from a key, so no key can leave its bucket, clash with another one or be too long for a file
+//! system. An object exists when its sidecar does; the sidecar appears by rename, so a reader or a crash sees the old
+//! object or the new one, never a part of one. Knows nothing of HTTP. Calls block on the disk.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::blob::Blob;
+use super::object::{Object, now_ms};
+
+/// What can go wrong with a stored thing.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("the bucket does not exist")]
+    NoSuchBucket,
+    #[error("the bucket already exists")]
+    BucketExists,
+    #[error("the bucket is not empty")]
+    BucketNotEmpty,
+    #[error("the key does not exist")]
+    NoSuchKey,
+    #[error("the condition `{0}` does not hold")]
+    Precondition(&'static str),
+    #[error("{action} {}: {source}", path.display())]
+    Io { action: &'static str, path: PathBuf, source: io::Error },
+    #[error("{}: not a sidecar that this version can read: {source}; move it away to open the rest", path.display())]
+    Corrupt { path: PathBuf, source: serde_json::Error },
+}
+
+impl StoreError {
+    pub fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { action, path, source }
+    }
+}
+
+/// What must hold of the object that a write or a delete replaces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WriteCondition {
+    Always,
+    /// `If-None-Match: *`
+    Absent,
+    /// `If-Match: *`
+    Present,
+    /// `If-Match: "<etag>"`
+    Matches(String),
+}
+
+impl WriteCondition {
+    /// Checks the condition against what is stored now.
+    pub fn check(&self, current: Option<&Object>) -> Result<(), StoreError> {
+        match (self, current) {
+            (Self::Always, _) | (Self::Absent, None) | (Self::Present, Some(_)) => Ok(()),
+            (Self::Absent, Some(_)) => Err(StoreError::Precondition("If-None-Match")),
+            (Self::Present | Self::Matches(_), None) => Err(StoreError::NoSuchKey),
+            (Self::Matches(etag), Some(object)) if *etag == object.etag => Ok(()),
+            (Self::Matches(_), Some(_)) => Err(StoreError::Precondition("If-Match")),
+        }
+    }
+}
+
+/// All buckets.
+#[derive(Debug)]
+pub struct Store {
+    root: PathBuf,
+    buckets: RwLock<BTreeMap<String, Arc<Bucket>>>,
+}
+
+/// One bucket: its settings, and the index of its objects in key order.
+#[derive(Debug)]
+pub struct Bucket {
+    pub name: String,
+    pub created_ms: i64,
+    directory: PathBuf,
+    objects: RwLock<BTreeMap<String, Arc<Object>>>,
+    settings: RwLock<Settings>,
+    /// Held while sidecar and index change together; its value says that the bucket was deleted.
+    commit: Mutex<bool>,
+}
+
+/// What a bucket is configured with. Kept in `bucket.json`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    pub region: String,
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+    #[serde(default)]
+    pub notifications: super::notification::Configuration,
+}
+
+#[derive(Serialize, Deserialize)]
+struct BucketFile {
+    created_ms: i64,
+    settings: Settings,
+}
+
+impl Store {
+    /// Opens the store under `root`, making it if need be, and reads every sidecar.
+    ///
+    /// Blobs that no sidecar names (a write that was cut short) and unfinished multipart uploads are removed.
+    pub fn open(root: &Path) -> Result<Self, StoreError> {
+        let root = root.join("buckets");
+        fs::create_dir_all(&root).map_err(StoreError::io("create", &root))?;
+        let mut buckets = BTreeMap::new();
+        for entry in read_dir(&root)? {
+            // A bucket whose `bucket.json` never appeared was not yet made.
+            if let (true, Ok(name)) = (entry.path().join("bucket.json").exists(), entry.file_name().into_string()) {
+                buckets.insert(name.clone(), Arc::new(Bucket::open(name, entry.path())?));
+            }
+        }
+        Ok(Self { root, buckets: RwLock::new(buckets) })
+    }
+
+    pub fn bucket(&self, name: &str) -> Result<Arc<Bucket>, StoreError> {
+        self.buckets.read().get(name).cloned().ok_or(StoreError::NoSuchBucket)
+    }
+
+    /// Returns every bucket, by name.
+    pub fn buckets(&self) -> Vec<Arc<Bucket>> {
+        self.buckets.read().values().cloned().collect()
+    }
+
+    /// Makes an empty bucket. The name must already be a valid bucket name: it becomes a folder.
+    pub fn create_bucket(&self, name: &str, settings: Settings) -> Result<(), StoreError> {
+        let mut buckets = self.buckets.write();
+        if buckets.contains_key(name) {
+            return Err(StoreError::BucketExists);
+        }
+        let bucket = Bucket::create(name.to_owned(), self.root.join(name), settings)?;
+        buckets.insert(name.to_owned(), Arc::new(bucket));
+        Ok(())
+    }
+
+    /// Deletes an empty bucket.
+    pub fn delete_bucket(&self, name: &str) -> Result<(), StoreError> {
+        let mut buckets = self.buckets.write();
+        let bucket = buckets.get(name).ok_or(StoreError::NoSuchBucket)?;
+        let mut deleted = bucket.commit.lock();
+        if !bucket.objects.read().is_empty() {
+            return Err(StoreError::BucketNotEmpty);
+        }
+        let gone = self.root.join(format!("deleted-{}", uuid::Uuid::new_v4().simple()));
+        fs::rename(&bucket.directory, &gone).map_err(StoreError::io("rename", &bucket.directory))?;
+        *deleted = true;
+        drop(deleted);
+        buckets.remove(name);
+        drop(buckets);
+        fs::remove_dir_all(&gone).map_err(StoreError::io("remove", &gone))
+    }
+}
+
+impl Bucket {
+    fn create(name: String, directory: PathBuf, settings: Settings) -> Result<Self, StoreError> {
+        let bucket = Self {
+            name,
+            created_ms: now_ms(),
+            directory,
+            objects: RwLock::default(),
+            settings: RwLock::new(settings),
+            commit: Mutex::new(false),
+        };
+        for folder in [bucket.sidecars(), bucket.blobs(), bucket.uploads()] {
+            fs::create_dir_all(&folder).map_err(StoreError::io("create", &folder))?;
+        }
+        bucket.save_settings()?;
+        Ok(bucket)
+    }
+
+    fn open(name: String, directory: PathBuf) -> Result<Self, StoreError> {
+        let file: BucketFile = read_json(&directory.join("bucket.json"))?;
+        let bucket = Self {
+            name,
+            created_ms: file.created_ms,
+            directory,
+            objects: RwLock::default(),
+            settings: RwLock::new(file.settings),
+            commit: Mutex::new(false),
+        };
+        let uploads = bucket.uploads();
+        fs::remove_dir_all(&uploads).or_else(ignore_absent).map_err(StoreError::io("clear", &uploads))?;
+        for folder in [bucket.sidecars(), bucket.blobs(), uploads] {
+            fs::create_dir_all(&folder).map_err(StoreError::io("create", &folder))?;
+        }
+        let objects = bucket.read_sidecars()?;
+        bucket.remove_orphans(&objects)?;
+        *bucket.objects.write() = objects;
+        Ok(bucket)
+    }
+
+    fn read_sidecars(&self) -> Result<BTreeMap<String, Arc<Object>>, StoreError> {
+        let mut objects = BTreeMap::new();
+        for entry in read_dir(&self.sidecars())? {
+            let path = entry.path();
+            if path.extension().is_some_and(|extension| extension == "json") {
+                let object: Object = read_json(&path)?;
+                objects.insert(object.key.clone(), Arc::new(object));
+            } else {
+                fs::remove_file(&path).map_err(StoreError::io("remove", &path))?;
+            }
+        }
+        Ok(objects)
+    }
+
+    fn remove_orphans(&self, objects: &BTreeMap<String, Arc<Object>>) -> Result<(), StoreError> {
+        let named: HashSet<&str> = objects.values().map(|object| object.blob.as_str()).collect();
+        for entry in read_dir(&self.blobs())? {
+            if !entry.file_name().to_str().is_some_and(|name| named.contains(name)) {
+                fs::remove_file(entry.path()).map_err(StoreError::io("remove", &entry.path()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the folder of contents; a [`Blob`] is written here before it is committed.
+    pub fn blobs(&self) -> PathBuf {
+        self.directory.join("blobs")
+    }
+
+    /// Returns the folder of multipart uploads.
+    pub fn uploads(&self) -> PathBuf {
+        self.directory.join("uploads")
+    }
+
+    fn sidecars(&self) -> PathBuf {
+        self.directory.join("objects")
+    }
+
+    fn sidecar(&self, key: &str) -> PathBuf {
+        self.sidecars().join(format!("{}.json", hex::encode(Sha256::digest(key))))
+    }
+
+    pub fn object(&self, key: &str) -> Result<Arc<Object>, StoreError> {
+        self.objects.read().get(key).cloned().ok_or(StoreError::NoSuchKey)
+    }
+
+    /// Gives the index to a reader, for a listing.
+    pub fn with_objects<T>(&self, read: impl FnOnce(&BTreeMap<String, Arc<Object>>) -> T) -> T {
+        read(&self.objects.read())
+    }
+
+    /// Makes `object` the one under its key, if `condition` holds of the present one. The blob must be in [`Bucket::blobs`].
+    pub fn commit(&self, object: Object, blob: Blob, condition: &WriteCondition) -> Result<Arc<Object>, StoreError> {
+        let object = Arc::new(object);
+        let sidecar = self.sidecar(&object.key);
+        let temporary = self.sidecars().join(format!("{}.new", object.blob));
+        write_json(&temporary, &*object)?;
+        let replaced = {
+            let deleted = self.commit.lock();
+            let checked = if *deleted {
+                Err(StoreError::NoSuchBucket)
+            } else {
+                condition.check(self.objects.read().get(&object.key).map(|object| &**object))
+            };
+            let renamed =
+                checked.and_then(|()| fs::rename(&temporary, &sidecar).map_err(StoreError::io("rename", &temporary)));
+            if let Err(error) = renamed {
+                drop(deleted);
+                // The bucket may be gone, and the file with it.
+                let _ = fs::remove_file(&temporary);
+                return Err(error);
+            }
+            blob.keep();
+            self.objects.write().insert(object.key.clone(), Arc::clone(&object))
+        };
+        if let Some(replaced) = replaced {
+            self.remove_blob(&replaced.blob)?;
+        }
+        Ok(object)
+    }
+
+    /// Replaces what is known of an object whose content stays (its tags, for instance).
+    pub fn amend(&self, key: &str, change: impl FnOnce(&mut Object)) -> Result<Arc<Object>, StoreError> {
+        let _deleted = self.commit.lock();
+        let mut object = Object::clone(&*self.object(key)?);
+        change(&mut object);
+        let temporary = self.sidecars().join(format!("{}.new", object.blob));
+        let sidecar = self.sidecar(key);
+        write_json(&temporary, &object)?;
+        fs::rename(&temporary, &sidecar).map_err(StoreError::io("rename", &temporary))?;
+        let object = Arc::new(object);
+        self.objects.write().insert(key.to_owned(), Arc::clone(&object));
+        Ok(object)
+    }
+
+    /// Removes the object under `key`, and returns it if there was one.
+    pub fn remove(&self, key: &str, condition: &WriteCondition) -> Result<Option<Arc<Object>>, StoreError> {
+        let removed = {
+            let deleted = self.commit.lock();
+            if *deleted {
+                return Err(StoreError::NoSuchBucket);
+            }
+            condition.check(self.objects.read().get(key).map(|object| &**object))?;
+            let sidecar = self.sidecar(key);
+            fs::remove_file(&sidecar).or_else(ignore_absent).map_err(StoreError::io("remove", &sidecar))?;
+            self.objects.write().remove(key)
+        };
+        if let Some(object) = &removed {
+            self.remove_blob(&object.blob)?;
+        }
+        Ok(removed)
+    }
+
+    fn remove_blob(&self, name: &str) -> Result<(), StoreError> {
+        let path = self.blobs().join(name);
+        fs::remove_file(&path).or_else(ignore_absent).map_err(StoreError::io("remove", &path))
+    }
+
+    pub fn settings(&self) -> Settings {
+        self.settings.read().clone()
+    }
+
+    /// Gives the settings to a reader without copying them.
+    pub fn with_settings<T>(&self, read: impl FnOnce(&Settings) -> T) -> T {
+        read(&self.settings.read())
+    }
+
+    /// Changes the settings and stores them.
+    pub fn configure(&self, change: impl FnOnce(&mut Settings)) -> Result<(), StoreError> {
+        let deleted = self.commit.lock();
+        if *deleted {
+            return Err(StoreError::NoSuchBucket);
+        }
+        change(&mut self.settings.write());
+        self.save_settings()
+    }
+
+    fn save_settings(&self) -> Result<(), StoreError> {
+        let path = self.directory.join("bucket.json");
+        let temporary = self.directory.join("bucket.json.new");
+        write_json(&temporary, &BucketFile { created_ms: self.created_ms, settings: self.settings() })?;
+        fs::rename(&temporary, &path).map_err(StoreError::io("rename", &temporary))
+    }
+}
+
+fn read_dir(path: &Path) -> Result<Vec<fs::DirEntry>, StoreError> {
+    fs::read_dir(path).and_then(Iterator::collect).map_err(StoreError::io("read", path))
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, StoreError> {
+    let text = fs::read(path).map_err(StoreError::io("read", path))?;
+    serde_json::from_slice(&text).map_err(|source| StoreError::Corrupt { path: path.to_owned(), source })
+}
+
+fn write_json(path: &Path, value: &impl Serialize) -> Result<(), StoreError> {
+    let text = serde_json::to_vec(value).expect("plain data with text keys is always JSON");
+    fs::write(path, text).map_err(StoreError::io("write", path))
+}
+
+fn ignore_absent(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
+}

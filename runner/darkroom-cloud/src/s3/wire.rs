@@ -1,0 +1,244 @@
+//! What S3 does around every operation: who is let in, which bucket a host names, request ids, error documents.
+//!
+//! Signatures are checked, against the secrets that the cloud was started with. An unsigned request is refused, as on a
+//! bucket that is not public.
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::BodyExt as _;
+use s3s::access::{S3Access, S3AccessContext};
+use s3s::auth::{S3Auth, SecretKey};
+use s3s::host::{S3Host, VirtualHost};
+use s3s::service::{S3Service, S3ServiceBuilder};
+use s3s::{Body, S3Result, s3_error};
+
+use super::operations::Operations;
+use super::url::parse_pairs;
+use super::{ACCOUNT_ID, operations};
+
+/// Carries further fields of an error document from an operation to [`Wire`]; never leaves the process.
+pub const ERROR_FIELDS: HeaderName = HeaderName::from_static("x-darkroom-error-fields");
+
+/// The two ids that S3 gives every request.
+#[derive(Debug, Clone, Default)]
+pub struct RequestIds {
+    pub request_id: String,
+    pub host_id: String,
+}
+
+impl RequestIds {
+    fn new() -> Self {
+        let (a, b) = (uuid::Uuid::new_v4().simple().to_string(), uuid::Uuid::new_v4().simple().to_string());
+        Self { request_id: a[..16].to_ascii_uppercase(), host_id: format!("{}{b}", &a[16..]) }
+    }
+}
+
+/// The service as it is on the wire. Cheap to clone.
+#[derive(Clone)]
+pub struct Wire {
+    service: S3Service,
+    region: HeaderValue,
+}
+
+impl Wire {
+    pub fn new(operations: Operations, credentials: Vec<(String, String)>, region: String) -> Self {
+        let mut builder = S3ServiceBuilder::new(operations);
+        builder.set_auth(Credentials(credentials));
+        builder.set_access(OwnerOnly);
+        builder.set_host(LoopbackHost);
+        let region = HeaderValue::try_from(region).unwrap_or(HeaderValue::from_static("us-east-1"));
+        Self { service: builder.build(), region }
+    }
+
+    /// Answers one request; what goes wrong inside is an error document.
+    pub async fn call(&self, mut request: Request<Body>) -> Response<Body> {
+        let ids = RequestIds::new();
+        let head = request.method() == Method::HEAD;
+        let bucket_head = head && request.uri().path().trim_matches('/').split('/').count() == 1;
+        let resource = request.uri().path().to_owned();
+        request.extensions_mut().insert(ids.clone());
+        let response = match self.service.call(request).await {
+            Ok(response) => response,
+            Err(error) => failed(&format!("{error:?}")),
+        };
+        let mut response = document(response, head, &resource, &ids).await;
+        let headers = response.headers_mut();
+        for (name, value) in [("x-amz-request-id", &ids.request_id), ("x-amz-id-2", &ids.host_id)] {
+            if let Ok(value) = HeaderValue::from_str(value) {
+                headers.insert(HeaderName::from_static(name), value);
+            }
+        }
+        headers.insert(http::header::SERVER, HeaderValue::from_static("AmazonS3"));
+        if bucket_head {
+            headers.entry("x-amz-bucket-region").or_insert_with(|| self.region.clone());
+        }
+        response
+    }
+}
+
+fn failed(reason: &str) -> Response<Body> {
+    let error = s3_error!(InternalError, "We encountered an internal error: {reason}");
+    error.to_http_response().unwrap_or_else(|_| {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        response
+    })
+}
+
+/// Completes an error document: a message for codes that came without one, the fields of the operation, and the ids.
+async fn document(response: Response<Body>, head: bool, resource: &str, ids: &RequestIds) -> Response<Body> {
+    let (mut parts, body) = response.into_parts();
+    let fields = parts.headers.remove(ERROR_FIELDS);
+    if parts.status == StatusCode::NOT_MODIFIED {
+        parts.headers.remove(CONTENT_TYPE);
+        parts.headers.remove(CONTENT_LENGTH);
+        return Response::from_parts(parts, Body::empty());
+    }
+    if !parts.status.is_client_error() && !parts.status.is_server_error() {
+        return Response::from_parts(parts, body);
+    }
+    let Ok(text) = body.collect().await.map(http_body_util::Collected::to_bytes) else {
+        return Response::from_parts(parts, Body::empty());
+    };
+    parts.headers.remove(CONTENT_LENGTH);
+    if head {
+        return Response::from_parts(parts, Body::empty());
+    }
+    let fields = fields.as_ref().and_then(|fields| fields.to_str().ok()).unwrap_or_default();
+    let text = complete(&String::from_utf8_lossy(&text), &parse_pairs(fields), resource, ids);
+    parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    Response::from_parts(parts, Body::from(Bytes::from(text)))
+}
+
+fn complete(document: &str, fields: &[(String, String)], resource: &str, ids: &RequestIds) -> String {
+    let code =
+        document.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>")).map_or("", |(code, _)| code);
+    let mut more = String::new();
+    if !document.contains("<Message>") {
+        element(&mut more, "Message", default_message(code));
+    }
+    for (name, value) in fields {
+        element(&mut more, name, value);
+    }
+    if fields.is_empty() {
+        element(&mut more, "Resource", resource);
+    }
+    element(&mut more, "RequestId", &ids.request_id);
+    element(&mut more, "HostId", &ids.host_id);
+    match document.rsplit_once("</Error>") {
+        Some((start, end)) => format!("{start}{more}</Error>{end}"),
+        None => document.to_owned(),
+    }
+}
+
+fn element(into: &mut String, name: &str, value: &str) {
+    let value = quick_xml::escape::escape(value);
+    into.push_str(&format!("<{name}>{value}</{name}>"));
+}
+
+/// The message that S3 gives with a code where `s3s` gives none.
+fn default_message(code: &str) -> &'static str {
+    match code {
+        "AccessDenied" => "Access Denied",
+        "SignatureDoesNotMatch" => {
+            "The request signature we calculated does not match the signature you provided. Check your key and signing method."
+        }
+        "InvalidBucketName" => "The specified bucket is not valid.",
+        "KeyTooLongError" => "Your key is too long",
+        "InvalidURI" => "Couldn't parse the specified URI.",
+        "MalformedXML" => "The XML you provided was not well-formed or did not validate against our published schema",
+        "MethodNotAllowed" => "The specified method is not allowed against this resource.",
+        "NotImplemented" => "A header you provided implies functionality that is not implemented",
+        "MissingContentLength" => "You must provide the Content-Length HTTP header.",
+        "IncompleteBody" => "You did not provide the number of bytes specified by the Content-Length HTTP header.",
+        "MaxMessageLengthExceeded" => "Your request was too big.",
+        "InternalError" => "We encountered an internal error. Please try again.",
+        "InvalidArgument" => "Invalid Argument",
+        _ => "The request is not valid.",
+    }
+}
+
+/// Access keys and their secrets.
+struct Credentials(Vec<(String, String)>);
+
+#[async_trait::async_trait]
+impl S3Auth for Credentials {
+    async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
+        let known = self.0.iter().find(|(key, _)| key == access_key);
+        known.map(|(_, secret)| SecretKey::from(secret.as_str())).ok_or_else(|| {
+            operations::with_fields(
+                s3_error!(InvalidAccessKeyId, "The AWS Access Key Id you provided does not exist in our records."),
+                &[("AWSAccessKeyId", access_key)],
+            )
+        })
+    }
+}
+
+/// Lets in whoever signed, to what this account owns.
+struct OwnerOnly;
+
+#[async_trait::async_trait]
+impl S3Access for OwnerOnly {
+    async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
+        let expected = context.headers().get("x-amz-expected-bucket-owner");
+        if context.credentials().is_none() || expected.is_some_and(|owner| owner.as_bytes() != ACCOUNT_ID.as_bytes()) {
+            return Err(s3_error!(AccessDenied, "Access Denied"));
+        }
+        Ok(())
+    }
+}
+
+/// Finds the bucket in `bucket.localhost:port` and `bucket.s3[.region].localhost:port`; `localhost` alone names none.
+struct LoopbackHost;
+
+impl S3Host for LoopbackHost {
+    fn parse_host_header<'a>(&'a self, host: &'a str) -> S3Result<VirtualHost<'a>> {
+        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+        Ok(match bucket_of(name) {
+            Some(bucket) => VirtualHost::new(host).with_bucket(bucket),
+            None => VirtualHost::new(host),
+        })
+    }
+}
+
+fn bucket_of(host: &str) -> Option<&str> {
+    let name = ["localhost", "127.0.0.1"]
+        .iter()
+        .find_map(|base| host.strip_suffix(base))
+        .and_then(|name| name.strip_suffix('.'))?;
+    let name = match name.rsplit_once(".s3.") {
+        Some((bucket, _region)) => bucket,
+        None => name.strip_suffix(".s3").unwrap_or(name),
+    };
+    let service_alone = name == "s3" || (name.starts_with("s3.") && !name[3..].contains('.'));
+    (!service_alone && !name.is_empty()).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loopback_host_names_its_bucket() {
+        assert_eq!(bucket_of("localhost"), None);
+        assert_eq!(bucket_of("s3.localhost"), None);
+        assert_eq!(bucket_of("s3.eu-west-1.localhost"), None);
+        assert_eq!(bucket_of("photos.localhost"), Some("photos"));
+        assert_eq!(bucket_of("my.photos.s3.localhost"), Some("my.photos"));
+        assert_eq!(bucket_of("photos.s3.eu-west-1.localhost"), Some("photos"));
+        assert_eq!(bucket_of("photos.127.0.0.1"), Some("photos"));
+    }
+
+    #[test]
+    fn an_error_document_gets_message_fields_and_ids() {
+        let ids = RequestIds { request_id: "R".into(), host_id: "H".into() };
+        let fields = [("Key".to_owned(), "a<b".to_owned())];
+        let text = complete("<Error><Code>AccessDenied</Code></Error>", &fields, "/b/k", &ids);
+        assert_eq!(
+            text,
+            "<Error><Code>AccessDenied</Code><Message>Access Denied</Message><Key>a&lt;b</Key><RequestId>R</RequestId>\
+             <HostId>H</HostId></Error>"
+        );
+    }
+}

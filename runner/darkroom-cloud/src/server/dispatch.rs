@@ -1,0 +1,146 @@
+//! From a request to the service it is for.
+//!
+//! A signed request says it in its credential scope (`Credential=KEY/DATE/REGION/SERVICE/aws4_request`, in the
+//! `Authorization` header or, presigned, in the query). An unsigned one is told by its headers and path.
+
+use super::gate;
+use super::wire::{self, Body, header};
+use crate::lambda::Lambda;
+use http::request::Parts;
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
+use std::sync::Arc;
+
+/// Everything that answers on the port.
+pub(crate) struct Services {
+    pub lambda: Arc<Lambda>,
+}
+
+/// A service, as its credential scope names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Service {
+    Lambda,
+    S3,
+    Logs,
+    Metrics,
+    Sts,
+    Unknown,
+}
+
+impl Services {
+    /// Answers one request. Whatever comes in, an AWS-shaped answer goes out.
+    pub async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        let (parts, body) = request.into_parts();
+        if !gate::is_loopback(header(&parts.headers, "host"), &parts.uri) {
+            return refused_host();
+        }
+        if crate::lambda::is_location(parts.uri.path()) {
+            return self.lambda.answer_location(&parts).await;
+        }
+        match service(&parts) {
+            Service::Lambda if scope(&parts).is_none() => crate::lambda::missing_authentication(),
+            Service::Lambda => self.lambda.answer(parts, body).await,
+            Service::S3 | Service::Logs | Service::Metrics | Service::Sts | Service::Unknown => unknown(),
+        }
+    }
+}
+
+fn service(parts: &Parts) -> Service {
+    match scope(parts) {
+        Some(name) => named(name),
+        None => unsigned(parts),
+    }
+}
+
+/// Returns the service in the credential scope.
+fn scope(parts: &Parts) -> Option<&str> {
+    let from_header = header(&parts.headers, "authorization")
+        .and_then(|value| value.split_once("Credential="))
+        .and_then(|(_, credential)| credential.split(['/', ',']).nth(3));
+    from_header.or_else(|| {
+        let credential = parts.uri.query()?.split('&').find_map(|pair| pair.strip_prefix("X-Amz-Credential="))?;
+        // In a query the slashes may or may not be escaped.
+        if credential.contains('/') { credential.split('/').nth(3) } else { credential.split("%2F").nth(3) }
+    })
+}
+
+fn named(name: &str) -> Service {
+    match name {
+        "lambda" => Service::Lambda,
+        "s3" | "s3express" => Service::S3,
+        "logs" => Service::Logs,
+        "monitoring" => Service::Metrics,
+        "sts" => Service::Sts,
+        _ => Service::Unknown,
+    }
+}
+
+fn unsigned(parts: &Parts) -> Service {
+    let target = header(&parts.headers, "x-amz-target").unwrap_or_default();
+    let path = parts.uri.path();
+    if target.starts_with("Logs_") {
+        Service::Logs
+    } else if target.starts_with("GraniteServiceVersion") || path.starts_with("/service/GraniteServiceVersion") {
+        Service::Metrics
+    } else if crate::lambda::is_lambda_path(path) {
+        Service::Lambda
+    } else {
+        Service::S3
+    }
+}
+
+fn refused_host() -> Response<Body> {
+    let message = r#"{"__type":"AccessDeniedException","message":"The Host header does not name this machine. Use 127.0.0.1 or localhost."}"#;
+    let mut response = wire::json(StatusCode::FORBIDDEN, message);
+    response.headers_mut().insert("x-amzn-errortype", http::HeaderValue::from_static("AccessDeniedException"));
+    response
+}
+
+fn unknown() -> Response<Body> {
+    let message = r#"{"__type":"UnknownOperationException","message":"The local cloud has no such service."}"#;
+    let mut response = wire::json(StatusCode::NOT_FOUND, message);
+    response.headers_mut().insert("x-amzn-errortype", http::HeaderValue::from_static("UnknownOperationException"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn service_of(request: http::request::Builder) -> Service {
+        service(&request.body(()).unwrap().into_parts().0)
+    }
+
+    #[test]
+    fn the_credential_scope_names_the_service() {
+        let signed = |service: &str| {
+            let value = format!(
+                "AWS4-HMAC-SHA256 Credential=AKID/20260101/us-east-1/{service}/aws4_request, SignedHeaders=host, Signature=0"
+            );
+            service_of(Request::get("/anything").header("authorization", value))
+        };
+        assert_eq!(signed("lambda"), Service::Lambda);
+        assert_eq!(signed("s3"), Service::S3);
+        assert_eq!(signed("logs"), Service::Logs);
+        assert_eq!(signed("monitoring"), Service::Metrics);
+        assert_eq!(signed("dynamodb"), Service::Unknown);
+    }
+
+    #[test]
+    fn a_presigned_query_names_the_service() {
+        let escaped = Request::get("/b/k?X-Amz-Credential=AKID%2F20260101%2Fus-east-1%2Fs3%2Faws4_request");
+        assert_eq!(service_of(escaped), Service::S3);
+        let plain = Request::get("/b/k?X-Amz-Credential=AKID/20260101/us-east-1/s3/aws4_request");
+        assert_eq!(service_of(plain), Service::S3);
+    }
+
+    #[test]
+    fn an_unsigned_request_is_told_by_header_and_path() {
+        assert_eq!(service_of(Request::get("/2015-03-31/functions")), Service::Lambda);
+        assert_eq!(service_of(Request::get("/bucket/key")), Service::S3);
+        assert_eq!(
+            service_of(Request::post("/").header("x-amz-target", "Logs_20140328.CreateLogGroup")),
+            Service::Logs
+        );
+    }
+}

@@ -1,0 +1,11 @@
+//! The one loopback port: accepts connections, refuses who may not speak, hands each request to its service.
+//!
+//! Knows how to tell the services apart and nothing of what they do.
+
+mod dispatch;
+mod gate;
+mod listen;
+pub(crate) mod wire;
+
+pub(crate) use dispatch::Services;
+pub(crate) use listen::Server;

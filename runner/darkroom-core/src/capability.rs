@@ -1,0 +1,155 @@
+//! What a target can do, and whether it can run a cell: [`Capability`] × cell → runnable, or why not.
+//!
+//! The one value by which clouds differ. Whoever knows the target makes it; nobody asks "is this the local cloud?".
+
+use std::fmt;
+
+use crate::cell::{Architecture, Start, Trigger};
+use crate::matrix::CellRef;
+
+/// What one target can run, as far as known before anything is deployed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Capability {
+    /// How the target is called in a sentence, for example `the local cloud on this x86_64 machine`.
+    pub name: String,
+    pub architectures: Vec<Architecture>,
+    /// Lambda `MemorySize` in MB that a function can be given here.
+    pub max_memory_mb: u32,
+    pub triggers: Vec<Trigger>,
+    pub starts: Vec<Start>,
+    pub max_concurrency: u32,
+}
+
+/// Why a cell can't run: the level that stands in the way. [`Capability::why_not`] makes it a sentence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Obstacle<'a> {
+    /// The variant says that it is not made for this architecture.
+    Variant {
+        name: &'a str,
+        architecture: Architecture,
+        made_for: &'a [Architecture],
+    },
+    /// The target does not run this architecture.
+    Architecture(Architecture),
+    Memory(u32),
+    Trigger(Trigger),
+    Start(Start),
+    Concurrency(u32),
+}
+
+/// The levels of a cell that decide whether it can run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Demand<'a> {
+    pub variant: &'a str,
+    /// Architectures that the variant is made for.
+    pub made_for: &'a [Architecture],
+    pub architecture: Architecture,
+    pub memory_mb: u32,
+    pub trigger: Trigger,
+    pub start: Start,
+    pub concurrency: u32,
+}
+
+impl<'a> Demand<'a> {
+    pub fn new(cell: &CellRef<'a>, made_for: &'a [Architecture]) -> Self {
+        Self {
+            variant: cell.variant,
+            made_for,
+            architecture: cell.architecture,
+            memory_mb: cell.memory_mb,
+            trigger: cell.trigger,
+            start: cell.start,
+            concurrency: cell.concurrency,
+        }
+    }
+}
+
+impl Capability {
+    /// Returns the first thing that keeps a cell from running here; `None` when it can run.
+    pub fn obstacle<'a>(&self, demand: &Demand<'a>) -> Option<Obstacle<'a>> {
+        let Demand { variant: name, made_for, architecture, memory_mb, trigger, start, concurrency } = *demand;
+        let checks = [
+            (made_for.contains(&architecture), Obstacle::Variant { name, architecture, made_for }),
+            (self.architectures.contains(&architecture), Obstacle::Architecture(architecture)),
+            (memory_mb <= self.max_memory_mb, Obstacle::Memory(memory_mb)),
+            (self.triggers.contains(&trigger), Obstacle::Trigger(trigger)),
+            (self.starts.contains(&start), Obstacle::Start(start)),
+            (concurrency <= self.max_concurrency, Obstacle::Concurrency(concurrency)),
+        ];
+        checks.into_iter().find_map(|(fits, obstacle)| (!fits).then_some(obstacle))
+    }
+
+    /// Returns the sentence that says why, and what would work.
+    pub fn why_not(&self, obstacle: &Obstacle) -> String {
+        let here = &self.name;
+        match *obstacle {
+            Obstacle::Variant { name, architecture, made_for } => {
+                format!("variant {name} is not made for {architecture}, only for {}", list(made_for))
+            }
+            Obstacle::Architecture(level) => {
+                format!("{here} can't run {level} code, only {}", list(&self.architectures))
+            }
+            Obstacle::Memory(level) => {
+                format!("{here} can't give a function {level} MB, at most {} MB", self.max_memory_mb)
+            }
+            Obstacle::Trigger(level) => format!("{here} can't do trigger {level}, only {}", list(&self.triggers)),
+            Obstacle::Start(level) => format!("{here} can't do {level} starts, only {}", list(&self.starts)),
+            Obstacle::Concurrency(level) => {
+                format!("{here} can't run {level} pipelines at once, at most {}", self.max_concurrency)
+            }
+        }
+    }
+}
+
+fn list<T: fmt::Display>(levels: &[T]) -> String {
+    levels.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn here() -> Capability {
+        Capability {
+            name: "the local cloud on this x86_64 machine".into(),
+            architectures: vec![Architecture::X86_64],
+            max_memory_mb: 3008,
+            triggers: vec![Trigger::Direct],
+            starts: vec![Start::Warm],
+            max_concurrency: 10,
+        }
+    }
+
+    fn demand() -> Demand<'static> {
+        Demand {
+            variant: "pillow",
+            made_for: Architecture::ALL,
+            architecture: Architecture::X86_64,
+            memory_mb: 512,
+            trigger: Trigger::Direct,
+            start: Start::Warm,
+            concurrency: 1,
+        }
+    }
+
+    fn why(demand: &Demand) -> String {
+        here().obstacle(demand).map_or_else(String::new, |obstacle| here().why_not(&obstacle))
+    }
+
+    #[test]
+    fn what_the_target_can_do_is_runnable() {
+        assert_eq!(here().obstacle(&demand()), None);
+    }
+
+    #[test]
+    fn each_obstacle_is_a_sentence_that_says_what_would_work() {
+        let arm = Demand { architecture: Architecture::Arm64, ..demand() };
+        assert_eq!(why(&arm), "the local cloud on this x86_64 machine can't run arm64 code, only x86_64");
+        assert!(why(&Demand { memory_mb: 4096, ..demand() }).contains("at most 3008 MB"));
+        assert!(why(&Demand { trigger: Trigger::S3, ..demand() }).contains("trigger s3, only direct"));
+        assert!(why(&Demand { start: Start::Cold, ..demand() }).contains("cold starts, only warm"));
+        assert!(why(&Demand { concurrency: 11, ..demand() }).contains("at most 10"));
+        let only_arm = Demand { made_for: &[Architecture::Arm64], ..demand() };
+        assert_eq!(why(&only_arm), "variant pillow is not made for x86_64, only for arm64");
+    }
+}

@@ -1,0 +1,359 @@
+//! What a measured invocation costs: durations and a dated price table in, USD by part out (`method.md` section 6).
+//!
+//! Knows prices as data and nothing of where the table's text comes from; no price is written in code.
+
+use std::iter::Sum;
+use std::ops::{Add, AddAssign};
+
+use serde::{Deserialize, Serialize};
+
+use crate::cell::Architecture;
+
+/// Images that a hosting cost is quoted for.
+pub const QUOTED_IMAGES: f64 = 100_000.0;
+/// `/tmp` that Lambda includes in its price, MB.
+pub const FREE_EPHEMERAL_MB: u32 = 512;
+
+/// On-demand prices of one region on one day, USD (`experiments/prices/<region>.toml`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PriceTable {
+    pub region: String,
+    /// Day the table was written down, `YYYY-MM-DD`.
+    pub date: String,
+    pub lambda: LambdaPrices,
+    pub s3: S3Prices,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LambdaPrices {
+    /// Of one request.
+    pub request: Price,
+    pub compute: ComputePrices,
+    /// Of one GB-second of `/tmp` beyond [`FREE_EPHEMERAL_MB`].
+    pub ephemeral: Price,
+    pub free_tier: FreeTier,
+}
+
+/// Price of a GB-second by monthly volume; the first tier is the one quoted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ComputePrices {
+    pub x86_64: Vec<Tier>,
+    pub arm64: Vec<Tier>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct S3Prices {
+    /// Of one PUT, COPY, POST or LIST.
+    pub put: Price,
+    /// Of one GET, HEAD or any other.
+    pub get: Price,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Price {
+    pub usd: f64,
+    /// Where the price was read.
+    pub source: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tier {
+    pub usd: f64,
+    /// Monthly GB-seconds at which the tier ends; `None` for the last.
+    #[serde(default)]
+    pub up_to_gb_s: Option<u64>,
+    pub source: String,
+}
+
+/// What a month includes for nothing. Never applied unless a caller asks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FreeTier {
+    pub requests: u64,
+    pub gb_s: u64,
+    pub source: String,
+}
+
+/// A price table that can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PriceError {
+    #[error("price table is not valid TOML of the expected shape: {0}")]
+    Shape(#[from] toml::de::Error),
+    #[error("price `{key}` is {usd}; expected a finite number of USD, 0 or more")]
+    NotAPrice { key: String, usd: f64 },
+    #[error("price `{key}` has no `source`; say where it was read")]
+    NoSource { key: String },
+    #[error("`lambda.compute.{architecture}` has no tiers; expected at least one, the first being the one quoted")]
+    NoTiers { architecture: Architecture },
+    #[error("`date` is `{0}`; expected the day the prices were written down, YYYY-MM-DD")]
+    Date(String),
+}
+
+impl PriceTable {
+    /// Parses and checks the text of a price table.
+    pub fn parse(text: &str) -> Result<Self, PriceError> {
+        let table: Self = toml::from_str(text)?;
+        table.check()?;
+        Ok(table)
+    }
+
+    /// Returns the price of a GB-second in the first tier, USD.
+    pub fn gb_second_usd(&self, architecture: Architecture) -> f64 {
+        self.tiers(architecture).first().map_or(0.0, |tier| tier.usd)
+    }
+
+    fn tiers(&self, architecture: Architecture) -> &[Tier] {
+        match architecture {
+            Architecture::X86_64 => &self.lambda.compute.x86_64,
+            Architecture::Arm64 => &self.lambda.compute.arm64,
+        }
+    }
+
+    fn check(&self) -> Result<(), PriceError> {
+        if !is_day(&self.date) {
+            return Err(PriceError::Date(self.date.clone()));
+        }
+        for (key, price) in [
+            ("lambda.request", &self.lambda.request),
+            ("lambda.ephemeral", &self.lambda.ephemeral),
+            ("s3.put", &self.s3.put),
+            ("s3.get", &self.s3.get),
+        ] {
+            check_price(key, price.usd, &price.source)?;
+        }
+        if self.lambda.free_tier.source.trim().is_empty() {
+            return Err(PriceError::NoSource { key: "lambda.free_tier".into() });
+        }
+        for &architecture in Architecture::ALL {
+            if self.tiers(architecture).is_empty() {
+                return Err(PriceError::NoTiers { architecture });
+            }
+            for tier in self.tiers(architecture) {
+                check_price(&format!("lambda.compute.{architecture}"), tier.usd, &tier.source)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_price(key: &str, usd: f64, source: &str) -> Result<(), PriceError> {
+    if !usd.is_finite() || usd < 0.0 {
+        return Err(PriceError::NotAPrice { key: key.into(), usd });
+    }
+    if source.trim().is_empty() {
+        return Err(PriceError::NoSource { key: key.into() });
+    }
+    Ok(())
+}
+
+fn is_day(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    matches!(parts[..], [y, m, d] if y.len() == 4 && m.len() == 2 && d.len() == 2)
+        && parts.iter().all(|part| part.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// What one invocation used.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Usage {
+    pub architecture: Architecture,
+    pub memory_mb: u32,
+    /// As the REPORT line gives it, or from [`billed_ms`].
+    pub billed_ms: u64,
+    /// Of the handler alone, ms; splits the init's share off the billed time.
+    pub duration_ms: f64,
+    /// Configured `/tmp`, MB.
+    pub ephemeral_mb: u32,
+    pub s3_puts: u32,
+    pub s3_gets: u32,
+}
+
+/// USD by part. `compute` is the handler's share of the billed time, `init` the cold start's: together GB-s times price.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Cost {
+    pub compute: f64,
+    pub init: f64,
+    pub request: f64,
+    pub ephemeral: f64,
+    pub s3: f64,
+}
+
+impl Cost {
+    /// Returns the hosting cost: all parts but S3 requests, which are the same for every variant.
+    pub fn hosting(&self) -> f64 {
+        self.compute + self.init + self.request + self.ephemeral
+    }
+}
+
+impl Add for Cost {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            compute: self.compute + other.compute,
+            init: self.init + other.init,
+            request: self.request + other.request,
+            ephemeral: self.ephemeral + other.ephemeral,
+            s3: self.s3 + other.s3,
+        }
+    }
+}
+
+impl AddAssign for Cost {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+impl Sum for Cost {
+    fn sum<I: Iterator<Item = Self>>(costs: I) -> Self {
+        costs.fold(Self::default(), Add::add)
+    }
+}
+
+/// Returns what one invocation costs on demand, first tier, no free tier.
+pub fn cost(usage: &Usage, prices: &PriceTable) -> Cost {
+    let billed_s = usage.billed_ms as f64 / 1000.0;
+    let gb = f64::from(usage.memory_mb) / 1024.0;
+    let gb_second = prices.gb_second_usd(usage.architecture);
+    let init_s = init_share_ms(usage) as f64 / 1000.0;
+    let extra_gb = f64::from(usage.ephemeral_mb.saturating_sub(FREE_EPHEMERAL_MB)) / 1024.0;
+    Cost {
+        compute: gb * (billed_s - init_s) * gb_second,
+        init: gb * init_s * gb_second,
+        request: prices.lambda.request.usd,
+        ephemeral: extra_gb * billed_s * prices.lambda.ephemeral.usd,
+        s3: f64::from(usage.s3_puts) * prices.s3.put.usd + f64::from(usage.s3_gets) * prices.s3.get.usd,
+    }
+}
+
+/// Returns the billed duration, ms: `init_ms + duration_ms` rounded up; `init_ms` is `None` for a warm start.
+///
+/// Source: AWS bills INIT for all on-demand functions since 2025-08-01 (AWS Compute blog).
+pub fn billed_ms(duration_ms: f64, init_ms: Option<f64>) -> u64 {
+    (duration_ms + init_ms.unwrap_or(0.0)).max(0.0).ceil() as u64
+}
+
+/// Returns the cost of a mix of starts: `cold_share` (0..=1) of `cold` and the rest of `warm`.
+pub fn mix(cold: f64, warm: f64, cold_share: f64) -> f64 {
+    let f = cold_share.clamp(0.0, 1.0);
+    f * cold + (1.0 - f) * warm
+}
+
+fn init_share_ms(usage: &Usage) -> u64 {
+    usage.billed_ms.saturating_sub(billed_ms(usage.duration_ms, None))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PRICES: &str = include_str!("../../../experiments/prices/us-east-1.toml");
+
+    fn prices() -> PriceTable {
+        PriceTable::parse(PRICES).unwrap()
+    }
+
+    fn warm(architecture: Architecture, memory_mb: u32, billed_ms: u64) -> Usage {
+        Usage {
+            architecture,
+            memory_mb,
+            billed_ms,
+            duration_ms: billed_ms as f64 - 0.5,
+            ephemeral_mb: 512,
+            s3_puts: 1,
+            s3_gets: 1,
+        }
+    }
+
+    fn per_100k(usages: &[Usage]) -> Cost {
+        let one: Cost = usages.iter().map(|usage| cost(usage, &prices())).sum();
+        Cost {
+            compute: one.compute * QUOTED_IMAGES,
+            init: one.init * QUOTED_IMAGES,
+            request: one.request * QUOTED_IMAGES,
+            ephemeral: one.ephemeral * QUOTED_IMAGES,
+            s3: one.s3 * QUOTED_IMAGES,
+        }
+    }
+
+    fn assert_usd(found: f64, expected: f64) {
+        // The worked values are printed to 7 decimals.
+        assert!((found - expected).abs() < 1e-7, "found ${found:.8}, expected ${expected:.8}");
+    }
+
+    #[test]
+    fn one_stage_of_100_ms_at_512_mb_costs_what_the_method_says() {
+        assert_usd(per_100k(&[warm(Architecture::X86_64, 512, 100)]).hosting(), 0.103_333_5);
+        assert_usd(per_100k(&[warm(Architecture::Arm64, 512, 100)]).hosting(), 0.086_667_0);
+    }
+
+    #[test]
+    fn five_stages_cost_what_the_method_says() {
+        let stages = [(512, 120), (512, 80), (512, 60), (512, 55), (1024, 200)];
+        for (architecture, expected) in [(Architecture::X86_64, 0.695_834_5), (Architecture::Arm64, 0.576_669_0)] {
+            let usages: Vec<Usage> = stages.iter().map(|&(mb, ms)| warm(architecture, mb, ms)).collect();
+            let cost = per_100k(&usages);
+            assert_usd(cost.hosting(), expected);
+            assert_usd(cost.s3, 2.70);
+            assert_usd(cost.init, 0.0);
+            assert_usd(cost.request, 0.1);
+        }
+    }
+
+    #[test]
+    fn a_cold_start_pays_for_its_init_apart() {
+        assert_eq!(billed_ms(99.2, Some(180.3)), 280);
+        assert_eq!(billed_ms(99.2, None), 100);
+        let mut usage = warm(Architecture::X86_64, 512, 280);
+        usage.duration_ms = 99.2;
+        let cost = per_100k(&[usage]);
+        assert_usd(cost.hosting(), 0.253_333_8);
+        assert_usd(cost.compute + cost.request, 0.103_333_5);
+        assert_usd(cost.init, 0.180 * 0.5 * 0.000_016_666_7 * QUOTED_IMAGES);
+    }
+
+    #[test]
+    fn a_bill_shorter_than_the_duration_has_no_negative_init() {
+        let mut usage = warm(Architecture::X86_64, 512, 100);
+        usage.duration_ms = 250.0;
+        let cost = cost(&usage, &prices());
+        assert!(cost.init == 0.0 && cost.compute > 0.0);
+    }
+
+    #[test]
+    fn temporary_storage_is_charged_beyond_what_is_included() {
+        let mut usage = warm(Architecture::X86_64, 512, 1000);
+        assert_usd(per_100k(&[usage]).ephemeral, 0.0);
+        usage.ephemeral_mb = 512 + 1024;
+        assert_usd(per_100k(&[usage]).ephemeral, 0.000_000_030_9 * QUOTED_IMAGES);
+    }
+
+    #[test]
+    fn a_mix_of_starts_weighs_by_the_cold_share() {
+        assert_usd(mix(0.253_333_8, 0.103_333_5, 0.0), 0.103_333_5);
+        assert_usd(mix(0.253_333_8, 0.103_333_5, 0.05), 0.110_833_515);
+        assert_usd(mix(0.253_333_8, 0.103_333_5, 1.0), 0.253_333_8);
+    }
+
+    #[test]
+    fn a_table_without_a_source_or_with_a_wrong_price_is_refused() {
+        let first_source = PRICES.find("source = ").unwrap();
+        let end = PRICES[first_source..].find('\n').unwrap() + first_source;
+        let no_source = format!("{}source = \" \"{}", &PRICES[..first_source], &PRICES[end..]);
+        assert!(matches!(PriceTable::parse(&no_source), Err(PriceError::NoSource { key }) if key == "lambda.request"));
+        let negative = PRICES.replacen("0.000015", "-1.0", 1);
+        assert!(matches!(PriceTable::parse(&negative), Err(PriceError::NotAPrice { .. })));
+        let nan = PRICES.replacen("0.000015", "nan", 1);
+        assert!(matches!(PriceTable::parse(&nan), Err(PriceError::NotAPrice { .. })));
+        let undated = PRICES.replacen("2026-11-24", "today", 1);
+        assert!(matches!(PriceTable::parse(&undated), Err(PriceError::Date(date)) if date == "today"));
+        let unknown = format!("colour = \"red\"\n{PRICES}");
+        assert!(PriceTable::parse(&unknown).unwrap_err().to_string().contains("colour"));
+    }
+}

@@ -1,0 +1,60 @@
+//! What validation needs to know of the world: names, and what is wrong with the things they name.
+//!
+//! A plain value. The binary reads the project's folders and fills it in; tests write it down.
+
+use std::collections::BTreeMap;
+
+use crate::pipeline::Pipeline;
+use crate::variant::Variant;
+
+/// What can be named in a manifest.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Known {
+    /// `functions/<name>/`.
+    pub variants: BTreeMap<String, KnownVariant>,
+    /// `experiments/<name>/pipeline.toml`.
+    pub pipelines: BTreeMap<String, KnownPipeline>,
+}
+
+/// A folder that holds a `variant.toml`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KnownVariant {
+    /// `None` when `variant.toml` can't be read; then `faults` says why.
+    pub variant: Option<Variant>,
+    /// Each a sentence that says what is wrong and where, for example ``functions/pillow/resize.py is missing``.
+    pub faults: Vec<String>,
+}
+
+/// A folder that holds a `pipeline.toml`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KnownPipeline {
+    /// `None` when `pipeline.toml` can't be read; then `faults` says why.
+    pub pipeline: Option<Pipeline>,
+    pub faults: Vec<String>,
+    /// `experiments/<pipeline>/image-sets/<name>/`, or `<name>.toml` for a generated one.
+    pub image_sets: BTreeMap<String, KnownImageSet>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct KnownImageSet {
+    /// Names of the images, in the order they are used.
+    pub images: Vec<String>,
+    pub faults: Vec<String>,
+}
+
+impl Known {
+    /// Returns what `variant.toml` says, when the variant exists and it can be read.
+    pub fn variant(&self, name: &str) -> Option<&Variant> {
+        self.variants.get(name)?.variant.as_ref()
+    }
+
+    pub fn pipeline(&self, name: &str) -> Option<&Pipeline> {
+        self.pipelines.get(name)?.pipeline.as_ref()
+    }
+
+    /// Returns the names of a set's images, none when there is no such set.
+    pub fn images(&self, pipeline: &str, image_set: &str) -> &[String] {
+        let set = self.pipelines.get(pipeline).and_then(|pipeline| pipeline.image_sets.get(image_set));
+        set.map_or(&[], |set| &set.images)
+    }
+}

@@ -1,0 +1,245 @@
+//! What a user writes, and what they are told: every fixture of `runner/darkroom/tests/fixtures/manifests`.
+//!
+//! Also a manifest and a world for other rooms' tests: variants `pillow` and `rust`, two stages, two images.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use miette::{GraphicalReportHandler, GraphicalTheme};
+use proptest::prelude::*;
+
+use super::*;
+use crate::pipeline::Pipeline;
+use crate::variant::{Build, Variant};
+
+const PIPELINE: &str = r#"
+name = "image-pipeline"
+description = "two stages"
+
+[[stages]]
+name = "greyscale"
+load = "cpu"
+timeout_s = 10
+input = { formats = ["png"], mode = "rgb8" }
+output = { format = "png", mode = "grey16", bits = 10, size = "unchanged" }
+operations = [{ greyscale = { luma = "bt601", bits = 10 } }]
+check = { max_abs = 1 }
+prompt = "grey"
+
+[[stages]]
+name = "resize"
+load = "cpu"
+timeout_s = 20
+input = { formats = ["png"], mode = "grey16", bits = 10 }
+output = { format = "png", mode = "grey16", bits = 10, size = "800x600" }
+operations = [{ resize = { width = 800, height = 600, filter = "lanczos3" } }]
+check = { min_psnr_db = 40 }
+prompt = "small"
+"#;
+
+pub(crate) fn manifest(variants: &[&str], memory_mb: &[u32]) -> Manifest {
+    Manifest {
+        experiment: Experiment { name: "test".into(), pipeline: "image-pipeline".into(), seed: 562 },
+        target: Target { cloud: Cloud::Local, region: "us-east-1".into() },
+        matrix: crate::matrix::tests::matrix(variants, memory_mb),
+        repetitions: Repetitions { count: 3, warm_up: 1, deployments: 1 },
+        schedule: Schedule { order: Order::Interleaved },
+        budget: Budget::default(),
+        output: Output { dir: "outputs".into() },
+    }
+}
+
+pub(crate) fn known() -> Known {
+    let variant = |runtime: &str| KnownVariant {
+        variant: Some(Variant {
+            description: String::new(),
+            runtime: runtime.into(),
+            architectures: Architecture::ALL.to_vec(),
+            build: Build::Python { requirements: None },
+            handlers: ["greyscale", "resize"].map(|stage| (stage.into(), format!("{stage}.handler"))).into(),
+            model: None,
+            sample: None,
+        }),
+        faults: vec![],
+    };
+    let pipeline = Pipeline::parse("pipeline.toml", PIPELINE).expect("the fixture is right");
+    let photos = KnownImageSet { images: vec!["a.png".into(), "b.jpg".into()], faults: vec![] };
+    Known {
+        variants: [("pillow", "python3.13"), ("rust", "provided.al2023")]
+            .map(|(name, runtime)| (name.to_owned(), variant(runtime)))
+            .into(),
+        pipelines: BTreeMap::from([(
+            "image-pipeline".into(),
+            KnownPipeline {
+                pipeline: Some(pipeline),
+                faults: vec![],
+                image_sets: BTreeMap::from([("photos".into(), photos)]),
+            },
+        )]),
+    }
+}
+
+/// The world of [`known`], with things in it that exist and can't be used.
+fn known_with_faults() -> Known {
+    let mut known = known();
+    let broken =
+        KnownVariant { variant: None, faults: vec!["functions/broken/variant.toml:3: no such runtime".into()] };
+    let mut partial = known.variants["pillow"].clone();
+    partial.variant.as_mut().unwrap().handlers.remove("resize");
+    partial.faults = vec!["functions/partial/greyscale.py is missing".into()];
+    known.variants.extend([("broken".to_owned(), broken), ("partial".to_owned(), partial)]);
+    let torn =
+        KnownImageSet { images: vec!["a".into()], faults: vec!["photos/a.png does not decode: it ends early".into()] };
+    let sets = &mut known.pipelines.get_mut("image-pipeline").unwrap().image_sets;
+    sets.extend([("torn".to_owned(), torn), ("empty".to_owned(), KnownImageSet::default())]);
+    known
+}
+
+fn told(error: &InvalidManifest) -> String {
+    let mut text = String::new();
+    let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor()).with_width(100);
+    handler.render_report(&mut text, error).unwrap();
+    text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
+fn read(text: &str, sets: &[&str]) -> Result<Manifest, String> {
+    let overrides: Vec<_> = sets.iter().map(|set| Override::set(set)).collect();
+    validate("m.toml", text, &overrides, &known_with_faults()).map_err(|error| told(&error))
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test reads its fixtures")]
+fn fixtures(kind: &str) -> Vec<(String, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../darkroom/tests/fixtures/manifests").join(kind);
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert!(!files.is_empty());
+    let name = |path: &Path| path.file_stem().unwrap().to_string_lossy().into_owned();
+    files.iter().map(|path| (name(path), std::fs::read_to_string(path).unwrap())).collect()
+}
+
+#[test]
+fn every_invalid_fixture_is_refused_with_its_places() {
+    for (name, text) in fixtures("invalid") {
+        insta::assert_snapshot!(name, read(&text, &[]).unwrap_err());
+    }
+}
+
+#[test]
+fn every_valid_fixture_resolves_with_its_defaults() {
+    for (name, text) in fixtures("valid") {
+        let manifest = read(&text, &[]).unwrap_or_else(|told| panic!("{name}: {told}"));
+        insta::assert_snapshot!(format!("resolved_{name}"), toml::to_string_pretty(&manifest).unwrap());
+    }
+}
+
+#[test]
+fn a_resolved_manifest_is_a_manifest_that_resolves_to_itself() {
+    for (name, text) in fixtures("valid") {
+        let manifest = read(&text, &[]).unwrap();
+        let again = read(&toml::to_string(&manifest).unwrap(), &[]).unwrap_or_else(|told| panic!("{name}: {told}"));
+        assert_eq!(again, manifest);
+    }
+}
+
+const MINIMAL: &str = "[experiment]\nname = \"test\"\n\n[matrix]\nvariants = [\"pillow\"]\nimage_sets = [\"photos\"]\n";
+
+#[test]
+fn set_overrides_and_adds_keys() {
+    let sets = ["repetitions.count=10", "target.cloud=aws", "matrix.memory_mb=[128, 256]", "experiment.name = other"];
+    let manifest = read(MINIMAL, &sets).unwrap();
+    assert_eq!(manifest.repetitions.count, 10);
+    assert_eq!(manifest.repetitions.warm_up, 3, "other keys of the table keep their defaults");
+    assert_eq!(manifest.target.cloud, Cloud::Aws);
+    assert_eq!(manifest.matrix.memory_mb, [128, 256]);
+    assert_eq!(manifest.experiment.name, "other");
+}
+
+#[test]
+fn the_last_of_two_overrides_of_a_key_wins() {
+    assert_eq!(read(MINIMAL, &["repetitions.count=10", "repetitions.count=20"]).unwrap().repetitions.count, 20);
+}
+
+#[test]
+fn an_option_that_stands_for_a_key_is_a_string_whatever_it_looks_like() {
+    let change = Override::option("--output-dir", "output.dir", "3");
+    assert_eq!(validate("m.toml", MINIMAL, &[change], &known()).unwrap().output.dir, "3");
+}
+
+#[test]
+fn a_mistake_in_an_override_is_shown_in_the_argument() {
+    let sets = [
+        "repetitions.count=x",
+        "repetitions.cuont=3",
+        "matrix.memory_mb=[64",
+        "matrix.variants=[\"pilow\"]",
+        "experiment.name.first=\"a\"",
+        "count",
+        ".seed=3",
+    ];
+    insta::assert_snapshot!(read(MINIMAL, &sets).unwrap_err());
+}
+
+#[test]
+fn mistakes_of_the_text_and_of_arguments_come_in_order() {
+    let text = MINIMAL.replace("pillow", "pilow").replace("photos", "photo");
+    let error = validate("m.toml", &text, &[Override::set("a=1")], &known()).unwrap_err();
+    let messages: Vec<_> = error.mistakes().iter().map(ToString::to_string).collect();
+    assert_eq!(messages, ["unknown variant `pilow`", "unknown image set `photo`", "unknown key `a`"]);
+}
+
+#[test]
+fn an_include_takes_the_only_level_of_a_list() {
+    let text = format!("{MINIMAL}include = [{{ memory_mb = 512 }}]\n");
+    let manifest = read(&text, &[]).unwrap();
+    let ids: Vec<_> = manifest.matrix.cells().map(|cell| cell.to_cell().id().to_string()).collect();
+    assert_eq!(ids, ["pillow.x86_64.1769mb.photos.direct.warm.c1", "pillow.x86_64.512mb.photos.direct.warm.c1"]);
+}
+
+#[test]
+fn what_a_manifest_mentions_includes_overrides_and_the_default_pipeline() {
+    let mentioned = mentioned("m.toml", MINIMAL, &[Override::set("matrix.image_sets=[\"big\"]")]);
+    assert!(["pillow", "big", "image-pipeline"].iter().all(|name| mentioned.contains(*name)), "{mentioned:?}");
+    assert!(!mentioned.contains("photos"), "what is overridden is not looked at");
+}
+
+#[test]
+fn the_committed_schema_is_current() {
+    // As values: the order of keys depends on whether anything in the build asks serde_json to keep it.
+    let committed: serde_json::Value =
+        serde_json::from_str(include_str!("../../../../manifests/manifest.schema.json")).unwrap();
+    let current: serde_json::Value = serde_json::from_str(&schema_text()).unwrap();
+    assert!(committed == current, "run: darkroom schema > manifests/manifest.schema.json");
+}
+
+/// The schema is what a text is checked with, so a key without a description would be one without documentation.
+#[test]
+fn every_key_of_the_manifest_says_what_it_is_and_its_default() {
+    let schema: serde_json::Value = serde_json::from_str(&schema_text()).unwrap();
+    for (table, section) in schema["properties"].as_object().unwrap() {
+        assert!(section["description"].is_string(), "{table}");
+        let required = section["required"].as_array().cloned().unwrap_or_default();
+        for (key, property) in section["properties"].as_object().unwrap() {
+            let description = property["description"].as_str().unwrap_or_default();
+            let is_required = required.iter().any(|name| name == key);
+            let said = description.contains("Default: ") || is_required || table == "budget";
+            assert!(!description.is_empty() && said, "{table}.{key} does not say its default: {description}");
+        }
+    }
+}
+
+proptest! {
+    /// Whatever is written, the answer is a manifest or mistakes, never a panic.
+    #[test]
+    fn any_edit_of_a_manifest_is_answered(at in 0_usize..200, insert in "[\\[\\]{}=\"',.#a-z0-9\n-]{0,6}", cut in 0_usize..40) {
+        let text = fixtures("valid")[0].1.clone();
+        let start = at.min(text.len());
+        let end = (start + cut).min(text.len());
+        let edited = format!("{}{insert}{}", &text[..start], &text[end..]);
+        let _ = validate("m.toml", &edited, &[], &known());
+    }
+
+    #[test]
+    fn any_override_is_answered(argument in "[a-z._=\\[\\]{}\"0-9 -]{0,20}") {
+        let _ = validate("m.toml", MINIMAL, &[Override::set(&argument)], &known());
+    }
+}

@@ -1,0 +1,376 @@
+//! Text, overrides and what is known → [`Manifest`], or every mistake at once.
+//!
+//! First the document is checked against the schema ([`super::check`]), which takes out what is wrong; what is left is
+//! then checked for what a schema can't say: names that exist, levels that meet, a matrix that has cells.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+
+use miette::NamedSource;
+use serde_json::Value as Json;
+
+use super::check::check;
+use super::mistake::{InvalidManifest, Mistake, suggestion};
+use super::schema::schema;
+use super::set::Override;
+use super::tree::{self, Node, Value};
+use super::{Known, KnownPipeline, Levels, Manifest};
+use crate::cell::{Input, Trigger};
+
+/// Most cells a matrix may multiply to. A bound for slips: at one second a cell this is four months.
+pub const MAX_CELLS: u64 = 10_000_000;
+
+/// Reads a manifest. `name` is what the user calls the text, for example `manifests/smoke.toml`.
+pub fn validate(name: &str, text: &str, overrides: &[Override], known: &Known) -> Result<Manifest, InvalidManifest> {
+    let invalid = |mistakes| InvalidManifest::new(name, mistakes);
+    let mut mistakes = Vec::new();
+    let mut root = document(name, text, overrides, &mut mistakes).map_err(invalid)?;
+    let schema = schema();
+    let sound_matrix = is_sound(root.get(&["matrix"]), &schema["properties"]["matrix"]);
+    check(&mut root, &schema, "", &mut mistakes);
+    let manifest = match filled_in(&root) {
+        Ok(manifest) => manifest,
+        // The schema and the types come from the same place, so this is for a rule that only serde knows.
+        Err(error) => {
+            if mistakes.is_empty() {
+                mistakes.push(Mistake::new("invalid", error.to_string(), &root.at, "in this manifest"));
+            }
+            return Err(invalid(mistakes));
+        }
+    };
+    let mut meaning = Meaning { root: &root, known, manifest, mistakes };
+    meaning.check_names();
+    if sound_matrix {
+        meaning.check_matrix();
+    }
+    let Meaning { manifest, mistakes, .. } = meaning;
+    if mistakes.is_empty() { Ok(manifest) } else { Err(invalid(mistakes)) }
+}
+
+/// Returns every string that a manifest holds: the names that validation may ask [`Known`] about.
+///
+/// Empty when the text is not TOML; [`validate`] then says where.
+pub fn mentioned(name: &str, text: &str, overrides: &[Override]) -> BTreeSet<String> {
+    fn collect(node: &Node, strings: &mut BTreeSet<String>) {
+        strings.extend(node.as_str().map(ToOwned::to_owned));
+        node.items().iter().for_each(|item| collect(item, strings));
+        node.entries().iter().for_each(|entry| collect(&entry.node, strings));
+    }
+    let mut strings = BTreeSet::from([super::defaults::pipeline()]);
+    if let Ok(root) = document(name, text, overrides, &mut Vec::new()) {
+        collect(&root, &mut strings);
+    }
+    strings
+}
+
+fn document(name: &str, text: &str, overrides: &[Override], mistakes: &mut Vec<Mistake>) -> Result<Node, Vec<Mistake>> {
+    let source = Arc::new(NamedSource::new(name, text.to_owned()).with_language("toml"));
+    let mut root = tree::document(&source)?;
+    mistakes.extend(overrides.iter().filter_map(|change| change.apply(&mut root).err()));
+    Ok(root)
+}
+
+/// Whether a table has no mistake by itself.
+fn is_sound(node: Option<&Node>, schema: &Json) -> bool {
+    let mut mistakes = Vec::new();
+    node.is_some_and(|node| check(&mut node.clone(), schema, "", &mut mistakes) && mistakes.is_empty())
+}
+
+/// Makes the manifest that the tree spells, with defaults; what is required and missing is empty.
+fn filled_in(root: &Node) -> Result<Manifest, serde_json::Error> {
+    let mut json = root.to_json();
+    let required: [(&str, &str, Json); 3] = [
+        ("experiment", "name", Json::from("")),
+        ("matrix", "variants", Json::Array(Vec::new())),
+        ("matrix", "image_sets", Json::Array(Vec::new())),
+    ];
+    for (table, key, empty) in required {
+        if json[table][key].is_null() {
+            json[table][key] = empty;
+        }
+    }
+    serde_json::from_value(json)
+}
+
+/// The checks that need more than one value, or the world.
+struct Meaning<'a> {
+    root: &'a Node,
+    known: &'a Known,
+    manifest: Manifest,
+    mistakes: Vec<Mistake>,
+}
+
+impl Meaning<'_> {
+    fn check_names(&mut self) {
+        self.check_texts();
+        self.check_pipeline();
+        self.check_variants();
+        self.check_image_sets();
+    }
+
+    /// Only for a matrix whose every list is right: what is said of its cells would else be said of other cells.
+    fn check_matrix(&mut self) {
+        self.complete_includes();
+        let before = self.mistakes.len();
+        self.check_excludes();
+        let sound_excludes = self.mistakes.len() == before;
+        self.check_cells(sound_excludes);
+    }
+
+    fn check_texts(&mut self) {
+        if let Some(node) = self.root.get(&["experiment", "name"]) {
+            let name = node.as_str().unwrap_or_default();
+            let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
+            if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
+                let message = format!("`{name}` can't be the name of an experiment");
+                let label = "expected letters, digits, `-`, `_` and `.`";
+                self.mistakes.push(
+                    Mistake::new("bad_name", message, &node.at, label)
+                        .help("it names a folder under the output folder"),
+                );
+            }
+        }
+        if let Some(node) = self.root.get(&["target", "region"]) {
+            let region = node.as_str().unwrap_or_default();
+            if region.is_empty() || !region.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-') {
+                let message = format!("`{region}` is not a region");
+                self.mistakes.push(Mistake::new("bad_region", message, &node.at, "expected a name like us-east-1"));
+            }
+        }
+        if let Some(node) = self.root.get(&["output", "dir"]) {
+            let dir = node.as_str().unwrap_or_default();
+            if dir.trim().is_empty() || dir.contains("://") {
+                let message = format!("results can't land in `{dir}`");
+                self.mistakes.push(Mistake::new("bad_folder", message, &node.at, "expected a folder on this machine"));
+            }
+        }
+    }
+
+    fn pipeline(&self) -> Option<&KnownPipeline> {
+        self.known.pipelines.get(&self.manifest.experiment.pipeline)
+    }
+
+    fn check_pipeline(&mut self) {
+        let name = &self.manifest.experiment.pipeline;
+        let place = match self.root.get(&["experiment", "pipeline"]) {
+            Some(node) => &node.at,
+            None => &self.root.at,
+        };
+        match self.pipeline() {
+            None => {
+                let known = self.known.pipelines.keys().map(String::as_str);
+                let message = format!("unknown pipeline `{name}`");
+                let label = format!("no folder experiments/{name} with a pipeline.toml");
+                let help = suggestion(name, known, "known pipelines");
+                self.mistakes.push(Mistake::new("unknown_pipeline", message, place, label).help(help));
+            }
+            Some(pipeline) => {
+                let faults = pipeline.faults.iter().map(|fault| {
+                    let message = format!("pipeline `{name}` can't be used: {fault}");
+                    Mistake::new("broken_pipeline", message, place, "named here")
+                });
+                let faults: Vec<_> = faults.collect();
+                self.mistakes.extend(faults);
+            }
+        }
+    }
+
+    fn check_variants(&mut self) {
+        for node in named(self.root, "variants", "variant") {
+            let Some(name) = node.as_str() else { continue };
+            let Some(variant) = self.known.variants.get(name) else {
+                let known = self.known.variants.keys().map(String::as_str);
+                let message = format!("unknown variant `{name}`");
+                let label = format!("no folder functions/{name} with a variant.toml");
+                let help = suggestion(name, known, "known variants");
+                self.mistakes.push(Mistake::new("unknown_variant", message, &node.at, label).help(help));
+                continue;
+            };
+            let mut faults = variant.faults.clone();
+            let pipeline = self.pipeline().and_then(|pipeline| pipeline.pipeline.as_ref());
+            if let (Some(variant), Some(pipeline)) = (&variant.variant, pipeline) {
+                let missing = variant.stages_without_handler(pipeline);
+                faults.extend(missing.iter().map(|stage| {
+                    format!("functions/{name}/variant.toml names no handler for stage {stage} of {}", pipeline.name)
+                }));
+            }
+            self.mistakes.extend(faults.into_iter().map(|fault| {
+                let message = format!("variant `{name}` can't be used: {fault}");
+                Mistake::new("broken_variant", message, &node.at, "named here")
+            }));
+        }
+    }
+
+    fn check_image_sets(&mut self) {
+        let Some(pipeline) = self.known.pipelines.get(&self.manifest.experiment.pipeline) else { return };
+        let folder = format!("experiments/{}/image-sets", self.manifest.experiment.pipeline);
+        for node in named(self.root, "image_sets", "image_set") {
+            let Some(name) = node.as_str() else { continue };
+            let Some(set) = pipeline.image_sets.get(name) else {
+                let known = pipeline.image_sets.keys().map(String::as_str);
+                let message = format!("unknown image set `{name}`");
+                let label = format!("no {folder}/{name}.toml");
+                let help = suggestion(name, known, "known image sets");
+                self.mistakes.push(Mistake::new("unknown_image_set", message, &node.at, label).help(help));
+                continue;
+            };
+            let empty = (set.images.is_empty() && set.faults.is_empty()).then(|| "it holds no images".to_owned());
+            self.mistakes.extend(set.faults.iter().cloned().chain(empty).map(|fault| {
+                let message = format!("image set `{name}` can't be used: {fault}");
+                Mistake::new("broken_image_set", message, &node.at, "named here")
+            }));
+        }
+    }
+
+    /// Fills open factors of each `include` in, where its list has one level.
+    fn complete_includes(&mut self) {
+        let Some(nodes) = self.root.get(&["matrix", "include"]).map(Node::items) else { return };
+        let mut includes = std::mem::take(&mut self.manifest.matrix.include);
+        for (levels, node) in includes.iter_mut().zip(nodes) {
+            for (factor, count) in complete(levels, &self.manifest) {
+                let message = format!("`include` leaves `{factor}` open, and its list has {count} levels");
+                let label = format!("which {factor}?");
+                let help = "an include adds one cell: name a level of every factor whose list has several";
+                self.mistakes.push(Mistake::new("ambiguous_include", message, &node.at, label).help(help));
+            }
+        }
+        self.manifest.matrix.include = includes;
+    }
+
+    /// Each exclude must have something to remove that no other exclude removes.
+    fn check_excludes(&mut self) {
+        let Some(nodes) = self.root.get(&["matrix", "exclude"]).map(Node::items) else { return };
+        for (index, node) in nodes.iter().enumerate() {
+            if node.entries().is_empty() {
+                let label = "expected at least one level";
+                let message = "an empty `exclude` would remove every cell";
+                self.mistakes.push(Mistake::new("empty_exclude", message, &node.at, label));
+                continue;
+            }
+            let absent = absent_levels(&self.manifest, &self.manifest.matrix.exclude[index]);
+            for (factor, level, levels) in &absent {
+                let Some(entry) = node.entry(factor) else { continue };
+                let message = format!("`exclude` matches no cell: no cell has {factor} {level}");
+                let help = suggestion(level, levels.iter().map(String::as_str), "levels in the matrix");
+                self.mistakes
+                    .push(Mistake::new("idle_exclude", message, &entry.node.at, "not in the matrix").help(help));
+            }
+            let wider = |other: usize| {
+                other != index && is_part(&nodes[other], node) && !(is_part(node, &nodes[other]) && other > index)
+            };
+            if absent.is_empty() && (0..nodes.len()).any(wider) {
+                let message = "`exclude` removes only what another exclude removes";
+                self.mistakes
+                    .push(Mistake::new("idle_exclude", message, &node.at, "has no effect").help("leave it out"));
+            }
+        }
+    }
+
+    /// What only the expanded matrix shows. What is left by a wrong `exclude` is not judged.
+    fn check_cells(&mut self, sound_excludes: bool) {
+        let Some(matrix_node) = self.root.entry("matrix") else { return };
+        let matrix = &self.manifest.matrix;
+        if matrix.product().is_none_or(|cells| cells > MAX_CELLS) {
+            let message = format!("the matrix multiplies to more than {MAX_CELLS} cells");
+            self.mistakes.push(
+                Mistake::new("too_many_cells", message, &matrix_node.key_at, "these lists multiply")
+                    .help("compare fewer levels at once, or split the experiment"),
+            );
+            return;
+        }
+        let mut any = false;
+        let mut impossible = false;
+        let includes: HashSet<_> = matrix.include.iter().filter_map(Levels::as_cell).collect();
+        let mut repeated = BTreeMap::new();
+        for (position, cell) in matrix.cells().enumerate() {
+            any = true;
+            impossible |= cell.trigger == Trigger::S3 && cell.input == Input::Reference;
+            if includes.contains(&cell) {
+                repeated.entry(cell.to_cell().id()).or_insert_with(Vec::new).push(position);
+            }
+        }
+        if !any && sound_excludes {
+            let place = self.root.get(&["matrix", "exclude"]).map_or(&matrix_node.key_at, |node| &node.at);
+            let mistake =
+                Mistake::new("no_cells", "`exclude` removes every cell", place, "together these leave nothing");
+            self.mistakes.push(mistake.help("a run needs at least one cell"));
+        }
+        let repeated: Vec<_> = repeated.into_iter().filter(|(_, at)| at.len() > 1).map(|(id, _)| id).collect();
+        for id in repeated {
+            let place = self.include_place(&id).unwrap_or(&matrix_node.key_at);
+            let mistake = Mistake::new(
+                "duplicate_cell",
+                format!("`include` adds {id}, which is there already"),
+                place,
+                "added here",
+            );
+            self.mistakes.push(mistake.help("leave it out"));
+        }
+        if impossible && sound_excludes {
+            let place = self.root.get(&["matrix", "input"]).map_or(&matrix_node.key_at, |node| &node.at);
+            let message = "input \"reference\" can't be had with trigger \"s3\"";
+            let label = "an upload's chain feeds every stage its predecessor's output";
+            let help = "exclude = [{ trigger = \"s3\", input = \"reference\" }] leaves these cells out";
+            self.mistakes.push(Mistake::new("impossible_cells", message, place, label).help(help));
+        }
+    }
+
+    fn include_place(&self, id: &crate::cell::CellId) -> Option<&super::tree::Place> {
+        let is_it = |levels: &Levels| levels.as_cell().is_some_and(|cell| cell.to_cell().id() == *id);
+        let index = self.manifest.matrix.include.iter().rposition(is_it)?;
+        Some(&self.root.get(&["matrix", "include"])?.items().get(index)?.at)
+    }
+}
+
+/// Every place where a level of a factor is named: in its list, and in `include`.
+fn named<'a>(root: &'a Node, list: &str, factor: &'a str) -> impl Iterator<Item = &'a Node> {
+    let in_list = root.get(&["matrix", list]).map_or(&[][..], Node::items);
+    let includes = root.get(&["matrix", "include"]).map_or(&[][..], Node::items);
+    in_list.iter().chain(includes.iter().filter_map(move |include| Some(&include.entry(factor)?.node)))
+}
+
+/// Gives open factors the only level of their list; returns those that have several, and how many.
+fn complete(levels: &mut Levels, manifest: &Manifest) -> Vec<(&'static str, usize)> {
+    let mut open = Vec::new();
+    let matrix = &manifest.matrix;
+    macro_rules! fill {
+        ($($field:ident from $list:ident),+) => {$(
+            if levels.$field.is_none() {
+                match matrix.$list.as_slice() {
+                    [only] => levels.$field = Some(only.clone()),
+                    // An empty list has been complained about where it stands.
+                    [] => {}
+                    several => open.push((stringify!($field), several.len())),
+                }
+            }
+        )+};
+    }
+    fill!(variant from variants, architecture from architectures, memory_mb from memory_mb, image_set from image_sets,
+        trigger from trigger, input from input, start from start, concurrency from concurrency);
+    open
+}
+
+/// Levels that an exclude names and no list holds: (factor, level, the list).
+fn absent_levels(manifest: &Manifest, levels: &Levels) -> Vec<(&'static str, String, Vec<String>)> {
+    let matrix = &manifest.matrix;
+    let mut absent = Vec::new();
+    macro_rules! look {
+        ($($field:ident in $list:ident),+) => {$(
+            if let Some(level) = &levels.$field && !matrix.$list.contains(level) {
+                absent.push((stringify!($field), level.to_string(), matrix.$list.iter().map(ToString::to_string).collect()));
+            }
+        )+};
+    }
+    look!(variant in variants, architecture in architectures, memory_mb in memory_mb, image_set in image_sets,
+        trigger in trigger, input in input, start in start, concurrency in concurrency);
+    absent
+}
+
+/// Whether every level that `part` names is named by `whole` too.
+fn is_part(part: &Node, whole: &Node) -> bool {
+    let Value::Table(entries) = &part.value else { return false };
+    !entries.is_empty()
+        && entries
+            .iter()
+            .all(|entry| whole.entry(&entry.key).is_some_and(|own| own.node.to_json() == entry.node.to_json()))
+}

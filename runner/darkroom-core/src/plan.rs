@@ -1,0 +1,296 @@
+//! What a run would do: cells, whether this target can run them, and how much work that is.
+//!
+//! Manifest × Known × Capability → [`Plan`]. Pure and lazy: totals of a million cells are computed without holding them.
+//! Knows nothing of order ([`crate::schedule`]) or of what was already measured.
+
+use std::collections::{HashMap, HashSet};
+
+use serde::Serialize;
+
+use crate::capability::{Capability, Demand, Obstacle};
+use crate::cell::{Architecture, Cell, Start};
+use crate::cost::PriceTable;
+use crate::estimate::{Effort, Rates, hosting_usd};
+use crate::event::PlannedCell;
+use crate::manifest::{Known, KnownImageSet, Manifest, Repetitions};
+use crate::matrix::CellRef;
+use crate::schedule::{CellShape, Schedule};
+
+/// A manifest seen against what is known and what the target can do.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan<'a> {
+    manifest: &'a Manifest,
+    known: &'a Known,
+    capability: &'a Capability,
+}
+
+/// How much work a plan is. Everything but `cells` and `not_runnable` counts runnable cells only.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Summary {
+    /// Cells of the matrix, runnable or not.
+    pub cells: u64,
+    pub runnable: u64,
+    /// Sentences that say why, and how many cells each keeps from running, the most first.
+    pub not_runnable: Vec<NotRunnable>,
+    /// Functions to deploy: one a stage and deployment of every (variant, architecture, memory) in a runnable cell.
+    pub functions: u64,
+    /// Images through the whole pipeline that count.
+    pub passes: u64,
+    /// Images through the whole pipeline to warm environments up, in a run without interruption.
+    pub warm_up_passes: u64,
+    /// Stage invocations, warm-ups included, retries not.
+    pub invocations: u64,
+    /// What it takes if every invocation takes as long as its stage's timeout allows.
+    pub at_most: Effort,
+}
+
+/// What a plan takes if its passes take as long as they did before.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Expected {
+    /// The run that was measured.
+    pub run_id: String,
+    /// Runnable cells that it holds; `effort` is theirs alone.
+    pub cells: u64,
+    pub effort: Effort,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NotRunnable {
+    pub reason: String,
+    pub cells: u64,
+}
+
+impl<'a> Plan<'a> {
+    /// `known` must be what `manifest` was validated against.
+    pub fn new(manifest: &'a Manifest, known: &'a Known, capability: &'a Capability) -> Self {
+        Self { manifest, known, capability }
+    }
+
+    /// Returns every cell in matrix order with what keeps it from running here, if anything does.
+    pub fn cells(&self) -> impl Iterator<Item = (CellRef<'a>, Option<Obstacle<'a>>)> + use<'a> {
+        let Self { manifest, known, capability } = *self;
+        manifest.matrix.cells().map(move |cell| {
+            let made_for = known.variant(cell.variant).map_or(&[][..], |variant| &variant.architectures);
+            (cell, capability.obstacle(&Demand::new(&cell, made_for)))
+        })
+    }
+
+    /// Returns every cell as the journal remembers it.
+    pub fn planned_cells(&self) -> impl Iterator<Item = PlannedCell> + use<'a> {
+        let Self { known, capability, .. } = *self;
+        self.cells().map(move |(cell, obstacle)| {
+            let variant = known.variant(cell.variant);
+            let cell = cell.to_cell();
+            PlannedCell {
+                id: cell.id(),
+                model: variant.and_then(|variant| variant.model.clone()),
+                sample: variant.and_then(|variant| variant.sample),
+                not_runnable: obstacle.map(|obstacle| capability.why_not(&obstacle)),
+                cell,
+            }
+        })
+    }
+
+    /// Returns the schedule of these cells; [`crate::schedule::PlannedPass::cell`] is a position in `cells`.
+    pub fn schedule(&self, cells: &[Cell]) -> Schedule {
+        let Manifest { experiment, repetitions, schedule, .. } = self.manifest;
+        let shape = |cell: &Cell| CellShape {
+            images: self.known.images(&experiment.pipeline, &cell.image_set).len(),
+            warm: cell.start == Start::Warm,
+        };
+        Schedule::new(cells.iter().map(shape).collect(), repetitions.clone(), schedule.order, experiment.seed)
+    }
+
+    /// Returns the totals of the plan, without holding its cells.
+    pub fn summary(&self, prices: Option<&PriceTable>) -> Summary {
+        let pipeline = &self.manifest.experiment.pipeline;
+        let stages = self.known.pipeline(pipeline).map_or(&[][..], |pipeline| &pipeline.stages);
+        let timeouts_s: Vec<u32> = stages.iter().map(|stage| stage.timeout_s).collect();
+        let longest_pass_s: f64 = timeouts_s.iter().copied().map(f64::from).sum();
+        let dearest_pass_usd = |cell: &CellRef, prices| -> f64 {
+            let cell = cell.to_cell();
+            timeouts_s.iter().map(|&timeout_s| hosting_usd(&cell, u64::from(timeout_s) * 1000, prices)).sum()
+        };
+        let mut dearest: HashMap<(Architecture, u32), f64> = HashMap::new();
+        let work = self.work();
+        let mut totals = Totals::default();
+        for (cell, obstacle) in self.cells() {
+            totals.cells += 1;
+            if let Some(obstacle) = obstacle {
+                *totals.obstacles.entry(obstacle).or_default() += 1;
+                continue;
+            }
+            totals.deployed.insert((cell.variant, cell.architecture, cell.memory_mb));
+            let Passes { counted, warm_up } = work.of(&cell);
+            totals.passes += counted;
+            totals.warm_up_passes += warm_up;
+            let passes = (counted + warm_up) as f64;
+            totals.longest_s += passes * longest_pass_s / f64::from(cell.concurrency.max(1));
+            if let Some(prices) = prices {
+                let factors = (cell.architecture, cell.memory_mb);
+                totals.dearest_usd +=
+                    passes * *dearest.entry(factors).or_insert_with(|| dearest_pass_usd(&cell, prices));
+            }
+        }
+        self.summarised(&totals, stages.len() as u64, prices.is_some())
+    }
+
+    /// Returns what the plan takes by the rates of an earlier run; `None` when it measured none of these cells.
+    pub fn expected(&self, rates: &Rates, prices: Option<&PriceTable>) -> Option<Expected> {
+        if rates.is_empty() {
+            return None;
+        }
+        let work = self.work();
+        let (mut cells, mut seconds, mut usd) = (0, 0.0, 0.0);
+        for (cell, _) in self.cells().filter(|(_, obstacle)| obstacle.is_none()) {
+            let Some((each_s, each_usd)) = rates.pass(&cell.to_cell().id()) else { continue };
+            let Passes { counted, warm_up } = work.of(&cell);
+            let passes = (counted + warm_up) as f64;
+            cells += 1;
+            seconds += passes * each_s / f64::from(cell.concurrency.max(1));
+            usd += passes * each_usd;
+        }
+        let effort = Effort { seconds, usd: prices.map(|_| usd) };
+        (cells > 0).then(|| Expected { run_id: rates.run_id.clone(), cells, effort })
+    }
+
+    fn work(&self) -> Work<'a> {
+        let sets = self.known.pipelines.get(&self.manifest.experiment.pipeline).map(|pipeline| &pipeline.image_sets);
+        let images = |(name, set): (&'a String, &'a KnownImageSet)| (name.as_str(), set.images.len() as u64);
+        Work {
+            images: sets.into_iter().flatten().map(images).collect(),
+            repetitions: self.manifest.repetitions.clone(),
+        }
+    }
+
+    fn summarised(&self, totals: &Totals, stages: u64, priced: bool) -> Summary {
+        let mut not_runnable: Vec<NotRunnable> = totals
+            .obstacles
+            .iter()
+            .map(|(obstacle, &cells)| NotRunnable { reason: self.capability.why_not(obstacle), cells })
+            .collect();
+        not_runnable.sort_by(|a, b| b.cells.cmp(&a.cells).then_with(|| a.reason.cmp(&b.reason)));
+        let blocked: u64 = totals.obstacles.values().sum();
+        let runnable = totals.cells - blocked;
+        Summary {
+            cells: totals.cells,
+            runnable,
+            not_runnable,
+            functions: totals.deployed.len() as u64 * stages * u64::from(self.manifest.repetitions.deployments),
+            passes: totals.passes,
+            warm_up_passes: totals.warm_up_passes,
+            invocations: (totals.passes + totals.warm_up_passes) * stages,
+            at_most: Effort { seconds: totals.longest_s, usd: priced.then_some(totals.dearest_usd) },
+        }
+    }
+}
+
+/// How many passes a cell has.
+struct Work<'a> {
+    /// Image set → images in it.
+    images: HashMap<&'a str, u64>,
+    repetitions: Repetitions,
+}
+
+struct Passes {
+    counted: u64,
+    warm_up: u64,
+}
+
+impl Work<'_> {
+    fn of(&self, cell: &CellRef) -> Passes {
+        let Repetitions { count, warm_up, deployments } = self.repetitions;
+        let deployments = u64::from(deployments);
+        let images = self.images.get(cell.image_set).copied().unwrap_or(0);
+        Passes {
+            counted: images * u64::from(count) * deployments,
+            warm_up: if cell.start == Start::Warm { u64::from(warm_up) * deployments } else { 0 },
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Totals<'a> {
+    cells: u64,
+    passes: u64,
+    warm_up_passes: u64,
+    longest_s: f64,
+    dearest_usd: f64,
+    obstacles: HashMap<Obstacle<'a>, u64>,
+    deployed: HashSet<(&'a str, Architecture, u32)>,
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::cell::Trigger;
+    use crate::manifest::tests::{known, manifest};
+
+    pub(crate) fn local() -> Capability {
+        Capability {
+            name: "the local cloud on this x86_64 machine".into(),
+            architectures: vec![Architecture::X86_64],
+            max_memory_mb: 10_240,
+            triggers: vec![Trigger::Direct],
+            starts: vec![Start::Warm],
+            max_concurrency: 10,
+        }
+    }
+
+    fn prices() -> PriceTable {
+        PriceTable::parse(include_str!("../../../experiments/prices/us-east-1.toml")).unwrap()
+    }
+
+    /// Two variants x two architectures x two memory sizes, two images, five repetitions and one warm-up, deployed twice.
+    fn summary() -> Summary {
+        let mut manifest = manifest(&["pillow", "rust"], &[512, 1024]);
+        manifest.matrix.architectures = Architecture::ALL.to_vec();
+        manifest.repetitions.count = 5;
+        manifest.repetitions.warm_up = 1;
+        manifest.repetitions.deployments = 2;
+        Plan::new(&manifest, &known(), &local()).summary(Some(&prices()))
+    }
+
+    #[test]
+    fn totals_count_runnable_cells_and_say_why_the_others_are_not() {
+        let summary = summary();
+        assert_eq!((summary.cells, summary.runnable), (8, 4));
+        let reason = "the local cloud on this x86_64 machine can't run arm64 code, only x86_64".to_owned();
+        assert_eq!(summary.not_runnable, [NotRunnable { reason, cells: 4 }]);
+        // 4 cells x 2 images x 5 repetitions x 2 deployments, through 2 stages.
+        assert_eq!(summary.passes, 80);
+        assert_eq!(summary.warm_up_passes, 8);
+        assert_eq!(summary.invocations, 176);
+        assert_eq!(summary.functions, 4 * 2 * 2);
+        // Stage timeouts of 10 s and 20 s.
+        assert!((summary.at_most.seconds - 88.0 * 30.0).abs() < 1e-9);
+        // 44 passes with 0.5 GB and 44 with 1 GB, 30 s each at $0.0000166667 a GB-second, and 176 requests.
+        let usd = 44.0 * 1.5 * 30.0 * 0.000_016_666_7 + 176.0 * 0.20 / 1e6;
+        assert!((summary.at_most.usd.unwrap() - usd).abs() < 1e-9, "{summary:?}");
+    }
+
+    #[test]
+    fn the_schedule_holds_exactly_the_passes_that_the_summary_counts() {
+        let mut manifest = manifest(&["pillow", "rust"], &[512, 1024]);
+        manifest.repetitions.deployments = 2;
+        let (known, capability) = (known(), local());
+        let plan = Plan::new(&manifest, &known, &capability);
+        let cells: Vec<Cell> =
+            plan.planned_cells().filter(|cell| cell.not_runnable.is_none()).map(|planned| planned.cell).collect();
+        let session: Vec<_> = plan.schedule(&cells).session(|_| false).collect();
+        let warm_ups = session.iter().filter(|pass| pass.warm_up).count() as u64;
+        assert_eq!(warm_ups, plan.summary(None).warm_up_passes);
+        assert_eq!(session.len() as u64 - warm_ups, plan.summary(None).passes);
+    }
+
+    #[test]
+    fn a_cell_that_cannot_run_is_planned_with_its_reason() {
+        let mut manifest = manifest(&["pillow"], &[512]);
+        manifest.matrix.architectures = Architecture::ALL.to_vec();
+        let (known, capability) = (known(), local());
+        let cells: Vec<_> = Plan::new(&manifest, &known, &capability).planned_cells().collect();
+        assert_eq!(cells.len(), 2);
+        assert_eq!(cells[0].not_runnable, None);
+        assert!(cells[1].not_runnable.as_ref().unwrap().contains("can't run arm64 code"));
+    }
+}

@@ -1,0 +1,350 @@
+//! The order of a run's passes, from the seed; and what is left of it after a journal.
+//!
+//! Counts and a seed → [`PlannedPass`]es. Pure and lazy: one block is held at a time, and the same seed gives the same
+//! order on every machine and in every version. Knows nothing of variants or clouds: cells are numbers here.
+//!
+//! Interleaved is RMIT (randomised multiple interleaved trials): block r holds repetition r of every
+//! (cell, deployment, image), in a fresh Fisher-Yates order. Measuring one cell after another would confound cell with hour.
+
+use std::collections::HashSet;
+
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+use sha2::{Digest, Sha256};
+
+use crate::manifest::{Order, Repetitions};
+
+/// One image through one deployment of one cell once, not yet done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PlannedPass {
+    /// Position in the list of shapes that made the schedule.
+    pub cell: usize,
+    /// From 1.
+    pub deployment: u32,
+    /// Position in the cell's image set.
+    pub image: usize,
+    /// Warm-ups are not counted and are numbered apart.
+    pub warm_up: bool,
+    /// From 1.
+    pub repetition: u32,
+}
+
+/// What the schedule needs to know of a cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CellShape {
+    /// Images in the cell's set, at least 1.
+    pub images: usize,
+    /// Whether warm-ups make sense: not when cold starts are what is measured.
+    pub warm: bool,
+}
+
+/// The passes of a run, in order.
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    shapes: Vec<CellShape>,
+    repetitions: Repetitions,
+    order: Order,
+    seed: u64,
+}
+
+/// One place in a block: repetition r of this is one pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Slot {
+    cell: usize,
+    deployment: u32,
+    image: usize,
+}
+
+impl Slot {
+    const fn pass(self, warm_up: bool, repetition: u32) -> PlannedPass {
+        PlannedPass { cell: self.cell, deployment: self.deployment, image: self.image, warm_up, repetition }
+    }
+}
+
+impl Schedule {
+    pub fn new(shapes: Vec<CellShape>, repetitions: Repetitions, order: Order, seed: u64) -> Self {
+        Self { shapes, repetitions, order, seed }
+    }
+
+    /// Returns every counted pass, in the order an uninterrupted run does them.
+    pub fn passes(&self) -> Box<dyn Iterator<Item = PlannedPass> + '_> {
+        match self.order {
+            Order::Interleaved => Box::new(self.interleaved()),
+            Order::Sequential => Box::new(self.sequential()),
+        }
+    }
+
+    /// Returns how many passes count, over all cells.
+    pub fn len(&self) -> u64 {
+        let images: u64 = self.shapes.iter().map(|shape| shape.images as u64).sum();
+        images * u64::from(self.repetitions.deployments) * u64::from(self.repetitions.count)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns what is left when some passes are complete, in the same order.
+    ///
+    /// Whatever was complete when a run stopped, this continues it: the passes done before and these together are the
+    /// passes of an uninterrupted run.
+    pub fn remaining<'a>(
+        &'a self,
+        is_complete: impl Fn(&PlannedPass) -> bool + 'a,
+    ) -> impl Iterator<Item = PlannedPass> + 'a {
+        self.passes().filter(move |pass| !is_complete(pass))
+    }
+
+    /// Returns what one session of a run does: what is left, and warm-ups before it.
+    ///
+    /// A session starts with new environments, so every (cell, deployment) with anything left is warmed up again.
+    /// Interleaved: all warm-ups come first, in blocks of their own. Sequential: each just before its first pass.
+    pub fn session<'a>(
+        &'a self,
+        is_complete: impl Fn(&PlannedPass) -> bool + Clone + 'a,
+    ) -> Box<dyn Iterator<Item = PlannedPass> + 'a> {
+        let remaining = self.remaining(is_complete.clone());
+        match self.order {
+            Order::Interleaved => {
+                let left: HashSet<(usize, u32)> =
+                    self.remaining(is_complete).map(|pass| (pass.cell, pass.deployment)).collect();
+                Box::new(self.warm_up_blocks(&left).chain(remaining))
+            }
+            Order::Sequential => {
+                let mut warmed = None;
+                Box::new(remaining.flat_map(move |pass| {
+                    let at = (pass.cell, pass.deployment);
+                    let first = warmed.replace(at) != Some(at);
+                    let warm_ups = if first { self.warm_ups_of(pass.cell, pass.deployment) } else { Vec::new() };
+                    warm_ups.into_iter().chain([pass])
+                }))
+            }
+        }
+    }
+
+    fn interleaved(&self) -> impl Iterator<Item = PlannedPass> + '_ {
+        let slots: Vec<Slot> = self.slots().collect();
+        (1..=self.repetitions.count).flat_map(move |repetition| {
+            let block = shuffled(slots.clone(), self.seed, "repetition", repetition);
+            block.into_iter().map(move |slot| slot.pass(false, repetition))
+        })
+    }
+
+    fn sequential(&self) -> impl Iterator<Item = PlannedPass> + '_ {
+        self.shapes.iter().enumerate().flat_map(move |(cell, shape)| {
+            (1..=self.repetitions.deployments).flat_map(move |deployment| {
+                (1..=self.repetitions.count).flat_map(move |repetition| {
+                    (0..shape.images).map(move |image| Slot { cell, deployment, image }.pass(false, repetition))
+                })
+            })
+        })
+    }
+
+    fn warm_up_blocks(&self, left: &HashSet<(usize, u32)>) -> impl Iterator<Item = PlannedPass> + '_ {
+        let deployed: Vec<(usize, u32)> = (0..self.shapes.len())
+            .flat_map(|cell| (1..=self.repetitions.deployments).map(move |deployment| (cell, deployment)))
+            .filter(|at| left.contains(at) && self.shapes[at.0].warm)
+            .collect();
+        (1..=self.repetitions.warm_up).flat_map(move |number| {
+            let block = shuffled(deployed.clone(), self.seed, "warm-up", number);
+            block.into_iter().map(move |(cell, deployment)| self.warm_up(cell, deployment, number))
+        })
+    }
+
+    fn warm_ups_of(&self, cell: usize, deployment: u32) -> Vec<PlannedPass> {
+        let count = if self.shapes[cell].warm { self.repetitions.warm_up } else { 0 };
+        (1..=count).map(|number| self.warm_up(cell, deployment, number)).collect()
+    }
+
+    /// Warm-ups go through the images in turn.
+    fn warm_up(&self, cell: usize, deployment: u32, number: u32) -> PlannedPass {
+        let image = (number as usize - 1) % self.shapes[cell].images.max(1);
+        Slot { cell, deployment, image }.pass(true, number)
+    }
+
+    fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
+        self.shapes.iter().enumerate().flat_map(move |(cell, shape)| {
+            (1..=self.repetitions.deployments)
+                .flat_map(move |deployment| (0..shape.images).map(move |image| Slot { cell, deployment, image }))
+        })
+    }
+}
+
+/// Fisher-Yates (Durstenfeld) from the generator of (seed, purpose, block).
+///
+/// Spelt out here because the order of a published run must never change with a release of `rand`, which does not
+/// promise that its `shuffle` stays the same.
+fn shuffled<T>(mut items: Vec<T>, seed: u64, purpose: &str, block: u32) -> Vec<T> {
+    let mut generator = generator(seed, purpose, block);
+    for last in (1..items.len()).rev() {
+        let chosen = below(&mut generator, last as u64 + 1);
+        items.swap(last, usize::try_from(chosen).expect("it is at most `last`, a usize"));
+    }
+    items
+}
+
+/// `ChaCha20` keyed by sha256 of what the numbers are for: blocks do not depend on one another or on their order.
+fn generator(seed: u64, purpose: &str, block: u32) -> ChaCha20Rng {
+    let key = Sha256::new()
+        .chain_update(b"darkroom schedule\0")
+        .chain_update(purpose.as_bytes())
+        .chain_update(b"\0")
+        .chain_update(seed.to_le_bytes())
+        .chain_update(block.to_le_bytes())
+        .finalize();
+    ChaCha20Rng::from_seed(key.into())
+}
+
+/// Returns a uniform number in `0..bound`, without the bias of a plain remainder.
+fn below(generator: &mut ChaCha20Rng, bound: u64) -> u64 {
+    let biased_from = u64::MAX - u64::MAX % bound;
+    loop {
+        let drawn = generator.next_u64();
+        if drawn < biased_from {
+            return drawn % bound;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn schedule(images: &[usize], (count, warm_up, deployments): (u32, u32, u32), order: Order) -> Schedule {
+        let shapes = images.iter().map(|&images| CellShape { images, warm: true }).collect();
+        Schedule::new(shapes, Repetitions { count, warm_up, deployments }, order, 562)
+    }
+
+    fn spelt(passes: impl Iterator<Item = PlannedPass>) -> Vec<String> {
+        passes
+            .map(|pass| {
+                let kind = if pass.warm_up { "w" } else { "r" };
+                format!("c{}d{}i{}{kind}{}", pass.cell, pass.deployment, pass.image, pass.repetition)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn sequential_finishes_a_cell_before_the_next() {
+        let order = schedule(&[2, 1], (2, 0, 1), Order::Sequential);
+        assert_eq!(spelt(order.passes()), ["c0d1i0r1", "c0d1i1r1", "c0d1i0r2", "c0d1i1r2", "c1d1i0r1", "c1d1i0r2"]);
+    }
+
+    /// Golden: if this changes, old runs can no longer be resumed and their order no longer be reproduced.
+    #[test]
+    fn the_interleaved_order_of_a_seed_never_changes() {
+        let order = schedule(&[2, 2], (2, 0, 1), Order::Interleaved);
+        insta::assert_snapshot!(spelt(order.passes()).join(" "));
+    }
+
+    #[test]
+    fn warm_ups_run_before_the_first_repetition_in_either_order() {
+        for order in [Order::Interleaved, Order::Sequential] {
+            let schedule = schedule(&[2, 3], (2, 3, 2), order);
+            let mut warmed: HashMap<(usize, u32), u32> = HashMap::new();
+            for pass in schedule.session(|_| false) {
+                let seen = warmed.entry((pass.cell, pass.deployment)).or_default();
+                if pass.warm_up {
+                    *seen += 1;
+                    assert_eq!(pass.repetition, *seen);
+                } else {
+                    assert_eq!(*seen, 3, "{pass:?} came before its warm-ups");
+                }
+            }
+            assert_eq!(warmed.len(), 4);
+        }
+    }
+
+    #[test]
+    fn cold_cells_and_finished_cells_are_not_warmed_up() {
+        let shapes = vec![CellShape { images: 1, warm: false }, CellShape { images: 1, warm: true }];
+        let repetitions = Repetitions { count: 1, warm_up: 2, deployments: 1 };
+        for order in [Order::Interleaved, Order::Sequential] {
+            let schedule = Schedule::new(shapes.clone(), repetitions.clone(), order, 1);
+            assert_eq!(schedule.session(|_| false).filter(|pass| pass.warm_up && pass.cell == 0).count(), 0);
+            assert_eq!(schedule.session(|_| false).filter(|pass| pass.warm_up && pass.cell == 1).count(), 2);
+            assert_eq!(spelt(schedule.session(|pass| pass.cell == 1)), ["c0d1i0r1"]);
+            assert_eq!(schedule.session(|_| true).count(), 0);
+        }
+    }
+
+    #[test]
+    fn a_position_is_equally_likely_for_every_pass() {
+        const BLOCKS: u32 = 4_000;
+        let order = schedule(&[4], (BLOCKS, 0, 1), Order::Interleaved);
+        let mut firsts = [0_u32; 4];
+        for block in order.passes().collect::<Vec<_>>().chunks(4) {
+            firsts[block[0].image] += 1;
+        }
+        // Chi-square with 3 degrees of freedom: 16.27 is the 0.1% point, and the seed is fixed.
+        let expected = f64::from(BLOCKS) / 4.0;
+        let chi2: f64 = firsts.iter().map(|&n| (f64::from(n) - expected).powi(2) / expected).sum();
+        assert!(chi2 < 16.27, "{firsts:?}");
+    }
+
+    fn any_order() -> impl Strategy<Value = Order> {
+        prop_oneof![Just(Order::Interleaved), Just(Order::Sequential)]
+    }
+
+    proptest! {
+        #[test]
+        fn an_order_is_a_permutation_of_every_planned_pass(
+            images in prop::collection::vec(1_usize..4, 1..5), count in 1_u32..5, deployments in 1_u32..3,
+            order in any_order(), seed: u64,
+        ) {
+            let shapes: Vec<_> = images.iter().map(|&images| CellShape { images, warm: true }).collect();
+            let schedule = Schedule::new(shapes, Repetitions { count, warm_up: 0, deployments }, order, seed);
+            let mut expected = Vec::new();
+            for (cell, &images) in images.iter().enumerate() {
+                for deployment in 1..=deployments { for image in 0..images { for repetition in 1..=count {
+                    expected.push(PlannedPass { cell, deployment, image, warm_up: false, repetition });
+                }}}
+            }
+            let mut passes: Vec<_> = schedule.passes().collect();
+            prop_assert_eq!(passes.len() as u64, schedule.len());
+            if order == Order::Interleaved {
+                let block = passes.len() / count as usize;
+                for (index, pass) in passes.iter().enumerate() {
+                    prop_assert_eq!(pass.repetition as usize, index / block + 1, "blocks come one after another");
+                }
+            }
+            passes.sort();
+            expected.sort();
+            prop_assert_eq!(passes, expected);
+        }
+
+        #[test]
+        fn a_run_killed_at_any_moments_and_resumed_is_the_uninterrupted_run(
+            images in prop::collection::vec(1_usize..4, 1..4), count in 1_u32..4, deployments in 1_u32..3,
+            order in any_order(), seed: u64, sessions in prop::collection::vec(0_usize..12, 0..6),
+        ) {
+            let shapes: Vec<_> = images.iter().map(|&images| CellShape { images, warm: true }).collect();
+            let schedule = Schedule::new(shapes, Repetitions { count, warm_up: 1, deployments }, order, seed);
+            let mut done: Vec<PlannedPass> = Vec::new();
+            for survived in sessions {
+                let complete: HashSet<_> = done.iter().copied().collect();
+                done.extend(schedule.remaining(|pass| complete.contains(pass)).take(survived));
+            }
+            let complete: HashSet<_> = done.iter().copied().collect();
+            let counted = schedule.session(|pass| complete.contains(pass)).filter(|pass| !pass.warm_up);
+            done.extend(counted);
+            prop_assert_eq!(done, schedule.passes().collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn passes_complete_out_of_order_are_not_done_again(
+            order in any_order(), seed: u64, complete in prop::collection::hash_set(0_usize..24, 0..24),
+        ) {
+            let shapes = vec![CellShape { images: 2, warm: true }; 3];
+            let schedule = Schedule::new(shapes, Repetitions { count: 4, warm_up: 0, deployments: 1 }, order, seed);
+            let all: Vec<_> = schedule.passes().collect();
+            let done: HashSet<_> = complete.iter().map(|&index| all[index]).collect();
+            let expected: Vec<_> = all.iter().filter(|pass| !done.contains(pass)).copied().collect();
+            prop_assert_eq!(schedule.remaining(|pass| done.contains(pass)).collect::<Vec<_>>(), expected);
+        }
+    }
+}

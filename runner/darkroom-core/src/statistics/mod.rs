@@ -1,0 +1,13 @@
+//! Slices of measured values in, numbers out: `method.md` sections 1 to 5, whose worked values are the tests here.
+//!
+//! Every result is an `Option<f64>`: a statistic that does not exist is `None`, never NaN, 0 or a sentinel. Knows nothing
+//! of cells, tables or clouds; which values belong to a sample is decided by `darkroom-tables`.
+
+mod summary;
+
+pub use summary::{
+    Description, MIN_N_P95, MIN_N_P99, describe, is_outlier, mean_of_sorted, outlier_fences, quantile_of_sorted,
+};
+
+#[cfg(test)]
+mod worked;

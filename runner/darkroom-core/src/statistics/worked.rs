@@ -1,0 +1,38 @@
+//! The samples of `method.md` section 8, shared by the tests of this room.
+
+use statrs::distribution::{ContinuousCDF, Normal};
+
+pub const A: [f64; 10] = [102.0, 98.0, 110.0, 95.0, 101.0, 99.0, 130.0, 97.0, 103.0, 100.0];
+pub const B: [f64; 10] = [85.0, 90.0, 88.0, 92.0, 84.0, 99.0, 120.0, 86.0, 91.0, 89.0];
+
+/// X: 40 lognormal quantiles, median 200, sigma 0.25.
+pub fn x() -> Vec<f64> {
+    lognormal_quantiles(200.0, 0.25)
+}
+
+/// Y: the same with median 170, sigma 0.30.
+pub fn y() -> Vec<f64> {
+    lognormal_quantiles(170.0, 0.30)
+}
+
+fn lognormal_quantiles(median: f64, sigma: f64) -> Vec<f64> {
+    let normal = Normal::standard();
+    (1..=40)
+        .map(|i| {
+            let z = normal.inverse_cdf((f64::from(i) - 0.5) / 40.0);
+            ((median.ln() + sigma * z).exp() * 10.0).round() / 10.0
+        })
+        .collect()
+}
+
+pub fn sorted(values: &[f64]) -> Vec<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    sorted
+}
+
+#[track_caller]
+pub fn assert_close(found: Option<f64>, expected: f64, tolerance: f64) {
+    let found = found.expect("a value");
+    assert!((found - expected).abs() <= tolerance, "found {found}, expected {expected} within {tolerance}");
+}

@@ -1,0 +1,149 @@
+//! Rows of `summary` and `costs`, and the facts behind failures → the [`Summary`] that the terminal shows.
+
+use std::collections::BTreeMap;
+
+use darkroom_core::cell::Start;
+use darkroom_core::cost::PriceTable;
+use darkroom_core::event::PlannedCell;
+
+use crate::aggregate::{CostRow, Outputs, SummaryRow};
+use crate::facts::{CountsAs, Facts, Text};
+use crate::summary::{CellSummary, Failure, StageSummary, Statistic, Summary, TableFile, WrongOutput};
+
+/// Returns the run in a screenful.
+pub fn overview(
+    facts: &Facts,
+    prices: &PriceTable,
+    rows: &[SummaryRow],
+    costs: &[CostRow],
+    outputs: &[Outputs],
+    tables: Vec<TableFile>,
+) -> Summary {
+    let run = &facts.run;
+    let cells = (0u32..).zip(&run.cells).map(|(index, planned)| {
+        let rows: Vec<&SummaryRow> = rows.iter().filter(|row| row.cell == index).collect();
+        cell_summary(facts, planned, &rows, &costs[index as usize], &outputs[index as usize])
+    });
+    Summary {
+        run_id: run.run_id.clone(),
+        experiment: run.experiment.clone(),
+        target: run.target.clone(),
+        region: run.region.clone(),
+        isolation: run.isolation.clone(),
+        price_region: prices.region.clone(),
+        price_date: prices.date.clone(),
+        stages: run.stages.clone(),
+        cells: cells.collect(),
+        failures: failures(facts),
+        wrong_outputs: wrong_outputs(facts),
+        tables,
+    }
+}
+
+fn cell_summary(
+    facts: &Facts,
+    planned: &PlannedCell,
+    rows: &[&SummaryRow],
+    cost: &CostRow,
+    outputs: &Outputs,
+) -> CellSummary {
+    let find = |stage: Option<u32>, metric: &str| {
+        rows.iter().find(|row| row.stage == stage && row.metric == metric).map(|row| statistic(row))
+    };
+    let metric = if planned.cell.start == Start::Cold { "cold_total_ms" } else { "duration_ms" };
+    let stages = (0u32..).zip(&facts.run.stages).map(|(index, stage)| {
+        let time = rows.iter().find(|row| row.stage == Some(index) && row.metric == metric);
+        let memory = rows.iter().find(|row| row.stage == Some(index) && row.metric == "max_memory_mb");
+        StageSummary {
+            stage: stage.clone(),
+            metric,
+            time_ms: time.map(|row| statistic(row)).unwrap_or_default(),
+            cost_usd_per_100k: find(Some(index), "cost_usd_per_100k").unwrap_or_default(),
+            max_memory_mb: memory.and_then(|row| row.description.max),
+            n_failed: time.map_or(0, |row| row.group.failed),
+            n_wrong_start: time.map_or(0, |row| row.group.wrong_start),
+        }
+    });
+    CellSummary {
+        cell_id: planned.id.to_string(),
+        cell: planned.cell.clone(),
+        model: planned.model.clone(),
+        sample: planned.sample,
+        not_runnable: planned.not_runnable.clone(),
+        outputs_ok: outputs.ok,
+        reason: outputs.reason.clone(),
+        stages: stages.collect(),
+        turnaround_s: find(None, "turnaround_s"),
+        cost_usd_per_100k: find(None, "cost_usd_per_100k").unwrap_or_default(),
+        s3_usd_per_100k: cost.s3,
+        passes: cost.n,
+    }
+}
+
+fn statistic(row: &SummaryRow) -> Statistic {
+    let d = &row.description;
+    Statistic {
+        n: d.n,
+        mean: d.mean,
+        sd: d.sd,
+        cv: d.cv,
+        p50: d.p50,
+        p95: d.p95,
+        mean_ci: None,
+        rank: row.rank,
+        note: row.note.clone(),
+    }
+}
+
+/// What failed for good: invocations by kind, and passes that broke though none of their invocations is known to have.
+fn failures(facts: &Facts) -> Vec<Failure> {
+    /// Cell, stage, status, error type.
+    type Kind<'a> = (u32, Option<u32>, &'a str, Option<Text>);
+    let mut found: BTreeMap<Kind, (Option<Text>, usize)> = BTreeMap::new();
+    let mut failed_passes = std::collections::HashSet::new();
+    for row in &facts.invocations {
+        if facts.invocation_counts_as(row) == CountsAs::Failed {
+            failed_passes.insert(row.pass);
+            let cell = facts.passes[row.pass as usize].key.cell;
+            let kind = (cell, Some(row.stage), row.status.as_str(), row.error_type);
+            found.entry(kind).or_insert((row.error, 0)).1 += 1;
+        }
+    }
+    for (index, pass) in (0u32..).zip(&facts.passes) {
+        if facts.pass_counts_as(pass) == CountsAs::Failed && !failed_passes.contains(&index) {
+            found.entry((pass.key.cell, None, "incomplete", None)).or_insert((None, 0)).1 += 1;
+        }
+    }
+    let text = |index: Text| facts.texts[index as usize].clone();
+    let failure = |((cell, stage, status, error_type), (error, count)): (Kind, (Option<Text>, usize))| Failure {
+        cell_id: facts.run.cells[cell as usize].id.to_string(),
+        stage: stage.map(|stage| facts.run.stages[stage as usize].clone()),
+        status: status.into(),
+        error_type: error_type.map(text),
+        error: error.map(text),
+        count,
+    };
+    found.into_iter().map(failure).collect()
+}
+
+fn wrong_outputs(facts: &Facts) -> Vec<WrongOutput> {
+    let mut checked: BTreeMap<(u32, u32), usize> = BTreeMap::new();
+    let mut wrong: BTreeMap<(u32, u32, &str), (Option<String>, usize)> = BTreeMap::new();
+    for check in facts.checks.iter().filter(|check| facts.check_counts(check)) {
+        let cell = facts.passes[check.pass as usize].key.cell;
+        *checked.entry((cell, check.stage)).or_default() += 1;
+        if !check.verdict.pass {
+            let reason = check.verdict.reason.as_deref().unwrap_or("wrong");
+            wrong.entry((cell, check.stage, reason)).or_insert_with(|| (check.verdict.detail.clone(), 0)).1 += 1;
+        }
+    }
+    let row = |((cell, stage, reason), (detail, count)): ((u32, u32, &str), (Option<String>, usize))| WrongOutput {
+        cell_id: facts.run.cells[cell as usize].id.to_string(),
+        stage: facts.run.stages[stage as usize].clone(),
+        reason: reason.into(),
+        detail,
+        count,
+        checked: checked[&(cell, stage)],
+    };
+    wrong.into_iter().map(row).collect()
+}

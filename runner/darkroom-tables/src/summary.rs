@@ -1,0 +1,138 @@
+//! What the terminal shows of a run: plain values, ready to be laid out, in the order of the matrix.
+//!
+//! Knows nothing of how they are laid out, and nothing of Polars.
+
+use std::path::PathBuf;
+
+use darkroom_core::cell::Cell;
+use serde::Serialize;
+
+/// A run in a screenful.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Summary {
+    pub run_id: String,
+    pub experiment: String,
+    /// `local` or `aws`: where the durations come from.
+    pub target: String,
+    pub region: String,
+    pub isolation: String,
+    /// Region and day of the prices: what `cost_usd` columns mean, on every target.
+    pub price_region: String,
+    pub price_date: String,
+    /// In pipeline order.
+    pub stages: Vec<String>,
+    /// Every cell of the plan in matrix order, also those that can't run here or have not been measured.
+    pub cells: Vec<CellSummary>,
+    /// Invocations and passes that failed for good, by cell, stage, status and error type.
+    pub failures: Vec<Failure>,
+    /// Outputs that did not pass their check, by cell, stage and reason.
+    pub wrong_outputs: Vec<WrongOutput>,
+    /// The files written, in reading order.
+    pub tables: Vec<TableFile>,
+}
+
+impl Summary {
+    /// Cells that this target can't run.
+    pub fn not_runnable(&self) -> impl Iterator<Item = &CellSummary> {
+        self.cells.iter().filter(|cell| cell.not_runnable.is_some())
+    }
+
+    /// Says whether something failed or came out wrong: exit code 1.
+    pub fn has_failures(&self) -> bool {
+        !self.failures.is_empty() || !self.wrong_outputs.is_empty()
+    }
+}
+
+/// One cell of the plan.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CellSummary {
+    pub cell_id: String,
+    #[serde(flatten)]
+    pub cell: Cell,
+    pub model: Option<String>,
+    pub sample: Option<u32>,
+    /// Why this target can't run it; its statistics are then empty (n = 0).
+    pub not_runnable: Option<String>,
+    /// Whether every checked output passed; `None` when none was checked.
+    pub outputs_ok: Option<bool>,
+    /// First failed check by stage, for example `colour-depth: blank (6 of 6)`.
+    pub reason: Option<String>,
+    /// In pipeline order.
+    pub stages: Vec<StageSummary>,
+    /// `None` when stages ran independently (`input = "reference"`): there is no turnaround then.
+    pub turnaround_s: Option<Statistic>,
+    /// Hosting cost of 100,000 images, USD, S3 requests not included.
+    pub cost_usd_per_100k: Statistic,
+    /// S3 requests of 100,000 images, USD, the same for every variant.
+    pub s3_usd_per_100k: Option<f64>,
+    /// Complete passes, warm-ups and superseded ones not included.
+    pub passes: usize,
+}
+
+/// One stage of a cell.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StageSummary {
+    pub stage: String,
+    /// `duration_ms`, or `cold_total_ms` (init + duration) in a cold cell.
+    pub metric: &'static str,
+    pub time_ms: Statistic,
+    pub cost_usd_per_100k: Statistic,
+    /// Largest memory used, MB.
+    pub max_memory_mb: Option<f64>,
+    pub n_failed: usize,
+    pub n_wrong_start: usize,
+}
+
+/// One row of the summary table, short. `None` where the statistic does not exist.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Statistic {
+    pub n: usize,
+    pub mean: Option<f64>,
+    pub sd: Option<f64>,
+    pub cv: Option<f64>,
+    pub p50: Option<f64>,
+    /// `None` for n < 20.
+    pub p95: Option<f64>,
+    /// 95% interval of the mean; `None` for n < 2.
+    pub mean_ci: Option<(f64, f64)>,
+    /// Among comparable cells with correct outputs, 1 = lowest mean; `None` when not ranked.
+    pub rank: Option<u32>,
+    /// What a reader must know before believing it.
+    pub note: Option<String>,
+}
+
+/// Failures of one kind.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Failure {
+    pub cell_id: String,
+    /// `None` for a pass that broke without a failed invocation (its final object never came).
+    pub stage: Option<String>,
+    /// As [`darkroom_core::event::Status::as_str`], or `incomplete`.
+    pub status: String,
+    pub error_type: Option<String>,
+    /// The first one's message.
+    pub error: Option<String>,
+    pub count: usize,
+}
+
+/// Outputs of one stage of a cell that failed the same check.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct WrongOutput {
+    pub cell_id: String,
+    pub stage: String,
+    /// As [`darkroom_core::event::Verdict::reason`].
+    pub reason: String,
+    /// The first one's detail.
+    pub detail: Option<String>,
+    pub count: usize,
+    pub checked: usize,
+}
+
+/// A file that was written.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TableFile {
+    /// Without extension, for example `invocations`.
+    pub name: String,
+    pub path: PathBuf,
+    pub rows: usize,
+}

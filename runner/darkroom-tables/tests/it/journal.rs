@@ -1,0 +1,248 @@
+//! Journals for tests, built as a run would have written them.
+
+use std::collections::BTreeMap;
+
+use darkroom_core::cell::{Architecture, Cell, CellId, Input, Start, Trigger};
+use darkroom_core::cost::{PriceTable, billed_ms};
+use darkroom_core::event::{
+    Again, Event, FunctionDeployed, Invocation, JOURNAL_VERSION, OutputCheck, PassKey, PipelinePass, PlannedCell,
+    Report, RunStarted, Status, Verdict,
+};
+
+pub const STAGES: [&str; 2] = ["greyscale", "resize"];
+
+pub fn prices() -> PriceTable {
+    PriceTable::parse(include_str!("../../../../experiments/prices/us-east-1.toml")).unwrap()
+}
+
+pub fn cell(variant: &str) -> Cell {
+    Cell {
+        variant: variant.into(),
+        architecture: Architecture::X86_64,
+        memory_mb: 512,
+        image_set: "photos".into(),
+        trigger: Trigger::Direct,
+        input: Input::Chained,
+        start: Start::Warm,
+        concurrency: 1,
+    }
+}
+
+pub struct Journal {
+    pub events: Vec<Event>,
+    sequence: u64,
+}
+
+/// One pass to be recorded.
+#[derive(Clone)]
+pub struct Pass {
+    pub cell: Cell,
+    pub image: &'static str,
+    pub warm_up: bool,
+    pub repetition: u32,
+    pub attempt: u32,
+    /// Duration of every stage, ms.
+    pub ms: [f64; 2],
+    pub init_ms: Option<f64>,
+    pub status: [Status; 2],
+    pub report: bool,
+    pub again: Option<Again>,
+    pub finished: bool,
+}
+
+impl Pass {
+    pub fn of(cell: &Cell, repetition: u32, ms: f64) -> Self {
+        Self {
+            cell: cell.clone(),
+            image: "astronaut.png",
+            warm_up: false,
+            repetition,
+            attempt: 1,
+            ms: [ms, ms / 2.0],
+            init_ms: None,
+            status: [Status::Ok; 2],
+            report: true,
+            again: None,
+            finished: true,
+        }
+    }
+
+    fn key(&self) -> PassKey {
+        PassKey {
+            cell_id: self.cell.id(),
+            deployment: 1,
+            image: self.image.into(),
+            warm_up: self.warm_up,
+            repetition: self.repetition,
+            attempt: self.attempt,
+        }
+    }
+}
+
+impl Journal {
+    pub fn of(cells: &[Cell]) -> Self {
+        let planned = cells.iter().map(|cell| PlannedCell {
+            id: cell.id(),
+            cell: cell.clone(),
+            model: None,
+            sample: None,
+            not_runnable: (cell.architecture == Architecture::Arm64).then(|| "this host is x86_64".into()),
+        });
+        let run = RunStarted {
+            journal_version: JOURNAL_VERSION,
+            run_id: "2026-11-24T18-00-00Z-abc".into(),
+            at: at(0),
+            experiment: "smoke".into(),
+            pipeline: "image-pipeline".into(),
+            stages: STAGES.map(String::from).into(),
+            seed: 562,
+            target: "local".into(),
+            region: "us-east-1".into(),
+            isolation: "plain".into(),
+            manifest_sha256: "ab".repeat(32),
+            repetitions: 3,
+            warm_up: 1,
+            deployments: 1,
+            order: "interleaved".into(),
+            cells: planned.collect(),
+            image_sets: BTreeMap::from([("photos".into(), vec!["astronaut.png".into(), "chelsea.png".into()])]),
+            machine: BTreeMap::from([("cpu_model".into(), "Test CPU".into())]),
+            darkroom_version: "0.1.0".into(),
+        };
+        let deployed = FunctionDeployed {
+            at: at(0),
+            function: "darkroom-a-greyscale".into(),
+            variant: "pillow".into(),
+            architecture: Architecture::X86_64,
+            memory_mb: 512,
+            deployment: 1,
+            stage: "greyscale".into(),
+            runtime: "python3.13".into(),
+            handler: "greyscale.handler".into(),
+            code_sha256: "c29tZSBoYXNo".into(),
+            layers_sha256: vec![],
+            code_bytes: 1000,
+        };
+        Self { events: vec![Event::RunStarted(run), Event::FunctionDeployed(deployed)], sequence: 0 }
+    }
+
+    pub fn pass(&mut self, pass: &Pass) -> &mut Self {
+        for (index, stage) in STAGES.iter().enumerate() {
+            self.invocation(pass, index, stage);
+            if pass.status[index] != Status::Ok {
+                break;
+            }
+        }
+        if pass.finished {
+            self.finish(pass);
+        }
+        self
+    }
+
+    fn invocation(&mut self, pass: &Pass, index: usize, stage: &str) {
+        let status = pass.status[index];
+        let answered = pass.report && !matches!(status, Status::Throttled | Status::CallError);
+        let report = Report {
+            duration_ms: pass.ms[index],
+            billed_ms: billed_ms(pass.ms[index], pass.init_ms),
+            memory_mb: pass.cell.memory_mb,
+            max_memory_mb: 80,
+            init_ms: pass.init_ms,
+        };
+        self.events.push(Event::InvocationFinished(Invocation {
+            pass: pass.key(),
+            stage: stage.into(),
+            stage_index: index as u32,
+            function: format!("darkroom-{}-{stage}", pass.cell.variant),
+            sequence: self.sequence,
+            scheduled_at: at(self.sequence),
+            started_at: at(self.sequence),
+            client_ms: pass.ms[index] + 1.5,
+            status,
+            error_type: (status != Status::Ok).then(|| "ValueError".into()),
+            error: (status != Status::Ok).then(|| "no such image".into()),
+            request_id: Some(format!("00000000-0000-4000-8000-{:012x}", self.sequence)),
+            report: answered.then_some(report),
+            environment_id: None,
+            code_sha256: "c29tZSBoYXNo".into(),
+            bytes_in: None,
+            bytes_out: Some(1234),
+            handler_reported_ms: None,
+        }));
+        self.sequence += 1;
+    }
+
+    fn finish(&mut self, pass: &Pass) {
+        let failed = pass.status.iter().position(|&status| status != Status::Ok);
+        let chained = pass.cell.input == Input::Chained;
+        let turnaround = (pass.ms[0] + pass.ms[1] + pass.init_ms.unwrap_or(0.0) * 2.0 + 3.0) / 1000.0;
+        self.events.push(Event::PipelineFinished(PipelinePass {
+            pass: pass.key(),
+            started_at: at(self.sequence),
+            turnaround_s: (failed.is_none() && chained).then_some(turnaround),
+            resolution_ms: 0.0,
+            complete: failed.is_none(),
+            failed_stage: failed.map(|index| STAGES[index].into()),
+            again: pass.again,
+            input_bytes: vec![Some(5000), Some(1234)],
+            output_bytes: vec![Some(1234), Some(900)],
+        }));
+    }
+
+    pub fn supersede(&mut self, cell: &Cell) -> &mut Self {
+        self.events.push(Event::CellsSuperseded { at: at(self.sequence), cells: vec![cell.id()] });
+        self
+    }
+
+    pub fn check(&mut self, pass: &Pass, stage: usize, reason: Option<&str>) -> &mut Self {
+        self.events.push(Event::OutputChecked(OutputCheck {
+            pass: pass.key(),
+            stage: STAGES[stage].into(),
+            stage_index: stage as u32,
+            output_sha256: Some("cd".repeat(32)),
+            input_sha256: None,
+            verdict: verdict(reason),
+        }));
+        self
+    }
+
+    pub fn check_all(&mut self, cell: &Cell) -> &mut Self {
+        let pass = Pass::of(cell, 1, 1.0);
+        self.check(&pass, 0, None).check(&pass, 1, None)
+    }
+}
+
+fn verdict(reason: Option<&str>) -> Verdict {
+    Verdict {
+        pass: reason.is_none(),
+        reason: reason.map(String::from),
+        detail: reason.map(|reason| format!("it is {reason}")),
+        format: Some("png".into()),
+        mode: Some("grey16".into()),
+        width: Some(800),
+        height: Some(600),
+        mse: Some(0.0),
+        psnr_db: None,
+        ssim: Some(1.0),
+        max_abs: Some(0.0),
+        mean_out: Some(400.0),
+        mean_reference: Some(400.0),
+        levels: Some(1000),
+        orientation: None,
+    }
+}
+
+pub fn environment_seen(sequence: u64, environment: &str) -> Event {
+    Event::EnvironmentSeen {
+        request_id: format!("00000000-0000-4000-8000-{sequence:012x}"),
+        environment_id: environment.into(),
+    }
+}
+
+pub fn unknown_cell() -> CellId {
+    CellId::from("nobody.x86_64.512mb.photos.direct.warm.c1".to_owned())
+}
+
+fn at(second: u64) -> String {
+    format!("2026-11-24T18:{:02}:{:02}.125Z", second / 60 % 60, second % 60)
+}

@@ -1,0 +1,410 @@
+//! Carries out [`Steps`], and proves that Lambda holds what was packaged.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_lambda::error::ProvideErrorMetadata;
+use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::types::{
+    Architecture as LambdaArchitecture, Environment, FunctionCode, LayerVersionContentInput, Runtime,
+};
+use aws_sdk_s3::operation::head_object::HeadObjectError;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration, Tag, Tagging};
+use futures::stream::{self, StreamExt, TryStreamExt};
+use tokio::time::Instant;
+
+use super::desired::{self, BucketStep, Change, Have, HaveFunction, LayerId, Readiness, Steps, Target, Want};
+use super::observe::{self, call};
+use super::{Clients, DeployError, Settings, names, tags};
+use crate::package::Archive;
+
+/// Functions made or changed at once. The control plane allows about 15 calls a second; the SDK's adaptive retries
+/// slow down when it says so.
+const AT_ONCE: usize = 8;
+/// How long a function may take to be ready, and a new role to be assumable. AWS: seconds, rarely a minute.
+const PATIENCE: Duration = Duration::from_mins(3);
+const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Largest zip that is sent with every function that has it, bytes; larger ones go to the bucket once.
+const LARGEST_IN_A_REQUEST: u64 = 1_000_000;
+
+/// Where Lambda takes a function's code from.
+#[derive(Clone)]
+enum CodeSource {
+    Request(Arc<[u8]>),
+    Bucket { bucket: String, key: String },
+}
+
+/// A function that is in place, and what had to be done to it.
+pub struct Done {
+    pub name: String,
+    pub arn: String,
+    pub code_sha256: String,
+    pub change: Change,
+}
+
+/// The zips behind what is wanted.
+pub struct Archives<'a> {
+    /// By function name.
+    pub code: BTreeMap<String, &'a Archive>,
+    pub layers: BTreeMap<LayerId, &'a Archive>,
+}
+
+/// Makes the bucket and the layers; returns the ARN of every wanted layer.
+pub async fn foundations(
+    clients: &Clients,
+    settings: &Settings,
+    steps: &Steps,
+    have: &Have,
+    archives: &Archives<'_>,
+) -> Result<BTreeMap<LayerId, String>, DeployError> {
+    match &steps.bucket {
+        BucketStep::Create(name) => {
+            create_bucket(clients, settings, name).await?;
+            tag_bucket(clients, settings, name).await?;
+        }
+        BucketStep::Tag(name) => tag_bucket(clients, settings, name).await?,
+        BucketStep::Keep => {}
+    }
+    let published = stream::iter(&steps.publish)
+        .map(|layer| async move { Ok((layer.clone(), publish(clients, settings, layer, archives).await?)) })
+        .buffer_unordered(AT_ONCE);
+    let mut arns: BTreeMap<LayerId, String> = published.try_collect().await?;
+    arns.extend(have.layers.clone());
+    Ok(arns)
+}
+
+/// Creates, changes or keeps every function, several at once, and hands each to `on_done` once it is proven.
+pub async fn functions(
+    clients: &Clients,
+    steps: &Steps,
+    have: &Have,
+    want: &Want,
+    layers: &BTreeMap<LayerId, String>,
+    archives: &Archives<'_>,
+    mut on_done: impl FnMut(Done),
+) -> Result<(), DeployError> {
+    let sources = code_sources(clients, steps, &want.bucket, archives).await?;
+    let mut work = stream::iter(&want.functions)
+        .map(|(name, target)| {
+            let one = OneFunction { lambda: &clients.lambda, name, target, layers, source: sources.get(name) };
+            one.bring_about(steps.functions.get(name).unwrap_or(&Change::Keep), have.functions.get(name))
+        })
+        .buffer_unordered(AT_ONCE);
+    while let Some(done) = work.try_next().await? {
+        on_done(done);
+    }
+    Ok(())
+}
+
+async fn create_bucket(clients: &Clients, settings: &Settings, name: &str) -> Result<(), DeployError> {
+    // Tags in this call leave no moment in which the bucket is there without them. An endpoint that does not know them
+    // here gets them in the next call.
+    let mut configuration = CreateBucketConfiguration::builder().set_tags(Some(bucket_tags(settings, name)?));
+    // The oldest region is spelt by silence. Source: S3 API reference, CreateBucket.
+    if settings.region != "us-east-1" {
+        configuration = configuration.location_constraint(BucketLocationConstraint::from(settings.region.as_str()));
+    }
+    let create = clients.s3.create_bucket().bucket(name).create_bucket_configuration(configuration.build());
+    match create.send().await {
+        Ok(_) => Ok(()),
+        Err(error) if error.code() == Some("BucketAlreadyOwnedByYou") => Ok(()),
+        Err(error) => Err(call("creation", format!("bucket {name}"), &error)),
+    }
+}
+
+async fn tag_bucket(clients: &Clients, settings: &Settings, name: &str) -> Result<(), DeployError> {
+    let tagging = Tagging::builder().set_tag_set(Some(bucket_tags(settings, name)?)).build();
+    let tagging = tagging.map_err(|error| malformed(name, &error))?;
+    let sent = clients.s3.put_bucket_tagging().bucket(name).tagging(tagging).send().await;
+    sent.map(|_| ()).map_err(|error| call("tagging", format!("bucket {name}"), &error))
+}
+
+fn bucket_tags(settings: &Settings, name: &str) -> Result<Vec<Tag>, DeployError> {
+    let tag = |(key, value): (String, String)| Tag::builder().key(key).value(value).build();
+    tags::of(settings).into_iter().map(tag).collect::<Result<_, _>>().map_err(|error| malformed(name, &error))
+}
+
+fn malformed(bucket: &str, error: &aws_sdk_s3::error::BuildError) -> DeployError {
+    let resource = format!("bucket {bucket}");
+    DeployError::Call { operation: "tagging", resource, reason: error.to_string(), help: None }
+}
+
+async fn publish(
+    clients: &Clients,
+    settings: &Settings,
+    layer: &LayerId,
+    archives: &Archives<'_>,
+) -> Result<String, DeployError> {
+    let resource = || format!("layer {}", layer.name);
+    let zip = archives.layers.get(layer).map(|archive| read(&archive.zip)).transpose()?.unwrap_or_default();
+    let content = LayerVersionContentInput::builder().zip_file(Blob::new(zip)).build();
+    let description = tags::layer_description(&settings.experiment, &layer.sha256);
+    let call_ = clients.lambda.publish_layer_version().layer_name(&layer.name).description(description);
+    let version = call_.content(content).send().await.map_err(|error| call("publication", resource(), &error))?;
+    let found = version.content().and_then(|content| content.code_sha256()).unwrap_or_default();
+    prove(resource(), &layer.sha256, found)?;
+    Ok(version.layer_version_arn().unwrap_or_default().to_owned())
+}
+
+/// Everything about one function that its calls need.
+struct OneFunction<'a> {
+    lambda: &'a aws_sdk_lambda::Client,
+    name: &'a str,
+    target: &'a Target,
+    layers: &'a BTreeMap<LayerId, String>,
+    /// Absent when its code stays as it is.
+    source: Option<&'a CodeSource>,
+}
+
+impl OneFunction<'_> {
+    async fn bring_about(self, change: &Change, have: Option<&HaveFunction>) -> Result<Done, DeployError> {
+        let have = match have {
+            // Someone, or a deployment that was cut off, is still changing it.
+            Some(have) if have.readiness == Readiness::Changing => Some(self.ready_after(None).await?),
+            have => have.cloned(),
+        };
+        let have = match (change, have) {
+            (Change::Keep, Some(have)) => have,
+            (Change::Update { code, configuration, tags }, Some(have)) => {
+                self.update(have, *code, !configuration.is_empty(), *tags).await?
+            }
+            (_, _) => {
+                self.create().await?;
+                self.ready_after(None).await?
+            }
+        };
+        prove(format!("function {}", self.name), &self.target.code_sha256, &have.code_sha256)?;
+        let differences = desired::differences(&have, self.target, self.layers);
+        if !differences.is_empty() {
+            let differences = differences.join(", ");
+            return Err(DeployError::ConfigurationDiffers { function: self.name.to_owned(), differences });
+        }
+        Ok(Done { name: self.name.to_owned(), arn: have.arn, code_sha256: have.code_sha256, change: change.clone() })
+    }
+
+    async fn create(&self) -> Result<(), DeployError> {
+        let target = self.target;
+        self.patiently("creation", async || {
+            let create = self.lambda.create_function().function_name(self.name).role(&target.role_arn);
+            create
+                .runtime(Runtime::from(target.runtime.as_str()))
+                .handler(&target.handler)
+                .architectures(self.architecture())
+                .code(self.function_code())
+                .memory_size(signed(target.memory_mb))
+                .timeout(signed(target.timeout_s))
+                .environment(self.environment())
+                .set_layers(Some(self.layer_arns()))
+                .set_tags(Some(target.tags.clone().into_iter().collect()))
+                .send()
+                .await
+                .map(|_| ())
+        })
+        .await
+    }
+
+    async fn update(
+        &self,
+        have: HaveFunction,
+        code: bool,
+        configuration: bool,
+        tags: bool,
+    ) -> Result<HaveFunction, DeployError> {
+        let mut have = have;
+        if code {
+            self.patiently("update of the code", async || {
+                let update = self.lambda.update_function_code().function_name(self.name);
+                let code = self.function_code();
+                update
+                    .architectures(self.architecture())
+                    .set_zip_file(code.zip_file)
+                    .set_s3_bucket(code.s3_bucket)
+                    .set_s3_key(code.s3_key)
+                    .send()
+                    .await
+                    .map(|_| ())
+            })
+            .await?;
+            have = self.ready_after(have.revision_id.as_deref()).await?;
+        }
+        if configuration {
+            self.patiently("update of the configuration", async || self.update_configuration().await).await?;
+            have = self.ready_after(have.revision_id.as_deref()).await?;
+        }
+        if tags {
+            let tag = self.lambda.tag_resource().resource(&have.arn);
+            let sent = tag.set_tags(Some(self.target.tags.clone().into_iter().collect())).send().await;
+            sent.map_err(|error| call("tagging", format!("function {}", self.name), &error))?;
+        }
+        Ok(have)
+    }
+
+    async fn update_configuration(
+        &self,
+    ) -> Result<
+        (),
+        aws_sdk_lambda::error::SdkError<
+            aws_sdk_lambda::operation::update_function_configuration::UpdateFunctionConfigurationError,
+        >,
+    > {
+        let target = self.target;
+        let update = self.lambda.update_function_configuration().function_name(self.name).role(&target.role_arn);
+        update
+            .runtime(Runtime::from(target.runtime.as_str()))
+            .handler(&target.handler)
+            .memory_size(signed(target.memory_mb))
+            .timeout(signed(target.timeout_s))
+            .environment(self.environment())
+            .set_layers(Some(self.layer_arns()))
+            .send()
+            .await
+            .map(|_| ())
+    }
+
+    /// Makes a call, again and again while the reason against it passes by itself.
+    async fn patiently<E, R>(
+        &self,
+        operation: &'static str,
+        attempt: impl AsyncFn() -> Result<(), aws_sdk_lambda::error::SdkError<E, R>>,
+    ) -> Result<(), DeployError>
+    where
+        E: std::error::Error + ProvideErrorMetadata + 'static,
+        R: std::fmt::Debug + 'static,
+    {
+        let deadline = Instant::now() + PATIENCE;
+        let mut pause = SHORTEST_PAUSE * 20;
+        loop {
+            match attempt().await {
+                Ok(()) => return Ok(()),
+                Err(error) if passes_by_itself(error.code(), error.message()) && Instant::now() < deadline => {
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE * 4);
+                }
+                Err(error) => return Err(call(operation, format!("function {}", self.name), &error)),
+            }
+        }
+    }
+
+    /// Waits until the function is ready under another revision than `before`, and returns it.
+    ///
+    /// An older "ready" can be seen for a while after an update, so it is the changed `RevisionId` that tells.
+    async fn ready_after(&self, before: Option<&str>) -> Result<HaveFunction, DeployError> {
+        let not_ready = |reason: String| DeployError::NotReady { function: self.name.to_owned(), reason };
+        let deadline = Instant::now() + PATIENCE;
+        let mut pause = SHORTEST_PAUSE;
+        loop {
+            let now = observe::function(self.lambda, self.name).await?;
+            let renewed = |have: &HaveFunction| before.is_none() || have.revision_id.as_deref() != before;
+            match now {
+                Some(have) if have.readiness == Readiness::Ready && renewed(&have) => return Ok(have),
+                Some(HaveFunction { readiness: Readiness::Failed(reason), .. }) => return Err(not_ready(reason)),
+                _ if Instant::now() >= deadline => {
+                    return Err(not_ready(format!("not within {} s", PATIENCE.as_secs())));
+                }
+                _ => {}
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    fn function_code(&self) -> FunctionCode {
+        let code = FunctionCode::builder();
+        match self.source {
+            Some(CodeSource::Request(zip)) => code.zip_file(Blob::new(zip.to_vec())).build(),
+            Some(CodeSource::Bucket { bucket, key }) => code.s3_bucket(bucket).s3_key(key).build(),
+            None => code.build(),
+        }
+    }
+
+    fn architecture(&self) -> LambdaArchitecture {
+        LambdaArchitecture::from(self.target.architecture.as_str())
+    }
+
+    fn environment(&self) -> Environment {
+        Environment::builder().set_variables(Some(self.target.environment.clone().into_iter().collect())).build()
+    }
+
+    fn layer_arns(&self) -> Vec<String> {
+        self.target.layers.iter().filter_map(|layer| self.layers.get(layer).cloned()).collect()
+    }
+}
+
+/// Returns whether a refusal is one of those that end without anyone's doing: a role that is so new that Lambda does
+/// not know it yet (only its text tells it from other wrong parameters), or another change still under way.
+fn passes_by_itself(code: Option<&str>, message: Option<&str>) -> bool {
+    match code {
+        Some("InvalidParameterValueException") => {
+            message.is_some_and(|text| text.contains("cannot be assumed by Lambda"))
+        }
+        Some("ResourceConflictException") => message.is_some_and(|text| text.contains("in progress")),
+        _ => false,
+    }
+}
+
+fn prove(resource: String, expected: &str, found: &str) -> Result<(), DeployError> {
+    if expected == found {
+        return Ok(());
+    }
+    Err(DeployError::CodeDiffers { resource, expected: expected.to_owned(), found: found.to_owned() })
+}
+
+/// Returns where Lambda gets the code of every function that is created or gets new code. A large zip is put into the
+/// bucket, once however many functions share it and however often it is deployed.
+async fn code_sources(
+    clients: &Clients,
+    steps: &Steps,
+    bucket: &str,
+    archives: &Archives<'_>,
+) -> Result<BTreeMap<String, CodeSource>, DeployError> {
+    let uploads = |change: &Change| matches!(change, Change::Create | Change::Update { code: true, .. });
+    let mut by_zip: BTreeMap<&Path, CodeSource> = BTreeMap::new();
+    let mut sources = BTreeMap::new();
+    for (name, archive) in &archives.code {
+        if !steps.functions.get(name).is_some_and(uploads) {
+            continue;
+        }
+        let zip = archive.zip.as_path();
+        if !by_zip.contains_key(zip) {
+            let source = if archive.bytes <= LARGEST_IN_A_REQUEST {
+                CodeSource::Request(read(zip)?.into())
+            } else {
+                CodeSource::Bucket { bucket: bucket.to_owned(), key: stored(clients, bucket, archive).await? }
+            };
+            by_zip.insert(zip, source);
+        }
+        sources.insert(name.clone(), by_zip[zip].clone());
+    }
+    Ok(sources)
+}
+
+/// Puts a zip into the bucket if it is not there, and returns its key, which is made of its contents' hash.
+async fn stored(clients: &Clients, bucket: &str, archive: &Archive) -> Result<String, DeployError> {
+    // base64 with the characters that keys and paths can hold.
+    let hash = archive.sha256_base64.replace('+', "-").replace('/', "_");
+    let key = format!("{}{}.zip", names::PACKAGES_PREFIX, hash.trim_end_matches('='));
+    let resource = || format!("package {key}");
+    match clients.s3.head_object().bucket(bucket).key(&key).send().await {
+        Ok(_) => return Ok(key),
+        Err(error) if error.as_service_error().is_some_and(HeadObjectError::is_not_found) => {}
+        Err(error) => return Err(call("reading", resource(), &error)),
+    }
+    let body = ByteStream::from(read(&archive.zip)?);
+    let sent = clients.s3.put_object().bucket(bucket).key(&key).body(body).send().await;
+    sent.map_err(|error| call("upload", resource(), &error))?;
+    Ok(key)
+}
+
+fn read(zip: &Path) -> Result<Vec<u8>, DeployError> {
+    std::fs::read(zip).map_err(|source| DeployError::Package { zip: zip.to_owned(), source })
+}
+
+/// The API counts in signed numbers; ours are within its limits.
+fn signed(number: u32) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}

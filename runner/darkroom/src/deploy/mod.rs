@@ -1,0 +1,222 @@
+//! Makes the wanted functions exist in a cloud, and proves that what runs is what was packaged.
+//!
+//! [`WantedFunction`]s → (what exists, observed) → [`desired::Steps`] → calls → [`Deployment`]. Idempotent: what is
+//! already right is left alone. Prints nothing; every proven function goes to the caller as a
+//! [`FunctionDeployed`]. Knows an endpoint through its [`Clients`], not which cloud is behind it.
+
+mod apply;
+pub mod clean;
+pub mod desired;
+mod error;
+pub mod names;
+mod observe;
+pub mod tags;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use darkroom_core::cell::Architecture;
+use darkroom_core::event::FunctionDeployed;
+
+pub use error::DeployError;
+
+use aws_sdk_lambda::config::retry::RetryConfig as LambdaRetries;
+use aws_sdk_s3::config::retry::RetryConfig as S3Retries;
+
+use self::desired::{Change, LayerId, Steps, Target, Want};
+use crate::package::{LayerPackage, Package};
+
+/// How often a call to the control plane is made before its refusal counts.
+const ATTEMPTS: u32 = 10;
+
+/// The cloud to deploy to. Their retry settings don't matter: deployment sets its own.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    pub lambda: aws_sdk_lambda::Client,
+    pub s3: aws_sdk_s3::Client,
+}
+
+/// Which function of an experiment: one stage of one variant under one configuration, once per deployment.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FunctionKey {
+    pub variant: String,
+    pub architecture: Architecture,
+    /// 128..=10240.
+    pub memory_mb: u32,
+    /// From 1.
+    pub deployment: u32,
+    pub stage: String,
+}
+
+/// A function that must exist.
+#[derive(Clone, Debug)]
+pub struct WantedFunction {
+    pub key: FunctionKey,
+    /// Shared by every stage, memory size and deployment of the variant on this architecture.
+    pub package: Arc<Package>,
+    /// For example `greyscale.handler`.
+    pub handler: String,
+    pub timeout_s: u32,
+}
+
+/// What holds for all functions of a deployment.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Tagged on everything that is made, and part of every name.
+    pub experiment: String,
+    pub region: String,
+    /// The functions' execution role; its account id is part of the bucket's name. Where roles are not checked
+    /// (the local cloud), any well-formed ARN.
+    pub role_arn: String,
+    /// UTC date (`2026-12-24`) after which nobody misses these resources; tagged on everything that is made.
+    pub expires_on: String,
+    /// Further tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// A function that exists and holds what was packaged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeployedFunction {
+    pub name: String,
+    pub arn: String,
+    /// `CodeSha256` as Lambda reports it; equal to the zip's on disk.
+    pub code_sha256: String,
+    /// `OUTPUT_PREFIX`: where its outputs land in the bucket, ends with `/`.
+    pub output_prefix: String,
+}
+
+/// Everything that was asked for, in place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deployment {
+    pub bucket: String,
+    pub functions: BTreeMap<FunctionKey, DeployedFunction>,
+    pub counts: Counts,
+}
+
+/// What a deployment had to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub created: usize,
+    pub updated: usize,
+    pub unchanged: usize,
+    pub layers_published: usize,
+}
+
+/// Makes every function of `want` exist as packaged, several at once, and returns them.
+///
+/// Calls `on_event` once for each function, as soon as Lambda reports the `CodeSha256` of the zip on disk for it.
+/// Nothing is uploaded for what is already there. The first error ends it; what was done until then stays, tagged, and
+/// the next deployment goes on from it.
+pub async fn deploy(
+    clients: &Clients,
+    settings: &Settings,
+    want: &[WantedFunction],
+    on_event: &mut (dyn FnMut(FunctionDeployed) + Send),
+) -> Result<Deployment, DeployError> {
+    let clients = patient(clients);
+    let goal = goal(settings, want)?;
+    let have = observe::observe(&clients, &goal).await?;
+    let steps = desired::steps(&have, &goal)?;
+
+    let archives = archives(settings, want);
+    let layers = apply::foundations(&clients, settings, &steps, &have, &archives).await?;
+    let by_name: BTreeMap<String, &WantedFunction> =
+        want.iter().map(|function| (names::function(&settings.experiment, &function.key), function)).collect();
+    let mut functions = BTreeMap::new();
+    let mut counts = Counts { layers_published: steps.publish.len(), ..Counts::default() };
+    let on_done = |done: apply::Done| {
+        let wanted = by_name[&done.name];
+        counts.add(&done.change);
+        on_event(deployed_event(wanted, &done));
+        let output_prefix = names::output_prefix(&wanted.key);
+        let apply::Done { name, arn, code_sha256, .. } = done;
+        functions.insert(wanted.key.clone(), DeployedFunction { name, arn, code_sha256, output_prefix });
+    };
+    apply::functions(&clients, &steps, &have, &goal, &layers, &archives, on_done).await?;
+    Ok(Deployment { bucket: goal.bucket, functions, counts })
+}
+
+/// Returns what [`deploy`] would do, without doing it.
+pub async fn steps(clients: &Clients, settings: &Settings, want: &[WantedFunction]) -> Result<Steps, DeployError> {
+    let goal = goal(settings, want)?;
+    let have = observe::observe(&patient(clients), &goal).await?;
+    desired::steps(&have, &goal)
+}
+
+impl Counts {
+    fn add(&mut self, change: &Change) {
+        match change {
+            Change::Create => self.created += 1,
+            Change::Update { .. } => self.updated += 1,
+            Change::Keep => self.unchanged += 1,
+        }
+    }
+}
+
+/// Returns the clients with retries that pace themselves by the account's rate limits.
+fn patient(clients: &Clients) -> Clients {
+    let lambda = clients.lambda.config().to_builder();
+    let lambda = lambda.retry_config(LambdaRetries::adaptive().with_max_attempts(ATTEMPTS)).build();
+    let s3 = clients.s3.config().to_builder().retry_config(S3Retries::standard().with_max_attempts(ATTEMPTS)).build();
+    Clients { lambda: aws_sdk_lambda::Client::from_conf(lambda), s3: aws_sdk_s3::Client::from_conf(s3) }
+}
+
+fn goal(settings: &Settings, want: &[WantedFunction]) -> Result<Want, DeployError> {
+    let account = names::account_of(&settings.role_arn);
+    let account = account.ok_or_else(|| DeployError::Role { role_arn: settings.role_arn.clone() })?;
+    let bucket = names::bucket(&settings.experiment, account, &settings.region);
+    let tags = tags::of(settings);
+    let functions = want.iter().map(|function| {
+        let package = &function.package;
+        let environment = [("OUTPUT_BUCKET", bucket.clone()), ("OUTPUT_PREFIX", names::output_prefix(&function.key))];
+        let target = Target {
+            code_sha256: package.archive.sha256_base64.clone(),
+            architecture: package.architecture,
+            runtime: package.runtime.clone(),
+            handler: function.handler.clone(),
+            memory_mb: function.key.memory_mb,
+            timeout_s: function.timeout_s,
+            role_arn: settings.role_arn.clone(),
+            layers: package.layers.iter().map(|layer| layer_id(settings, package, layer)).collect(),
+            environment: environment.map(|(name, value)| (name.to_owned(), value)).into(),
+            tags: tags.clone(),
+        };
+        (names::function(&settings.experiment, &function.key), target)
+    });
+    Ok(Want { experiment: settings.experiment.clone(), functions: functions.collect(), tags: tags.clone(), bucket })
+}
+
+fn layer_id(settings: &Settings, package: &Package, layer: &LayerPackage) -> LayerId {
+    let name = names::layer(&settings.experiment, &package.variant, package.architecture);
+    LayerId { name, sha256: layer.archive.sha256_base64.clone() }
+}
+
+fn archives<'a>(settings: &Settings, want: &'a [WantedFunction]) -> apply::Archives<'a> {
+    let mut archives = apply::Archives { code: BTreeMap::new(), layers: BTreeMap::new() };
+    for function in want {
+        let package = &function.package;
+        let name = names::function(&settings.experiment, &function.key);
+        archives.code.insert(name, &package.archive);
+        let layers = package.layers.iter().map(|layer| (layer_id(settings, package, layer), &layer.archive));
+        archives.layers.extend(layers);
+    }
+    archives
+}
+
+fn deployed_event(wanted: &WantedFunction, done: &apply::Done) -> FunctionDeployed {
+    let package = &wanted.package;
+    FunctionDeployed {
+        at: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
+        function: done.name.clone(),
+        variant: wanted.key.variant.clone(),
+        architecture: wanted.key.architecture,
+        memory_mb: wanted.key.memory_mb,
+        deployment: wanted.key.deployment,
+        stage: wanted.key.stage.clone(),
+        runtime: package.runtime.clone(),
+        handler: wanted.handler.clone(),
+        code_sha256: done.code_sha256.clone(),
+        layers_sha256: package.layers.iter().map(|layer| layer.archive.sha256_base64.clone()).collect(),
+        code_bytes: package.archive.bytes,
+    }
+}

@@ -1,0 +1,120 @@
+//! What deployed things are called: readable, deterministic, within the cloud's limits. Pure.
+
+use darkroom_core::cell::Architecture;
+use sha2::{Digest, Sha256};
+
+use super::FunctionKey;
+
+/// First part of every name that Darkroom gives in an account.
+pub const PREFIX: &str = "dkr";
+
+/// Where the bucket keeps large packages. No function's `OUTPUT_PREFIX` begins so: those begin with a variant's name
+/// and its architecture.
+pub const PACKAGES_PREFIX: &str = "packages/";
+
+/// Lambda's limit for a function's name, characters.
+const FUNCTION_LIMIT: usize = 64;
+/// S3's limit for a bucket's name, characters.
+const BUCKET_LIMIT: usize = 63;
+/// Lambda's limit for a layer's name is 140; its ARN in a function's configuration stays readable with this.
+const LAYER_LIMIT: usize = 64;
+
+/// Returns a function's name: `dkr-<experiment>-<variant>-<architecture>-<memory>-<stage>-d<deployment>`.
+///
+/// Characters that Lambda does not allow become `-`. A name that was changed or is too long ends in a hash of the whole,
+/// so that two functions never share one.
+pub fn function(experiment: &str, key: &FunctionKey) -> String {
+    let FunctionKey { variant, architecture, memory_mb, deployment, stage } = key;
+    let plain = format!("{PREFIX}-{experiment}-{variant}-{architecture}-{memory_mb}-{stage}-d{deployment}");
+    within(&plain, FUNCTION_LIMIT, |c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+}
+
+/// Returns where a function writes: one folder per function, ending in `/`, so that no two functions share an output key.
+pub fn output_prefix(key: &FunctionKey) -> String {
+    let FunctionKey { variant, architecture, memory_mb, deployment, stage } = key;
+    format!("{variant}-{architecture}-{memory_mb}-d{deployment}/{stage}/")
+}
+
+/// Returns the bucket of an experiment: `dkr-<experiment>-<account>-<region>`. Bucket names are global, hence the account.
+pub fn bucket(experiment: &str, account_id: &str, region: &str) -> String {
+    let plain = format!("{PREFIX}-{experiment}-{account_id}-{region}");
+    within(&plain, BUCKET_LIMIT, |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+}
+
+/// Returns the name of a variant's layer in an experiment.
+pub fn layer(experiment: &str, variant: &str, architecture: Architecture) -> String {
+    let plain = format!("{PREFIX}-{experiment}-{variant}-{architecture}");
+    within(&plain, LAYER_LIMIT, |c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+}
+
+/// Returns the account id in an ARN (`arn:partition:service:region:account:…`), if it has one.
+pub fn account_of(arn: &str) -> Option<&str> {
+    arn.split(':').nth(4).filter(|account| account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// Returns `plain` if it fits as it is, else a shortened copy with a hash of `plain` at its end.
+fn within(plain: &str, limit: usize, allowed: impl Fn(char) -> bool) -> String {
+    if plain.len() <= limit && plain.chars().all(&allowed) {
+        return plain.to_owned();
+    }
+    let hash = hex::encode(&Sha256::digest(plain)[..4]);
+    let lower = plain.chars().flat_map(|c| if allowed(c) { vec![c] } else { c.to_lowercase().collect() });
+    let clean: String = lower.map(|c| if allowed(c) { c } else { '-' }).take(limit - hash.len() - 1).collect();
+    format!("{}-{hash}", clean.trim_end_matches('-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn key(variant: &str, stage: &str) -> FunctionKey {
+        FunctionKey {
+            variant: variant.into(),
+            architecture: Architecture::X86_64,
+            memory_mb: 1024,
+            deployment: 2,
+            stage: stage.into(),
+        }
+    }
+
+    #[test]
+    fn a_name_that_fits_is_spelt_out() {
+        assert_eq!(function("smoke", &key("pillow", "greyscale")), "dkr-smoke-pillow-x86_64-1024-greyscale-d2");
+        assert_eq!(output_prefix(&key("pillow", "resize")), "pillow-x86_64-1024-d2/resize/");
+        assert_eq!(bucket("smoke", "000000000000", "us-east-1"), "dkr-smoke-000000000000-us-east-1");
+    }
+
+    #[test]
+    fn the_account_is_read_from_the_role() {
+        assert_eq!(account_of("arn:aws:iam::123456789012:role/darkroom"), Some("123456789012"));
+        assert_eq!(account_of("darkroom"), None);
+        assert_eq!(account_of("arn:aws:s3:::bucket"), None);
+    }
+
+    #[test]
+    fn names_that_were_shortened_or_cleaned_alike_still_differ() {
+        let long = "a-model-with-a-very-long-name.and-a-sample-number";
+        let names = [
+            function("llm-study", &key(&format!("{long}.1"), "colour-depth")),
+            function("llm-study", &key(&format!("{long}.2"), "colour-depth")),
+            function("llm-study", &key("claude.1", "resize")),
+            function("llm-study", &key("claude-1", "resize")),
+        ];
+        for (i, a) in names.iter().enumerate() {
+            assert!(names[i + 1..].iter().all(|b| a != b), "{names:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_name_keeps_to_the_clouds_rules(experiment in "[a-zA-Z0-9 ._é-]{1,80}", variant in "\\PC{1,60}", stage in "[a-z-]{1,30}") {
+            let name = function(&experiment, &key(&variant, &stage));
+            prop_assert!(name.len() <= 64 && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c)), "{}", name);
+            let name = bucket(&experiment, "123456789012", "ap-southeast-3");
+            prop_assert!((3..=63).contains(&name.len()), "{}", name);
+            prop_assert!(name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'), "{}", name);
+            prop_assert!(!name.ends_with('-') && name.starts_with("dkr-"), "{}", name);
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! How Darkroom marks what it makes in an account, so that `clean` finds all of it and nothing else. Pure.
+
+use std::collections::BTreeMap;
+
+use super::Settings;
+
+/// Which experiment a resource belongs to. Nothing without this tag is ever changed or removed.
+pub const EXPERIMENT: &str = "darkroom:experiment";
+/// UTC date after which nobody misses a resource.
+pub const EXPIRES: &str = "darkroom:expires-on";
+
+/// Returns the tags of everything that is made.
+pub fn of(settings: &Settings) -> BTreeMap<String, String> {
+    let mut tags = settings.tags.clone();
+    tags.insert(EXPERIMENT.to_owned(), settings.experiment.clone());
+    tags.insert(EXPIRES.to_owned(), settings.expires_on.clone());
+    tags
+}
+
+/// Returns what is written into a layer's description. Lambda can't tag layers, so this stands for the tags.
+pub fn layer_description(experiment: &str, sha256_base64: &str) -> String {
+    format!("{EXPERIMENT}={experiment} sha256={sha256_base64}")
+}
+
+/// Returns the sha256 that a layer's description claims, if it is one of this experiment's.
+pub fn layer_sha256<'a>(experiment: &str, description: &'a str) -> Option<&'a str> {
+    description.strip_prefix(EXPERIMENT)?.strip_prefix('=')?.strip_prefix(experiment)?.strip_prefix(" sha256=")
+}
+
+/// Returns the experiment that a layer's description names, if it is one of Darkroom's.
+pub fn layer_experiment(description: &str) -> Option<&str> {
+    let (experiment, _) = description.strip_prefix(EXPERIMENT)?.strip_prefix('=')?.rsplit_once(" sha256=")?;
+    Some(experiment)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_layer_is_recognised_by_its_description_for_its_own_experiment_only() {
+        let description = layer_description("smoke", "c2hh");
+        assert_eq!(layer_sha256("smoke", &description), Some("c2hh"));
+        assert_eq!(layer_experiment(&description), Some("smoke"));
+        assert_eq!(layer_experiment("someone's layer"), None);
+        assert_eq!(layer_sha256("smok", &description), None);
+        assert_eq!(layer_sha256("smoke", "someone's layer"), None);
+    }
+}

@@ -1,0 +1,136 @@
+//! A plan as a page for people.
+
+use darkroom_core::cost::PriceTable;
+use darkroom_core::estimate::Effort;
+use darkroom_core::event::PlannedCell;
+use darkroom_core::manifest::{Cloud, Manifest, Order};
+use darkroom_core::plan::{Expected, Summary};
+
+use super::{count, thousands};
+
+/// Everything a plan has to say but the cells themselves.
+pub struct Page<'a> {
+    pub manifest: &'a Manifest,
+    /// As in [`darkroom_core::capability::Capability::name`].
+    pub target: &'a str,
+    pub prices: Option<&'a PriceTable>,
+    pub summary: Summary,
+    pub expected: Option<Expected>,
+}
+
+impl Page<'_> {
+    /// Returns the cells, one a line, each with what keeps it from running.
+    pub fn cells(&self, cells: impl Iterator<Item = PlannedCell>) -> impl Iterator<Item = String> {
+        let line = |cell: PlannedCell| match cell.not_runnable {
+            None => cell.id.to_string(),
+            Some(reason) => format!("{}  not runnable: {reason}", cell.id),
+        };
+        cells.map(line).chain([String::new()])
+    }
+
+    /// Returns the totals.
+    pub fn totals(&self) -> String {
+        let Summary { cells, runnable, not_runnable, functions, passes, warm_up_passes, invocations, at_most } =
+            &self.summary;
+        let Manifest { experiment, repetitions, schedule, budget, .. } = self.manifest;
+        let mut rows = vec![(
+            "cells",
+            format!("{}, {} of them runnable on {}", thousands(*cells), thousands(*runnable), self.target),
+        )];
+        rows.extend(not_runnable.iter().map(|not| ("", format!("{} not: {}", thousands(not.cells), not.reason))));
+        let order = match schedule.order {
+            Order::Interleaved => format!("in random order from seed {}", experiment.seed),
+            Order::Sequential => "cell by cell".to_owned(),
+        };
+        let times = format!("{} of every image", count(u64::from(repetitions.count), "repetition"));
+        let deployed = count(u64::from(repetitions.deployments), "deployment");
+        rows.extend([
+            ("functions", format!("{} to deploy", thousands(*functions))),
+            ("passes", format!("{}: {times} in {deployed} of each cell, {order}", thousands(*passes))),
+            ("warm-ups", format!("{}, not counted", thousands(*warm_up_passes))),
+            ("invocations", format!("{}, warm-ups included", thousands(*invocations))),
+        ]);
+        rows.extend(self.expectation());
+        rows.push(("at most", format!("{}, if every invocation took its stage's whole timeout", spelt(at_most))));
+        rows.push(("prices", self.prices()));
+        if budget.usd.is_some() || budget.minutes.is_some() {
+            let usd = budget.usd.map(|usd| format!("${usd:.2}"));
+            let minutes = budget.minutes.map(|minutes| format!("{minutes} min"));
+            rows.push(("budget", usd.into_iter().chain(minutes).collect::<Vec<_>>().join(", ")));
+        }
+        let lines: Vec<String> = rows.iter().map(|(name, text)| format!("{name:<12} {text}")).collect();
+        lines.join("\n") + "\n"
+    }
+
+    fn expectation(&self) -> Option<(&'static str, String)> {
+        let Expected { run_id, cells, effort } = self.expected.as_ref()?;
+        let share = if *cells == self.summary.runnable {
+            String::new()
+        } else {
+            format!(" for {} of the {} runnable cells", thousands(*cells), thousands(self.summary.runnable))
+        };
+        Some(("expected", format!("{}{share}, as fast as in run {run_id}", spelt(effort))))
+    }
+
+    fn prices(&self) -> String {
+        let region = &self.manifest.target.region;
+        let Some(prices) = self.prices else {
+            return format!("none known for {region}: no experiments/prices/{region}.toml");
+        };
+        let what = format!("AWS's in {region}, written down on {}; S3 requests, logs and transfer apart", prices.date);
+        match self.manifest.target.cloud {
+            Cloud::Local => format!("{what}. The local cloud bills nothing"),
+            Cloud::Aws => what,
+        }
+    }
+}
+
+fn spelt(effort: &Effort) -> String {
+    let time = duration(effort.seconds);
+    effort.usd.map_or_else(|| time.clone(), |usd| format!("{time} and {}", dollars(usd)))
+}
+
+/// Two units at most, rounded up to the second: `4 h 2 min`.
+fn duration(seconds: f64) -> String {
+    let seconds = seconds.ceil() as u64;
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    let parts = match (days, hours, minutes) {
+        (0, 0, 0) => [(seconds, "s"), (0, "")],
+        (0, 0, _) => [(minutes, "min"), (seconds % 60, "s")],
+        (0, _, _) => [(hours, "h"), (minutes % 60, "min")],
+        _ => [(days, "d"), (hours % 24, "h")],
+    };
+    let said: Vec<String> = parts
+        .iter()
+        .enumerate()
+        .filter(|(index, (number, unit))| !unit.is_empty() && (*index == 0 || *number > 0))
+        .map(|(_, (number, unit))| format!("{} {unit}", thousands(*number)))
+        .collect();
+    said.join(" ")
+}
+
+/// Cents, or three significant digits where cents would say nothing.
+fn dollars(usd: f64) -> String {
+    if usd == 0.0 || usd >= 0.1 { format!("${usd:.2}") } else { format!("${}", significant(usd)) }
+}
+
+fn significant(usd: f64) -> String {
+    let decimals = (2.0 - usd.log10().floor()).clamp(0.0, 12.0) as usize;
+    format!("{usd:.decimals$}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_two_units_at_most() {
+        let spelt = [0.0, 0.2, 61.0, 3600.0, 4.0 * 3600.0 + 125.0, 90_000.0].map(duration);
+        assert_eq!(spelt, ["0 s", "1 s", "1 min 1 s", "1 h", "4 h 2 min", "1 d 1 h"]);
+    }
+
+    #[test]
+    fn small_costs_keep_their_digits() {
+        assert_eq!([0.0, 12.345, 0.001_234_5, 0.056_78].map(dollars), ["$0.00", "$12.35", "$0.00123", "$0.0568"]);
+    }
+}

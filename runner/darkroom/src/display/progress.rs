@@ -1,0 +1,175 @@
+//! What a run shows while it goes: one line on a terminal, a few plain lines elsewhere, nothing when asked to be quiet.
+//!
+//! Receives the run's facts on its own thread; never slows what is being measured.
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use darkroom_core::event::{Event, Status};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::cli::Globals;
+
+/// Redraws a second on a terminal: calm to look at, and cheap.
+const REDRAWS_PER_SECOND: u8 = 5;
+/// Plain lines come no more often than this.
+const PLAIN_EVERY: Duration = Duration::from_secs(10);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Style {
+    Silent,
+    Plain,
+    Bar,
+}
+
+/// Shows the steps of a run and then its progress.
+pub struct Progress {
+    style: Style,
+}
+
+/// The thread that follows a run's facts.
+pub struct Following {
+    thread: JoinHandle<()>,
+}
+
+impl Following {
+    /// Waits until the last fact has been shown. The sender must be gone by then.
+    pub fn finish(self) {
+        let _ = self.thread.join();
+    }
+}
+
+impl Progress {
+    /// `in_ci` is whether the environment has `CI` set.
+    pub fn new(globals: Globals, in_ci: bool) -> Self {
+        let style = match (globals.quiet || globals.json, io::stderr().is_terminal() && !in_ci) {
+            (true, _) => Style::Silent,
+            (false, true) => Style::Bar,
+            (false, false) => Style::Plain,
+        };
+        Self { style }
+    }
+
+    /// Says what is being done now.
+    pub fn step(&self, text: &str) {
+        if self.style != Style::Silent {
+            super::note(text);
+        }
+    }
+
+    /// Starts following a run of `total` passes, `done` of which an earlier session has made.
+    pub fn follow(&self, total: u64, done: u64) -> (mpsc::Sender<Arc<Event>>, Following) {
+        let (sender, facts) = mpsc::channel::<Arc<Event>>();
+        let style = self.style;
+        let thread = std::thread::spawn(move || {
+            let mut view = View::new(style, total, done);
+            for event in facts {
+                view.take(&event);
+            }
+            view.end();
+        });
+        (sender, Following { thread })
+    }
+}
+
+struct View {
+    style: Style,
+    bar: ProgressBar,
+    total: u64,
+    done: u64,
+    before: u64,
+    failed: BTreeMap<String, u64>,
+    begun: Option<Instant>,
+    said: Instant,
+}
+
+impl View {
+    fn new(style: Style, total: u64, done: u64) -> Self {
+        let target = match style {
+            Style::Bar => ProgressDrawTarget::stderr_with_hz(REDRAWS_PER_SECOND),
+            _ => ProgressDrawTarget::hidden(),
+        };
+        let template = "{bar:24} {pos}/{len} · {prefix}{wide_msg}";
+        let bar_style = ProgressStyle::with_template(template).expect("the template is well-formed");
+        let bar = ProgressBar::with_draw_target(Some(total), target).with_style(bar_style.progress_chars("━╸ "));
+        bar.set_position(done);
+        Self { style, bar, total, done, before: done, failed: BTreeMap::new(), begun: None, said: Instant::now() }
+    }
+
+    fn take(&mut self, event: &Event) {
+        match event {
+            Event::InvocationFinished(invocation) => {
+                let warm_up = if invocation.pass.warm_up { " (warm-up)" } else { "" };
+                self.bar.set_message(format!("{}{warm_up}", invocation.pass.cell_id));
+                if invocation.status != Status::Ok && !invocation.pass.warm_up {
+                    *self.failed.entry(invocation.pass.cell_id.to_string()).or_default() += 1;
+                }
+            }
+            Event::PipelineFinished(pass) if !pass.pass.warm_up && pass.again.is_none() => {
+                let begun = *self.begun.get_or_insert_with(Instant::now);
+                self.done += 1;
+                self.bar.set_position(self.done);
+                self.bar.set_prefix(format!("{}{}", self.left(begun), self.failures()));
+                self.say_plainly(begun);
+            }
+            _ => {}
+        }
+    }
+
+    /// Time left, from the mean pace of this session: cells alternate, so the last few passes say little.
+    fn left(&self, begun: Instant) -> String {
+        let made = self.done - self.before;
+        if made < 2 {
+            return String::new();
+        }
+        let pace = begun.elapsed().as_secs_f64() / (made - 1) as f64;
+        format!("{} left · ", rough(pace * (self.total - self.done) as f64))
+    }
+
+    fn failures(&self) -> String {
+        match self.failed.values().sum::<u64>() {
+            0 => String::new(),
+            failed => format!("{failed} failed in {} cells · ", self.failed.len()),
+        }
+    }
+
+    fn say_plainly(&mut self, begun: Instant) {
+        if self.style != Style::Plain || (self.said.elapsed() < PLAIN_EVERY && self.done != self.total) {
+            return;
+        }
+        self.said = Instant::now();
+        let (left, failures) = (self.left(begun), self.failures());
+        let text = format!("measured {} of {} · {left}{failures}", self.done, self.total);
+        super::note(text.trim_end_matches(" · "));
+    }
+
+    fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// Writes seconds the way one says them: `40 s`, `3 min`, `1 h 20 min`.
+fn rough(seconds: f64) -> String {
+    let minutes = (seconds / 60.0).round() as u64;
+    match seconds {
+        s if s < 59.5 => format!("{:.0} s", s.max(1.0)),
+        s if s < 3570.0 => format!("{minutes} min"),
+        _ => format!("{} h {} min", minutes / 60, minutes % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rough;
+
+    #[test]
+    fn times_are_written_as_one_says_them() {
+        assert_eq!(rough(0.2), "1 s");
+        assert_eq!(rough(59.0), "59 s");
+        assert_eq!(rough(90.0), "2 min");
+        assert_eq!(rough(4800.0), "1 h 20 min");
+    }
+}

@@ -1,0 +1,211 @@
+//! The end of a run on the terminal: what was measured, what failed, where the files are.
+//!
+//! [`Summary`] → text. Pure but for the width, which comes in.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{Cell as TableCell, CellAlignment, Color, ContentArrangement, Table};
+use darkroom_core::cell::Cell;
+use darkroom_tables::{CellSummary, Statistic, Summary};
+
+/// How the text is to be drawn.
+#[derive(Clone, Copy, Debug)]
+pub struct Look {
+    pub colours: bool,
+    /// Columns available.
+    pub width: u16,
+}
+
+/// Renders a run's summary, ending in a newline.
+pub fn summary(summary: &Summary, look: Look) -> String {
+    let factors = Factors::of(summary);
+    let mut text = format!("\n{}\n", heading(summary, &factors));
+    let measured: Vec<&CellSummary> = summary.cells.iter().filter(|cell| cell.not_runnable.is_none()).collect();
+    if !measured.is_empty() {
+        let _ = writeln!(text, "{}", statistics(summary, &measured, &factors, look));
+        let _ = writeln!(text, "{}", footnote(summary));
+    }
+    text += &wrong(summary);
+    text += &failures(summary);
+    text += &not_runnable(summary);
+    text += &files(summary);
+    text
+}
+
+/// Which factors differ between the cells: only these need saying in every row.
+struct Factors {
+    differing: Vec<usize>,
+    shared: Vec<String>,
+}
+
+fn levels(cell: &Cell) -> [String; 8] {
+    [
+        cell.variant.clone(),
+        cell.architecture.to_string(),
+        format!("{} MB", cell.memory_mb),
+        cell.image_set.clone(),
+        cell.trigger.to_string(),
+        cell.input.to_string(),
+        cell.start.to_string(),
+        format!("concurrency {}", cell.concurrency),
+    ]
+}
+
+impl Factors {
+    fn of(summary: &Summary) -> Self {
+        let measured = summary.cells.iter().filter(|cell| cell.not_runnable.is_none());
+        let all: Vec<[String; 8]> = measured.map(|cell| levels(&cell.cell)).collect();
+        let distinct = |factor: usize| all.iter().map(|cell| &cell[factor]).collect::<BTreeSet<_>>().len();
+        // The variant is always said: it is what the table is read for.
+        let (differing, same): (Vec<_>, Vec<_>) = (0..8).partition(|factor| *factor == 0 || distinct(*factor) > 1);
+        let shared = all.first().map(|cell| same.iter().map(|factor| cell[*factor].clone()).collect());
+        Self { differing, shared: shared.unwrap_or_default() }
+    }
+
+    fn label(&self, cell: &Cell) -> String {
+        let levels = levels(cell);
+        self.differing.iter().map(|factor| levels[*factor].as_str()).collect::<Vec<_>>().join(" ")
+    }
+}
+
+fn heading(summary: &Summary, factors: &Factors) -> String {
+    let place = match summary.target.as_str() {
+        "local" => format!("on this machine's local cloud ({})", summary.isolation),
+        target => format!("on {target} in {}", summary.region),
+    };
+    let shared = if factors.shared.is_empty() { String::new() } else { format!(" · {}", factors.shared.join(", ")) };
+    format!("{} · {place}{shared}", summary.experiment)
+}
+
+fn statistics(summary: &Summary, cells: &[&CellSummary], factors: &Factors, look: Look) -> Table {
+    let mut table = Table::new();
+    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_width(look.width);
+    if look.colours {
+        table.enforce_styling();
+    } else {
+        table.force_no_tty();
+    }
+    table.set_header(["stage", "cell", "n", "mean", "SD", "CV", "p50", "p95", "$/100k", ""]);
+    for (index, stage) in summary.stages.iter().enumerate() {
+        for (row, cell) in cells.iter().enumerate() {
+            let Some(of) = cell.stages.get(index) else { continue };
+            let name = if row == 0 { format!("{stage} ms") } else { String::new() };
+            let label = factors.label(&cell.cell);
+            table.add_row(line(&name, &label, &of.time_ms, &of.cost_usd_per_100k, remark(cell, Some(stage)), look));
+        }
+    }
+    for (row, cell) in cells.iter().enumerate() {
+        let Some(turnaround) = &cell.turnaround_s else { continue };
+        let name = if row == 0 { "turnaround s" } else { "" };
+        let label = factors.label(&cell.cell);
+        table.add_row(line(name, &label, turnaround, &cell.cost_usd_per_100k, remark(cell, None), look));
+    }
+    for column in 2..9 {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+fn line(name: &str, label: &str, of: &Statistic, cost: &Statistic, remark: String, look: Look) -> Vec<TableCell> {
+    let number = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), figure);
+    let texts = [
+        name.to_owned(),
+        label.to_owned(),
+        of.n.to_string(),
+        number(of.mean),
+        number(of.sd),
+        of.cv.map_or_else(|| "–".to_owned(), |cv| format!("{:.1}%", cv * 100.0)),
+        number(of.p50),
+        number(of.p95),
+        cost.mean.map_or_else(|| "–".to_owned(), |usd| format!("{usd:.3}")),
+    ];
+    let wrong = remark.starts_with("WRONG");
+    let mut cells: Vec<TableCell> = texts.into_iter().map(TableCell::new).collect();
+    let remark = TableCell::new(remark);
+    cells.push(if wrong && look.colours { remark.fg(Color::Red) } else { remark });
+    cells
+}
+
+/// What stands beside a row so that nobody believes it too easily.
+fn remark(cell: &CellSummary, stage: Option<&str>) -> String {
+    let reason = cell.reason.as_deref().unwrap_or("output failed its check");
+    match (cell.outputs_ok, stage) {
+        (Some(false), None) => "WRONG".to_owned(),
+        (Some(false), Some(stage)) if reason.contains(&format!("{stage}:")) => "WRONG".to_owned(),
+        (None, None) => "not checked".to_owned(),
+        _ => String::new(),
+    }
+}
+
+/// Three significant figures, and never an exponent.
+fn figure(value: f64) -> String {
+    match value.abs() {
+        v if v >= 100.0 => format!("{value:.0}"),
+        v if v >= 10.0 => format!("{value:.1}"),
+        v if v >= 1.0 => format!("{value:.2}"),
+        _ => format!("{value:.3}"),
+    }
+}
+
+fn footnote(summary: &Summary) -> String {
+    let durations = match summary.target.as_str() {
+        "local" => "what AWS would charge for these local durations",
+        _ => "AWS's price for these durations",
+    };
+    format!(
+        "$/100k: {durations}, per 100,000 images, compute and requests, {} prices of {}; storage requests apart in costs.parquet.\n\
+         p95 is shown from 20 repetitions on. n counts images × repetitions × deployments.",
+        summary.price_region, summary.price_date
+    )
+}
+
+fn wrong(summary: &Summary) -> String {
+    let mut text = String::new();
+    for wrong in &summary.wrong_outputs {
+        let detail = wrong.detail.as_deref().map(|detail| format!(" ({detail})")).unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "\nWRONG  {} · {}: {}{detail}, in {} of {} outputs checked. Its times are shown, never ranked.",
+            wrong.cell_id, wrong.stage, wrong.reason, wrong.count, wrong.checked
+        );
+    }
+    text
+}
+
+fn failures(summary: &Summary) -> String {
+    let mut text = String::new();
+    for failure in &summary.failures {
+        let stage = failure.stage.as_deref().unwrap_or("pipeline");
+        let kind = failure.error_type.as_deref().unwrap_or(&failure.status);
+        let error = failure.error.as_deref().map(|error| format!(": {}", first_line(error))).unwrap_or_default();
+        let _ = writeln!(text, "\nFAILED {} · {stage}: {} × {kind}{error}", failure.cell_id, failure.count);
+    }
+    text
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
+fn not_runnable(summary: &Summary) -> String {
+    let mut text = String::new();
+    for reason in summary.not_runnable().filter_map(|cell| cell.not_runnable.as_deref()).collect::<BTreeSet<_>>() {
+        let cells: Vec<&str> = summary
+            .not_runnable()
+            .filter(|cell| cell.not_runnable.as_deref() == Some(reason))
+            .map(|cell| cell.cell_id.as_str())
+            .collect();
+        let _ = writeln!(text, "\nNOT RUN {} cells: {reason}\n  {}", cells.len(), cells.join("\n  "));
+    }
+    text
+}
+
+fn files(summary: &Summary) -> String {
+    let Some(folder) = summary.tables.first().and_then(|table| table.path.parent()) else { return String::new() };
+    let names: Vec<String> = summary.tables.iter().map(|table| format!("{} ({})", table.name, table.rows)).collect();
+    format!("\n{}/\n  {} rows as .parquet; columns: outputs/README.md\n", folder.display(), names.join(", "))
+}

@@ -1,0 +1,61 @@
+//! What can go wrong while packaging, each with its mend.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use darkroom_core::cell::Architecture;
+use miette::Diagnostic;
+
+/// Why a variant has no package.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+pub enum PackageError {
+    #[error("can't {action} {}: {source}", path.display())]
+    #[diagnostic(code(package::io))]
+    Io { action: &'static str, path: PathBuf, source: io::Error },
+    #[error("variant `{variant}` has nothing to package: no *.py file in {}", folder.display())]
+    #[diagnostic(code(package::empty), help("put one handler file a stage there"))]
+    Empty { variant: String, folder: PathBuf },
+    #[error("variant `{variant}` names handler `{handler}`, but there is no {}", file.display())]
+    #[diagnostic(code(package::no_handler), help("add the file, or correct [handlers] in variant.toml"))]
+    NoHandler { variant: String, handler: String, file: PathBuf },
+    #[error(
+        "the {what} of variant `{variant}` for {architecture} is too large for Lambda: {bytes} bytes, at most {limit}"
+    )]
+    #[diagnostic(code(package::too_large), help("{help}"))]
+    TooLarge {
+        variant: String,
+        architecture: Architecture,
+        what: &'static str,
+        bytes: u64,
+        limit: u64,
+        help: &'static str,
+    },
+    #[error("variant `{variant}`: {} is not pinned with hashes: {line}", file.display())]
+    #[diagnostic(
+        code(package::not_pinned),
+        help(
+            "write name==version --hash=sha256:… for every package, dependencies too (`uv pip compile --generate-hashes`)"
+        )
+    )]
+    NotPinned { variant: String, file: PathBuf, line: String },
+    #[error("the dependencies of variant `{variant}` for {architecture} can't be had: {reason}")]
+    #[diagnostic(code(package::dependencies), help("{help}"))]
+    Dependencies { variant: String, architecture: Architecture, reason: String, help: String },
+    #[error("cargo can't build variant `{variant}` for {architecture}\n{output}")]
+    #[diagnostic(code(package::cargo), help("{help}"))]
+    Cargo { variant: String, architecture: Architecture, output: String, help: String },
+    #[error("variant `{variant}` can't be built for {architecture} on this machine: {missing}")]
+    #[diagnostic(code(package::no_target), help("{help}"))]
+    NoTarget { variant: String, architecture: Architecture, missing: String, help: String },
+    #[error("can't tell which Python to use for variant `{variant}`: {reason}")]
+    #[diagnostic(code(package::python))]
+    Python { variant: String, reason: String },
+}
+
+impl PackageError {
+    /// Returns a function that turns an I/O error into one that says what was done to which file.
+    pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { action, path, source }
+    }
+}

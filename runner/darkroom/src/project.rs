@@ -1,0 +1,281 @@
+//! A project's folders as the plain values that validation and execution ask for.
+//!
+//! Reads `functions/`, `experiments/` and the manifest; says what is wrong with a thing as a sentence, and leaves it to
+//! validation to show where the manifest names that thing. Writes nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use darkroom_core::image_set::{Image, ImageSet, Source};
+use darkroom_core::manifest::{
+    self, InvalidManifest, Known, KnownImageSet, KnownPipeline, KnownVariant, Manifest, Override,
+};
+use darkroom_core::pipeline::Pipeline;
+use darkroom_core::variant::{Build, Variant};
+
+use crate::cli::ManifestArgs;
+
+/// Longest side of an image that is decoded to see whether it can be, pixels.
+const LONGEST_SIDE: u32 = 32_768;
+
+/// The folder that holds `functions/` and `experiments/`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Project {
+    root: PathBuf,
+}
+
+/// A valid manifest with what it was checked against.
+#[derive(Debug)]
+pub struct Loaded {
+    pub project: Project,
+    pub manifest: Manifest,
+    pub known: Known,
+}
+
+/// Why a manifest could not be loaded.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum LoadError {
+    #[error("cannot read {}", path.display())]
+    #[diagnostic(code(project::unreadable), help("{help}"))]
+    Unreadable { path: PathBuf, source: io::Error, help: String },
+    #[error("{} is in no project", path.display())]
+    #[diagnostic(
+        code(project::none),
+        help("a manifest lives in a folder, or below one, that holds functions/ and experiments/")
+    )]
+    NoProject { path: PathBuf },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Invalid(#[from] InvalidManifest),
+}
+
+/// Reads and checks the manifest that a command was given. Nothing is changed anywhere.
+pub fn load(args: &ManifestArgs) -> Result<Loaded, LoadError> {
+    load_with(&args.manifest, &overrides(args))
+}
+
+/// Like [`load`], with further overrides.
+pub fn load_with(path: &Path, overrides: &[Override]) -> Result<Loaded, LoadError> {
+    let text = fs::read_to_string(path).map_err(|source| unreadable(path, source))?;
+    let project = Project::of(path)?;
+    let name = path.display().to_string();
+    let known = project.known(&manifest::mentioned(&name, &text, overrides));
+    let manifest = manifest::validate(&name, &text, overrides, &known)?;
+    Ok(Loaded { project, manifest, known })
+}
+
+/// Returns what the options of a command change in its manifest.
+pub fn overrides(args: &ManifestArgs) -> Vec<Override> {
+    let set = args.set.iter().map(|argument| Override::set(argument));
+    let target = args.target.map(|target| Override::option("--target", "target.cloud", target.as_str()));
+    set.chain(target).collect()
+}
+
+impl LoadError {
+    fn none(path: &Path) -> Self {
+        Self::NoProject { path: path.to_owned() }
+    }
+}
+
+fn unreadable(path: &Path, source: io::Error) -> LoadError {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let is_manifest = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "toml");
+    let near: Vec<String> = files(folder)
+        .into_iter()
+        .filter(is_manifest)
+        .map(|path| path.strip_prefix(".").unwrap_or(&path).display().to_string())
+        .collect();
+    let help = if near.is_empty() {
+        "name a TOML file, for example manifests/smoke.toml".to_owned()
+    } else {
+        format!("there are: {}", near.join(", "))
+    };
+    LoadError::Unreadable { path: path.to_owned(), source, help }
+}
+
+impl Project {
+    /// Returns the project that a manifest belongs to: the nearest folder above it with `functions/` and `experiments/`.
+    pub fn of(manifest: &Path) -> Result<Self, LoadError> {
+        let file = manifest.canonicalize().ok();
+        file.as_deref().and_then(Path::parent).and_then(Self::above).ok_or_else(|| LoadError::none(manifest))
+    }
+
+    /// Returns the project that the current folder is in.
+    pub fn here() -> Result<Self, LoadError> {
+        let here = Path::new(".");
+        here.canonicalize().ok().as_deref().and_then(Self::above).ok_or_else(|| LoadError::none(here))
+    }
+
+    fn above(folder: &Path) -> Option<Self> {
+        let is_root = |folder: &&Path| folder.join("functions").is_dir() && folder.join("experiments").is_dir();
+        folder.ancestors().find(is_root).map(|root| Self { root: root.to_owned() })
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub fn variant_dir(&self, variant: &str) -> PathBuf {
+        self.root.join("functions").join(variant)
+    }
+
+    pub fn image_sets_dir(&self, pipeline: &str) -> PathBuf {
+        self.root.join("experiments").join(pipeline).join("image-sets")
+    }
+
+    /// Returns the image set that `experiments/<pipeline>/image-sets/<name>.toml` describes, or why it can't be read.
+    pub fn image_set(&self, pipeline: &str, name: &str) -> Result<ImageSet, String> {
+        let path = self.image_sets_dir(pipeline).join(format!("{name}.toml"));
+        ImageSet::parse(&self.shown(&path), &self.text(&path)?).map_err(|error| error.to_string())
+    }
+
+    /// Returns the folder where runs land, whichever folder the program was called in.
+    pub fn output_dir(&self, manifest: &Manifest) -> PathBuf {
+        self.root.join(&manifest.output.dir)
+    }
+
+    /// Returns the text of the region's price table, if the project has one.
+    pub fn price_table(&self, region: &str) -> Option<String> {
+        fs::read_to_string(self.root.join("experiments/prices").join(format!("{region}.toml"))).ok()
+    }
+
+    /// Reads what can be named. Only what is `mentioned` is looked at closely.
+    pub fn known(&self, mentioned: &BTreeSet<String>) -> Known {
+        let variants = folders_with(&self.root.join("functions"), "variant.toml");
+        let pipelines = folders_with(&self.root.join("experiments"), "pipeline.toml");
+        Known {
+            variants: variants.into_iter().map(|name| (name.clone(), self.known_variant(&name, mentioned))).collect(),
+            pipelines: pipelines
+                .into_iter()
+                .map(|name| (name.clone(), self.known_pipeline(&name, mentioned)))
+                .collect(),
+        }
+    }
+
+    fn known_variant(&self, name: &str, mentioned: &BTreeSet<String>) -> KnownVariant {
+        if !mentioned.contains(name) {
+            return KnownVariant { variant: None, faults: Vec::new() };
+        }
+        let path = self.variant_dir(name).join("variant.toml");
+        let parsed = self
+            .text(&path)
+            .and_then(|text| Variant::parse(&self.shown(&path), &text).map_err(|error| error.to_string()));
+        match parsed {
+            Ok(variant) => {
+                let faults = self.missing_files(name, &variant);
+                KnownVariant { variant: Some(variant), faults }
+            }
+            Err(fault) => KnownVariant { variant: None, faults: vec![fault] },
+        }
+    }
+
+    /// Says which files that a variant's description names are not there.
+    fn missing_files(&self, name: &str, variant: &Variant) -> Vec<String> {
+        let folder = self.variant_dir(name);
+        let missing = |file: &str, why: &str| {
+            let path = folder.join(file);
+            (!path.is_file()).then(|| format!("{} is missing, {why}", self.shown(&path)))
+        };
+        match &variant.build {
+            Build::Cargo { .. } => missing("Cargo.toml", "which cargo builds").into_iter().collect(),
+            Build::Python { requirements } => {
+                let requirements = requirements.iter().filter_map(|file| missing(file, "which names its dependencies"));
+                let handlers = variant.handlers.iter().filter_map(|(stage, handler)| {
+                    let module = handler.rsplit_once('.').map_or(handler.as_str(), |(module, _)| module);
+                    let file = format!("{}.py", module.replace('.', "/"));
+                    missing(&file, &format!("which holds {handler} for stage {stage}"))
+                });
+                requirements.chain(handlers).collect()
+            }
+        }
+    }
+
+    fn known_pipeline(&self, name: &str, mentioned: &BTreeSet<String>) -> KnownPipeline {
+        let path = self.root.join("experiments").join(name).join("pipeline.toml");
+        let parsed = self
+            .text(&path)
+            .and_then(|text| Pipeline::parse(&self.shown(&path), &text).map_err(|error| error.to_string()));
+        let image_sets =
+            if mentioned.contains(name) { self.known_image_sets(name, mentioned) } else { BTreeMap::new() };
+        match parsed {
+            Ok(pipeline) => KnownPipeline { pipeline: Some(pipeline), faults: Vec::new(), image_sets },
+            Err(fault) => KnownPipeline { pipeline: None, faults: vec![fault], image_sets },
+        }
+    }
+
+    fn known_image_sets(&self, pipeline: &str, mentioned: &BTreeSet<String>) -> BTreeMap<String, KnownImageSet> {
+        let sets = files(&self.image_sets_dir(pipeline));
+        let sets = sets.iter().filter(|path| path.extension().is_some_and(|extension| extension == "toml"));
+        let names = sets.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()));
+        names
+            .map(|name| {
+                let looked_at = mentioned.contains(&name);
+                let set = if looked_at { self.known_image_set(pipeline, &name) } else { KnownImageSet::default() };
+                (name, set)
+            })
+            .collect()
+    }
+
+    fn known_image_set(&self, pipeline: &str, name: &str) -> KnownImageSet {
+        match self.image_set(pipeline, name) {
+            Ok(set) => KnownImageSet {
+                faults: set.images.iter().filter_map(|image| self.image_fault(pipeline, image)).collect(),
+                images: set.images.into_iter().map(|image| image.name).collect(),
+            },
+            Err(fault) => KnownImageSet { images: Vec::new(), faults: vec![fault] },
+        }
+    }
+
+    /// Says what is wrong with an image's file, if anything: missing, not the declared bytes, or not an image.
+    fn image_fault(&self, pipeline: &str, image: &Image) -> Option<String> {
+        let Source::File { path, .. } = &image.source else { return None };
+        let path = self.image_sets_dir(pipeline).join(path);
+        let shown = self.shown(&path);
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) => return Some(format!("cannot read {shown}: {error}")),
+        };
+        decodes(&bytes)
+            .err()
+            .map(|error| format!("{shown} does not decode: {error}"))
+            .or_else(|| image.mismatch(&bytes))
+    }
+
+    fn text(&self, path: &Path) -> Result<String, String> {
+        fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", self.shown(path)))
+    }
+
+    /// A path as the user knows it: from the project's root.
+    fn shown(&self, path: &Path) -> String {
+        path.strip_prefix(&self.root).unwrap_or(path).display().to_string()
+    }
+}
+
+fn decodes(bytes: &[u8]) -> Result<(), image::ImageError> {
+    let mut reader = image::ImageReader::new(io::Cursor::new(bytes)).with_guessed_format()?;
+    let mut limits = image::Limits::default();
+    limits.max_image_width = Some(LONGEST_SIDE);
+    limits.max_image_height = Some(LONGEST_SIDE);
+    reader.limits(limits);
+    reader.decode().map(drop)
+}
+
+/// Names of the folders in `folder` that hold `file`, sorted.
+fn folders_with(folder: &Path, file: &str) -> Vec<String> {
+    let paths = entries(folder).into_iter().filter(|path| path.join(file).is_file());
+    paths.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect()
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    entries(folder).into_iter().filter(|path| path.is_file()).collect()
+}
+
+/// What a folder holds, sorted; nothing when it can't be read.
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    paths.sort();
+    paths
+}

@@ -1,0 +1,83 @@
+//! The journal as aggregation wants it: what was learnt later about an invocation is put into its row.
+//!
+//! Sizes are seen after a pass, environments in the logs after a session. Still facts only: nothing is computed here.
+
+use std::collections::HashMap;
+use std::collections::VecDeque;
+use std::path::Path;
+
+use darkroom_core::event::{Event, Invocation, PassKey, PipelinePass};
+
+use super::journal::{self, JournalError};
+
+/// Returns a run's facts in order, every invocation with its sizes and its environment where these are known.
+///
+/// Reads the journal twice and holds one session's passes in flight, not the run.
+pub fn complete(path: &Path) -> Result<impl Iterator<Item = Event> + use<>, JournalError> {
+    let mut environments = HashMap::new();
+    for event in journal::read(path)? {
+        if let Event::EnvironmentSeen { request_id, environment_id } = event? {
+            environments.insert(request_id, environment_id);
+        }
+    }
+    // Every line was read well a moment ago; one that no longer does ends the facts, as a torn line would.
+    let mut events = journal::read(path)?.map_while(Result::ok);
+    let (mut held, mut ready) = (Held { environments, passes: HashMap::new() }, VecDeque::new());
+    let mut over = false;
+    Ok(std::iter::from_fn(move || {
+        while ready.is_empty() && !over {
+            match events.next() {
+                Some(event) => held.take(event, &mut ready),
+                None => {
+                    over = true;
+                    held.release_all(&mut ready);
+                }
+            }
+        }
+        ready.pop_front()
+    }))
+}
+
+struct Held {
+    environments: HashMap<String, String>,
+    passes: HashMap<PassKey, Vec<Invocation>>,
+}
+
+impl Held {
+    fn take(&mut self, event: Event, ready: &mut VecDeque<Event>) {
+        match event {
+            Event::InvocationFinished(mut invocation) => {
+                if let Some(seen) = invocation.request_id.as_ref().and_then(|id| self.environments.get(id)) {
+                    invocation.environment_id = Some(seen.clone());
+                }
+                self.passes.entry(invocation.pass.clone()).or_default().push(invocation);
+            }
+            Event::PipelineFinished(pass) => {
+                let invocations = self.passes.remove(&pass.pass).unwrap_or_default();
+                ready.extend(invocations.into_iter().map(|i| Event::InvocationFinished(sized(i, &pass))));
+                ready.push_back(Event::PipelineFinished(pass));
+            }
+            // What is said of cells must not overtake their invocations.
+            event @ (Event::CellsSuperseded { .. } | Event::RunResumed { .. } | Event::RunInterrupted { .. }) => {
+                self.release_all(ready);
+                ready.push_back(event);
+            }
+            event => ready.push_back(event),
+        }
+    }
+
+    /// Lets go of passes that were cut off, in the order they ran.
+    fn release_all(&mut self, ready: &mut VecDeque<Event>) {
+        let mut cut: Vec<Invocation> = self.passes.drain().flat_map(|(_, invocations)| invocations).collect();
+        cut.sort_by_key(|invocation| invocation.sequence);
+        ready.extend(cut.into_iter().map(Event::InvocationFinished));
+    }
+}
+
+fn sized(mut invocation: Invocation, pass: &PipelinePass) -> Invocation {
+    let index = invocation.stage_index as usize;
+    let at = |sizes: &[Option<u64>]| sizes.get(index).copied().flatten();
+    invocation.bytes_in = invocation.bytes_in.or(at(&pass.input_bytes));
+    invocation.bytes_out = invocation.bytes_out.or(at(&pass.output_bytes));
+    invocation
+}

@@ -1,0 +1,201 @@
+//! How a session comes to its folder: a new run, one to go on with, or some cells of one to measure again.
+
+use darkroom_core::cell::CellId;
+use darkroom_core::event::{Event, FunctionDeployed, JOURNAL_VERSION, PlannedCell, RunStarted};
+use darkroom_core::manifest::{Cloud, Manifest, Order};
+use sha2::{Digest, Sha256};
+
+use super::{Begin, Job};
+use crate::execute::now;
+use crate::exit::Failure;
+use crate::machine;
+use crate::record::{History, Journal, JournalError, RunDir, read};
+use crate::target::Facts;
+
+/// A run's folder, held, with what it already has.
+pub struct Begun {
+    dir: RunDir,
+    run_id: String,
+    /// Cells of the run, runnable or not, in matrix order.
+    cells: Vec<PlannedCell>,
+    earlier: bool,
+    /// Cells whose facts so far no longer count.
+    again: Option<Vec<CellId>>,
+}
+
+/// Returns the resolved manifest as text: the run's whole configuration.
+pub fn resolved(manifest: &Manifest) -> String {
+    toml::to_string(manifest).expect("a manifest is made of tables, lists, strings and numbers")
+}
+
+/// Returns the sha256 of the resolved manifest, hex: two runs with the same one are runs of the same configuration.
+pub fn fingerprint(manifest: &Manifest) -> String {
+    hex::encode(Sha256::digest(resolved(manifest)))
+}
+
+/// Makes or takes up the run's folder. Nothing is recorded yet.
+pub fn begin(job: &Job<'_>, planned: Vec<PlannedCell>) -> Result<Begun, Failure> {
+    match &job.begin {
+        Begin::Anew { cells } => anew(job, planned, cells.as_deref()),
+        Begin::GoOn { run } => take_up(job, planned, RunDir::open(run).map_err(Failure::wrong_request)?, None),
+        Begin::Again { run, cells } => {
+            take_up(job, planned, RunDir::open(run).map_err(Failure::wrong_request)?, Some(cells.clone()))
+        }
+    }
+}
+
+fn anew(job: &Job<'_>, mut planned: Vec<PlannedCell>, only: Option<&[CellId]>) -> Result<Begun, Failure> {
+    let outputs = job.project.output_dir(job.manifest);
+    let time = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S");
+    let run_id = format!("{time}-{}", &uuid::Uuid::new_v4().simple().to_string()[..6]);
+    let dir = RunDir::create(&outputs, &job.manifest.experiment.name, &run_id).map_err(Failure::broken)?;
+    if let Some(only) = only {
+        planned.retain(|cell| only.contains(&cell.id));
+    }
+    let begun = Begun { dir, run_id, cells: planned, earlier: false, again: None };
+    if let Err(error) = begun.dir.write("manifest.toml", &resolved(job.manifest)) {
+        begun.discard_if_nothing_recorded();
+        return Err(Failure::broken(error));
+    }
+    Ok(begun)
+}
+
+fn take_up(
+    job: &Job<'_>,
+    mut planned: Vec<PlannedCell>,
+    dir: RunDir,
+    again: Option<Vec<CellId>>,
+) -> Result<Begun, Failure> {
+    let history = history(&dir).map_err(Failure::wrong_request)?;
+    if history.run.manifest_sha256 != fingerprint(job.manifest) {
+        return Err(Failure::wrong_request(miette::miette!(
+            help = "a run is its whole configuration: start a new one with `darkroom run`",
+            "{} was begun with another configuration than its manifest.toml now says",
+            dir.path().display()
+        )));
+    }
+    planned.retain(|cell| history.run.cells.iter().any(|known| known.id == cell.id));
+    Ok(Begun { dir, run_id: history.run.run_id, cells: planned, earlier: true, again })
+}
+
+/// Replays the run's journal.
+pub fn history(dir: &RunDir) -> Result<History, JournalError> {
+    let path = dir.journal();
+    History::replay(read(&path)?)?.ok_or(JournalError::NoRun { path })
+}
+
+impl Begun {
+    pub fn dir(&self) -> &RunDir {
+        &self.dir
+    }
+
+    /// Cells that this session measures: runnable here, and asked for.
+    pub fn cells_to_measure(&self) -> Vec<PlannedCell> {
+        let asked = |cell: &&PlannedCell| self.again.as_ref().is_none_or(|again| again.contains(&cell.id));
+        self.cells.iter().filter(|cell| cell.not_runnable.is_none()).filter(asked).cloned().collect()
+    }
+
+    /// Opens the journal with what this session begins with, and returns it with the history up to here.
+    pub fn open_journal(
+        &self,
+        job: &Job<'_>,
+        target: &Facts,
+        functions: Vec<FunctionDeployed>,
+    ) -> Result<(Journal, History), Failure> {
+        let path = self.dir.journal();
+        let mut facts = Vec::new();
+        let (mut journal, mut history) = if self.earlier {
+            let journal = Journal::open(&path).map_err(Failure::broken)?;
+            let history = history(&self.dir).map_err(Failure::wrong_request)?;
+            same_code(&history, &functions)?;
+            facts.push(self.resumed());
+            (journal, history)
+        } else {
+            let run = self.started(job, target);
+            facts.push(Event::RunStarted(run.clone()));
+            (Journal::create(&path).map_err(Failure::broken)?, History::new(run))
+        };
+        facts.extend(functions.into_iter().map(Event::FunctionDeployed));
+        for fact in &facts {
+            journal.append(fact).map_err(Failure::broken)?;
+            history.take(fact);
+        }
+        self.dir.link_latest().map_err(Failure::broken)?;
+        Ok((journal, history))
+    }
+
+    fn resumed(&self) -> Event {
+        let at = now();
+        match &self.again {
+            Some(cells) => Event::CellsSuperseded { at, cells: cells.clone() },
+            None => Event::RunResumed { at, cells: self.cells.iter().map(|cell| cell.id.clone()).collect() },
+        }
+    }
+
+    fn started(&self, job: &Job<'_>, target: &Facts) -> RunStarted {
+        let Manifest { experiment, repetitions, schedule, .. } = job.manifest;
+        let pipeline = super::prepare::pipeline(job);
+        let images = |set: &String| (set.clone(), job.known.images(&experiment.pipeline, set).to_vec());
+        RunStarted {
+            journal_version: JOURNAL_VERSION,
+            run_id: self.run_id.clone(),
+            at: now(),
+            experiment: experiment.name.clone(),
+            pipeline: experiment.pipeline.clone(),
+            stages: pipeline.stages.iter().map(|stage| stage.name.clone()).collect(),
+            seed: experiment.seed,
+            target: target.name.to_owned(),
+            region: target.region.clone(),
+            isolation: target.isolation.clone(),
+            manifest_sha256: fingerprint(job.manifest),
+            repetitions: repetitions.count,
+            warm_up: repetitions.warm_up,
+            deployments: repetitions.deployments,
+            order: match schedule.order {
+                Order::Interleaved => "interleaved",
+                Order::Sequential => "sequential",
+            }
+            .to_owned(),
+            cells: self.cells.clone(),
+            image_sets: self.cells.iter().map(|cell| images(&cell.cell.image_set)).collect(),
+            machine: machine::facts(),
+            darkroom_version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+
+    /// Records a run of which this target can run no cell: its tables still say so.
+    pub fn record_nothing_to_measure(&self, job: &Job<'_>) -> Result<(), Failure> {
+        let name = match job.manifest.target.cloud {
+            Cloud::Local => "local",
+            Cloud::Aws => "aws",
+        };
+        let target = Facts { name, region: job.manifest.target.region.clone(), isolation: "not started".to_owned() };
+        let (mut journal, _) = self.open_journal(job, &target, Vec::new())?;
+        journal.append(&Event::RunFinished { at: now() }).map_err(Failure::broken)
+    }
+
+    /// Removes the folder of a run that never came to a first fact; says whether it did.
+    pub fn discard_if_nothing_recorded(&self) -> bool {
+        let empty = !self.dir.journal().exists();
+        if empty {
+            // A folder that can't be removed holds nothing but a manifest; saying so would hide why the run failed.
+            let _ = std::fs::remove_dir_all(self.dir.path());
+        }
+        empty
+    }
+}
+
+/// A run goes on only with the code it was begun with.
+fn same_code(history: &History, functions: &[FunctionDeployed]) -> Result<(), Failure> {
+    let changed = functions
+        .iter()
+        .find(|function| history.code.get(&function.function).is_some_and(|before| *before != function.code_sha256));
+    match changed {
+        None => Ok(()),
+        Some(function) => Err(Failure::wrong_request(miette::miette!(
+            help = "rows of different code must not share a table: start a new run with `darkroom run`",
+            "the code of variant `{}` has changed since this run began",
+            function.variant
+        ))),
+    }
+}

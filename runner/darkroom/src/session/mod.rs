@@ -1,0 +1,183 @@
+//! One session of a run, from a valid manifest to tables: the only room that calls all the others.
+//!
+//! target → package → deploy → execute → aggregate → show. A run may take several sessions; what makes them one run is
+//! its folder. Nothing is measured before everything that can be known to be wrong has been looked at.
+
+mod begin;
+mod prepare;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use darkroom_core::capability::Capability;
+use darkroom_core::cell::CellId;
+use darkroom_core::event::{Event, PlannedCell};
+use darkroom_core::manifest::{Known, Manifest};
+use darkroom_core::plan::Plan;
+use darkroom_core::schedule::PlannedPass;
+use tokio::sync::watch;
+
+use crate::cli::Globals;
+use crate::command::aggregate;
+use crate::display::progress::Progress;
+use crate::execute::{Ended, ExecuteError, Setup, execute, now};
+use crate::exit::{Failure, Outcome};
+use crate::project::Project;
+use crate::record::{JournalError, Recorder};
+use crate::target::Target;
+use begin::Begun;
+pub use begin::fingerprint;
+
+/// What a session is to do.
+pub struct Job<'a> {
+    pub project: &'a Project,
+    pub manifest: &'a Manifest,
+    pub known: &'a Known,
+    pub capability: &'a Capability,
+    pub begin: Begin,
+}
+
+/// How the session relates to earlier ones.
+pub enum Begin {
+    /// A new run of these cells, or of all.
+    Anew { cells: Option<Vec<CellId>> },
+    /// An earlier run is to be carried on.
+    GoOn { run: PathBuf },
+    /// Some cells of an earlier run are to be measured again.
+    Again { run: PathBuf, cells: Vec<CellId> },
+}
+
+/// Carries out the session and shows its result.
+pub fn run(job: &Job<'_>, globals: Globals) -> Result<Outcome, Failure> {
+    let progress = Progress::new(globals, std::env::var_os("CI").is_some());
+    let plan = Plan::new(job.manifest, job.known, job.capability);
+    let begun = begin::begin(job, plan.planned_cells().collect())?;
+    let path = begun.dir().path().to_owned();
+    let ended = if begun.cells_to_measure().is_empty() {
+        begun.record_nothing_to_measure(job)?;
+        Ended::Whole
+    } else {
+        let session = Session { job, plan: &plan, begun: &begun, progress: &progress };
+        session.measure().inspect_err(|_| drop(begun.discard_if_nothing_recorded()))?
+    };
+    if begun.discard_if_nothing_recorded() {
+        return Ok(Outcome::Interrupted);
+    }
+    let shown = aggregate::tables(&path, Some(job.project), globals)?;
+    let why = match ended {
+        Ended::Whole => return Ok(shown),
+        Ended::Interrupted => "interrupted",
+        Ended::OutOfTime => "budget.minutes is used up",
+    };
+    progress.step(&format!("\n{why}; go on with: darkroom resume {}", path.display()));
+    Ok(Outcome::Interrupted)
+}
+
+/// What the steps of a session share.
+struct Session<'a> {
+    job: &'a Job<'a>,
+    plan: &'a Plan<'a>,
+    begun: &'a Begun,
+    progress: &'a Progress,
+}
+
+impl Session<'_> {
+    /// Packages, starts the cloud, and measures in it; the cloud is gone when this returns.
+    fn measure(&self) -> Result<Ended, Failure> {
+        let cells = self.begun.cells_to_measure();
+        let packages = prepare::packages(self.job, &cells, self.progress)?;
+        let images = prepare::images(self.job, &cells)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Failure::broken(miette::miette!("cannot start threads: {error}")))?;
+        runtime.block_on(async {
+            let interrupt = interrupts();
+            let target = &self.job.manifest.target;
+            let target =
+                Target::open(target.cloud, &target.region, self.job.project.root()).await.map_err(Failure::broken)?;
+            let ended = self.measure_in(&target, &cells, &packages, images, interrupt).await;
+            target.close().await;
+            ended
+        })
+    }
+
+    async fn measure_in(
+        &self,
+        target: &Target,
+        cells: &[PlannedCell],
+        packages: &prepare::Packages,
+        images: prepare::Images,
+        mut interrupt: watch::Receiver<bool>,
+    ) -> Result<Ended, Failure> {
+        let deployed = tokio::select! {
+            _ = interrupt.wait_for(|stop| *stop) => return Ok(Ended::Interrupted),
+            deployed = prepare::deploy(self.job, cells, target, packages, self.progress) => deployed?,
+        };
+        let cells = prepare::cells_under_test(self.job, cells, &deployed.deployment, images)?;
+        let levels: Vec<_> = cells.iter().map(|cell| cell.cell.clone()).collect();
+        let schedule = self.plan.schedule(&levels);
+        let (journal, history) = self.begun.open_journal(self.job, &target.facts(), deployed.events)?;
+        let is_done = |planned: &PlannedPass| history.is_done(&cells[planned.cell].repetition(planned));
+        let done = schedule.passes().filter(is_done).count() as u64;
+        let (display, following) = self.progress.follow(schedule.len(), done);
+        let recorder = Recorder::start(journal, display);
+        let setup = Setup {
+            run_id: history.run.run_id.clone(),
+            measured: target.measured_lambda(),
+            control: target.lambda(),
+            s3: target.s3(),
+            bucket: deployed.deployment.bucket,
+            region: target.region.clone(),
+            pipeline: prepare::pipeline(self.job).clone(),
+            cells,
+            time_budget: self.job.manifest.budget.minutes.map(|minutes| Duration::from_secs_f64(minutes * 60.0)),
+        };
+        let ended = execute(setup, history, &schedule, recorder.emitter(), interrupt).await;
+        recorder.emitter().emit(last_fact(&ended));
+        let recorded = recorder.finish();
+        following.finish();
+        self.result(ended, recorded)
+    }
+
+    /// A journal that can't be written outweighs whatever else happened.
+    fn result(&self, ended: Result<Ended, ExecuteError>, recorded: Result<(), JournalError>) -> Result<Ended, Failure> {
+        let path = self.begun.dir().path().display();
+        let help = format!("what was measured until then is kept; go on with: darkroom resume {path}");
+        recorded.map_err(|error| Failure::broken(miette::miette!(help = help.clone(), "{error}")))?;
+        ended.map_err(|error| Failure::broken(miette::miette!(help = help, "{error}")))
+    }
+}
+
+fn last_fact(ended: &Result<Ended, ExecuteError>) -> Event {
+    let at = now();
+    let reason = match ended {
+        Ok(Ended::Whole) => return Event::RunFinished { at },
+        Ok(Ended::Interrupted) => "interrupted".to_owned(),
+        Ok(Ended::OutOfTime) => "budget.minutes".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    Event::RunInterrupted { at, reason }
+}
+
+/// Turns true at the first Ctrl-C or SIGTERM; a second one ends the process at once.
+fn interrupts() -> watch::Receiver<bool> {
+    let (stop, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        wait_for_signal().await;
+        let _ = stop.send(true);
+        wait_for_signal().await;
+        std::process::exit(130);
+    });
+    receiver
+}
+
+async fn wait_for_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        let _ = tokio::signal::ctrl_c().await;
+        return;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}

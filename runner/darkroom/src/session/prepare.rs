@@ -1,0 +1,203 @@
+//! What a session needs before its first measurement: packages, images, deployed functions.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use darkroom_core::cell::{Architecture, Input};
+use darkroom_core::event::{FunctionDeployed, PlannedCell};
+use darkroom_core::image_set::{self, Source};
+use darkroom_core::pipeline::Pipeline;
+
+use super::Job;
+use crate::deploy::{self, Clients, Deployment, FunctionKey, Settings, WantedFunction};
+use crate::display::progress::Progress;
+use crate::execute::{CellUnderTest, Function, Image};
+use crate::exit::Failure;
+use crate::package::{self, Package, Request};
+use crate::project::Project;
+use crate::target::Target;
+
+/// By variant and architecture.
+pub type Packages = BTreeMap<(String, Architecture), Arc<Package>>;
+/// By image set, in the set's order.
+pub type Images = BTreeMap<String, Vec<Image>>;
+
+/// Functions in place, with the facts that prove it.
+pub struct Deployed {
+    pub deployment: Deployment,
+    pub events: Vec<FunctionDeployed>,
+}
+
+/// Returns the pipeline that the manifest names.
+pub fn pipeline<'a>(job: &'a Job<'_>) -> &'a Pipeline {
+    job.known.pipeline(&job.manifest.experiment.pipeline).expect("a valid manifest names a pipeline that can be read")
+}
+
+/// Packages every variant that a cell needs; blocking.
+pub fn packages(job: &Job<'_>, cells: &[PlannedCell], progress: &Progress) -> Result<Packages, Failure> {
+    let mut wanted: Vec<(&str, Architecture)> =
+        cells.iter().map(|cell| (cell.cell.variant.as_str(), cell.cell.architecture)).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    let names: Vec<String> =
+        wanted.iter().map(|(variant, architecture)| format!("{variant} ({architecture})")).collect();
+    progress.step(&format!("packaging {}", names.join(", ")));
+    let request = |&(variant, architecture): &(&str, Architecture)| Request {
+        variant: variant.to_owned(),
+        architecture,
+        folder: job.project.variant_dir(variant),
+        spec: job.known.variant(variant).expect("a valid manifest names variants that can be read").clone(),
+    };
+    let requests: Vec<Request> = wanted.iter().map(request).collect();
+    let made = package::packages(&job.project.root().join(".darkroom"), &requests).map_err(|errors| all_of(&errors))?;
+    let key = |package: &Package| (package.variant.clone(), package.architecture);
+    Ok(made.into_iter().map(|package| (key(&package), Arc::new(package))).collect())
+}
+
+/// Makes one failure of several, each told in full.
+fn all_of(errors: &[package::PackageError]) -> Failure {
+    let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    Failure::broken(miette::miette!("{}", texts.join("\n\n")))
+}
+
+/// Reads or generates every image that a cell needs, and what stages are fed with `input = "reference"`.
+pub fn images(job: &Job<'_>, cells: &[PlannedCell]) -> Result<Images, Failure> {
+    let pipeline = pipeline(job);
+    let mut images = Images::new();
+    for cell in cells {
+        let set = &cell.cell.image_set;
+        if !images.contains_key(set) {
+            let read = image_set(job.project, &pipeline.name, set);
+            let read = read.map_err(|error| Failure::wrong_request(miette::miette!("image set `{set}`: {error}")))?;
+            images.insert(set.clone(), read);
+        }
+    }
+    let fed_references = cells.iter().filter(|cell| cell.cell.input == Input::Reference);
+    for set in fed_references.map(|cell| &cell.cell.image_set) {
+        for image in images.get_mut(set).into_iter().flatten().filter(|image| image.reference_inputs.is_empty()) {
+            let inputs = darkroom_contract::reference_inputs(pipeline, &image.bytes).map_err(|error| {
+                Failure::wrong_request(miette::miette!(
+                    "no reference input can be made of image `{}`: {error}",
+                    image.name
+                ))
+            })?;
+            image.reference_inputs = inputs.into_iter().map(Bytes::from).collect();
+        }
+    }
+    Ok(images)
+}
+
+/// Reads a set's files and generates its other images.
+fn image_set(project: &Project, pipeline: &str, name: &str) -> Result<Vec<Image>, String> {
+    let folder = project.image_sets_dir(pipeline);
+    let set = project.image_set(pipeline, name)?;
+    let read = |image: &image_set::Image| {
+        let bytes = match &image.source {
+            Source::File { path, .. } => {
+                let path = folder.join(path);
+                std::fs::read(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?
+            }
+            Source::Generated { width, height, seed, format } => {
+                darkroom_contract::generate(*seed, *width, *height, *format)
+            }
+        };
+        image.mismatch(&bytes).map_or(Ok(()), Err)?;
+        Ok(Image {
+            name: image.name.clone(),
+            extension: image.extension().to_owned(),
+            bytes: bytes.into(),
+            reference_inputs: Vec::new(),
+        })
+    };
+    set.images.iter().map(read).collect()
+}
+
+/// Deploys one function for every stage of every (variant, architecture, memory, deployment) that a cell needs.
+pub async fn deploy(
+    job: &Job<'_>,
+    cells: &[PlannedCell],
+    target: &Target,
+    packages: &Packages,
+    progress: &Progress,
+) -> Result<Deployed, Failure> {
+    let want = wanted(job, cells, packages);
+    progress.step(&format!("deploying {} functions", want.len()));
+    let clients = Clients { lambda: target.lambda(), s3: target.s3() };
+    let settings = Settings {
+        experiment: job.manifest.experiment.name.clone(),
+        region: target.region.clone(),
+        role_arn: target.role_arn(),
+        expires_on: (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * 30))
+            .strftime("%Y-%m-%d")
+            .to_string(),
+        tags: BTreeMap::new(),
+    };
+    let mut events = Vec::new();
+    let deployment = deploy::deploy(&clients, &settings, &want, &mut |event| events.push(event)).await;
+    let deployment = deployment.map_err(Failure::broken)?;
+    let deploy::Counts { created, updated, unchanged, layers_published } = deployment.counts;
+    progress.step(&format!(
+        "  {created} created, {updated} updated, {unchanged} unchanged, {layers_published} layers published"
+    ));
+    Ok(Deployed { deployment, events })
+}
+
+fn wanted(job: &Job<'_>, cells: &[PlannedCell], packages: &Packages) -> Vec<WantedFunction> {
+    let mut want = BTreeMap::new();
+    for cell in cells.iter().map(|planned| &planned.cell) {
+        let package = &packages[&(cell.variant.clone(), cell.architecture)];
+        let spec = job.known.variant(&cell.variant).expect("a valid manifest names variants that can be read");
+        for deployment in 1..=job.manifest.repetitions.deployments {
+            for stage in &pipeline(job).stages {
+                let key = key(cell, deployment, &stage.name);
+                let handler = spec.handlers[&stage.name].clone();
+                want.insert(
+                    key.clone(),
+                    WantedFunction { key, package: package.clone(), handler, timeout_s: stage.timeout_s },
+                );
+            }
+        }
+    }
+    want.into_values().collect()
+}
+
+fn key(cell: &darkroom_core::cell::Cell, deployment: u32, stage: &str) -> FunctionKey {
+    FunctionKey {
+        variant: cell.variant.clone(),
+        architecture: cell.architecture,
+        memory_mb: cell.memory_mb,
+        deployment,
+        stage: stage.to_owned(),
+    }
+}
+
+/// Puts cells, images and deployed functions together.
+pub fn cells_under_test(
+    job: &Job<'_>,
+    cells: &[PlannedCell],
+    deployment: &Deployment,
+    images: Images,
+) -> Result<Vec<CellUnderTest>, Failure> {
+    let images: BTreeMap<String, Arc<[Image]>> = images.into_iter().map(|(set, images)| (set, images.into())).collect();
+    let function = |planned: &PlannedCell, number: u32, stage: &str| {
+        let deployed = deployment
+            .functions
+            .get(&key(&planned.cell, number, stage))
+            .ok_or_else(|| Failure::broken(miette::miette!("stage `{stage}` of {} was not deployed", planned.id)))?;
+        Ok(Function {
+            name: deployed.name.clone(),
+            code_sha256: deployed.code_sha256.clone(),
+            output_prefix: deployed.output_prefix.clone(),
+        })
+    };
+    let stages = &pipeline(job).stages;
+    let under_test = |planned: &PlannedCell| {
+        let deployments = (1..=job.manifest.repetitions.deployments)
+            .map(|number| stages.iter().map(|stage| function(planned, number, &stage.name)).collect())
+            .collect::<Result<_, Failure>>()?;
+        let images = images[&planned.cell.image_set].clone();
+        Ok(CellUnderTest { id: planned.id.clone(), cell: planned.cell.clone(), images, deployments })
+    };
+    cells.iter().map(under_test).collect()
+}
