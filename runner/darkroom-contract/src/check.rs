@@ -158,7 +158,7 @@ fn check_orientation(judged: &Judged, verdict: &mut Verdict) -> Result<(), Failu
     let fits = psnr_db(fit.mse, peak).is_none_or(|psnr| psnr >= 25.0);
     let straight = mse_under(judged.output, judged.reference, Turn::NONE);
     if fit.turn == Turn::NONE || !(fits || fit.mse < straight / 20.0) {
-        let known = fit.turn == Turn::NONE && fits;
+        let known = fit.turn == Turn::NONE && fit.decisive && fits;
         verdict.orientation = known.then(|| expected.to_string());
         return Ok(());
     }

@@ -71,17 +71,16 @@ pub fn of_size(judged: &Judged) -> Option<String> {
 }
 
 pub fn of_blank(judged: &Judged, difference: &Difference) -> Option<String> {
+    let reduces = judged.stage.operations.iter().any(|operation| matches!(operation, Operation::Depth { .. }));
+    // Of a 10-bit sample, a reader that expects 8 of 16 bits keeps the upper byte, 0 to 3; two bits less are 0.
+    if reduces && judged.output.max() == 0 {
+        return Some("8-bit data shifted right by two".to_owned());
+    }
     let explained = judged.explained_by(mistakes_of_stage(judged), difference.mse);
     if explained.is_some() {
         return explained;
     }
-    let dark = difference.mean_output < 0.1 * difference.mean_reference;
-    let reduces = judged.stage.operations.iter().any(|operation| matches!(operation, Operation::Depth { .. }));
-    if dark && reduces {
-        return Some("8-bit data shifted right by two".to_owned());
-    }
-    let saturated = difference.mean_output > 0.97 * f64::from(judged.peak());
-    if saturated {
+    if difference.mean_output > 0.97 * f64::from(judged.peak()) {
         return Some("saturated".to_owned());
     }
     (difference.levels_output == 1).then(|| format!("every sample is {}", judged.output.samples[0]))

@@ -78,6 +78,8 @@ pub struct Fit {
     pub turn: Turn,
     /// Mean squared difference after that turn.
     pub mse: f64,
+    /// No other turn fits nearly as well: the picture is asymmetric enough to tell.
+    pub decisive: bool,
 }
 
 /// Returns the turn of `reference` that `output` fits best; the unturned reference unless another fits clearly better.
@@ -85,18 +87,13 @@ pub struct Fit {
 /// "Clearly" is a mean squared difference under half: noise of an encoder decides nothing about a symmetric picture.
 /// `None` if no turn gives the output's size.
 pub fn best_fit(output: &Picture, reference: &Picture) -> Option<Fit> {
-    let mut best: Option<Fit> = None;
-    for turn in Turn::all().filter(|turn| turn.size(reference.size()) == output.size()) {
-        let fit = Fit { turn, mse: mse_under(output, reference, turn) };
-        let better = best.is_none_or(|best| {
-            let bar = if best.turn == Turn::NONE { best.mse / 2.0 } else { best.mse };
-            fit.mse < bar
-        });
-        if better {
-            best = Some(fit);
-        }
-    }
-    best
+    let turns = Turn::all().filter(|turn| turn.size(reference.size()) == output.size());
+    let fits: Vec<(Turn, f64)> = turns.map(|turn| (turn, mse_under(output, reference, turn))).collect();
+    let nearest = fits.iter().copied().min_by(|a, b| a.1.total_cmp(&b.1))?;
+    let straight = fits.iter().copied().find(|(turn, _)| *turn == Turn::NONE);
+    let (turn, mse) = straight.filter(|(_, mse)| nearest.1 >= mse / 2.0).unwrap_or(nearest);
+    let decisive = fits.iter().all(|(other, other_mse)| *other == turn || *other_mse > 2.0 * mse);
+    Some(Fit { turn, mse, decisive })
 }
 
 #[cfg(test)]
@@ -143,13 +140,15 @@ mod tests {
     fn the_turn_of_an_asymmetric_picture_is_found() {
         let picture = Picture::grey(40, 40, |x, y| (x * 7 + y * y) as u16);
         for turn in Turn::all() {
-            assert_eq!(best_fit(&picture.turned(turn), &picture).unwrap().turn, turn);
+            let fit = best_fit(&picture.turned(turn), &picture).unwrap();
+            assert_eq!((fit.turn, fit.decisive), (turn, true));
         }
     }
 
     #[test]
-    fn a_symmetric_picture_counts_as_unturned() {
+    fn a_symmetric_picture_counts_as_unturned_but_decides_nothing() {
         let picture = Picture::grey(8, 8, |_, _| 5);
-        assert_eq!(best_fit(&picture.turned(Turn::CLOCKWISE), &picture).unwrap().turn, Turn::NONE);
+        let fit = best_fit(&picture.turned(Turn::CLOCKWISE), &picture).unwrap();
+        assert_eq!((fit.turn, fit.decisive), (Turn::NONE, false));
     }
 }

@@ -221,12 +221,12 @@ struct Totals<'a> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::cell::Trigger;
     use crate::manifest::tests::{known, manifest};
 
-    fn local() -> Capability {
+    pub(crate) fn local() -> Capability {
         Capability {
             name: "the local cloud on this x86_64 machine".into(),
             architectures: vec![Architecture::X86_64],

@@ -43,6 +43,12 @@ pub enum Command {
     Plan(PlanArgs),
     /// Print the manifest's JSON Schema, for editors
     Schema,
+    /// Run the local cloud by itself, for the AWS CLI, boto3 or any SDK
+    Serve(ServeArgs),
+    /// Say what this machine can run, and how to mend what is missing
+    Doctor(DoctorArgs),
+    /// Remove what runs left in a cloud, found by tag: functions, layers, log groups, buckets
+    Clean(CleanArgs),
     /// Print a completion script for a shell
     Completions { shell: Shell },
 }
@@ -126,6 +132,47 @@ pub struct PlanArgs {
     pub summary: bool,
 }
 
+#[derive(Clone, Debug, Args)]
+pub struct ServeArgs {
+    /// The port on 127.0.0.1 [default: a free one]
+    #[arg(long)]
+    pub port: Option<u16>,
+    /// Keep functions and objects here over a restart [default: in a temporary folder]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// The region that it is in
+    #[arg(long, default_value = "us-east-1")]
+    pub region: String,
+    /// Waits before an asynchronous invocation that failed runs again, in seconds [default: AWS's, 60,120]
+    #[arg(long, value_name = "SECONDS", value_delimiter = ',')]
+    pub retry_delays: Vec<f64>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct DoctorArgs {
+    /// Which cloud to look at
+    #[arg(long, default_value = "local")]
+    pub target: TargetName,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct CleanArgs {
+    /// Only what this experiment made [default: everything that Darkroom made]
+    pub experiment: Option<String>,
+    /// Only what has expired (runs date what they make)
+    #[arg(long, conflicts_with = "experiment")]
+    pub expired: bool,
+    /// Which cloud to clean
+    #[arg(long, default_value = "local")]
+    pub target: TargetName,
+    /// Which region of it
+    #[arg(long, default_value = "us-east-1")]
+    pub region: String,
+    /// Remove without asking
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
 /// Commands by what one wants of them, in the order of a first day. One that is in no group is listed last.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Measure", &["run", "resume", "aggregate"]),
@@ -142,7 +189,7 @@ machine, on a local cloud that this program brings along.";
 const AFTER: &str = "\
 {h}Examples{r}
   darkroom run manifests/smoke.toml                              a first result
-  darkroom plan manifests/full.toml                              what it would do, what it can't
+  darkroom plan manifests/full.toml                              what it would do, and can't do
   darkroom run manifests/full.toml --set repetitions.count=10    fewer repetitions
   darkroom run manifests/full.toml --cell 'rust.*'               measure some cells again
   darkroom resume                                                go on after Ctrl-C or a crash

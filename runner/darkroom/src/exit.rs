@@ -11,6 +11,8 @@ pub enum Outcome {
     Done,
     /// The run is complete, and some cells failed or gave invalid outputs.
     SomeCellsFailed,
+    /// `doctor` found something missing without which nothing can be measured.
+    NotReady,
     /// Ctrl-C: what was measured is recorded and the run can be resumed.
     Interrupted,
 }
@@ -19,7 +21,7 @@ impl From<Outcome> for ExitCode {
     fn from(outcome: Outcome) -> Self {
         Self::from(match outcome {
             Outcome::Done => 0,
-            Outcome::SomeCellsFailed => 1,
+            Outcome::SomeCellsFailed | Outcome::NotReady => 1,
             Outcome::Interrupted => 130,
         })
     }

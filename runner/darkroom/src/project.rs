@@ -37,7 +37,7 @@ pub struct Loaded {
 /// Why a manifest could not be loaded.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum LoadError {
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}", path.display())]
     #[diagnostic(code(project::unreadable), help("{help}"))]
     Unreadable { path: PathBuf, source: io::Error, help: String },
     #[error("{} is in no project", path.display())]
@@ -82,8 +82,11 @@ impl LoadError {
 fn unreadable(path: &Path, source: io::Error) -> LoadError {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let is_manifest = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "toml");
-    let near: Vec<String> =
-        files(folder).into_iter().filter(is_manifest).map(|path| path.display().to_string()).collect();
+    let near: Vec<String> = files(folder)
+        .into_iter()
+        .filter(is_manifest)
+        .map(|path| path.strip_prefix(".").unwrap_or(&path).display().to_string())
+        .collect();
     let help = if near.is_empty() {
         "name a TOML file, for example manifests/smoke.toml".to_owned()
     } else {

@@ -89,9 +89,8 @@ impl ApiError {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLargeException", message)
     }
 
-    /// A payload that is no JSON; `detail` is the parser's complaint.
-    pub fn invalid_content(detail: &str) -> Self {
-        let message = format!("Could not parse request body into json: {detail}");
+    /// A payload or client context that is no JSON.
+    pub fn invalid_content(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "InvalidRequestContentException", message)
     }
 
@@ -115,11 +114,6 @@ impl ApiError {
 
     pub fn unknown_operation() -> Self {
         Self::new(StatusCode::NOT_FOUND, "UnknownOperationException", "").untyped()
-    }
-
-    pub fn method_not_allowed() -> Self {
-        let message = "The HTTP method is not allowed for this resource.";
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "UnknownOperationException", message).untyped()
     }
 
     /// Our own failure, for example a full disk.

@@ -37,9 +37,9 @@ pub const LAYERS: usize = 5;
 pub const ENVIRONMENT: usize = 4096;
 /// A function's name alone; 140 for the whole identifier \[LS\].
 pub const FUNCTION_NAME: usize = 64;
-pub const FUNCTION_IDENTIFIER_CREATE: usize = 140;
-/// The identifier in every other call \[LS\].
-pub const FUNCTION_IDENTIFIER: usize = 170;
+pub const FUNCTION_IDENTIFIER: usize = 140;
+/// The identifier where a version or alias may be meant \[BC\].
+pub const NAMESPACED_IDENTIFIER: usize = 256;
 pub const QUALIFIER: usize = 128;
 pub const DESCRIPTION: usize = 256;
 pub const HANDLER: usize = 128;

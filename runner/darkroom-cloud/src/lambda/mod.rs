@@ -1,25 +1,47 @@
 //! Lambda: the control plane that clients talk to, and the execution environments that run handlers.
 //!
-//! `api` reads requests and writes answers, `store` holds functions and layers, `invoke` and `queue` run them. Only
-//! [`environment`] starts processes.
+//! `api` reads requests and writes answers; `store` holds functions and layers, `code` their zips; `invoker` and `queue`
+//! run them. Only [`environment`] starts processes.
 
 mod api;
+mod clock;
+mod code;
+mod concurrency;
 pub mod environment;
 mod error;
+mod event_stream;
+mod function;
+mod invoker;
+mod json_check;
 pub mod limits;
+mod location;
+mod metrics;
+mod names;
+mod objects;
+mod queue;
+mod runtime_api;
+mod store;
+mod unzip;
+mod validate;
 
 use crate::StartError;
-use crate::server::wire::Body;
-use environment::Environments;
-use error::ApiError;
-use http::Response;
-use http::request::Parts;
-use hyper::body::Incoming;
+use bytes::Bytes;
+use code::{Code, CodeStore};
+use concurrency::Concurrency;
+use environment::{Environments, MetricSink};
+use invoker::{Event, Invoker};
+use location::Locations;
+use names::Home;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use store::Store;
+use tokio::sync::watch;
 
 pub(crate) use api::is_lambda_path;
+pub(crate) use location::is_location;
+pub use metrics::DiscardMetrics;
+pub use objects::{NoObjects, ObjectError, Objects, Reading};
 
 /// What the control plane needs to know.
 pub(crate) struct Settings {
@@ -30,20 +52,117 @@ pub(crate) struct Settings {
     pub retry_delays: Vec<Duration>,
     pub concurrent_executions: u32,
     pub environments: Arc<Environments>,
+    pub metrics: Arc<dyn MetricSink>,
+    pub objects: Arc<dyn Objects>,
 }
 
 /// The Lambda service of one local cloud.
 pub(crate) struct Lambda {
-    settings: Settings,
+    home: Home,
+    store: Arc<Store>,
+    code: CodeStore,
+    objects: Arc<dyn Objects>,
+    invoker: Arc<Invoker>,
+    locations: Locations,
+    concurrent_executions: u32,
+    stop: watch::Sender<bool>,
+}
+
+/// Returns the answer to a request without a signature.
+pub(crate) fn missing_authentication() -> http::Response<crate::server::wire::Body> {
+    error::ApiError::missing_authentication().into_response()
+}
+
+/// Why an AWS service may not invoke a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotInvocable {
+    /// The ARN is no function's ARN of this account and region.
+    NotAFunction,
+    /// There is no such function, version or alias.
+    Missing,
+    /// No statement of its policy allows it.
+    NotAllowed,
 }
 
 impl Lambda {
+    /// Loads the store, or starts with an empty one.
     pub fn open(settings: Settings) -> Result<Self, StartError> {
-        Ok(Self { settings })
+        let folder = settings.folder;
+        let unusable = |source| StartError::DataDir { path: folder.clone(), source };
+        std::fs::create_dir_all(&folder).map_err(unusable)?;
+        let code = CodeStore::open(folder.join("code")).map_err(unusable)?;
+        let file = folder.join("functions.json");
+        let store = Store::open(file.clone()).map_err(|reason| StartError::Store { path: file, reason })?;
+        let store = Arc::new(store);
+        let home = Home { region: settings.region, account_id: crate::ACCOUNT_ID.to_owned() };
+        let (stop, stopped) = watch::channel(false);
+        let invoker = Invoker {
+            home: home.clone(),
+            store: Arc::clone(&store),
+            code: code.clone(),
+            environments: settings.environments,
+            metrics: settings.metrics,
+            concurrency: Concurrency::default(),
+            pool: settings.concurrent_executions,
+            retry_delays: settings.retry_delays,
+            stopped,
+        };
+        Ok(Self {
+            locations: Locations::new(settings.endpoint_url, &home),
+            home,
+            store,
+            code,
+            objects: settings.objects,
+            invoker: Arc::new(invoker),
+            concurrent_executions: settings.concurrent_executions,
+            stop,
+        })
     }
 
-    pub async fn answer(&self, parts: Parts, body: Incoming) -> Response<Body> {
-        let _ = (parts, body, &self.settings);
-        ApiError::unknown_operation().into_response()
+    /// Ends what waits in the queue and writes the store down.
+    pub async fn close(&self) -> std::io::Result<()> {
+        self.stop.send_replace(true);
+        self.store.close().await
+    }
+
+    /// Returns a URL under which a zip can be read for ten minutes, as `GetFunction` gives it.
+    fn location(&self, code: &Code, kind: &str, name: &str) -> String {
+        self.locations.url(kind, name, &code.sha256)
+    }
+
+    /// Begins to install what a runtime needs, so that the first invocation waits less. It will say so if this fails.
+    fn prepare(&self, runtime: &str) {
+        let (environments, runtime) = (Arc::clone(&self.invoker.environments), runtime.to_owned());
+        tokio::spawn(async move {
+            if let Err(reason) = environments.prepare(&runtime).await {
+                tracing::warn!("the runtime {runtime} is not there yet: {reason}");
+            }
+        });
+    }
+
+    /// Ends the environments of a function that was deleted.
+    fn forget(&self, name: &str) {
+        self.invoker.environments.retire(&self.home.function_arn(name));
+    }
+
+    /// Tells whether an AWS service may invoke a function for a source: S3 asks before it takes a notification.
+    pub fn may_invoke(&self, arn: &str, service: &str, source_arn: &str) -> Result<(), NotInvocable> {
+        let wanted = names::function_arn(&self.home, arn).ok_or(NotInvocable::NotAFunction)?;
+        let records = self.store.read();
+        let function = records.functions.get(&wanted.name).ok_or(NotInvocable::Missing)?;
+        function.version(wanted.qualifier.as_deref()).ok_or(NotInvocable::Missing)?;
+        let key = wanted.qualifier.filter(|qualifier| qualifier != names::LATEST).unwrap_or_default();
+        let policy = function.policies.get(&key).map(Vec::as_slice).unwrap_or_default();
+        let allowed = api::allows(policy, service, source_arn, &self.home.account_id);
+        allowed.then_some(()).ok_or(NotInvocable::NotAllowed)
+    }
+
+    /// Invokes a function asynchronously for an AWS service. An unknown function is an error; all else is the queue's.
+    pub fn invoke_event(&self, arn: &str, payload: Bytes) -> Result<(), NotInvocable> {
+        let wanted = names::function_arn(&self.home, arn).ok_or(NotInvocable::NotAFunction)?;
+        self.invoker.resolve(&wanted).map_err(|_| NotInvocable::Missing)?;
+        let event = Event { request_id: function::new_id(), payload, client_context: None };
+        self.invoker.enqueue(wanted, event);
+        Ok(())
     }
 }

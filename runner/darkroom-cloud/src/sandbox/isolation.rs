@@ -1,5 +1,8 @@
 //! What limits handlers on this host, and how well.
 
+use super::cgroup::Cgroups;
+use super::protocol::Namespaces;
+
 /// How well a limit holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Enforcement {
@@ -14,7 +17,7 @@ pub enum Enforcement {
 /// One limit of the sandbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limit {
-    /// `memory`, `cpu`, `tmp`, `code read-only`, `host files`, `network`, `processes`, ...
+    /// `memory`, `cpu`, `tmp`, `code`, `host files`, `network`, `processes`, `descriptors`, `user`.
     pub name: &'static str,
     pub enforcement: Enforcement,
     /// By what, or why not.
@@ -24,7 +27,94 @@ pub struct Limit {
 /// All limits, with a short name for a table's row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Isolation {
-    /// For example `userns+cgroup1`.
+    /// For example `userns+netns+cgroup1`.
     pub label: String,
     pub limits: Vec<Limit>,
+}
+
+/// Says what sandboxes of this kind hold. `refusals` are the reasons why stronger ones did not stand.
+pub(super) fn describe(namespaces: Option<Namespaces>, cgroups: &Cgroups, refusals: &[String]) -> Isolation {
+    let refused = if refusals.is_empty() { "not known on this system".to_owned() } else { refusals.join("; ") };
+    let mut limits = files(namespaces, &refused);
+    limits.push(network(namespaces, &refused));
+    limits.extend(resources(namespaces, cgroups));
+    Isolation { label: label(namespaces, cgroups), limits }
+}
+
+fn label(namespaces: Option<Namespaces>, cgroups: &Cgroups) -> String {
+    let mut parts = match namespaces {
+        None => vec!["plain"],
+        Some(namespaces) => {
+            let mut parts = vec![if namespaces.user { "userns" } else { "ns" }];
+            parts.extend(namespaces.network.then_some("netns"));
+            parts
+        }
+    };
+    parts.push(match cgroups {
+        Cgroups::V1(_) => "cgroup1",
+        Cgroups::V2(_) => "cgroup2",
+        Cgroups::None(_) if cfg!(target_os = "linux") => "watch",
+        Cgroups::None(_) => "rlimit",
+    });
+    parts.join("+")
+}
+
+fn limit(name: &'static str, enforcement: Enforcement, why: impl Into<String>) -> Limit {
+    Limit { name, enforcement, why: why.into() }
+}
+
+fn files(namespaces: Option<Namespaces>, refused: &str) -> Vec<Limit> {
+    use Enforcement::{Absent, Enforced};
+    match namespaces {
+        Some(namespaces) => vec![
+            limit("host files", Enforced, "mount namespace with a root of its own"),
+            limit("code", Enforced, "/var/task and /opt are read-only binds"),
+            limit("tmp", Enforced, "private tmpfs of the configured size"),
+            limit("leftover processes", Enforced, "PID namespace: they end with its first process"),
+            limit("user", Enforced, if namespaces.user { "user namespace, sbx_user1051" } else { "sbx_user1051" }),
+        ],
+        None => ["host files", "code", "tmp", "leftover processes", "user"]
+            .map(|name| limit(name, Absent, format!("no mount namespace: {refused}")))
+            .into(),
+    }
+}
+
+fn network(namespaces: Option<Namespaces>, refused: &str) -> Limit {
+    if namespaces.is_some_and(|namespaces| namespaces.network) {
+        limit("network", Enforcement::Enforced, "network namespace whose loopback reaches the local cloud alone")
+    } else {
+        limit("network", Enforcement::Absent, format!("no network namespace: {refused}"))
+    }
+}
+
+fn resources(namespaces: Option<Namespaces>, cgroups: &Cgroups) -> Vec<Limit> {
+    use Enforcement::{Absent, Approximated, Enforced};
+    let watches = cfg!(target_os = "linux");
+    let mut limits = match cgroups {
+        Cgroups::V1(_) => vec![
+            limit("memory", Enforced, "cgroup v1"),
+            limit("cpu", Enforced, "cgroup v1 quota, 20 ms period"),
+            limit("processes", Enforced, "cgroup v1 pids"),
+        ],
+        Cgroups::V2(_) => vec![
+            limit(
+                "memory",
+                Approximated,
+                "cgroup v2 limit for memory and /tmp together; resident memory read every 5 ms",
+            ),
+            limit("cpu", Enforced, "cgroup v2 quota, 20 ms period"),
+            limit("processes", Enforced, "cgroup v2 pids"),
+        ],
+        Cgroups::None(why) if watches => vec![
+            limit("memory", Approximated, format!("resident memory read every 5 ms ({why})")),
+            limit("cpu", Approximated, format!("stopped and continued to keep the share ({why})")),
+            match namespaces {
+                Some(Namespaces { user: true, .. }) => limit("processes", Enforced, "RLIMIT_NPROC in a user namespace"),
+                _ => limit("processes", Absent, why.clone()),
+            },
+        ],
+        Cgroups::None(why) => ["memory", "cpu", "processes"].map(|name| limit(name, Absent, why.clone())).into(),
+    };
+    limits.push(limit("descriptors", Enforced, "RLIMIT_NOFILE 1024"));
+    limits
 }

@@ -1,15 +1,27 @@
 //! The sandbox a handler runs in: what of the host it sees, how much it may use, and how it ends.
+//!
+//! The server holds a [`Sandbox`] (`handle`). Behind it are two small processes of this same program: `outer` leaves the
+//! host's namespaces, `inner` starts and stops the runtime in them; `entry` is where both begin, `protocol` what they say.
+//! `cgroup` holds memory and CPU, `host` finds out what this machine allows. Nothing here knows of Lambda's API.
 
+mod cgroup;
+mod entry;
+mod handle;
+mod host;
+mod inner;
 mod isolation;
+mod outer;
+pub(crate) mod protocol;
+mod watch;
 
+#[cfg(target_os = "linux")]
+mod namespaces;
+#[cfg(target_os = "linux")]
+mod network;
+#[cfg(target_os = "linux")]
+mod root;
+
+pub use entry::run_if_asked;
+pub(crate) use handle::{Plan, Sandbox};
+pub use host::{Host, Means};
 pub use isolation::{Enforcement, Isolation, Limit};
-
-use std::process::ExitCode;
-
-/// Becomes the sandbox's first process if this program was started to be one.
-///
-/// Returns `None` in an ordinary start. The `main` of [`crate::lambda::environment::EnvironmentsConfig::sandbox_program`]
-/// calls this before anything else and exits with the code it gives.
-pub fn run_if_asked() -> Option<ExitCode> {
-    None
-}

@@ -33,8 +33,9 @@ pub(crate) fn with_type(status: StatusCode, content_type: &'static str, body: im
 /// Why a request's body was not taken.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum BodyError {
-    /// Longer than the limit, which is given; the rest was read and thrown away, so that the client hears the answer.
-    TooLarge,
+    /// Longer than the limit, by its length in bytes as far as it was read. The rest was thrown away, so that the client
+    /// hears the answer.
+    TooLarge(u64),
     /// The client hung up, or its framing is broken.
     Broken,
 }
@@ -65,7 +66,7 @@ pub(crate) async fn read(body: Incoming, limit: usize) -> Result<Bytes, BodyErro
         }
     }
     if too_large {
-        return Err(BodyError::TooLarge);
+        return Err(BodyError::TooLarge(total));
     }
     Ok(if rest.is_empty() { first.unwrap_or_default() } else { rest.freeze() })
 }

@@ -3,6 +3,8 @@
 //! Every mistake is collected and what is wrong is taken out of the tree, so that the rest can be checked further.
 //! Knows the words of JSON Schema that [`super::schema`] uses; not what the keys mean.
 
+use std::collections::HashSet;
+
 use serde_json::Value as Json;
 
 use super::mistake::{Mistake, suggestion};
@@ -97,10 +99,11 @@ impl<'a> Expected<'a> {
     }
 
     fn check_unique(&self, items: &[Node], mistakes: &mut Vec<Mistake>) {
-        let values: Vec<Json> = items.iter().map(Node::to_json).collect();
-        for (index, item) in items.iter().enumerate() {
-            if values[..index].contains(&values[index]) {
-                let message = format!("duplicate level {} in `{}`", shown(&values[index]), self.path);
+        let mut seen = HashSet::new();
+        for item in items {
+            let value = item.to_json();
+            if !seen.insert(value.to_string()) {
+                let message = format!("duplicate level {} in `{}`", shown(&value), self.path);
                 mistakes.push(Mistake::new("duplicate", message, &item.at, "named before").help("name it once"));
             }
         }

@@ -13,7 +13,7 @@ use crate::cli::{Globals, PlanArgs};
 use crate::display::{self, plan::Page};
 use crate::exit::{Failure, Outcome};
 use crate::project::{self, Loaded, Project};
-use crate::record::{journal, run_dir::RunDir};
+use crate::record::{self, RunDir};
 use crate::target;
 
 /// `plan --json`.
@@ -58,7 +58,7 @@ fn prices(project: &Project, manifest: &Manifest) -> Result<Option<PriceTable>, 
 /// Reads what the latest run of the same experiment on the same target took; nothing when there is none to be read.
 fn rates(outputs: &Path, manifest: &Manifest, prices: Option<&PriceTable>) -> Rates {
     let Ok(latest) = RunDir::latest(outputs, &manifest.experiment.name) else { return Rates::default() };
-    let Ok(mut events) = journal::read(&latest.join("journal.ndjson")) else { return Rates::default() };
+    let Ok(mut events) = record::read(&latest.join("journal.ndjson")) else { return Rates::default() };
     let Some(Ok(Event::RunStarted(run))) = events.next() else { return Rates::default() };
     if run.target != cloud_name(manifest.target.cloud) || run.pipeline != manifest.experiment.pipeline {
         return Rates::default();

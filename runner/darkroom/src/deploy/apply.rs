@@ -10,13 +10,16 @@ use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{
     Architecture as LambdaArchitecture, Environment, FunctionCode, LayerVersionContentInput, Runtime,
 };
+use aws_sdk_s3::operation::head_object::HeadObjectError;
+use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration, Tag, Tagging};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::Instant;
 
 use super::desired::{self, BucketStep, Change, Have, HaveFunction, LayerId, Readiness, Steps, Target, Want};
 use super::observe::{self, call};
-use super::{Clients, DeployError, Settings, tags};
+use super::{Clients, DeployError, Settings, names, tags};
+use crate::package::Archive;
 
 /// Functions made or changed at once. The control plane allows about 15 calls a second; the SDK's adaptive retries
 /// slow down when it says so.
@@ -25,6 +28,16 @@ const AT_ONCE: usize = 8;
 const PATIENCE: Duration = Duration::from_mins(3);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Largest zip that is sent with every function that has it, bytes; larger ones go to the bucket once.
+const LARGEST_IN_A_REQUEST: u64 = 1_000_000;
+
+/// Where Lambda takes a function's code from.
+#[derive(Clone)]
+enum CodeSource {
+    Request(Arc<[u8]>),
+    Bucket { bucket: String, key: String },
+}
 
 /// A function that is in place, and what had to be done to it.
 pub struct Done {
@@ -37,8 +50,8 @@ pub struct Done {
 /// The zips behind what is wanted.
 pub struct Archives<'a> {
     /// By function name.
-    pub code: BTreeMap<String, &'a Path>,
-    pub layers: BTreeMap<LayerId, &'a Path>,
+    pub code: BTreeMap<String, &'a Archive>,
+    pub layers: BTreeMap<LayerId, &'a Archive>,
 }
 
 /// Makes the bucket and the layers; returns the ARN of every wanted layer.
@@ -75,10 +88,10 @@ pub async fn functions(
     archives: &Archives<'_>,
     mut on_done: impl FnMut(Done),
 ) -> Result<(), DeployError> {
-    let zips = read_once(steps, archives)?;
+    let sources = code_sources(clients, steps, &want.bucket, archives).await?;
     let mut work = stream::iter(&want.functions)
         .map(|(name, target)| {
-            let one = OneFunction { lambda: &clients.lambda, name, target, layers, zip: zips.get(name) };
+            let one = OneFunction { lambda: &clients.lambda, name, target, layers, source: sources.get(name) };
             one.bring_about(steps.functions.get(name).unwrap_or(&Change::Keep), have.functions.get(name))
         })
         .buffer_unordered(AT_ONCE);
@@ -128,7 +141,7 @@ async fn publish(
     archives: &Archives<'_>,
 ) -> Result<String, DeployError> {
     let resource = || format!("layer {}", layer.name);
-    let zip = archives.layers.get(layer).map(|path| read(path)).transpose()?.unwrap_or_default();
+    let zip = archives.layers.get(layer).map(|archive| read(&archive.zip)).transpose()?.unwrap_or_default();
     let content = LayerVersionContentInput::builder().zip_file(Blob::new(zip)).build();
     let description = tags::layer_description(&settings.experiment, &layer.sha256);
     let call_ = clients.lambda.publish_layer_version().layer_name(&layer.name).description(description);
@@ -144,7 +157,8 @@ struct OneFunction<'a> {
     name: &'a str,
     target: &'a Target,
     layers: &'a BTreeMap<LayerId, String>,
-    zip: Option<&'a Arc<[u8]>>,
+    /// Absent when its code stays as it is.
+    source: Option<&'a CodeSource>,
 }
 
 impl OneFunction<'_> {
@@ -181,7 +195,7 @@ impl OneFunction<'_> {
                 .runtime(Runtime::from(target.runtime.as_str()))
                 .handler(&target.handler)
                 .architectures(self.architecture())
-                .code(FunctionCode::builder().zip_file(self.blob()).build())
+                .code(self.function_code())
                 .memory_size(signed(target.memory_mb))
                 .timeout(signed(target.timeout_s))
                 .environment(self.environment())
@@ -205,7 +219,15 @@ impl OneFunction<'_> {
         if code {
             self.patiently("update of the code", async || {
                 let update = self.lambda.update_function_code().function_name(self.name);
-                update.architectures(self.architecture()).zip_file(self.blob()).send().await.map(|_| ())
+                let code = self.function_code();
+                update
+                    .architectures(self.architecture())
+                    .set_zip_file(code.zip_file)
+                    .set_s3_bucket(code.s3_bucket)
+                    .set_s3_key(code.s3_key)
+                    .send()
+                    .await
+                    .map(|_| ())
             })
             .await?;
             have = self.ready_after(have.revision_id.as_deref()).await?;
@@ -291,8 +313,13 @@ impl OneFunction<'_> {
         }
     }
 
-    fn blob(&self) -> Blob {
-        Blob::new(self.zip.map(|zip| zip.to_vec()).unwrap_or_default())
+    fn function_code(&self) -> FunctionCode {
+        let code = FunctionCode::builder();
+        match self.source {
+            Some(CodeSource::Request(zip)) => code.zip_file(Blob::new(zip.to_vec())).build(),
+            Some(CodeSource::Bucket { bucket, key }) => code.s3_bucket(bucket).s3_key(key).build(),
+            None => code.build(),
+        }
     }
 
     fn architecture(&self) -> LambdaArchitecture {
@@ -327,20 +354,50 @@ fn prove(resource: String, expected: &str, found: &str) -> Result<(), DeployErro
     Err(DeployError::CodeDiffers { resource, expected: expected.to_owned(), found: found.to_owned() })
 }
 
-/// Reads the zips that are uploaded, each once however many functions share it.
-fn read_once(steps: &Steps, archives: &Archives<'_>) -> Result<BTreeMap<String, Arc<[u8]>>, DeployError> {
+/// Returns where Lambda gets the code of every function that is created or gets new code. A large zip is put into the
+/// bucket, once however many functions share it and however often it is deployed.
+async fn code_sources(
+    clients: &Clients,
+    steps: &Steps,
+    bucket: &str,
+    archives: &Archives<'_>,
+) -> Result<BTreeMap<String, CodeSource>, DeployError> {
     let uploads = |change: &Change| matches!(change, Change::Create | Change::Update { code: true, .. });
-    let mut read_already: BTreeMap<&Path, Arc<[u8]>> = BTreeMap::new();
-    let mut zips = BTreeMap::new();
-    for (name, path) in &archives.code {
-        if steps.functions.get(name).is_some_and(uploads) {
-            if !read_already.contains_key(path) {
-                read_already.insert(path, read(path)?.into());
-            }
-            zips.insert(name.clone(), Arc::clone(&read_already[path]));
+    let mut by_zip: BTreeMap<&Path, CodeSource> = BTreeMap::new();
+    let mut sources = BTreeMap::new();
+    for (name, archive) in &archives.code {
+        if !steps.functions.get(name).is_some_and(uploads) {
+            continue;
         }
+        let zip = archive.zip.as_path();
+        if !by_zip.contains_key(zip) {
+            let source = if archive.bytes <= LARGEST_IN_A_REQUEST {
+                CodeSource::Request(read(zip)?.into())
+            } else {
+                CodeSource::Bucket { bucket: bucket.to_owned(), key: stored(clients, bucket, archive).await? }
+            };
+            by_zip.insert(zip, source);
+        }
+        sources.insert(name.clone(), by_zip[zip].clone());
     }
-    Ok(zips)
+    Ok(sources)
+}
+
+/// Puts a zip into the bucket if it is not there, and returns its key, which is made of its contents' hash.
+async fn stored(clients: &Clients, bucket: &str, archive: &Archive) -> Result<String, DeployError> {
+    // base64 with the characters that keys and paths can hold.
+    let hash = archive.sha256_base64.replace('+', "-").replace('/', "_");
+    let key = format!("{}{}.zip", names::PACKAGES_PREFIX, hash.trim_end_matches('='));
+    let resource = || format!("package {key}");
+    match clients.s3.head_object().bucket(bucket).key(&key).send().await {
+        Ok(_) => return Ok(key),
+        Err(error) if error.as_service_error().is_some_and(HeadObjectError::is_not_found) => {}
+        Err(error) => return Err(call("reading", resource(), &error)),
+    }
+    let body = ByteStream::from(read(&archive.zip)?);
+    let sent = clients.s3.put_object().bucket(bucket).key(&key).body(body).send().await;
+    sent.map_err(|error| call("upload", resource(), &error))?;
+    Ok(key)
 }
 
 fn read(zip: &Path) -> Result<Vec<u8>, DeployError> {

@@ -5,6 +5,7 @@
 //! [`FunctionDeployed`]. Knows an endpoint through its [`Clients`], not which cloud is behind it.
 
 mod apply;
+pub mod clean;
 pub mod desired;
 mod error;
 pub mod names;
@@ -195,9 +196,8 @@ fn archives<'a>(settings: &Settings, want: &'a [WantedFunction]) -> apply::Archi
     for function in want {
         let package = &function.package;
         let name = names::function(&settings.experiment, &function.key);
-        archives.code.insert(name, package.archive.zip.as_path());
-        let layers =
-            package.layers.iter().map(|layer| (layer_id(settings, package, layer), layer.archive.zip.as_path()));
+        archives.code.insert(name, &package.archive);
+        let layers = package.layers.iter().map(|layer| (layer_id(settings, package, layer), &layer.archive));
         archives.layers.extend(layers);
     }
     archives

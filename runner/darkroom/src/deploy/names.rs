@@ -8,6 +8,10 @@ use super::FunctionKey;
 /// First part of every name that Darkroom gives in an account.
 pub const PREFIX: &str = "dkr";
 
+/// Where the bucket keeps large packages. No function's `OUTPUT_PREFIX` begins so: those begin with a variant's name
+/// and its architecture.
+pub const PACKAGES_PREFIX: &str = "packages/";
+
 /// Lambda's limit for a function's name, characters.
 const FUNCTION_LIMIT: usize = 64;
 /// S3's limit for a bucket's name, characters.

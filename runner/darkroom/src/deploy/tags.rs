@@ -27,6 +27,12 @@ pub fn layer_sha256<'a>(experiment: &str, description: &'a str) -> Option<&'a st
     description.strip_prefix(EXPERIMENT)?.strip_prefix('=')?.strip_prefix(experiment)?.strip_prefix(" sha256=")
 }
 
+/// Returns the experiment that a layer's description names, if it is one of Darkroom's.
+pub fn layer_experiment(description: &str) -> Option<&str> {
+    let (experiment, _) = description.strip_prefix(EXPERIMENT)?.strip_prefix('=')?.rsplit_once(" sha256=")?;
+    Some(experiment)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -35,6 +41,8 @@ mod tests {
     fn a_layer_is_recognised_by_its_description_for_its_own_experiment_only() {
         let description = layer_description("smoke", "c2hh");
         assert_eq!(layer_sha256("smoke", &description), Some("c2hh"));
+        assert_eq!(layer_experiment(&description), Some("smoke"));
+        assert_eq!(layer_experiment("someone's layer"), None);
         assert_eq!(layer_sha256("smok", &description), None);
         assert_eq!(layer_sha256("smoke", "someone's layer"), None);
     }

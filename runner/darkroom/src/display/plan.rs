@@ -51,14 +51,15 @@ impl Page<'_> {
             ("invocations", format!("{}, warm-ups included", thousands(*invocations))),
         ]);
         rows.extend(self.expectation());
-        rows.push(("at most", format!("{}, if every invocation took its stage's whole timeout", self.effort(at_most))));
+        rows.push(("at most", format!("{}, if every invocation took its stage's whole timeout", spelt(at_most))));
         rows.push(("prices", self.prices()));
         if budget.usd.is_some() || budget.minutes.is_some() {
             let usd = budget.usd.map(|usd| format!("${usd:.2}"));
             let minutes = budget.minutes.map(|minutes| format!("{minutes} min"));
             rows.push(("budget", usd.into_iter().chain(minutes).collect::<Vec<_>>().join(", ")));
         }
-        rows.iter().map(|(name, text)| format!("{name:<12} {text}\n")).collect()
+        let lines: Vec<String> = rows.iter().map(|(name, text)| format!("{name:<12} {text}")).collect();
+        lines.join("\n") + "\n"
     }
 
     fn expectation(&self) -> Option<(&'static str, String)> {
@@ -68,12 +69,7 @@ impl Page<'_> {
         } else {
             format!(" for {} of the {} runnable cells", thousands(*cells), thousands(self.summary.runnable))
         };
-        Some(("expected", format!("{}{share}, as fast as in run {run_id}", self.effort(effort))))
-    }
-
-    fn effort(&self, effort: &Effort) -> String {
-        let time = duration(effort.seconds);
-        effort.usd.map_or_else(|| time.clone(), |usd| format!("{time} and {}", dollars(usd)))
+        Some(("expected", format!("{}{share}, as fast as in run {run_id}", spelt(effort))))
     }
 
     fn prices(&self) -> String {
@@ -87,6 +83,11 @@ impl Page<'_> {
             Cloud::Aws => what,
         }
     }
+}
+
+fn spelt(effort: &Effort) -> String {
+    let time = duration(effort.seconds);
+    effort.usd.map_or_else(|| time.clone(), |usd| format!("{time} and {}", dollars(usd)))
 }
 
 /// Two units at most, rounded up to the second: `4 h 2 min`.

@@ -1,15 +1,23 @@
-//! The public REST API.
+//! The public REST API: from a request to an operation, from its result to an answer.
+//!
+//! One file a resource; each operation is a function of the service and the [`Call`].
 
-/// Tells whether an unsigned request's path is one of the Lambda API: `/YYYY-MM-DD/functions…` and its like.
-pub(crate) fn is_lambda_path(path: &str) -> bool {
-    let mut segments = path.trim_start_matches('/').splitn(3, '/');
-    let date = segments.next().unwrap_or_default();
-    let dated = date.len() == 10
-        && date.bytes().enumerate().all(
-            |(i, byte)| {
-                if i == 4 || i == 7 { byte == b'-' } else { byte.is_ascii_digit() }
-            },
-        );
-    let noun = segments.next().unwrap_or_default();
-    dated && matches!(noun, "functions" | "layers" | "tags" | "account-settings" | "event-source-mappings")
-}
+mod account;
+mod aliases;
+mod call;
+mod code;
+mod concurrency;
+mod configuration;
+mod describe;
+mod event_invoke;
+mod functions;
+mod invoke;
+mod layers;
+mod permissions;
+mod route;
+mod runtimes;
+mod tags;
+mod versions;
+
+pub(crate) use permissions::allows;
+pub(crate) use route::is_lambda_path;

@@ -1,21 +1,41 @@
 //! Execution environments: from an accepted invocation to its answer, log lines and report.
 //!
 //! The control plane counts concurrency and resolves qualifiers, then calls [`Environments::invoke`]; everything from
-//! there on happens here. This room never speaks the public Lambda API and never answers 4xx.
+//! there on happens here. The way of an invocation: `pool` (a free environment or a new one) → `open` (`launch`,
+//! `layers`, then the sandbox) → `run` (init, event, answer) → `lines`. This room never speaks the public Lambda API.
 
+mod failure;
+mod gauge;
+mod launch;
+mod layers;
+mod lines;
+mod open;
+mod pool;
+mod run;
 mod types;
 
+pub use launch::{Credentials, RUNTIME_API_ADDRESS};
 pub use types::{
     DiscardLogs, FunctionSpec, InvokeOutcome, InvokeRequest, LogFormat, LogSink, MetricSink, Report, Status,
 };
 
-use crate::sandbox::Isolation;
+use crate::sandbox::{Host, Isolation, Means};
+use failure::Failure;
+use pool::Pools;
+use run::Environment;
+use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::sync::{Notify, RwLock, oneshot, watch};
+use tokio::task::JoinSet;
+
+/// Serves a connection that a handler has opened to the local cloud's endpoint.
+pub type ServeConnection = Arc<dyn Fn(TcpStream) + Send + Sync>;
 
 /// How environments are made and kept.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct EnvironmentsConfig {
     /// An executable whose `main` first calls [`crate::sandbox::run_if_asked`].
     pub sandbox_program: PathBuf,
@@ -23,6 +43,11 @@ pub struct EnvironmentsConfig {
     pub cache_dir: PathBuf,
     /// The local cloud's base URL, for example `http://127.0.0.1:4566`; handlers get it as `AWS_ENDPOINT_URL`.
     pub endpoint_url: String,
+    /// Serves what handlers send to the endpoint; `None` passes it on to `endpoint_url` byte by byte.
+    pub serve: Option<ServeConnection>,
+    pub credentials: Credentials,
+    /// What to isolate handlers by, where the host has it.
+    pub means: Means,
     /// An idle environment is stopped after this time.
     pub reap_after: Duration,
     /// An idle environment is frozen after this time; `None` never freezes.
@@ -38,6 +63,9 @@ impl EnvironmentsConfig {
             sandbox_program,
             cache_dir,
             endpoint_url,
+            serve: None,
+            credentials: Credentials::default(),
+            means: Means::default(),
             reap_after: Duration::from_mins(10),
             freeze_after: Some(Duration::from_millis(50)),
             init_limit: Duration::from_secs(10),
@@ -46,32 +74,152 @@ impl EnvironmentsConfig {
 }
 
 /// All execution environments of one local cloud.
-pub struct Environments;
+pub struct Environments {
+    shared: Arc<Shared>,
+}
+
+/// What every invocation needs.
+struct Shared {
+    config: EnvironmentsConfig,
+    logs: Arc<dyn LogSink>,
+    host: Host,
+    pools: Pools,
+    layers: layers::Layers,
+    runtimes: open::Runtimes,
+    stopping: watch::Sender<bool>,
+    /// Read while an invocation or a closing is under way.
+    busy: Arc<RwLock<()>>,
+    /// Something has become idle.
+    idle: Arc<Notify>,
+}
 
 impl Environments {
     /// Probes what this host can isolate and makes an empty set of environments.
-    #[expect(clippy::unused_async, clippy::needless_pass_by_value, reason = "face first: the body follows")]
-    pub async fn start(_config: EnvironmentsConfig, _logs: Arc<dyn LogSink>) -> std::io::Result<Self> {
-        Ok(Self)
+    pub async fn start(config: EnvironmentsConfig, logs: Arc<dyn LogSink>) -> io::Result<Self> {
+        let host = Host::probe(&config.sandbox_program, config.means).await?;
+        let shared = Arc::new(Shared {
+            config,
+            logs,
+            host,
+            pools: Pools::default(),
+            layers: layers::Layers::new()?,
+            runtimes: open::Runtimes::default(),
+            stopping: watch::Sender::new(false),
+            busy: Arc::default(),
+            idle: Arc::default(),
+        });
+        tokio::spawn(keep_tidy(Arc::downgrade(&shared)));
+        Ok(Self { shared })
+    }
+
+    /// Finds, and if need be installs, what `runtime` (`python3.13`) needs, so that the first invocation need not wait.
+    ///
+    /// An error says what is missing and how to mend it.
+    pub async fn prepare(&self, runtime: &str) -> Result<(), String> {
+        self.shared.runtimes.get(runtime, &self.shared.config.cache_dir).await.map(drop)
     }
 
     /// Runs one invocation in a free environment of `spec`'s revision, or in a new one.
     ///
-    /// Never fails: whatever the handler does is an [`InvokeOutcome`], worded as AWS words it.
-    #[expect(clippy::unused_async, reason = "face first: the body follows")]
-    pub async fn invoke(&self, _spec: Arc<FunctionSpec>, _request: InvokeRequest) -> InvokeOutcome {
-        unimplemented!("the environments are being built")
+    /// Never fails: whatever the handler does is an [`InvokeOutcome`], worded as AWS words it. Dropping the future does
+    /// not stop the invocation, as a caller that hangs up does not on AWS.
+    pub async fn invoke(&self, spec: Arc<FunctionSpec>, request: InvokeRequest) -> InvokeOutcome {
+        let (reply, answer) = oneshot::channel();
+        let unanswered = (Arc::clone(&spec), request.request_id.clone());
+        tokio::spawn(run_one(Arc::clone(&self.shared), spec, request, reply));
+        answer.await.unwrap_or_else(|_| {
+            let failure = Failure::Unavailable("the local cloud has stopped".to_owned());
+            open::not_opened(&self.shared, &unanswered.0, &unanswered.1, &failure)
+        })
     }
 
     /// Retires every environment of the function (any version) after its current work. `function_arn` is unqualified.
-    pub fn retire(&self, _function_arn: &str) {}
+    pub fn retire(&self, function_arn: &str) {
+        close_all(&self.shared, self.shared.pools.retire(function_arn));
+    }
 
     /// Stops every environment now and waits until no handler process is left.
-    #[expect(clippy::unused_async, reason = "face first: the body follows")]
-    pub async fn stop(&self) {}
+    pub async fn stop(&self) {
+        self.shared.stopping.send_replace(true);
+        let mut closing = JoinSet::new();
+        for environment in self.shared.pools.retire_all() {
+            closing.spawn(environment.close());
+        }
+        closing.join_all().await;
+        // Waits for the last invocation and the last closing that began before.
+        drop(self.shared.busy.write().await);
+        let late: JoinSet<()> = self.shared.pools.retire_all().into_iter().map(Environment::close).collect();
+        late.join_all().await;
+    }
 
     /// Says what limits handlers here, and how.
     pub fn isolation(&self) -> &Isolation {
-        unimplemented!("the environments are being built")
+        self.shared.host.isolation()
+    }
+}
+
+/// Runs one invocation from environment to answer, then puts the environment where it belongs.
+async fn run_one(
+    shared: Arc<Shared>,
+    spec: Arc<FunctionSpec>,
+    request: InvokeRequest,
+    reply: oneshot::Sender<InvokeOutcome>,
+) {
+    let _busy = Arc::clone(&shared.busy).read_owned().await;
+    if *shared.stopping.borrow() {
+        return;
+    }
+    let (pool, old) = shared.pools.of(&spec);
+    close_all(&shared, old);
+    let mut environment = match pool.take().await {
+        Some(environment) => environment,
+        None => match open::environment(&shared, &spec).await {
+            Ok(environment) => environment,
+            Err(failure) => {
+                let _ = reply.send(open::not_opened(&shared, &spec, &request.request_id, &failure));
+                return;
+            }
+        },
+    };
+    environment.run(request, reply, || pool.finishing()).await;
+    match pool.give_back(environment) {
+        Some(environment) => environment.close().await,
+        None => shared.idle.notify_one(),
+    }
+}
+
+/// Closes environments in the background; [`Environments::stop`] waits for it.
+fn close_all(shared: &Arc<Shared>, environments: Vec<Environment>) {
+    for environment in environments {
+        let busy = Arc::clone(&shared.busy);
+        tokio::spawn(async move {
+            let _busy = busy.read_owned().await;
+            environment.close().await;
+        });
+    }
+}
+
+/// Freezes and reaps idle environments for as long as there are any.
+async fn keep_tidy(shared: Weak<Shared>) {
+    loop {
+        let Some(strong) = shared.upgrade() else { return };
+        if *strong.stopping.borrow() {
+            return;
+        }
+        let (freeze_after, reap_after) = (strong.config.freeze_after, strong.config.reap_after);
+        let (reaped, awake) = strong.pools.tidy(freeze_after, reap_after);
+        close_all(&strong, reaped);
+        let pause = match freeze_after {
+            Some(freeze_after) if awake => freeze_after / 2,
+            // Often enough to reap in time and to see that the local cloud is gone.
+            _ => reap_after.min(Duration::from_secs(1)),
+        };
+        let idle = Arc::clone(&strong.idle);
+        drop(strong);
+        tokio::select! {
+            () = tokio::time::sleep(pause.max(Duration::from_millis(1))) => {}
+            // While something is awake the short pause is short enough.
+            () = idle.notified(), if !awake => {}
+        }
     }
 }

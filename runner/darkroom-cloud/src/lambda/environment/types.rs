@@ -121,3 +121,30 @@ pub struct DiscardLogs;
 impl LogSink for DiscardLogs {
     fn append(&self, _group: &str, _stream: &str, _timestamp_ms: i64, _message: &str) {}
 }
+
+/// A function to test with.
+#[cfg(test)]
+pub(super) fn example() -> FunctionSpec {
+    FunctionSpec {
+        arn: "arn:aws:lambda:us-east-1:000000000000:function:echo".into(),
+        name: "echo".into(),
+        version: "$LATEST".into(),
+        runtime: "python3.13".into(),
+        runtime_version_arn: "arn:aws:lambda:us-east-1::runtime:0".into(),
+        handler: "handler.handler".into(),
+        code_dir: "/code".into(),
+        layer_dirs: Vec::new(),
+        environment: BTreeMap::new(),
+        memory_mb: 128,
+        timeout_s: 3,
+        ephemeral_mb: 512,
+        log_group: "/aws/lambda/echo".into(),
+        log_format: LogFormat::Text,
+        application_log_level: None,
+        system_log_level: None,
+        architecture: "x86_64".into(),
+        revision: "1".into(),
+        region: "us-east-1".into(),
+        account_id: "000000000000".into(),
+    }
+}

@@ -1,0 +1,70 @@
+//! The most memory that an environment's processes have had resident, from the kernel.
+//!
+//! `VmHWM` of `/proc/PID/status`: the peak since the process started, file pages it has mapped included, `/tmp` and the
+//! page cache not. With several processes their peaks are added.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+/// Reads one runtime's peak, and remembers the highest of the environment.
+#[derive(Default)]
+pub struct MemoryGauge {
+    status: Option<File>,
+    children: Option<File>,
+    peak_kb: u64,
+}
+
+impl MemoryGauge {
+    /// Begins to watch the process with this id on the host.
+    pub fn watch(&mut self, pid: Option<u32>) {
+        let open = |name: &str| File::open(format!("/proc/{}/{name}", pid?)).ok();
+        self.status = open("status");
+        self.children = pid.and_then(|pid| open(&format!("task/{pid}/children")));
+    }
+
+    /// Takes in a peak that was told rather than read.
+    pub fn told(&mut self, peak_kb: u64) {
+        self.peak_kb = self.peak_kb.max(peak_kb);
+    }
+
+    /// Returns the peak so far in MB, rounded up, at most `memory_mb`.
+    pub fn read_mb(&mut self, memory_mb: u32) -> u32 {
+        let mut sum = self.status.as_ref().and_then(peak_of).unwrap_or(0);
+        let mut list = [0; 512];
+        let length = self.children.as_ref().and_then(|file| file.read_at(&mut list, 0).ok()).unwrap_or(0);
+        for pid in String::from_utf8_lossy(&list[..length]).split_whitespace() {
+            let status = File::open(format!("/proc/{pid}/status"));
+            sum += status.ok().as_ref().and_then(peak_of).unwrap_or(0);
+        }
+        self.peak_kb = self.peak_kb.max(sum);
+        (self.peak_kb.div_ceil(1024) as u32).clamp(1, memory_mb)
+    }
+}
+
+/// Returns `VmHWM` in kB; `None` once the process has ended.
+fn peak_of(status: &File) -> Option<u64> {
+    let mut bytes = [0; 2048];
+    let length = status.read_at(&mut bytes, 0).ok()?;
+    let text = String::from_utf8_lossy(&bytes[..length]);
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().trim_end_matches(" kB").parse().ok()
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_peak_of_a_live_process_is_read_and_kept_after_its_end() {
+        let mut gauge = MemoryGauge::default();
+        gauge.watch(Some(std::process::id()));
+        let before = gauge.read_mb(10_240);
+        let big = vec![1_u8; 64 << 20];
+        assert!(big.iter().map(|byte| u64::from(*byte)).sum::<u64>() > 0);
+        let after = gauge.read_mb(10_240);
+        assert!(after >= before + 60, "{before} then {after}");
+        gauge.watch(None);
+        assert_eq!(gauge.read_mb(10_240), after);
+        assert_eq!(gauge.read_mb(32), 32, "never more than there is");
+    }
+}

@@ -1,0 +1,169 @@
+//! All functions and layers, in memory, and their copy on disk.
+//!
+//! The lock is held for lookups and changes only, never across an await. A change marks the store dirty; one task writes
+//! it down, so that no request waits for the disk and a burst of changes is written once.
+
+use super::code::Code;
+use super::error::{ApiError, ApiResult};
+use super::function::{Function, Statement};
+use super::names::{FunctionRef, Home};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::ops::{Deref, DerefMut};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Records {
+    pub functions: BTreeMap<String, Function>,
+    pub layers: BTreeMap<String, Layer>,
+}
+
+/// A layer: its versions, by number.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Layer {
+    pub versions: BTreeMap<u64, LayerVersion>,
+    /// Numbers are never reused.
+    pub next_version: u64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct LayerVersion {
+    pub number: u64,
+    pub code: Code,
+    pub description: String,
+    pub license: Option<String>,
+    pub created: String,
+    /// `None` when not given: then the API doesn't show it.
+    pub architectures: Option<Vec<String>>,
+    pub runtimes: Option<Vec<String>>,
+    pub policy: Vec<Statement>,
+    pub policy_revision: String,
+}
+
+impl Records {
+    /// Returns the function, or AWS's error for one that isn't there, which names what was asked for.
+    pub fn function(&mut self, home: &Home, wanted: &FunctionRef) -> ApiResult<&mut Function> {
+        let missing = || ApiError::function_not_found(&wanted.arn(home));
+        self.functions.get_mut(&wanted.name).ok_or_else(missing)
+    }
+
+    pub fn layer_version(&self, name: &str, number: u64) -> Option<&LayerVersion> {
+        self.layers.get(name)?.versions.get(&number)
+    }
+
+    /// Bytes of all zips that count against the account.
+    pub fn total_code_size(&self) -> u64 {
+        let functions: u64 = self.functions.values().map(Function::code_size).sum();
+        let layers = self.layers.values().flat_map(|layer| layer.versions.values());
+        functions + layers.map(|version| version.code.size).sum::<u64>()
+    }
+}
+
+/// The records behind their lock, with the task that writes them down.
+pub(crate) struct Store {
+    records: Arc<Mutex<Records>>,
+    dirty: Arc<Notify>,
+    file: PathBuf,
+    writer: JoinHandle<()>,
+}
+
+impl Store {
+    /// Loads `file`, or starts empty if there is none.
+    pub fn open(file: PathBuf) -> Result<Self, String> {
+        let records = match std::fs::read(&file) {
+            Ok(json) => serde_json::from_slice(&json).map_err(|error| error.to_string())?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Records::default(),
+            Err(error) => return Err(error.to_string()),
+        };
+        let records = Arc::new(Mutex::new(records));
+        let dirty = Arc::new(Notify::new());
+        let writer = tokio::spawn(write_when_dirty(Arc::clone(&records), Arc::clone(&dirty), file.clone()));
+        Ok(Self { records, dirty, file, writer })
+    }
+
+    /// Locks the records for reading, or for changes that need not be written down.
+    pub fn read(&self) -> MutexGuard<'_, Records> {
+        lock(&self.records)
+    }
+
+    /// Locks the records for a change, which will be written down.
+    pub fn change(&self) -> Change<'_> {
+        Change { records: lock(&self.records), dirty: &self.dirty }
+    }
+
+    /// Writes the last changes down. Later ones are lost.
+    pub async fn close(&self) -> io::Result<()> {
+        self.writer.abort();
+        let json = snapshot(&self.records)?;
+        let file = self.file.clone();
+        tokio::task::spawn_blocking(move || replace(&file, &json)).await.map_err(io::Error::other)?
+    }
+}
+
+/// The records locked for a change; marks them dirty when it ends, so that what is written down has the change in it.
+pub(crate) struct Change<'a> {
+    records: MutexGuard<'a, Records>,
+    dirty: &'a Notify,
+}
+
+impl Deref for Change<'_> {
+    type Target = Records;
+    fn deref(&self) -> &Records {
+        &self.records
+    }
+}
+
+impl DerefMut for Change<'_> {
+    fn deref_mut(&mut self) -> &mut Records {
+        &mut self.records
+    }
+}
+
+impl Drop for Change<'_> {
+    fn drop(&mut self) {
+        self.dirty.notify_one();
+    }
+}
+
+/// A panic while the lock was held left whole records behind: each change is one assignment or insertion.
+fn lock(records: &Mutex<Records>) -> MutexGuard<'_, Records> {
+    records.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn snapshot(records: &Mutex<Records>) -> io::Result<Vec<u8>> {
+    serde_json::to_vec(&*lock(records)).map_err(io::Error::other)
+}
+
+async fn write_when_dirty(records: Arc<Mutex<Records>>, dirty: Arc<Notify>, file: PathBuf) {
+    loop {
+        dirty.notified().await;
+        let records = Arc::clone(&records);
+        let file = file.clone();
+        let written = tokio::task::spawn_blocking(move || replace(&file, &snapshot(&records)?)).await;
+        match written {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!("the function store was not written: {error}"),
+            Err(error) => tracing::warn!("the function store was not written: {error}"),
+        }
+    }
+}
+
+/// Replaces a file in one step: a reader, or a restart after a crash, sees the old or the new one.
+fn replace(file: &Path, content: &[u8]) -> io::Result<()> {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    let mut partial = tempfile::NamedTempFile::new_in(folder)?;
+    partial.write_all(content)?;
+    partial.persist(file).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// A policy document as the API gives it: JSON in a string.
+pub(crate) fn policy_document(statements: &[Statement]) -> String {
+    let statements: Vec<&Value> = statements.iter().map(|statement| &statement.body).collect();
+    serde_json::json!({ "Version": "2012-10-17", "Id": "default", "Statement": statements }).to_string()
+}

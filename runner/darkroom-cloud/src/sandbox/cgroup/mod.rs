@@ -1,0 +1,197 @@
+//! Control groups: memory, CPU quota and process count of one sandbox, held by the kernel.
+//!
+//! Every sandbox gets a group of its own in a folder named after the server process, below the server's own group.
+//! The outer process of the sandbox removes both when it ends; [`Cgroups::find`] removes what a dead server left.
+
+mod v1;
+mod v2;
+
+use super::protocol::CgroupFiles;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// AWS's memory size that comes with one full vCPU (lambda-facts, section 4).
+pub const MB_PER_VCPU: f64 = 1769.0;
+
+/// Processes and threads of one sandbox, as AWS's `RLIMIT_NPROC`.
+pub const PROCESSES: u64 = 1024;
+
+const PREFIX: &str = "darkroom-";
+
+/// Returns the cores that `memory_mb` buys.
+pub fn cpu_share(memory_mb: u32) -> f64 {
+    f64::from(memory_mb) / MB_PER_VCPU
+}
+
+/// Which control groups this process may make.
+#[derive(Clone, Debug)]
+pub enum Cgroups {
+    V1(v1::Hierarchies),
+    V2(v2::Tree),
+    /// None, and why not.
+    None(String),
+}
+
+impl Cgroups {
+    /// Finds out by making a group, and removes what servers that have died left behind.
+    pub fn find() -> Self {
+        let first = match v1::Hierarchies::find(Path::new("/proc/self/cgroup"), Path::new("/proc/self/mounts")) {
+            Ok(hierarchies) => return Self::V1(hierarchies),
+            Err(reason) => reason,
+        };
+        match v2::Tree::find(Path::new("/proc/self/cgroup"), Path::new("/proc/self/mounts")) {
+            Ok(tree) => Self::V2(tree),
+            Err(second) => Self::None(format!("cgroup v1: {first}; cgroup v2: {second}")),
+        }
+    }
+
+    /// Makes the group of one sandbox; `None` where there are none to make.
+    pub fn make(&self, memory_mb: u32, tmp_mb: u32) -> io::Result<Option<Cgroup>> {
+        let name = format!("environment-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        match self {
+            Self::V1(hierarchies) => v1::Group::make(hierarchies, &name, memory_mb).map(Cgroup::V1).map(Some),
+            Self::V2(tree) => v2::Group::make(tree, &name, memory_mb, tmp_mb).map(Cgroup::V2).map(Some),
+            Self::None(_) => Ok(None),
+        }
+    }
+}
+
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+/// The control group of one sandbox.
+#[derive(Debug)]
+pub enum Cgroup {
+    V1(v1::Group),
+    V2(v2::Group),
+}
+
+/// What to do about a group that ran into its limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judgement {
+    /// Files in `/tmp` took the room, which AWS keeps on a disk: the limit was raised by their size.
+    Raised,
+    /// The processes themselves are too big.
+    OutOfMemory,
+}
+
+impl Cgroup {
+    /// Folders to remove in the end.
+    pub fn folders(&self) -> Vec<PathBuf> {
+        match self {
+            Self::V1(group) => group.folders(),
+            Self::V2(group) => vec![group.folder.clone()],
+        }
+    }
+
+    pub fn files(&self) -> CgroupFiles {
+        match self {
+            Self::V1(group) => group.files(),
+            Self::V2(group) => group.files(),
+        }
+    }
+
+    /// Sets the CPU quota to `cores`, or lifts it.
+    pub fn set_cpu(&self, cores: Option<f64>) -> io::Result<()> {
+        match self {
+            Self::V1(group) => group.set_cpu(cores),
+            Self::V2(group) => group.set_cpu(cores),
+        }
+    }
+
+    /// Waits until the group runs into its memory limit; for ever where the kernel decides by itself.
+    pub async fn memory_exhausted(&self) {
+        match self {
+            Self::V1(group) => group.memory_exhausted().await,
+            Self::V2(_) => std::future::pending().await,
+        }
+    }
+
+    /// Decides what [`Self::memory_exhausted`] meant.
+    pub fn judge(&self) -> io::Result<Judgement> {
+        match self {
+            Self::V1(group) => group.judge(),
+            Self::V2(_) => Ok(Judgement::OutOfMemory),
+        }
+    }
+
+    /// True if the kernel itself has killed for memory since this was last asked.
+    pub fn kernel_killed(&mut self) -> bool {
+        match self {
+            Self::V1(_) => false,
+            Self::V2(group) => group.kernel_killed(),
+        }
+    }
+}
+
+impl Drop for Cgroup {
+    /// The sandbox's outer process removes the group too; whichever comes after the last process succeeds.
+    fn drop(&mut self) {
+        for folder in self.folders() {
+            let _ = fs::remove_dir(folder);
+        }
+    }
+}
+
+/// Returns the name of this process's folder: process id and start time, which no other process shares.
+fn own_name() -> io::Result<String> {
+    let pid = std::process::id();
+    let start = start_time(pid).ok_or_else(|| io::Error::other("can't read this process's start time"))?;
+    Ok(format!("{PREFIX}{pid}-{start}"))
+}
+
+/// Returns when process `pid` started, in clock ticks since boot; `None` if there is no such process.
+fn start_time(pid: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.split(' ').nth(19)?.parse().ok()
+}
+
+/// Removes groups under `parent` whose server is dead, with whatever still runs in them.
+fn remove_stale(parent: &Path) {
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let owner = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split_once('-'));
+        let Some((Ok(pid), Ok(start))) = owner.map(|(pid, start)| (pid.parse::<u32>(), start.parse::<u64>())) else {
+            continue;
+        };
+        if start_time(pid) == Some(start) {
+            continue;
+        }
+        for group in fs::read_dir(entry.path()).into_iter().flatten().flatten() {
+            end_processes(&group.path());
+            // What is still busy is left for the next start.
+            let _ = fs::remove_dir(group.path());
+        }
+        let _ = fs::remove_dir(entry.path());
+    }
+}
+
+fn end_processes(group: &Path) {
+    let list = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
+    for pid in list.lines().filter_map(|line| line.parse().ok()) {
+        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+    }
+}
+
+/// Makes `parent/name`, also if another sandbox's end has just removed `parent`.
+fn make_folder(parent: &Path, name: &str) -> io::Result<PathBuf> {
+    let folder = parent.join(name);
+    let mut result = Ok(());
+    for _ in 0..10 {
+        result = fs::create_dir_all(&folder);
+        if result.is_ok() {
+            break;
+        }
+    }
+    result.map_err(|error| explain("make", &folder, &error))?;
+    Ok(folder)
+}
+
+fn write(path: &Path, value: &str) -> io::Result<()> {
+    fs::write(path, value).map_err(|error| explain("write", path, &error))
+}
+
+fn explain(action: &str, path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("can't {action} {}: {error}", path.display()))
+}

@@ -1,0 +1,200 @@
+//! Control groups, version 1: one hierarchy a controller. Linux's cgroup-v1/memory.rst is the source for the files.
+
+use super::{Judgement, PROCESSES, explain, make_folder, own_name, remove_stale, write};
+use crate::sandbox::protocol::CgroupFiles;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+const CONTROLLERS: [&str; 3] = ["memory", "cpu", "pids"];
+
+/// A short period spreads a small quota evenly: with the usual 100 ms a handler at 128 MB would run 7 ms, then wait 93.
+const PERIOD_US: f64 = 20_000.0;
+
+/// The kernel accepts no quota below this.
+const SMALLEST_QUOTA_US: f64 = 1_000.0;
+
+/// How far files in `/tmp` may grow before the limit has to be raised again.
+const ROOM_FOR_FILES: u64 = 16 << 20;
+
+/// This process's own group in each hierarchy, and the folder below it that holds its sandboxes' groups.
+#[derive(Clone, Debug)]
+pub struct Hierarchies {
+    homes: [PathBuf; 3],
+    name: String,
+}
+
+impl Hierarchies {
+    /// Finds the three hierarchies and proves that groups can be made in them.
+    pub fn find(cgroups: &Path, mounts: &Path) -> Result<Self, String> {
+        let read = |path: &Path| fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()));
+        let (cgroups, mounts) = (read(cgroups)?, read(mounts)?);
+        let home = |controller: &str| home_of(controller, &cgroups, &mounts);
+        let homes = [home(CONTROLLERS[0])?, home(CONTROLLERS[1])?, home(CONTROLLERS[2])?];
+        let name = own_name().map_err(|error| error.to_string())?;
+        for home in &homes {
+            remove_stale(home);
+            fs::create_dir_all(home.join(&name))
+                .map_err(|error| explain("make a group in", home, &error).to_string())?;
+            // Another cloud of this process may have groups in it already.
+            let _ = fs::remove_dir(home.join(&name));
+        }
+        Ok(Self { homes, name })
+    }
+}
+
+/// Returns the folder of this process's own group for `controller`.
+fn home_of(controller: &str, cgroups: &str, mounts: &str) -> Result<PathBuf, String> {
+    let lists = |list: &str| list.split(',').any(|item| item == controller);
+    let mount = mounts.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split(' ').collect();
+        (fields.get(2) == Some(&"cgroup") && lists(fields.get(3)?)).then(|| PathBuf::from(fields[1]))
+    });
+    let mount = mount.ok_or_else(|| format!("no {controller} hierarchy is mounted"))?;
+    let path = cgroups.lines().find_map(|line| {
+        let (_, rest) = line.split_once(':')?;
+        let (controllers, path) = rest.split_once(':')?;
+        lists(controllers).then(|| path.trim_start_matches('/').to_owned())
+    });
+    let home = mount.join(path.unwrap_or_default());
+    // In a container the path may be told as the host sees it.
+    Ok(if home.is_dir() { home } else { mount })
+}
+
+/// The group of one sandbox in each hierarchy.
+#[derive(Debug)]
+pub struct Group {
+    memory: PathBuf,
+    cpu: PathBuf,
+    pids: PathBuf,
+    leave: Vec<PathBuf>,
+    memory_bytes: u64,
+    #[cfg(target_os = "linux")]
+    /// An eventfd. Tokio's pipe reader is its one safe way to wait for a descriptor of another kind.
+    exhausted: tokio::net::unix::pipe::Receiver,
+}
+
+impl Group {
+    /// Makes the groups with no CPU quota yet. Must be called within a Tokio runtime.
+    #[cfg(target_os = "linux")]
+    pub fn make(hierarchies: &Hierarchies, name: &str, memory_mb: u32) -> io::Result<Self> {
+        let make = |home: &PathBuf| make_folder(&home.join(&hierarchies.name), name);
+        let [memory_home, cpu_home, pids_home] = &hierarchies.homes;
+        let (memory, cpu, pids) = (make(memory_home)?, make(cpu_home)?, make(pids_home)?);
+        let memory_bytes = u64::from(memory_mb) << 20;
+        write(&memory.join("memory.swappiness"), "0")?;
+        set_limit(&memory, memory_bytes)?;
+        // Processes wait at the limit until `judge` has said whether they are really too big.
+        write(&memory.join("memory.oom_control"), "1")?;
+        write(&pids.join("pids.max"), &PROCESSES.to_string())?;
+        write(&cpu.join("cpu.cfs_period_us"), &PERIOD_US.to_string())?;
+        let exhausted = notice_of_exhaustion(&memory)?;
+        let leave = hierarchies.homes.iter().map(|home| home.join("tasks")).collect();
+        Ok(Self { memory, cpu, pids, leave, memory_bytes, exhausted })
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub fn make(_hierarchies: &Hierarchies, _name: &str, _memory_mb: u32) -> io::Result<Self> {
+        Err(io::Error::other("control groups are Linux's"))
+    }
+
+    pub fn folders(&self) -> Vec<PathBuf> {
+        vec![self.memory.clone(), self.cpu.clone(), self.pids.clone()]
+    }
+
+    /// `tasks` moves a single thread without stopping the world, which `cgroup.procs` does for many milliseconds.
+    pub fn files(&self) -> CgroupFiles {
+        CgroupFiles {
+            join: self.folders().iter().map(|folder| folder.join("tasks")).collect(),
+            leave: self.leave.clone(),
+        }
+    }
+
+    pub fn set_cpu(&self, cores: Option<f64>) -> io::Result<()> {
+        let quota = cores.map_or(-1, |cores| (cores * PERIOD_US).max(SMALLEST_QUOTA_US).round() as i64);
+        write(&self.cpu.join("cpu.cfs_quota_us"), &quota.to_string())
+    }
+
+    #[cfg(target_os = "linux")]
+    pub async fn memory_exhausted(&self) {
+        // An error can only mean that the runtime is shutting down.
+        while self.exhausted.readable().await.is_ok() {
+            if self.exhausted.try_read(&mut [0; 8]).is_ok() {
+                return;
+            }
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub async fn memory_exhausted(&self) {
+        std::future::pending::<()>().await;
+    }
+
+    /// Raises the limit by what lies in `/tmp`, or finds the processes too big.
+    pub fn judge(&self) -> io::Result<Judgement> {
+        let number = |name: &str| -> io::Result<u64> {
+            let text = fs::read_to_string(self.memory.join(name))?;
+            text.trim().parse().map_err(io::Error::other)
+        };
+        let stat = fs::read_to_string(self.memory.join("memory.stat"))?;
+        let files = stat.lines().find_map(|line| line.strip_prefix("shmem ")?.parse::<u64>().ok()).unwrap_or(0);
+        let (usage, limit) = (number("memory.usage_in_bytes")?, number("memory.limit_in_bytes")?);
+        let wanted = self.memory_bytes + files + if files > 0 { ROOM_FOR_FILES } else { 0 };
+        // Pages that hold files of the disk have been given back by now; what is left is processes and `/tmp`.
+        if usage.saturating_sub(files) >= self.memory_bytes.saturating_sub(2 << 20) || wanted <= limit {
+            return Ok(Judgement::OutOfMemory);
+        }
+        set_limit(&self.memory, wanted)?;
+        Ok(Judgement::Raised)
+    }
+}
+
+/// Sets the limit for memory, and for memory and swap together where swap is counted.
+fn set_limit(memory: &Path, bytes: u64) -> io::Result<()> {
+    let both = memory.join("memory.memsw.limit_in_bytes");
+    let bytes = bytes.to_string();
+    if both.exists() {
+        // The smaller of the two must be set first when they shrink, the larger when they grow.
+        let _ = write(&both, &bytes);
+        write(&memory.join("memory.limit_in_bytes"), &bytes)?;
+        write(&both, &bytes)
+    } else {
+        write(&memory.join("memory.limit_in_bytes"), &bytes)
+    }
+}
+
+/// Returns a descriptor that becomes readable whenever processes of the group wait for memory.
+#[cfg(target_os = "linux")]
+fn notice_of_exhaustion(memory: &Path) -> io::Result<tokio::net::unix::pipe::Receiver> {
+    use rustix::event::{EventfdFlags, eventfd};
+    use std::os::fd::AsRawFd;
+    let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+    let control = File::open(memory.join("memory.oom_control"))?;
+    let line = format!("{} {}", event.as_raw_fd(), control.as_raw_fd());
+    write(&memory.join("cgroup.event_control"), &line)?;
+    tokio::net::unix::pipe::Receiver::from_owned_fd_unchecked(event)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CGROUPS: &str = "4:memory:/jobs/one\n2:cpu,cpuacct:/jobs\n1:pids:/gone\n0::/\n";
+
+    #[test]
+    fn homes_are_the_mount_and_the_own_path_where_it_exists() {
+        let folder = tempfile::tempdir().unwrap();
+        for path in ["memory/jobs/one", "cpu,cpuacct/jobs", "pids"] {
+            fs::create_dir_all(folder.path().join(path)).unwrap();
+        }
+        let at = folder.path().display();
+        let mounts = format!(
+            "cgroup {at}/memory cgroup rw,relatime,memory 0 0\ncgroup {at}/cpu,cpuacct cgroup rw,cpu,cpuacct 0 0\n\
+             cgroup {at}/pids cgroup rw,pids 0 0\ncgroup2 {at}/unified cgroup2 rw 0 0\n"
+        );
+        assert_eq!(home_of("memory", CGROUPS, &mounts).unwrap(), folder.path().join("memory/jobs/one"));
+        assert_eq!(home_of("cpu", CGROUPS, &mounts).unwrap(), folder.path().join("cpu,cpuacct/jobs"));
+        assert_eq!(home_of("pids", CGROUPS, &mounts).unwrap(), folder.path().join("pids"));
+        assert_eq!(home_of("freezer", CGROUPS, &mounts).unwrap_err(), "no freezer hierarchy is mounted");
+    }
+}

@@ -1,0 +1,64 @@
+//! The start of a sandbox's own processes: the outer one makes the namespaces, the inner one lives in them.
+//!
+//! Both are this program, run again with a secret word as first argument and the server's socket as standard input.
+//! They must stay small: no async runtime, no log, nothing of the host kept open.
+
+use super::protocol::{InnerSetup, News, OuterSetup, receive, send};
+use super::{inner, outer};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
+
+/// First argument of the process that makes namespaces and waits for the inner one.
+pub const OUTER: &str = "__darkroom-sandbox-outer";
+/// First argument of the process that starts and stops the runtime.
+pub const INNER: &str = "__darkroom-sandbox-inner";
+
+/// Becomes one of a sandbox's own processes if this program was started to be one.
+///
+/// Returns `None` in an ordinary start. The `main` of
+/// [`EnvironmentsConfig::sandbox_program`](crate::lambda::environment::EnvironmentsConfig) calls this before anything
+/// else, while the process has a single thread, and exits with the code it gives.
+pub fn run_if_asked() -> Option<ExitCode> {
+    let role = std::env::args_os().nth(1)?;
+    let result = if role == OUTER {
+        control_socket().and_then(|socket| reporting(&socket, run_outer))
+    } else if role == INNER {
+        control_socket().and_then(|socket| reporting(&socket, run_inner))
+    } else {
+        return None;
+    };
+    Some(if result.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Returns the server's socket, which is this process's standard input.
+fn control_socket() -> io::Result<UnixStream> {
+    Ok(UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?))
+}
+
+/// Runs `role` and tells the server if it fails.
+fn reporting(socket: &UnixStream, role: fn(&UnixStream) -> io::Result<()>) -> io::Result<()> {
+    role(socket).inspect_err(|error| {
+        // If the server is gone too, nobody is left to be told.
+        let _ = send(socket, &News::Failed(error.to_string()));
+    })
+}
+
+fn run_outer(socket: &UnixStream) -> io::Result<()> {
+    let Some(setup) = receive::<OuterSetup>(socket)? else { return Ok(()) };
+    outer::run(&setup)
+}
+
+fn run_inner(socket: &UnixStream) -> io::Result<()> {
+    let Some(setup) = receive::<InnerSetup>(socket)? else { return Ok(()) };
+    inner::run(socket, &setup)
+}
+
+/// Adds to an error what was being done.
+pub fn doing<T, E: Into<io::Error>>(what: impl std::fmt::Display, result: Result<T, E>) -> io::Result<T> {
+    result.map_err(|error| {
+        let error = error.into();
+        io::Error::new(error.kind(), format!("can't {what}: {error}"))
+    })
+}

@@ -1,0 +1,9 @@
+//! The contract seen from outside: what must pass, what must fail and in which words, and that no bytes make it panic.
+
+#![expect(clippy::unwrap_used, reason = "tests; clippy.toml excuses only functions marked #[test]")]
+
+mod fixture;
+mod hostile;
+mod legitimate;
+mod mutants;
+mod photographs;

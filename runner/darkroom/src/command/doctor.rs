@@ -1,0 +1,216 @@
+//! `darkroom doctor`: what this machine can run, what it can't enforce, and how to mend what is missing.
+//!
+//! Every check is a value; the command prints them. Changes nothing: a runtime that is not cached yet is not installed.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use darkroom_cloud::python::{self, Tried};
+use darkroom_cloud::sandbox::{Enforcement, Isolation};
+use darkroom_cloud::{Config, LocalCloud};
+use serde::Serialize;
+
+use crate::cli::{DoctorArgs, Globals, TargetName};
+use crate::display;
+use crate::exit::{Failure, Outcome};
+use crate::project::Project;
+use crate::target::TargetError;
+
+/// The runtime of the variants that come with Darkroom.
+const DEFAULT_PYTHON: &str = "3.13";
+
+/// How well something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    Ok,
+    /// Works, within a limit that results carry with them or that concerns a part only.
+    Limited,
+    /// Some variants can't be measured without it.
+    Missing,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct Check {
+    name: String,
+    state: State,
+    found: String,
+    /// What else was seen, a line each.
+    details: Vec<String>,
+    mend: Option<String>,
+}
+
+pub fn run(args: &DoctorArgs, globals: Globals) -> Result<Outcome, Failure> {
+    if args.target == TargetName::Aws {
+        return Err(Failure::wrong_request(TargetError::Aws));
+    }
+    let root = Project::here().map_or_else(|_| PathBuf::from("."), |project| project.root().to_owned());
+    let cache_dir = root.join(".darkroom").join("runtimes");
+    let mut checks = vec![architectures()];
+    checks.extend(python_checks(&cache_dir));
+    checks.push(rust_check());
+    checks.extend(sandbox_checks(&cache_dir)?);
+
+    if globals.json {
+        display::answer_json(&checks)?;
+    } else if !globals.quiet {
+        display::answer(&shown(&checks))?;
+    }
+    let missing = checks.iter().any(|check| check.state == State::Missing);
+    Ok(if missing { Outcome::NotReady } else { Outcome::Done })
+}
+
+fn architectures() -> Check {
+    let capability = crate::target::capability(darkroom_core::manifest::Cloud::Local);
+    let runnable: Vec<&str> = capability.architectures.iter().map(|architecture| architecture.as_str()).collect();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let state = if runnable.is_empty() { State::Missing } else { State::Ok };
+    Check {
+        name: "architectures".into(),
+        state,
+        found: format!("{} on {cores} cores; cells of others are listed as not runnable here", runnable.join(", ")),
+        details: Vec::new(),
+        mend: runnable.is_empty().then(|| "use a machine with an x86_64 or arm64 processor".to_owned()),
+    }
+}
+
+fn python_checks(cache_dir: &Path) -> Vec<Check> {
+    let found = python::find(DEFAULT_PYTHON);
+    let tried = python::survey(DEFAULT_PYTHON);
+    let mut checks = vec![interpreter_check(DEFAULT_PYTHON, found.as_ref().ok().map(|it| it.path.as_path()), &tried)];
+    if let Ok(interpreter) = found {
+        let name = format!("python{DEFAULT_PYTHON}");
+        let cached = python::cached(cache_dir, &name, &interpreter);
+        let found = match &cached {
+            Some(folder) => format!("cached in {}", folder.display()),
+            None => "not installed yet; the first run does it, once, with pip and the network".to_owned(),
+        };
+        let name = format!("Lambda's {name} runtime");
+        checks.push(Check { name, state: State::Ok, found, details: Vec::new(), mend: None });
+    }
+    checks
+}
+
+fn interpreter_check(version: &str, path: Option<&Path>, tried: &[Tried]) -> Check {
+    let line = |tried: &Tried| match &tried.outcome {
+        Ok(it) => format!("{}: Python {}.{}.{}", tried.path.display(), it.version.0, it.version.1, it.version.2),
+        Err(why) => format!("{}: {why}", tried.path.display()),
+    };
+    let install = format!("install it, for example with `uv python install {version}` or `pyenv install {version}`");
+    Check {
+        name: format!("Python {version}"),
+        state: if path.is_some() { State::Ok } else { State::Missing },
+        found: path.map_or_else(|| "none that works".to_owned(), |path| path.display().to_string()),
+        details: tried.iter().map(line).collect(),
+        mend: path.is_none().then_some(install),
+    }
+}
+
+fn rust_check() -> Check {
+    let version = |program: &str| {
+        let output = Command::new(program).arg("--version").output().map_err(|error| error.to_string())?;
+        let text = if output.status.success() { &output.stdout } else { &output.stderr };
+        let text = String::from_utf8_lossy(text).lines().next().unwrap_or_default().to_owned();
+        if output.status.success() { Ok(text) } else { Err(text) }
+    };
+    let (state, found) = match (version("rustc"), version("cargo")) {
+        (Ok(rustc), Ok(cargo)) => (State::Ok, format!("{rustc}; {cargo}")),
+        (Err(why), _) => (State::Missing, format!("rustc does not run: {why}")),
+        (_, Err(why)) => (State::Missing, format!("cargo does not run: {why}")),
+    };
+    let mend = "install Rust with rustup; without it, variants in Rust can't be built";
+    Check {
+        name: "Rust".into(),
+        state,
+        found,
+        details: Vec::new(),
+        mend: (state == State::Missing).then(|| mend.to_owned()),
+    }
+}
+
+/// Starts a local cloud on a temporary folder to ask it what it can enforce here.
+fn sandbox_checks(cache_dir: &Path) -> Result<Vec<Check>, Failure> {
+    let program = std::env::current_exe()
+        .map_err(|error| Failure::broken(miette::miette!("this program can't find itself: {error}")))?;
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|error| Failure::broken(miette::miette!("no threads to run the local cloud on: {error}")))?;
+    runtime.block_on(async {
+        match LocalCloud::start(Config::new(program, cache_dir.to_owned())).await {
+            Ok(cloud) => {
+                let checks = isolation_checks(cloud.isolation());
+                cloud.stop().await;
+                Ok(checks)
+            }
+            Err(error) => {
+                let (name, found) = ("local cloud".to_owned(), format!("does not start: {error}"));
+                Ok(vec![Check { name, state: State::Missing, found, details: Vec::new(), mend: None }])
+            }
+        }
+    })
+}
+
+fn isolation_checks(isolation: &Isolation) -> Vec<Check> {
+    let summary = Check {
+        name: "local cloud".into(),
+        state: State::Ok,
+        found: format!("starts; handlers are isolated by {}, as every row says", isolation.label),
+        details: Vec::new(),
+        mend: None,
+    };
+    let limits = isolation.limits.iter().map(|limit| {
+        let (state, word) = match limit.enforcement {
+            Enforcement::Enforced => (State::Ok, "enforced"),
+            Enforcement::Approximated => (State::Limited, "approximated"),
+            Enforcement::Absent => (State::Limited, "not enforced"),
+        };
+        let found = format!("{word}: {}", limit.why);
+        Check { name: format!("limit: {}", limit.name), state, found, details: Vec::new(), mend: None }
+    });
+    std::iter::once(summary).chain(limits).collect()
+}
+
+fn shown(checks: &[Check]) -> String {
+    let wide = checks.iter().map(|check| check.name.len()).max().unwrap_or_default();
+    let margin = " ".repeat(wide + 11);
+    let mut lines = Vec::new();
+    for Check { name, state, found, details, mend } in checks {
+        let word = match state {
+            State::Ok => "ok",
+            State::Limited => "limited",
+            State::Missing => "missing",
+        };
+        lines.push(format!("{word:<8} {name:<wide$}  {found}\n"));
+        lines.extend(details.iter().map(|line| format!("{margin}{line}\n")));
+        lines.extend(mend.iter().map(|mend| format!("{margin}mend: {mend}\n")));
+    }
+    lines.concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use darkroom_cloud::sandbox::Limit;
+
+    #[test]
+    fn what_is_missing_comes_with_what_was_tried_and_its_mend() {
+        let tried = [Tried { path: "/shims/python3.13".into(), outcome: Err("fails with exit status: 127".into()) }];
+        let text = shown(&[interpreter_check("3.13", None, &tried)]);
+        assert_eq!(
+            text,
+            "missing  Python 3.13  none that works\n                      \
+             /shims/python3.13: fails with exit status: 127\n                      \
+             mend: install it, for example with `uv python install 3.13` or `pyenv install 3.13`\n"
+        );
+    }
+
+    #[test]
+    fn a_limit_that_this_host_can_not_enforce_is_said_and_is_no_failure() {
+        let limit = |name, enforcement| Limit { name, enforcement, why: "why".into() };
+        let limits = vec![limit("memory", Enforcement::Enforced), limit("cpu", Enforcement::Absent)];
+        let checks = isolation_checks(&Isolation { label: "plain".into(), limits });
+        assert_eq!(checks[1].state, State::Ok);
+        assert_eq!((checks[2].state, checks[2].found.as_str()), (State::Limited, "not enforced: why"));
+        assert!(checks.iter().all(|check| check.state != State::Missing));
+    }
+}

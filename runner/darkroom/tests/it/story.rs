@@ -1,0 +1,169 @@
+//! Tells a story: a project in a folder of its own, what is wrong with it, a command, and what comes of it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+
+/// The architecture of this machine as manifests spell it, and the other one.
+pub const HOST: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
+pub const OTHER: &str = if cfg!(target_arch = "aarch64") { "x86_64" } else { "arm64" };
+
+const PIPELINE: &str = r#"
+name = "image-pipeline"
+description = "two stages"
+
+[[stages]]
+name = "greyscale"
+load = "cpu"
+timeout_s = 10
+input = { formats = ["png"], mode = "rgb8" }
+output = { format = "png", mode = "grey16", bits = 10, size = "unchanged" }
+operations = [{ greyscale = { luma = "bt601", bits = 10 } }]
+check = { max_abs = 1 }
+prompt = "grey"
+
+[[stages]]
+name = "resize"
+load = "cpu"
+timeout_s = 20
+input = { formats = ["png"], mode = "grey16", bits = 10 }
+output = { format = "png", mode = "grey16", bits = 10, size = "800x600" }
+operations = [{ resize = { width = 800, height = 600, filter = "lanczos3" } }]
+check = { min_psnr_db = 40 }
+prompt = "small"
+"#;
+
+const VARIANT: &str = r#"
+description = "for tests"
+runtime = "python3.13"
+architectures = ["x86_64", "arm64"]
+build = { kind = "python" }
+handlers = { greyscale = "greyscale.handler", resize = "resize.handler" }
+"#;
+
+/// A project with variants `pillow` and `rust`, a pipeline of two stages, and an image set `photos` of two images.
+pub struct Project {
+    root: TempDir,
+}
+
+impl Project {
+    pub fn new() -> Self {
+        let project = Self { root: tempfile::tempdir().unwrap() };
+        for variant in ["pillow", "rust"] {
+            project.variant(variant);
+        }
+        project.write("experiments/image-pipeline/pipeline.toml", PIPELINE);
+        project.images(&["one", "two"]);
+        project
+    }
+
+    pub fn root(&self) -> &Path {
+        self.root.path()
+    }
+
+    pub fn write(&self, path: &str, text: impl AsRef<[u8]>) -> &Self {
+        let path = self.root().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+        self
+    }
+
+    pub fn remove(&self, path: &str) -> &Self {
+        fs::remove_file(self.root().join(path)).unwrap();
+        self
+    }
+
+    /// Adds a variant whose handlers exist and do nothing.
+    pub fn variant(&self, name: &str) -> &Self {
+        self.write(&format!("functions/{name}/variant.toml"), VARIANT);
+        for stage in ["greyscale", "resize"] {
+            self.write(&format!("functions/{name}/{stage}.py"), "def handler(event, context): pass\n");
+        }
+        self
+    }
+
+    /// Makes an image set `photos` of these images, 4x4 pixels each.
+    pub fn images(&self, names: &[&str]) -> &Self {
+        let mut set = "description = \"for tests\"\n".to_owned();
+        for name in names {
+            let mut png = std::io::Cursor::new(Vec::new());
+            image::RgbImage::new(4, 4).write_to(&mut png, image::ImageFormat::Png).unwrap();
+            set += &self.file(name, &png.into_inner());
+        }
+        self.write("experiments/image-pipeline/image-sets/photos.toml", set)
+    }
+
+    /// Writes a file of the set and returns its declaration.
+    pub fn file(&self, name: &str, bytes: &[u8]) -> String {
+        self.write(&format!("experiments/image-pipeline/image-sets/photos/{name}.png"), bytes);
+        let sha256 = hex::encode(Sha256::digest(bytes));
+        format!("[[files]]\npath = \"photos/{name}.png\"\nsha256 = \"{sha256}\"\n")
+    }
+
+    /// Writes `m.toml`: an experiment called `test`, with these lines in its matrix.
+    pub fn manifest(&self, matrix: &str) -> &Self {
+        self.write("m.toml", format!("[experiment]\nname = \"test\"\n\n[matrix]\n{matrix}\n"))
+    }
+
+    /// Runs `darkroom` in the project's folder to its end.
+    pub fn darkroom(&self, arguments: &[&str]) -> Answer {
+        let output = Command::new(env!("CARGO_BIN_EXE_darkroom"))
+            .args(arguments)
+            .current_dir(self.root())
+            .env_remove("NO_COLOR")
+            .output()
+            .unwrap();
+        Answer { output, root: self.root().canonicalize().unwrap() }
+    }
+}
+
+/// What a command said and how it ended.
+pub struct Answer {
+    output: Output,
+    root: PathBuf,
+}
+
+impl Answer {
+    #[track_caller]
+    pub fn exits(self, code: i32) -> Self {
+        assert_eq!(self.output.status.code(), Some(code), "stdout:\n{}\nstderr:\n{}", self.stdout(), self.stderr());
+        self
+    }
+
+    pub fn stdout(&self) -> String {
+        String::from_utf8(self.output.stdout.clone()).unwrap()
+    }
+
+    pub fn stderr(&self) -> String {
+        String::from_utf8(self.output.stderr.clone()).unwrap()
+    }
+
+    /// The wrong request changed nothing: no word on stdout, no folder made.
+    #[track_caller]
+    pub fn before_any_effect(self) -> Self {
+        assert_eq!(self.stdout(), "");
+        for folder in ["outputs", ".darkroom"] {
+            assert!(!self.root.join(folder).exists(), "{folder} was made");
+        }
+        self
+    }
+
+    #[track_caller]
+    pub fn says(self, words: &str) -> Self {
+        // As one line: where a message wraps, after a space or a hyphen, is not what is asked.
+        let told = self.stderr().split_whitespace().filter(|word| *word != "│").collect::<Vec<_>>().join(" ");
+        let told = told.replace("- ", "-");
+        assert!(told.contains(words), "{words:?} is not in:\n{}", self.stderr());
+        self
+    }
+
+    /// The text with this machine's architecture and the other one under one name each.
+    pub fn on_any_machine(text: &str) -> String {
+        // The price of the same work on either architecture.
+        let text = text.replace("$0.0981", "$USD").replace("$0.0785", "$USD");
+        text.replace(std::env::consts::ARCH, "HOST").replace(HOST, "HOST").replace(OTHER, "OTHER")
+    }
+}
