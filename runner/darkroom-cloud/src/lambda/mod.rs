@@ -19,6 +19,7 @@ mod metrics;
 mod names;
 mod objects;
 mod queue;
+mod runtime_api;
 mod store;
 mod unzip;
 mod validate;
@@ -127,6 +128,16 @@ impl Lambda {
     /// Returns a URL under which a zip can be read for ten minutes, as `GetFunction` gives it.
     fn location(&self, code: &Code, kind: &str, name: &str) -> String {
         self.locations.url(kind, name, &code.sha256)
+    }
+
+    /// Begins to install what a runtime needs, so that the first invocation waits less. It will say so if this fails.
+    fn prepare(&self, runtime: &str) {
+        let (environments, runtime) = (Arc::clone(&self.invoker.environments), runtime.to_owned());
+        tokio::spawn(async move {
+            if let Err(reason) = environments.prepare(&runtime).await {
+                tracing::warn!("the runtime {runtime} is not there yet: {reason}");
+            }
+        });
     }
 
     /// Ends the environments of a function that was deleted.

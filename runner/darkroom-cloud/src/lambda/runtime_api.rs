@@ -51,7 +51,7 @@ pub enum RuntimeEvent {
     /// It reported the present invocation's failure.
     Error { error_type: Option<String>, payload: Bytes, at: Instant },
     /// It reported that it can't be initialised.
-    InitError { error_type: Option<String>, payload: Bytes, at: Instant },
+    InitError { error_type: Option<String>, payload: Bytes },
 }
 
 /// The state of one environment's Runtime API.
@@ -211,7 +211,7 @@ impl RuntimeApi {
     async fn init_error(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let error_type = header(request.headers(), ERROR_TYPE);
         if let Read::Whole(body) = read(request.into_body()).await {
-            self.tell(RuntimeEvent::InitError { error_type, payload: body.bytes, at: Instant::now() });
+            self.tell(RuntimeEvent::InitError { error_type, payload: body.bytes });
         }
         accepted()
     }

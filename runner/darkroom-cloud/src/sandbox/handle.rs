@@ -127,9 +127,6 @@ impl Sandbox {
             // The inner process dies with the outer one, and the kernel ends the rest of its namespace.
             let _ = self.outer.kill().await;
         }
-        for folder in self.cgroup.iter().flat_map(Cgroup::folders) {
-            let _ = std::fs::remove_dir(folder);
-        }
     }
 }
 

@@ -12,6 +12,21 @@ use tempfile::TempDir;
 /// A sandbox that does not stand by then never will.
 const PROBE_LIMIT: Duration = Duration::from_secs(10);
 
+/// What may be used to isolate handlers; all of it unless something is being tested or is known to misbehave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Means {
+    pub namespaces: bool,
+    /// Isolate as an ordinary user must, even if this process is root.
+    pub user_namespace_only: bool,
+    pub cgroups: bool,
+}
+
+impl Default for Means {
+    fn default() -> Self {
+        Self { namespaces: true, user_namespace_only: false, cgroups: true }
+    }
+}
+
 /// What this machine allows, and what all sandboxes of one server share.
 pub struct Host {
     pub(super) program: PathBuf,
@@ -25,9 +40,11 @@ pub struct Host {
 impl Host {
     /// Tries the strongest sandbox first and takes the first that stands. `program`'s `main` calls
     /// [`super::run_if_asked`].
-    pub async fn probe(program: &Path) -> io::Result<Self> {
+    pub async fn probe(program: &Path, means: Means) -> io::Result<Self> {
         raise_descriptor_limit();
-        let cgroups = if cfg!(target_os = "linux") {
+        let cgroups = if !means.cgroups {
+            Cgroups::None("not to be used".to_owned())
+        } else if cfg!(target_os = "linux") {
             tokio::task::spawn_blocking(Cgroups::find).await.map_err(io::Error::other)?
         } else {
             Cgroups::None("control groups are Linux's".to_owned())
@@ -40,7 +57,7 @@ impl Host {
             mount_point: tempfile::Builder::new().prefix("darkroom-root-").tempdir()?,
         };
         let mut refusals = Vec::new();
-        for candidate in candidates() {
+        for candidate in candidates(means) {
             host.namespaces = candidate;
             match host.try_out().await {
                 Ok(()) => {
@@ -102,12 +119,12 @@ impl Host {
 
 /// Returns the sandboxes worth trying, strongest first. Root needs no user namespace, and without one `/proc` can be
 /// mounted in more places.
-fn candidates() -> Vec<Option<Namespaces>> {
-    if !cfg!(target_os = "linux") {
+fn candidates(means: Means) -> Vec<Option<Namespaces>> {
+    if !cfg!(target_os = "linux") || !means.namespaces {
         return vec![None];
     }
     let with = |user, network| Some(Namespaces { user, network });
-    if nix::unistd::geteuid().is_root() {
+    if nix::unistd::geteuid().is_root() && !means.user_namespace_only {
         vec![with(false, true), with(true, true), with(true, false), None]
     } else {
         vec![with(true, true), with(true, false), None]

@@ -23,5 +23,5 @@ mod root;
 
 pub use entry::run_if_asked;
 pub(crate) use handle::{Plan, Sandbox};
-pub use host::Host;
+pub use host::{Host, Means};
 pub use isolation::{Enforcement, Isolation, Limit};

@@ -72,7 +72,7 @@ impl Failure {
         format!("RequestId: {request_id} Error: {what}")
     }
 
-    /// Returns what REPORT and INIT_REPORT name.
+    /// Returns what `REPORT` and `INIT_REPORT` name.
     pub fn error_type(&self) -> Option<String> {
         match self {
             Self::Reported { error_type, .. } => error_type.clone(),

@@ -6,15 +6,16 @@
 use super::types::{FunctionSpec, LogFormat, LogSink, Report, Status};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 /// `X-Amz-Log-Result` holds this much (lambda-facts, section 7).
 const TAIL_BYTES: usize = 4096;
 
-/// A longer event is cut into several, as CloudWatch Logs limits one (256 KB, less its overhead of 26 bytes).
+/// A longer event is cut into several, as `CloudWatch` Logs limits one (256 KB, less its overhead of 26 bytes).
 const LARGEST_EVENT: usize = 262_144 - 26;
 
-/// First two bytes of a frame's type; awslambdaric's log_sink documents the frame.
+/// First two bytes of a frame's type; awslambdaric documents the frame.
 const FRAME_MAGIC: [u8; 2] = [0xa5, 0x5a];
 
 /// Type, length and timestamp.
@@ -146,7 +147,7 @@ impl LogLines {
             LogFormat::Json => self.record(
                 "platform.initStart",
                 Level::Info,
-                json!({
+                &json!({
                     "initializationType": "on-demand",
                     "phase": phase,
                     "runtimeVersion": version,
@@ -173,14 +174,14 @@ impl LogLines {
             }
             (LogFormat::Json, _) => {
                 let done = json!({ "initializationType": "on-demand", "phase": phase, "status": status });
-                self.record("platform.initRuntimeDone", level, with(done, "errorType", error_type));
+                self.record("platform.initRuntimeDone", level, &with(done, "errorType", error_type));
                 let report = json!({
                     "initializationType": "on-demand",
                     "phase": phase,
                     "status": status,
                     "metrics": { "durationMs": rounded(init_ms) },
                 });
-                self.record("platform.initReport", level, with(report, "errorType", error_type));
+                self.record("platform.initReport", level, &with(report, "errorType", error_type));
             }
         }
     }
@@ -189,7 +190,7 @@ impl LogLines {
         match self.format {
             LogFormat::Text => self.text(&format!("START RequestId: {request_id} Version: {version}\n")),
             LogFormat::Json => {
-                self.record("platform.start", Level::Info, json!({ "requestId": request_id, "version": version }))
+                self.record("platform.start", Level::Info, &json!({ "requestId": request_id, "version": version }));
             }
         }
     }
@@ -230,7 +231,7 @@ impl LogLines {
             "metrics": { "durationMs": rounded(report.duration_ms), "producedBytes": produced_bytes },
         });
         let level = if good { Level::Debug } else { Level::Warn };
-        self.record("platform.runtimeDone", level, with(done, "errorType", error_type));
+        self.record("platform.runtimeDone", level, &with(done, "errorType", error_type));
         let mut metrics = json!({
             "durationMs": rounded(report.duration_ms),
             "billedDurationMs": report.billed_duration_ms,
@@ -242,7 +243,7 @@ impl LogLines {
         }
         let record = json!({ "requestId": report.request_id, "status": status, "metrics": metrics });
         let level = if good { Level::Info } else { Level::Warn };
-        self.record("platform.report", level, with(record, "errorType", error_type));
+        self.record("platform.report", level, &with(record, "errorType", error_type));
     }
 
     fn text(&mut self, line: &str) {
@@ -250,7 +251,7 @@ impl LogLines {
     }
 
     /// Writes a platform record if the system log level lets it through.
-    fn record(&mut self, kind: &str, level: Level, record: Value) {
+    fn record(&mut self, kind: &str, level: Level, record: &Value) {
         let passes = match level {
             Level::Debug => self.debug,
             Level::Info => !self.warnings_only,
@@ -311,11 +312,13 @@ fn report_line(report: &Report) -> String {
         report.request_id, report.duration_ms, report.billed_duration_ms, report.memory_mb, report.max_memory_used_mb
     );
     if let Some(init_ms) = report.init_ms {
-        line += &format!("Init Duration: {init_ms:.2} ms\t");
+        let _ = write!(line, "Init Duration: {init_ms:.2} ms\t");
     }
     match (report.status, &report.error_type) {
         (Status::Timeout, _) => line += "Status: timeout",
-        (Status::Failure, Some(error_type)) => line += &format!("Status: error\tError Type: {error_type}"),
+        (Status::Failure, Some(error_type)) => {
+            let _ = write!(line, "Status: error\tError Type: {error_type}");
+        }
         _ => {}
     }
     line + "\n"

@@ -19,7 +19,7 @@ pub use types::{
     DiscardLogs, FunctionSpec, InvokeOutcome, InvokeRequest, LogFormat, LogSink, MetricSink, Report, Status,
 };
 
-use crate::sandbox::{Host, Isolation};
+use crate::sandbox::{Host, Isolation, Means};
 use failure::Failure;
 use pool::Pools;
 use run::Environment;
@@ -46,6 +46,8 @@ pub struct EnvironmentsConfig {
     /// Serves what handlers send to the endpoint; `None` passes it on to `endpoint_url` byte by byte.
     pub serve: Option<ServeConnection>,
     pub credentials: Credentials,
+    /// What to isolate handlers by, where the host has it.
+    pub means: Means,
     /// An idle environment is stopped after this time.
     pub reap_after: Duration,
     /// An idle environment is frozen after this time; `None` never freezes.
@@ -63,6 +65,7 @@ impl EnvironmentsConfig {
             endpoint_url,
             serve: None,
             credentials: Credentials::default(),
+            means: Means::default(),
             reap_after: Duration::from_mins(10),
             freeze_after: Some(Duration::from_millis(50)),
             init_limit: Duration::from_secs(10),
@@ -93,7 +96,7 @@ struct Shared {
 impl Environments {
     /// Probes what this host can isolate and makes an empty set of environments.
     pub async fn start(config: EnvironmentsConfig, logs: Arc<dyn LogSink>) -> io::Result<Self> {
-        let host = Host::probe(&config.sandbox_program).await?;
+        let host = Host::probe(&config.sandbox_program, config.means).await?;
         let shared = Arc::new(Shared {
             config,
             logs,
@@ -126,7 +129,7 @@ impl Environments {
         tokio::spawn(run_one(Arc::clone(&self.shared), spec, request, reply));
         answer.await.unwrap_or_else(|_| {
             let failure = Failure::Unavailable("the local cloud has stopped".to_owned());
-            open::not_opened(&unanswered.0, &unanswered.1, failure)
+            open::not_opened(&self.shared, &unanswered.0, &unanswered.1, &failure)
         })
     }
 
@@ -173,7 +176,7 @@ async fn run_one(
         None => match open::environment(&shared, &spec).await {
             Ok(environment) => environment,
             Err(failure) => {
-                let _ = reply.send(open::not_opened(&spec, &request.request_id, failure));
+                let _ = reply.send(open::not_opened(&shared, &spec, &request.request_id, &failure));
                 return;
             }
         },

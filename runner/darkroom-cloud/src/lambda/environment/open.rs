@@ -199,8 +199,9 @@ fn stream_name(version: &str) -> String {
     format!("{date}/[{version}]{}", uuid::Uuid::new_v4().simple())
 }
 
-/// Returns the outcome of an invocation for which no environment could be made.
-pub fn not_opened(spec: &FunctionSpec, request_id: &str, failure: Failure) -> InvokeOutcome {
+/// Returns the outcome of an invocation for which no environment could be made, and logs it like any other.
+pub fn not_opened(shared: &Shared, spec: &FunctionSpec, request_id: &str, failure: &Failure) -> InvokeOutcome {
+    let error_type = failure.error_type();
     let report = Report {
         request_id: request_id.to_owned(),
         duration_ms: 0.0,
@@ -209,15 +210,16 @@ pub fn not_opened(spec: &FunctionSpec, request_id: &str, failure: Failure) -> In
         max_memory_used_mb: 0,
         init_ms: None,
         status: failure.status(),
-        error_type: failure.error_type(),
-        log_stream: String::new(),
+        error_type: error_type.clone(),
+        log_stream: stream_name(&spec.version),
     };
-    InvokeOutcome {
-        payload: failure.document(request_id),
-        function_error: Some("Unhandled".to_owned()),
-        log_tail: Vec::new(),
-        report,
-    }
+    let mut lines = LogLines::new(Arc::clone(&shared.logs), spec, report.log_stream.clone());
+    let payload = failure.document(request_id);
+    lines.begin_tail();
+    lines.start(request_id, &spec.version);
+    lines.exited(&failure.sentence(request_id), error_type.as_deref().unwrap_or_default());
+    lines.end(&report, payload.len());
+    InvokeOutcome { payload, function_error: Some("Unhandled".to_owned()), log_tail: lines.take_tail(), report }
 }
 
 #[cfg(test)]

@@ -172,7 +172,7 @@ impl Environment {
         loop {
             match self.happening(deadline).await {
                 Happening::Runtime(RuntimeEvent::Ready(at)) => return Ok(milliseconds(at - started)),
-                Happening::Runtime(RuntimeEvent::InitError { error_type, payload, .. }) => {
+                Happening::Runtime(RuntimeEvent::InitError { error_type, payload }) => {
                     self.await_exit(Instant::now() + EXIT_GRACE).await;
                     return Err(Failure::Reported { error_type, document: payload });
                 }

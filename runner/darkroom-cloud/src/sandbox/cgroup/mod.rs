@@ -125,6 +125,15 @@ impl Cgroup {
     }
 }
 
+impl Drop for Cgroup {
+    /// The sandbox's outer process removes the group too; whichever comes after the last process succeeds.
+    fn drop(&mut self) {
+        for folder in self.folders() {
+            let _ = fs::remove_dir(folder);
+        }
+    }
+}
+
 /// Returns the name of this process's folder: process id and start time, which no other process shares.
 fn own_name() -> io::Result<String> {
     let pid = std::process::id();
