@@ -19,6 +19,7 @@ mod metrics;
 mod names;
 mod objects;
 mod queue;
+mod runtime_api;
 mod store;
 mod unzip;
 mod validate;
