@@ -1,7 +1,11 @@
 //! The local cloud as one value: started, asked for its address, stopped.
 
-use crate::lambda::environment::{DiscardLogs, Environments, EnvironmentsConfig};
+use crate::bridges::{Buckets, Functions, Inside};
+use crate::lambda::environment::{Environments, EnvironmentsConfig};
 use crate::lambda::{self, Lambda};
+use crate::logs::Logs;
+use crate::metrics::Metrics;
+use crate::s3::{self, S3};
 use crate::sandbox::Isolation;
 use crate::server::{Server, Services};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -53,15 +57,24 @@ pub enum StartError {
     DataDir { path: PathBuf, source: std::io::Error },
     #[error("cannot read the function store {}: {reason}; move it away to start empty", path.display())]
     Store { path: PathBuf, reason: String },
+    #[error("cannot open the buckets: {0}")]
+    Buckets(#[from] s3::StoreError),
+    #[error("cannot open the logs and metrics in {}: {source}", path.display())]
+    Records { path: PathBuf, source: std::io::Error },
     #[error("cannot start the execution environments: {0}")]
     Environments(std::io::Error),
 }
+
+/// Access keys and secrets that are let in: what `serve` prints, and what people type without thinking.
+const CREDENTIALS: [(&str, &str); 2] = [("darkroom", "darkroom"), ("test", "test")];
 
 /// A running local cloud. Dropping it without [`LocalCloud::stop`] closes the port but waits for nothing.
 pub struct LocalCloud {
     server: Server,
     lambda: Arc<Lambda>,
     environments: Arc<Environments>,
+    logs: Logs,
+    metrics: Metrics,
     endpoint_url: String,
     /// Held for its drop: it removes the temporary data folder.
     _temporary: Option<tempfile::TempDir>,
@@ -74,24 +87,38 @@ impl LocalCloud {
         let listener = listen(config.port.unwrap_or(0))?;
         let address = listener.local_addr().map_err(|source| StartError::Listen { port: 0, source })?;
         let endpoint_url = format!("http://{address}");
+        let (functions, inside) = (Functions::default(), Inside::default());
+        let s3 = S3::open(s3::Config {
+            folder: data_dir.join("s3"),
+            region: config.region.clone(),
+            credentials: CREDENTIALS.map(|(id, secret)| (id.to_owned(), secret.to_owned())).to_vec(),
+            functions: Arc::new(functions.clone()),
+            events: Arc::new(functions.clone()),
+        })?;
+        let (logs, metrics) = records(&data_dir, &config.region)?;
+        let settings = EnvironmentsConfig {
+            serve: Some(inside.serve()),
+            ..EnvironmentsConfig::new(config.sandbox_program, config.cache_dir, endpoint_url.clone())
+        };
         let environments =
-            EnvironmentsConfig::new(config.sandbox_program.clone(), config.cache_dir.clone(), endpoint_url.clone());
-        let environments =
-            Environments::start(environments, Arc::new(DiscardLogs)).await.map_err(StartError::Environments)?;
+            Environments::start(settings, Arc::new(logs.clone())).await.map_err(StartError::Environments)?;
         let environments = Arc::new(environments);
-        let lambda = Lambda::open(lambda::Settings {
+        let lambda = Arc::new(Lambda::open(lambda::Settings {
             folder: data_dir.join("lambda"),
             region: config.region,
             endpoint_url: endpoint_url.clone(),
             retry_delays: config.retry_delays,
             concurrent_executions: config.concurrent_executions,
             environments: Arc::clone(&environments),
-            metrics: Arc::new(lambda::DiscardMetrics),
-            objects: Arc::new(lambda::NoObjects),
-        })?;
-        let lambda = Arc::new(lambda);
-        let server = Server::start(listener, Services { lambda: Arc::clone(&lambda) });
-        Ok(Self { server, lambda, environments, endpoint_url, _temporary: temporary })
+            metrics: Arc::new(metrics.clone()),
+            objects: Arc::new(Buckets(s3.clone())),
+        })?);
+        functions.set(&lambda);
+        let services =
+            Arc::new(Services { lambda: Arc::clone(&lambda), s3, logs: logs.clone(), metrics: metrics.clone() });
+        let server = Server::start(listener, Arc::clone(&services));
+        inside.set(&services, server.stopped());
+        Ok(Self { server, lambda, environments, logs, metrics, endpoint_url, _temporary: temporary })
     }
 
     /// The base URL of every service, for example `http://127.0.0.1:4566`.
@@ -112,7 +139,20 @@ impl LocalCloud {
         if let Err(error) = self.lambda.close().await {
             tracing::warn!("the function store was not written: {error}");
         }
+        self.logs.flush();
+        if let Err(error) = self.metrics.flush() {
+            tracing::warn!("the metrics were not written: {error}");
+        }
     }
+}
+
+/// Opens the logs and the metrics of the data folder. Metrics that log lines embed are recorded too.
+fn records(data_dir: &Path, region: &str) -> Result<(Logs, Metrics), StartError> {
+    let unusable = |path: PathBuf| move |source| StartError::Records { path, source };
+    let (logs, metrics) = (data_dir.join("logs"), data_dir.join("metrics"));
+    let metrics = Metrics::open(&metrics).map_err(unusable(metrics))?;
+    let logs = Logs::open(&logs, region).map_err(unusable(logs))?;
+    Ok((logs.with_embedded_metrics(metrics.clone()), metrics))
 }
 
 /// Returns the folder to use, made if need be, and the guard that removes it when it is temporary.

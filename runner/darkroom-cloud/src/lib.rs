@@ -4,8 +4,11 @@
 //! `server` (who may speak, which service) → `lambda::api`, S3, logs or metrics → for an invocation,
 //! [`lambda::environment`] → `sandbox`. Nothing here prints; nothing here knows what a manifest is.
 
+mod bridges;
 mod cloud;
 pub mod lambda;
+pub mod logs;
+pub mod metrics;
 pub mod python;
 pub mod s3;
 pub mod sandbox;

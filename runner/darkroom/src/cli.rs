@@ -43,6 +43,8 @@ pub enum Command {
     Plan(PlanArgs),
     /// Print the manifest's JSON Schema, for editors
     Schema,
+    /// Run the local cloud by itself, for the AWS CLI, boto3 or any SDK
+    Serve(ServeArgs),
     /// Say what this machine can run, and how to mend what is missing
     Doctor(DoctorArgs),
     /// Remove what runs left in a cloud, found by tag: functions, layers, log groups, buckets
@@ -131,6 +133,22 @@ pub struct PlanArgs {
 }
 
 #[derive(Clone, Debug, Args)]
+pub struct ServeArgs {
+    /// The port on 127.0.0.1 [default: a free one]
+    #[arg(long)]
+    pub port: Option<u16>,
+    /// Keep functions and objects here over a restart [default: in a temporary folder]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// The region that it is in
+    #[arg(long, default_value = "us-east-1")]
+    pub region: String,
+    /// Waits before an asynchronous invocation that failed runs again, in seconds [default: AWS's, 60,120]
+    #[arg(long, value_name = "SECONDS", value_delimiter = ',')]
+    pub retry_delays: Vec<f64>,
+}
+
+#[derive(Clone, Debug, Args)]
 pub struct DoctorArgs {
     /// Which cloud to look at
     #[arg(long, default_value = "local")]
@@ -171,7 +189,7 @@ machine, on a local cloud that this program brings along.";
 const AFTER: &str = "\
 {h}Examples{r}
   darkroom run manifests/smoke.toml                              a first result
-  darkroom plan manifests/full.toml                              what it would do, and what it can't
+  darkroom plan manifests/full.toml                              what it would do, and can't do
   darkroom run manifests/full.toml --set repetitions.count=10    fewer repetitions
   darkroom run manifests/full.toml --cell 'rust.*'               measure some cells again
   darkroom resume                                                go on after Ctrl-C or a crash

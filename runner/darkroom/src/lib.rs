@@ -22,7 +22,12 @@ use crate::cli::Cli;
 use crate::display::diagnostics;
 
 /// Runs the command line of this process to its exit code.
+///
+/// The local cloud starts this same program as the first process of each sandbox: then it becomes that, and nothing else.
 pub fn main() -> ExitCode {
+    if let Some(code) = darkroom_cloud::sandbox::run_if_asked() {
+        return code;
+    }
     let cli = Cli::parse_or_exit();
     match command::run(&cli) {
         Ok(outcome) => outcome.into(),

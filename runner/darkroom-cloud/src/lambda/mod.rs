@@ -130,6 +130,16 @@ impl Lambda {
         self.locations.url(kind, name, &code.sha256)
     }
 
+    /// Begins to install what a runtime needs, so that the first invocation waits less. It will say so if this fails.
+    fn prepare(&self, runtime: &str) {
+        let (environments, runtime) = (Arc::clone(&self.invoker.environments), runtime.to_owned());
+        tokio::spawn(async move {
+            if let Err(reason) = environments.prepare(&runtime).await {
+                tracing::warn!("the runtime {runtime} is not there yet: {reason}");
+            }
+        });
+    }
+
     /// Ends the environments of a function that was deleted.
     fn forget(&self, name: &str) {
         self.invoker.environments.retire(&self.home.function_arn(name));

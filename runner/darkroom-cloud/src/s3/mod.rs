@@ -23,7 +23,7 @@ use bytes::Bytes;
 
 pub use notification::{EventTarget, FunctionDirectory};
 pub use store::StoreError;
-pub use url::encode_key;
+pub use url::{encode_key, parse_pairs};
 
 /// The account that owns every bucket.
 pub const ACCOUNT_ID: &str = "000000000000";

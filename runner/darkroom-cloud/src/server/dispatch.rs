@@ -6,14 +6,22 @@
 use super::gate;
 use super::wire::{self, Body, header};
 use crate::lambda::Lambda;
+use crate::logs::Logs;
+use crate::metrics::Metrics;
+use crate::s3::S3;
+use bytes::Bytes;
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use std::sync::Arc;
 
 /// Everything that answers on the port.
 pub(crate) struct Services {
     pub lambda: Arc<Lambda>,
+    pub s3: S3,
+    pub logs: Logs,
+    pub metrics: Metrics,
 }
 
 /// A service, as its credential scope names it.
@@ -40,9 +48,32 @@ impl Services {
         match service(&parts) {
             Service::Lambda if scope(&parts).is_none() => crate::lambda::missing_authentication(),
             Service::Lambda => self.lambda.answer(parts, body).await,
-            Service::S3 | Service::Logs | Service::Metrics | Service::Sts | Service::Unknown => unknown(),
+            Service::S3 => {
+                let response = self.s3.call(Request::from_parts(parts, body)).await;
+                response.map(|body| body.map_err(Into::into).boxed_unsync())
+            }
+            Service::Logs => match whole(body).await {
+                Ok(body) => self.logs.answer(&parts, body).await.map(wire::full),
+                Err(refusal) => refusal,
+            },
+            Service::Metrics => match whole(body).await {
+                Ok(body) => self.metrics.answer(&parts, &body).map(wire::full),
+                Err(refusal) => refusal,
+            },
+            Service::Sts | Service::Unknown => unknown(),
         }
     }
+}
+
+/// The most that a request to Logs or CloudWatch may hold; both take 1 MB of data, and JSON may make it twice that.
+const RECORDS_LIMIT: usize = 4 * 1024 * 1024;
+
+/// Reads the body of a request to Logs or CloudWatch.
+async fn whole(body: Incoming) -> Result<Bytes, Response<Body>> {
+    wire::read(body, RECORDS_LIMIT).await.map_err(|_| {
+        let message = r#"{"__type":"SerializationException","message":"The request is too large, or was cut short."}"#;
+        wire::json(StatusCode::PAYLOAD_TOO_LARGE, message)
+    })
 }
 
 fn service(parts: &Parts) -> Service {

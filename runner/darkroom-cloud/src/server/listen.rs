@@ -24,10 +24,15 @@ pub(crate) struct Server {
 
 impl Server {
     /// Answers on `listener` until [`Server::finish`].
-    pub fn start(listener: TcpListener, services: Services) -> Self {
+    pub fn start(listener: TcpListener, services: Arc<Services>) -> Self {
         let (stop, stopped) = watch::channel(false);
-        let accepting = tokio::spawn(accept(listener, Arc::new(services), stopped));
+        let accepting = tokio::spawn(accept(listener, services, stopped));
         Self { stop, accepting }
+    }
+
+    /// Returns the switch that turns true when the server stops.
+    pub fn stopped(&self) -> watch::Receiver<bool> {
+        self.stop.subscribe()
     }
 
     /// Takes no further connection; requests under way go on.
@@ -66,7 +71,7 @@ async fn accept(listener: TcpListener, services: Arc<Services>, stopped: watch::
 }
 
 /// Serves one connection until the client closes it, or until the request under way at the stop is answered.
-async fn serve(stream: TcpStream, services: Arc<Services>, mut stopped: watch::Receiver<bool>) {
+pub(crate) async fn serve(stream: TcpStream, services: Arc<Services>, mut stopped: watch::Receiver<bool>) {
     if stream.set_nodelay(true).is_err() {
         return; // the client is gone
     }

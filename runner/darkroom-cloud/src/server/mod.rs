@@ -8,4 +8,4 @@ mod listen;
 pub(crate) mod wire;
 
 pub(crate) use dispatch::Services;
-pub(crate) use listen::Server;
+pub(crate) use listen::{Server, serve};

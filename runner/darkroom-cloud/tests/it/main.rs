@@ -1,4 +1,7 @@
 //! The local cloud, driven through the public AWS SDK as any client would.
 
+mod logs;
+mod metrics;
 mod s3;
 mod sandbox;
+mod serving;

@@ -9,6 +9,7 @@ mod plan;
 mod resume;
 mod run;
 mod schema;
+mod serve;
 mod validate;
 
 use crate::cli::{Cli, Command};
@@ -25,6 +26,7 @@ pub fn run(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Cells(args) => cells::run(args, globals),
         Command::Plan(args) => plan::run(args, globals),
         Command::Schema => schema::run(),
+        Command::Serve(args) => serve::run(args, globals),
         Command::Doctor(args) => doctor::run(args, globals),
         Command::Clean(args) => clean::run(args, globals),
         Command::Completions { shell } => completions::run(*shell),

@@ -55,6 +55,7 @@ pub(crate) async fn create(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
     let arn = lambda.home.function_arn(&name);
     let shown = function.versions.values().next_back().unwrap_or(&function.latest);
     let reply = describe::configuration(&lambda.home, &function, shown, &arn);
+    lambda.prepare(&function.latest.configuration.runtime);
     records.functions.insert(name, function);
     Ok(Reply::created(reply))
 }

@@ -1,0 +1,257 @@
+//! Log events: put, read stream by stream, searched across a group.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::super::Logs;
+use super::super::pattern::Pattern;
+use super::super::store::{Key, LogEvent, Reader};
+use super::{Answer, ApiError, group_name, limit, object, stream_name};
+
+/// Sequence tokens have had no effect since 2023; AWS still sends one.
+pub const SEQUENCE_TOKEN: &str = "49039859600875014150104700414510002563022033184834";
+
+/// The most that one call takes or gives, counting 26 bytes for each event.
+const MAX_BYTES: usize = 1_048_576;
+const MAX_EVENTS: usize = 10_000;
+const EVENT_OVERHEAD: usize = 26;
+/// Events older than this are not taken: 14 days.
+const TOO_OLD_MS: i64 = 14 * 24 * 3600 * 1000;
+/// Nor those further in the future: 2 hours.
+const TOO_NEW_MS: i64 = 2 * 3600 * 1000;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Put {
+    log_group_name: Option<String>,
+    log_stream_name: Option<String>,
+    log_events: Option<Vec<InputEvent>>,
+}
+
+#[derive(Deserialize)]
+struct InputEvent {
+    timestamp: i64,
+    message: String,
+}
+
+pub fn put(logs: &Logs, request: Put) -> Answer {
+    let group = group_name(request.log_group_name, None, "logGroupName")?;
+    let stream = stream_name(request.log_stream_name)?;
+    let events = request.log_events.ok_or_else(|| ApiError::constraint("logEvents", None, "not be null"))?;
+    if events.is_empty() || events.len() > MAX_EVENTS {
+        let bound = if events.is_empty() { "greater than or equal to 1" } else { "less than or equal to 10000" };
+        return Err(ApiError::constraint("logEvents", Some("[]"), &format!("have length {bound}")));
+    }
+    let size: usize = events.iter().map(|event| event.message.len() + EVENT_OVERHEAD).sum();
+    if size > MAX_BYTES {
+        return Err(ApiError::invalid(format!("Upload too large: {size} bytes exceeds limit of {MAX_BYTES}")));
+    }
+    if events.windows(2).any(|pair| pair[0].timestamp > pair[1].timestamp) {
+        return Err(ApiError::invalid("Log events in a single PutLogEvents request must be in chronological order."));
+    }
+    let now = jiff::Timestamp::now().as_millisecond();
+    let first_kept = events.partition_point(|event| event.timestamp < now - TOO_OLD_MS);
+    let end_kept = events.partition_point(|event| event.timestamp <= now + TOO_NEW_MS);
+    let rejected = object([
+        ("tooOldLogEventEndIndex", (first_kept > 0).then(|| json!(first_kept))),
+        ("tooNewLogEventStartIndex", (end_kept < events.len()).then(|| json!(end_kept))),
+    ]);
+    let kept: Vec<(i64, String)> =
+        events.into_iter().take(end_kept).skip(first_kept).map(|event| (event.timestamp, event.message)).collect();
+    logs.store.put(&group, &stream, &kept)?;
+    kept.iter().for_each(|(_, message)| logs.record_embedded(message));
+    let rejected = rejected.as_object().is_some_and(|fields| !fields.is_empty()).then_some(rejected);
+    Ok(object([("nextSequenceToken", Some(json!(SEQUENCE_TOKEN))), ("rejectedLogEventsInfo", rejected)]))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Get {
+    log_group_name: Option<String>,
+    log_group_identifier: Option<String>,
+    log_stream_name: Option<String>,
+    start_time: Option<i64>,
+    end_time: Option<i64>,
+    next_token: Option<String>,
+    limit: Option<i64>,
+    #[serde(default)]
+    start_from_head: bool,
+}
+
+/// Which way a token of `GetLogEvents` reads on from its place.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    Forward,
+    Backward,
+}
+
+pub fn get(logs: &Logs, request: Get) -> Answer {
+    let group = group_name(request.log_group_name, request.log_group_identifier, "logGroupName")?;
+    let stream = stream_name(request.log_stream_name)?;
+    let most = limit(request.limit, MAX_EVENTS, MAX_EVENTS)?;
+    let mut reader = logs.store.stream(&group, &stream)?;
+    let (first, end) = span(&reader, request.start_time, request.end_time);
+    let (direction, first, end, place) = match request.next_token.as_deref().map(read_token).transpose()? {
+        Some((Direction::Forward, key)) => (Direction::Forward, first.max(reader.position(key)), end, Some(key)),
+        Some((Direction::Backward, key)) => (Direction::Backward, first, end.min(reader.position(key)), Some(key)),
+        None if request.start_from_head => (Direction::Forward, first, end, None),
+        None => (Direction::Backward, first, end, None),
+    };
+    let events = take(&mut reader, first, end, most, direction)?;
+    // A page with nothing in it gives its own place back, by which a client sees that it is at the end.
+    let start = place.or_else(|| (first < reader.len()).then(|| reader.key(first)));
+    let start = start.unwrap_or(Key { timestamp_ms: 0, offset: 0 });
+    let backward = events.first().map_or(start, |event| event.key);
+    let forward = events.last().map_or(start, |event| Key { offset: event.key.offset + 1, ..event.key });
+    let shown: Vec<Value> = events.iter().map(show).collect();
+    Ok(json!({
+        "events": shown,
+        "nextForwardToken": token('f', forward),
+        "nextBackwardToken": token('b', backward),
+    }))
+}
+
+/// Returns the indices of the events from `start` (inclusive) to `end` (exclusive), in milliseconds.
+fn span(reader: &Reader<'_>, start: Option<i64>, end: Option<i64>) -> (usize, usize) {
+    let at = |time: Option<i64>, otherwise: usize| {
+        time.map_or(otherwise, |time| reader.position(Key { timestamp_ms: time, offset: 0 }))
+    };
+    (at(start, 0), at(end, reader.len()))
+}
+
+/// Takes up to `most` events and [`MAX_BYTES`] of the span, from its head or its tail, in order.
+fn take(
+    reader: &mut Reader<'_>,
+    first: usize,
+    end: usize,
+    most: usize,
+    from: Direction,
+) -> Result<Vec<LogEvent>, ApiError> {
+    let (mut events, mut size) = (Vec::new(), 0);
+    let mut order: Box<dyn Iterator<Item = usize>> = match from {
+        Direction::Forward => Box::new(first..end),
+        // Read in file order, which one window serves; the size is checked from the tail.
+        Direction::Backward => Box::new((first.max(end.saturating_sub(most))..end).rev()),
+    };
+    while events.len() < most {
+        let Some(index) = order.next() else { break };
+        let event = reader.event(index)?;
+        size += event.message.len() + EVENT_OVERHEAD;
+        if size > MAX_BYTES && !events.is_empty() {
+            break;
+        }
+        events.push(event);
+    }
+    if from == Direction::Backward {
+        events.reverse();
+    }
+    Ok(events)
+}
+
+fn show(event: &LogEvent) -> Value {
+    json!({ "timestamp": event.key.timestamp_ms, "message": event.message, "ingestionTime": event.ingestion_ms })
+}
+
+/// Tokens look as on AWS: a direction and 56 digits. Ours hold the key.
+fn token(direction: char, key: Key) -> String {
+    format!("{direction}/{:028}{:028}/s", key.timestamp_ms.max(0), key.offset)
+}
+
+fn read_token(token: &str) -> Result<(Direction, Key), ApiError> {
+    let parsed = || {
+        let digits = token.get(2..58)?;
+        let key = Key { timestamp_ms: digits[..28].parse().ok()?, offset: digits[28..].parse().ok()? };
+        match token.get(..2)? {
+            "f/" => Some((Direction::Forward, key)),
+            "b/" => Some((Direction::Backward, key)),
+            _ => None,
+        }
+    };
+    parsed().ok_or_else(|| ApiError::invalid("The specified nextToken is invalid."))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Filter {
+    log_group_name: Option<String>,
+    log_group_identifier: Option<String>,
+    log_stream_names: Option<Vec<String>>,
+    log_stream_name_prefix: Option<String>,
+    start_time: Option<i64>,
+    end_time: Option<i64>,
+    filter_pattern: Option<String>,
+    next_token: Option<String>,
+    limit: Option<i64>,
+}
+
+/// One stream on its way through a search: the next event to look at.
+struct Cursor<'a> {
+    stream: String,
+    reader: Reader<'a>,
+    next: usize,
+    end: usize,
+}
+
+pub fn filter(logs: &Logs, request: Filter) -> Answer {
+    let group = group_name(request.log_group_name, request.log_group_identifier, "logGroupName")?;
+    if request.log_stream_names.is_some() && request.log_stream_name_prefix.is_some() {
+        return Err(ApiError::invalid("Either logStreamNames or logStreamNamePrefix can be specified, not both."));
+    }
+    let pattern = Pattern::parse(request.filter_pattern.as_deref().unwrap_or_default())
+        .map_err(|error| ApiError::invalid(error.to_string()))?;
+    let most = limit(request.limit, MAX_EVENTS, MAX_EVENTS)?;
+    let names = match request.log_stream_names {
+        Some(names) => names,
+        None => logs.store.with_group(&group, |group| {
+            let prefix = request.log_stream_name_prefix.as_deref().unwrap_or_default();
+            group.streams.keys().filter(|name| name.starts_with(prefix)).cloned().collect()
+        })?,
+    };
+    let from = request.next_token.as_deref().map(|token| read_token(token).map(|(_, key)| key)).transpose()?;
+    let mut cursors = Vec::new();
+    for stream in names {
+        // AWS too refuses a search that names a stream which is not there.
+        let reader = logs.store.stream(&group, &stream)?;
+        // The end is inclusive here, unlike in GetLogEvents.
+        let (first, end) = span(&reader, request.start_time, request.end_time.map(|end| end.saturating_add(1)));
+        let next = from.map_or(first, |key| first.max(reader.position(key)));
+        if next < end {
+            cursors.push(Cursor { stream, reader, next, end });
+        }
+    }
+    let (events, next) = search(cursors, &pattern, most)?;
+    Ok(object([
+        ("events", Some(json!(events))),
+        ("searchedLogStreams", Some(json!([]))),
+        ("nextToken", next.map(|key| json!(token('f', key)))),
+    ]))
+}
+
+/// Walks all streams in order of time, and returns what matches and where the next page starts.
+fn search(mut cursors: Vec<Cursor<'_>>, pattern: &Pattern, most: usize) -> Result<(Vec<Value>, Option<Key>), ApiError> {
+    let (mut found, mut size) = (Vec::new(), 0);
+    let mut heads: std::collections::BinaryHeap<_> = cursors
+        .iter()
+        .enumerate()
+        .map(|(index, cursor)| std::cmp::Reverse((cursor.reader.key(cursor.next), index)))
+        .collect();
+    while let Some(std::cmp::Reverse((key, index))) = heads.pop() {
+        let cursor = &mut cursors[index];
+        let event = cursor.reader.event(cursor.next)?;
+        if pattern.matches(&event.message) {
+            size += event.message.len() + EVENT_OVERHEAD;
+            if found.len() == most || (size > MAX_BYTES && !found.is_empty()) {
+                return Ok((found, Some(key)));
+            }
+            let mut shown = show(&event);
+            shown["logStreamName"] = json!(cursor.stream);
+            shown["eventId"] = json!(format!("{:018}{:020}{:018}", key.timestamp_ms.max(0), key.offset, 0));
+            found.push(shown);
+        }
+        cursor.next += 1;
+        if cursor.next < cursor.end {
+            heads.push(std::cmp::Reverse((cursor.reader.key(cursor.next), index)));
+        }
+    }
+    Ok((found, None))
+}

@@ -1,0 +1,69 @@
+//! CloudWatch Logs: groups, streams and events, appended on the hot path and read through the API.
+//!
+//! [`store`] keeps events in one append-only file and an index in memory; [`api`] speaks the protocol that boto3 and the
+//! SDKs send (awsJson1.1); [`pattern`] is the filter language. Metrics that
+//! lines embed are handed on. Knows no function and no experiment.
+
+mod api;
+mod pattern;
+mod store;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts;
+
+use crate::lambda::environment::LogSink;
+use crate::metrics::Metrics;
+
+pub use store::LogError;
+
+/// The logs of one account in one region. Cheap to clone.
+#[derive(Clone)]
+pub struct Logs {
+    store: Arc<store::Store>,
+    region: Arc<str>,
+    embedded: Option<Metrics>,
+}
+
+impl Logs {
+    /// Opens the logs kept in `folder`, making it if need be. Blocks while it reads the index.
+    pub fn open(folder: &Path, region: &str) -> std::io::Result<Self> {
+        Ok(Self { store: Arc::new(store::Store::open(folder)?), region: region.into(), embedded: None })
+    }
+
+    /// Has the metrics that log lines embed (EMF) recorded in `metrics`.
+    #[must_use]
+    pub fn with_embedded_metrics(self, metrics: Metrics) -> Self {
+        Self { embedded: Some(metrics), ..self }
+    }
+
+    fn record_embedded(&self, message: &str) {
+        if let Some(metrics) = &self.embedded {
+            metrics.embedded(message);
+        }
+    }
+
+    /// Answers one request, whose body was read whole.
+    pub async fn answer(&self, parts: &Parts, body: Bytes) -> http::Response<Bytes> {
+        let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
+        let operation = target.rsplit_once('.').map_or(target, |(_, operation)| operation).to_owned();
+        let logs = self.clone();
+        // A search may read a lot of the file.
+        let answered = tokio::task::spawn_blocking(move || api::answer(&logs, &operation, &body));
+        answered.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+    }
+
+    /// Writes what is still buffered. Done on drop too.
+    pub fn flush(&self) {
+        self.store.flush();
+    }
+}
+
+impl LogSink for Logs {
+    fn append(&self, group: &str, stream: &str, timestamp_ms: i64, message: &str) {
+        self.store.append(group, stream, timestamp_ms, message);
+        self.record_embedded(message);
+    }
+}

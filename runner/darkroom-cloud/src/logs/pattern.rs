@@ -1,0 +1,296 @@
+//! The filter language of CloudWatch Logs, as far as it is used to find log lines: terms, phrases, `?any`, `-none`, and
+//! comparisons of JSON fields. Pure.
+//!
+//! Source: CloudWatch Logs user guide, "Filter pattern syntax". Regular expressions (`%...%`) and space-delimited
+//! patterns (`[a, b]`) are refused as invalid, not ignored.
+
+use serde_json::Value;
+
+/// A pattern that was read.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Pattern {
+    /// All of `all`, at least one of `any` (if there are any), none of `none`.
+    Terms {
+        all: Vec<String>,
+        any: Vec<String>,
+        none: Vec<String>,
+    },
+    Json(Expression),
+}
+
+/// A condition on a JSON message.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Expression {
+    And(Vec<Expression>),
+    Or(Vec<Expression>),
+    Compare { path: Vec<String>, operator: Operator, value: Operand },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operator {
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Operand {
+    Number(f64),
+    /// May begin or end with `*`.
+    Text(String),
+    Literal(Value),
+}
+
+/// The pattern can't be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("Invalid filter pattern")]
+pub struct InvalidPattern;
+
+impl Pattern {
+    /// Reads a pattern; an empty one matches everything.
+    pub fn parse(text: &str) -> Result<Self, InvalidPattern> {
+        let text = text.trim();
+        if let Some(inner) = text.strip_prefix('{') {
+            let inner = inner.strip_suffix('}').ok_or(InvalidPattern)?;
+            return parse_or(inner).map(Self::Json);
+        }
+        if text.starts_with('[') || text.starts_with('%') {
+            return Err(InvalidPattern);
+        }
+        parse_terms(text)
+    }
+
+    pub fn matches(&self, message: &str) -> bool {
+        match self {
+            Self::Terms { all, any, none } => {
+                let holds = |term: &String| message.contains(term.as_str());
+                all.iter().all(holds) && (any.is_empty() || any.iter().any(holds)) && !none.iter().any(holds)
+            }
+            Self::Json(expression) => serde_json::from_str(message).is_ok_and(|value| expression.holds(&value)),
+        }
+    }
+}
+
+fn parse_terms(text: &str) -> Result<Pattern, InvalidPattern> {
+    let (mut all, mut any, mut none) = (Vec::new(), Vec::new(), Vec::new());
+    let mut rest = text;
+    while !rest.trim_start().is_empty() {
+        rest = rest.trim_start();
+        let list = match rest.as_bytes()[0] {
+            b'?' => &mut any,
+            b'-' => &mut none,
+            _ => &mut all,
+        };
+        rest = rest.strip_prefix(['?', '-']).unwrap_or(rest);
+        let (term, left) = term(rest)?;
+        list.push(term);
+        rest = left;
+    }
+    Ok(Pattern::Terms { all, any, none })
+}
+
+/// Takes one term: up to the next space, or a phrase in quotes, where a backslash keeps the next character.
+fn term(text: &str) -> Result<(String, &str), InvalidPattern> {
+    let Some(quoted) = text.strip_prefix('"') else {
+        let end = text.find(char::is_whitespace).unwrap_or(text.len());
+        return if end == 0 { Err(InvalidPattern) } else { Ok((text[..end].to_owned(), &text[end..])) };
+    };
+    let (mut phrase, mut escaped) = (String::new(), false);
+    for (at, character) in quoted.char_indices() {
+        match character {
+            '\\' if !escaped => escaped = true,
+            '"' if !escaped => return Ok((phrase, &quoted[at + 1..])),
+            _ => {
+                phrase.push(character);
+                escaped = false;
+            }
+        }
+    }
+    Err(InvalidPattern)
+}
+
+fn parse_or(text: &str) -> Result<Expression, InvalidPattern> {
+    let parts = split(text, "||").into_iter().map(parse_and).collect::<Result<Vec<_>, _>>()?;
+    Ok(Expression::Or(parts))
+}
+
+fn parse_and(text: &str) -> Result<Expression, InvalidPattern> {
+    let parts = split(text, "&&").into_iter().map(parse_operand).collect::<Result<Vec<_>, _>>()?;
+    Ok(Expression::And(parts))
+}
+
+fn parse_operand(text: &str) -> Result<Expression, InvalidPattern> {
+    let text = text.trim();
+    match text.strip_prefix('(').and_then(|inner| inner.strip_suffix(')')) {
+        Some(inner) => parse_or(inner),
+        None => compare(text),
+    }
+}
+
+/// Splits at `separator` where it is outside quotes and parentheses.
+fn split<'a>(text: &'a str, separator: &str) -> Vec<&'a str> {
+    let (mut parts, mut start, mut depth, mut quoted) = (Vec::new(), 0, 0_i32, false);
+    for (at, character) in text.char_indices() {
+        match character {
+            '"' => quoted = !quoted,
+            '(' if !quoted => depth += 1,
+            ')' if !quoted => depth -= 1,
+            _ if !quoted && depth == 0 && at >= start && text[at..].starts_with(separator) => {
+                parts.push(&text[start..at]);
+                start = at + separator.len();
+            }
+            _ => {}
+        }
+    }
+    parts.push(&text[start..]);
+    parts
+}
+
+fn compare(text: &str) -> Result<Expression, InvalidPattern> {
+    const OPERATORS: [(&str, Operator); 6] = [
+        ("!=", Operator::NotEqual),
+        ("<=", Operator::LessOrEqual),
+        (">=", Operator::GreaterOrEqual),
+        ("=", Operator::Equal),
+        ("<", Operator::Less),
+        (">", Operator::Greater),
+    ];
+    let start = text.find(['=', '!', '<', '>']).ok_or(InvalidPattern)?;
+    let (sign, operator) =
+        OPERATORS.into_iter().find(|(sign, _)| text[start..].starts_with(sign)).ok_or(InvalidPattern)?;
+    let path = text[..start].trim().strip_prefix("$.").ok_or(InvalidPattern)?;
+    let path: Vec<String> = path.replace('[', ".").replace(']', "").split('.').map(str::to_owned).collect();
+    if path.iter().any(String::is_empty) {
+        return Err(InvalidPattern);
+    }
+    let value = operand(text[start + sign.len()..].trim())?;
+    Ok(Expression::Compare { path, operator, value })
+}
+
+fn operand(text: &str) -> Result<Operand, InvalidPattern> {
+    if text.is_empty() || text.starts_with('%') {
+        return Err(InvalidPattern);
+    }
+    if text.starts_with('"') {
+        let (phrase, rest) = term(text)?;
+        return if rest.trim().is_empty() { Ok(Operand::Text(phrase)) } else { Err(InvalidPattern) };
+    }
+    Ok(match text {
+        "true" | "TRUE" => Operand::Literal(Value::Bool(true)),
+        "false" | "FALSE" => Operand::Literal(Value::Bool(false)),
+        "null" | "NULL" => Operand::Literal(Value::Null),
+        text => text.parse().map_or_else(|_| Operand::Text(text.to_owned()), Operand::Number),
+    })
+}
+
+impl Expression {
+    fn holds(&self, message: &Value) -> bool {
+        match self {
+            Self::And(parts) => parts.iter().all(|part| part.holds(message)),
+            Self::Or(parts) => parts.iter().any(|part| part.holds(message)),
+            Self::Compare { path, operator, value } => {
+                let step = |at: Option<&'_ Value>, name: &String| -> Option<Value> {
+                    let at = at?;
+                    name.parse::<usize>().ok().and_then(|index| at.get(index)).or_else(|| at.get(name)).cloned()
+                };
+                let found = path.iter().fold(Some(message.clone()), |at, name| step(at.as_ref(), name));
+                found.is_some_and(|found| value.compare(*operator, &found))
+            }
+        }
+    }
+}
+
+impl Operand {
+    fn compare(&self, operator: Operator, found: &Value) -> bool {
+        let equal = match self {
+            Self::Number(number) => {
+                let Some(found) = found.as_f64() else { return operator == Operator::NotEqual };
+                return match operator {
+                    Operator::Equal => found.total_cmp(number).is_eq(),
+                    Operator::NotEqual => found.total_cmp(number).is_ne(),
+                    Operator::Less => found < *number,
+                    Operator::LessOrEqual => found <= *number,
+                    Operator::Greater => found > *number,
+                    Operator::GreaterOrEqual => found >= *number,
+                };
+            }
+            Self::Text(pattern) => found.as_str().is_some_and(|found| wildcard(pattern, found)),
+            Self::Literal(literal) => found == literal,
+        };
+        match operator {
+            Operator::Equal => equal,
+            Operator::NotEqual => !equal,
+            _ => false,
+        }
+    }
+}
+
+fn wildcard(pattern: &str, text: &str) -> bool {
+    match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
+        _ if pattern == "*" => true,
+        (Some(_), Some(_)) => text.contains(pattern.trim_matches('*')),
+        (Some(end), None) => text.ends_with(end),
+        (None, Some(start)) => text.starts_with(start),
+        (None, None) => text == pattern,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn matches(pattern: &str, message: &str) -> bool {
+        Pattern::parse(pattern).unwrap().matches(message)
+    }
+
+    #[test]
+    fn every_term_must_be_there() {
+        assert!(matches("", "anything"));
+        assert!(matches("REPORT RequestId", "REPORT RequestId: 1"));
+        assert!(!matches("REPORT ERROR", "REPORT RequestId: 1"));
+        assert!(matches("\"RequestId: 1\"", "REPORT RequestId: 1"));
+        assert!(!matches("\"RequestId: 2\"", "REPORT RequestId: 1"));
+    }
+
+    #[test]
+    fn optional_and_excluded_terms() {
+        assert!(matches("?ERROR ?WARN", "a WARN line"));
+        assert!(!matches("?ERROR ?WARN", "an INFO line"));
+        assert!(matches("ERROR -Exiting", "ERROR one"));
+        assert!(!matches("ERROR -Exiting", "ERROR Exiting"));
+    }
+
+    #[test]
+    fn json_fields_compare() {
+        let message =
+            r#"{"type":"platform.report","record":{"requestId":"a-1","metrics":{"durationMs":12.5}},"ok":true}"#;
+        assert!(matches(r#"{ $.type = "platform.report" }"#, message));
+        assert!(matches(r#"{ $.type = "platform.*" && $.record.requestId = "a-1" }"#, message));
+        assert!(matches("{ $.record.metrics.durationMs >= 12.5 }", message));
+        assert!(!matches("{ $.record.metrics.durationMs > 12.5 }", message));
+        assert!(matches("{ ($.ok = false) || ($.ok = true) }", message));
+        assert!(!matches("{ $.missing = 1 }", message));
+        assert!(!matches("{ $.type = x }", "no json"));
+    }
+
+    #[test]
+    fn what_is_not_supported_is_invalid() {
+        for pattern in ["[a, b]", "%regex%", "{ $.a }", "{ a = 1 }", "\"open", "{ $.a = 1", "?", "{ $.a = %x% }"] {
+            assert_eq!(Pattern::parse(pattern), Err(InvalidPattern), "{pattern}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn reading_never_fails_badly(pattern in ".{0,30}", message in ".{0,30}") {
+            if let Ok(pattern) = Pattern::parse(&pattern) {
+                pattern.matches(&message);
+            }
+        }
+    }
+}

@@ -1,0 +1,507 @@
+//! Log groups, streams and events: one append-only file of JSON lines, and an index of it in memory.
+//!
+//! Every change is a line: groups and streams that come and go, and events. Opening replays the lines. An event costs 24
+//! bytes of memory; its text is read back from the file, or from the buffer that is yet to be written. Buffered lines are
+//! written when they come to [`BUFFER`] bytes, before the file is read, and on drop: a `kill -9` loses at most those.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+
+/// Lines are written to the file in pieces of about this many bytes.
+const BUFFER: usize = 64 * 1024;
+/// A read takes this many bytes at once, since neighbouring events are read together.
+const WINDOW: usize = 64 * 1024;
+
+/// What can go wrong with a request for logs.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum LogError {
+    #[error("The specified log group does not exist.")]
+    NoSuchGroup,
+    #[error("The specified log stream does not exist.")]
+    NoSuchStream,
+    #[error("The specified log group already exists")]
+    GroupExists,
+    #[error("The specified log stream already exists")]
+    StreamExists,
+    #[error("the log file cannot be read or written: {0}")]
+    Disk(String),
+}
+
+/// All groups, by name.
+#[derive(Debug)]
+pub struct Store(Mutex<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    groups: BTreeMap<String, Group>,
+    file: File,
+    /// Bytes of lines that are in the file.
+    written: u64,
+    /// Lines that are not.
+    buffer: Vec<u8>,
+    /// The last thing that the disk refused; reads then say so.
+    failure: Option<String>,
+}
+
+/// One log group.
+#[derive(Debug, Clone, Default)]
+pub struct Group {
+    pub created_ms: i64,
+    pub retention_days: Option<i64>,
+    pub tags: BTreeMap<String, String>,
+    pub class: Option<String>,
+    pub streams: BTreeMap<String, Stream>,
+}
+
+/// One log stream: where its events are.
+#[derive(Debug, Clone, Default)]
+pub struct Stream {
+    pub created_ms: i64,
+    pub last_ingestion_ms: Option<i64>,
+    /// In order of [`Entry::key`].
+    entries: Arc<Vec<Entry>>,
+}
+
+/// Where one event's line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Entry {
+    timestamp_ms: i64,
+    offset: u64,
+    length: u32,
+    lag_ms: u32,
+}
+
+/// Orders events by time, then by arrival.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    pub timestamp_ms: i64,
+    pub offset: u64,
+}
+
+/// One event as it was logged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogEvent {
+    pub key: Key,
+    pub ingestion_ms: i64,
+    pub message: String,
+}
+
+impl Entry {
+    fn key(&self) -> Key {
+        Key { timestamp_ms: self.timestamp_ms, offset: self.offset }
+    }
+}
+
+impl Stream {
+    pub fn first_event_ms(&self) -> Option<i64> {
+        self.entries.first().map(|entry| entry.timestamp_ms)
+    }
+
+    pub fn last_event_ms(&self) -> Option<i64> {
+        self.entries.last().map(|entry| entry.timestamp_ms)
+    }
+
+    fn add(&mut self, entry: Entry) {
+        self.last_ingestion_ms = Some(entry.timestamp_ms + i64::from(entry.lag_ms));
+        let entries = Arc::make_mut(&mut self.entries);
+        let at = entries.partition_point(|earlier| earlier.key() < entry.key());
+        entries.insert(at, entry);
+    }
+}
+
+/// One line of the file.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Line<'a> {
+    Group {
+        name: &'a str,
+        at: i64,
+        class: Option<String>,
+    },
+    GroupGone {
+        name: &'a str,
+    },
+    Retention {
+        name: &'a str,
+        days: Option<i64>,
+    },
+    Tags {
+        name: &'a str,
+        tags: BTreeMap<String, String>,
+    },
+    Stream {
+        group: &'a str,
+        name: &'a str,
+        at: i64,
+    },
+    StreamGone {
+        group: &'a str,
+        name: &'a str,
+    },
+    Event {
+        #[serde(borrow)]
+        group: std::borrow::Cow<'a, str>,
+        #[serde(borrow)]
+        stream: std::borrow::Cow<'a, str>,
+        t: i64,
+        lag: u32,
+        #[serde(borrow)]
+        m: std::borrow::Cow<'a, str>,
+    },
+}
+
+impl Store {
+    /// Opens `<folder>/logs.ndjson`. A last line that was cut short is dropped.
+    pub fn open(folder: &Path) -> io::Result<Self> {
+        fs::create_dir_all(folder)?;
+        let path = folder.join("logs.ndjson");
+        let file = File::options().read(true).write(true).create(true).truncate(false).open(&path)?;
+        let mut inner = Inner { groups: BTreeMap::new(), file, written: 0, buffer: Vec::new(), failure: None };
+        inner.replay()?;
+        Ok(Self(Mutex::new(inner)))
+    }
+
+    /// Adds one event, making group and stream if they are not there. Fails only silently: see [`Inner::failure`].
+    pub fn append(&self, group: &str, stream: &str, timestamp_ms: i64, message: &str) {
+        let now = now_ms();
+        let mut inner = self.0.lock();
+        inner.ensure(group, stream, now);
+        inner.event(group, stream, timestamp_ms, now, message);
+        if inner.buffer.len() >= BUFFER {
+            inner.flush();
+        }
+    }
+
+    /// Adds events to a stream that must exist.
+    pub fn put(&self, group: &str, stream: &str, events: &[(i64, String)]) -> Result<(), LogError> {
+        let now = now_ms();
+        let mut inner = self.0.lock();
+        inner.stream(group, stream)?;
+        for (timestamp_ms, message) in events {
+            inner.event(group, stream, *timestamp_ms, now, message);
+        }
+        if inner.buffer.len() >= BUFFER {
+            inner.flush();
+        }
+        Ok(())
+    }
+
+    pub fn create_group(
+        &self,
+        name: &str,
+        class: Option<String>,
+        tags: BTreeMap<String, String>,
+    ) -> Result<(), LogError> {
+        let mut inner = self.0.lock();
+        if inner.groups.contains_key(name) {
+            return Err(LogError::GroupExists);
+        }
+        inner.write(&Line::Group { name, at: now_ms(), class });
+        if !tags.is_empty() {
+            inner.write(&Line::Tags { name, tags });
+        }
+        Ok(())
+    }
+
+    pub fn delete_group(&self, name: &str) -> Result<(), LogError> {
+        self.change_group(name, |_| Line::GroupGone { name })
+    }
+
+    pub fn set_retention(&self, name: &str, days: Option<i64>) -> Result<(), LogError> {
+        self.change_group(name, |_| Line::Retention { name, days })
+    }
+
+    pub fn change_tags(&self, name: &str, change: impl FnOnce(&mut BTreeMap<String, String>)) -> Result<(), LogError> {
+        self.change_group(name, |group| {
+            let mut tags = group.tags.clone();
+            change(&mut tags);
+            Line::Tags { name, tags }
+        })
+    }
+
+    fn change_group<'a>(&self, name: &str, line: impl FnOnce(&Group) -> Line<'a>) -> Result<(), LogError> {
+        let mut inner = self.0.lock();
+        let line = line(inner.groups.get(name).ok_or(LogError::NoSuchGroup)?);
+        inner.write(&line);
+        Ok(())
+    }
+
+    pub fn create_stream(&self, group: &str, name: &str) -> Result<(), LogError> {
+        let mut inner = self.0.lock();
+        match inner.stream(group, name) {
+            Ok(_) => Err(LogError::StreamExists),
+            Err(LogError::NoSuchStream) => {
+                inner.write(&Line::Stream { group, name, at: now_ms() });
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    pub fn delete_stream(&self, group: &str, name: &str) -> Result<(), LogError> {
+        let mut inner = self.0.lock();
+        inner.stream(group, name)?;
+        inner.write(&Line::StreamGone { group, name });
+        Ok(())
+    }
+
+    /// Gives every group to a reader, by name.
+    pub fn with_groups<T>(&self, read: impl FnOnce(&BTreeMap<String, Group>) -> T) -> T {
+        read(&self.0.lock().groups)
+    }
+
+    pub fn with_group<T>(&self, name: &str, read: impl FnOnce(&Group) -> T) -> Result<T, LogError> {
+        self.0.lock().groups.get(name).map(read).ok_or(LogError::NoSuchGroup)
+    }
+
+    /// Returns a reader of one stream as it is now.
+    pub fn stream(&self, group: &str, stream: &str) -> Result<Reader<'_>, LogError> {
+        let entries = Arc::clone(&self.0.lock().stream(group, stream)?.entries);
+        Ok(Reader { store: self, entries, window: Vec::new(), window_at: 0 })
+    }
+
+    pub fn flush(&self) {
+        self.0.lock().flush();
+    }
+
+    fn read_window(&self, entry: &Entry, window: &mut Vec<u8>, window_at: &mut u64) -> Result<(), LogError> {
+        let mut inner = self.0.lock();
+        if entry.offset + u64::from(entry.length) > inner.written {
+            inner.flush();
+        }
+        if let Some(failure) = &inner.failure {
+            return Err(LogError::Disk(failure.clone()));
+        }
+        let left = usize::try_from(inner.written.saturating_sub(entry.offset)).unwrap_or(usize::MAX);
+        window.resize(left.min(WINDOW.max(entry.length as usize)), 0);
+        *window_at = entry.offset;
+        inner.file.read_exact_at(window, entry.offset).map_err(|error| LogError::Disk(error.to_string()))
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+impl Inner {
+    fn stream(&self, group: &str, stream: &str) -> Result<&Stream, LogError> {
+        self.groups.get(group).ok_or(LogError::NoSuchGroup)?.streams.get(stream).ok_or(LogError::NoSuchStream)
+    }
+
+    fn ensure(&mut self, group: &str, stream: &str, now: i64) {
+        match self.stream(group, stream) {
+            Ok(_) => return,
+            Err(LogError::NoSuchGroup) => self.write(&Line::Group { name: group, at: now, class: None }),
+            Err(_) => {}
+        }
+        self.write(&Line::Stream { group, name: stream, at: now });
+    }
+
+    fn event(&mut self, group: &str, stream: &str, timestamp_ms: i64, now: i64, message: &str) {
+        let lag = u32::try_from(now.saturating_sub(timestamp_ms)).unwrap_or(0);
+        self.write(&Line::Event {
+            group: group.into(),
+            stream: stream.into(),
+            t: timestamp_ms,
+            lag,
+            m: message.into(),
+        });
+    }
+
+    /// Appends a line to the buffer, and does what it says to the index.
+    fn write(&mut self, line: &Line<'_>) {
+        let offset = self.written + self.buffer.len() as u64;
+        serde_json::to_writer(&mut self.buffer, line).expect("plain data with text keys is always JSON");
+        self.buffer.push(b'\n');
+        let length = self.written + self.buffer.len() as u64 - offset;
+        self.apply(line, offset, length);
+    }
+
+    fn apply(&mut self, line: &Line<'_>, offset: u64, length: u64) {
+        match line {
+            Line::Group { name, at, class } => {
+                let group = Group { created_ms: *at, class: class.clone(), ..Group::default() };
+                self.groups.insert((*name).to_owned(), group);
+            }
+            Line::GroupGone { name } => drop(self.groups.remove(*name)),
+            Line::Retention { name, days } => self.on_group(name, |group| group.retention_days = *days),
+            Line::Tags { name, tags } => self.on_group(name, |group| group.tags.clone_from(tags)),
+            Line::Stream { group, name, at } => self.on_group(group, |group| {
+                group.streams.insert((*name).to_owned(), Stream { created_ms: *at, ..Stream::default() });
+            }),
+            Line::StreamGone { group, name } => self.on_group(group, |group| drop(group.streams.remove(*name))),
+            Line::Event { group, stream, t, lag, .. } => {
+                let stream = self.groups.get_mut(&**group).and_then(|group| group.streams.get_mut(&**stream));
+                if let (Some(stream), Ok(length)) = (stream, u32::try_from(length)) {
+                    stream.add(Entry { timestamp_ms: *t, offset, length, lag_ms: *lag });
+                }
+            }
+        }
+    }
+
+    fn on_group(&mut self, name: &str, change: impl FnOnce(&mut Group)) {
+        if let Some(group) = self.groups.get_mut(name) {
+            change(group);
+        }
+    }
+
+    fn flush(&mut self) {
+        if self.buffer.is_empty() {
+            return;
+        }
+        if let Err(error) = self.file.write_all_at(&self.buffer, self.written) {
+            self.failure = Some(error.to_string());
+        }
+        self.written += self.buffer.len() as u64;
+        self.buffer.clear();
+    }
+
+    fn replay(&mut self) -> io::Result<()> {
+        let mut reader = io::BufReader::with_capacity(1024 * 1024, self.file.try_clone()?);
+        let mut text = Vec::new();
+        loop {
+            text.clear();
+            let read = io::BufRead::read_until(&mut reader, b'\n', &mut text)?;
+            let whole = text.last() == Some(&b'\n');
+            if let (true, Ok(line)) = (whole, serde_json::from_slice::<Line<'_>>(&text)) {
+                self.apply(&line, self.written, read as u64);
+            }
+            if !whole {
+                // The end, or a line that was cut short: what comes next is written over it.
+                return self.file.set_len(self.written);
+            }
+            self.written += read as u64;
+        }
+    }
+}
+
+/// Reads one stream, as it was when the reader was made.
+pub struct Reader<'a> {
+    store: &'a Store,
+    entries: Arc<Vec<Entry>>,
+    window: Vec<u8>,
+    window_at: u64,
+}
+
+impl Reader<'_> {
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub fn key(&self, index: usize) -> Key {
+        self.entries[index].key()
+    }
+
+    /// Returns the index of the first event at or behind `key`.
+    pub fn position(&self, key: Key) -> usize {
+        self.entries.partition_point(|entry| entry.key() < key)
+    }
+
+    /// Returns the event at `index`, which must be below [`Reader::len`].
+    pub fn event(&mut self, index: usize) -> Result<LogEvent, LogError> {
+        let entry = self.entries[index];
+        let end = entry.offset + u64::from(entry.length);
+        if entry.offset < self.window_at || end > self.window_at + self.window.len() as u64 {
+            self.store.read_window(&entry, &mut self.window, &mut self.window_at)?;
+        }
+        let start = (entry.offset - self.window_at) as usize;
+        let line = self.window.get(start..start + entry.length as usize).unwrap_or_default();
+        match serde_json::from_slice(line) {
+            Ok(Line::Event { m, .. }) => Ok(LogEvent {
+                key: entry.key(),
+                ingestion_ms: entry.timestamp_ms + i64::from(entry.lag_ms),
+                message: m.into_owned(),
+            }),
+            _ => Err(LogError::Disk(format!("no event at byte {} of the log file", entry.offset))),
+        }
+    }
+}
+
+fn now_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn messages(store: &Store, group: &str, stream: &str) -> Vec<String> {
+        let mut reader = store.stream(group, stream).unwrap();
+        (0..reader.len()).map(|index| reader.event(index).unwrap().message).collect()
+    }
+
+    #[test]
+    fn events_come_back_in_order_of_time_then_arrival() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        for (at, message) in [(2, "b"), (1, "a"), (2, "c\n\u{0}\"")] {
+            store.append("g", "s", at, message);
+        }
+        assert_eq!(messages(&store, "g", "s"), ["a", "b", "c\n\u{0}\""]);
+    }
+
+    #[test]
+    fn everything_is_there_after_a_restart() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        for index in 0..3000 {
+            store.append("g", if index % 2 == 0 { "even" } else { "odd" }, index, &format!("event {index}"));
+        }
+        store.create_group("gone", None, BTreeMap::new()).unwrap();
+        store.delete_group("gone").unwrap();
+        store.set_retention("g", Some(7)).unwrap();
+        drop(store);
+        let store = Store::open(folder.path()).unwrap();
+        let even = messages(&store, "g", "even");
+        assert_eq!((even.len(), even[1499].as_str()), (1500, "event 2998"));
+        assert_eq!(store.with_group("g", |group| group.retention_days), Ok(Some(7)));
+        assert_eq!(store.with_group("gone", |_| ()), Err(LogError::NoSuchGroup));
+    }
+
+    #[test]
+    fn a_last_line_that_was_cut_short_is_dropped() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        store.append("g", "s", 1, "first");
+        store.append("g", "s", 2, "second");
+        drop(store);
+        let path = folder.path().join("logs.ndjson");
+        let whole = fs::read(&path).unwrap();
+        fs::write(&path, &whole[..whole.len() - 5]).unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        store.append("g", "s", 3, "third");
+        assert_eq!(messages(&store, "g", "s"), ["first", "third"]);
+        drop(store);
+        assert_eq!(messages(&Store::open(folder.path()).unwrap(), "g", "s"), ["first", "third"]);
+    }
+
+    #[test]
+    fn a_deleted_group_takes_its_events_with_it() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        store.append("g", "s", 1, "old");
+        store.delete_group("g").unwrap();
+        store.append("g", "s", 2, "new");
+        assert_eq!(messages(&store, "g", "s"), ["new"]);
+    }
+
+    #[test]
+    fn a_long_message_is_read_whole() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let long = "x".repeat(3 * WINDOW);
+        store.append("g", "s", 1, "before");
+        store.append("g", "s", 2, &long);
+        store.append("g", "s", 3, "after");
+        assert_eq!(messages(&store, "g", "s"), ["before", &long, "after"]);
+    }
+}

@@ -1,0 +1,304 @@
+//! `GetMetricData` and `GetMetricStatistics`: sums per period, as statistics.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::super::expression::Formula;
+use super::super::statistics::{Sum, is_statistic};
+use super::super::store::{Metric, Store};
+use super::super::wire::{Answer, Fault, Reply};
+use super::{Dimension, Number, Time, dimensions};
+
+/// A request may come to this many data points at most.
+const MOST_STATISTICS: i64 = 1440;
+const MOST_DATA: usize = 100_800;
+
+/// Sums by the start of their period, in seconds since the epoch.
+type Periods = BTreeMap<i64, Sum>;
+
+/// Returns the sums of each period from `start` to `end` (exclusive), over all units or one.
+fn periods(store: &Store, metric: &Metric, unit: Option<&str>, span: &Span) -> Periods {
+    let read = |series: &super::super::store::Series| {
+        let mut periods = Periods::new();
+        let wanted = series.iter().filter(|(name, _)| unit.is_none_or(|unit| unit == name.as_str()));
+        for (_, minutes) in wanted {
+            for (minute, sum) in minutes.range(span.start_s.div_euclid(60)..span.end_s.div_euclid(60) + 1) {
+                let at = minute * 60;
+                if at >= span.start_s && at < span.end_s {
+                    periods.entry(at.div_euclid(span.period_s) * span.period_s).or_default().merge(sum);
+                }
+            }
+        }
+        periods
+    };
+    store.with_series(metric, read).unwrap_or_default()
+}
+
+/// Whole periods to report on. The start is rounded down to a period, as CloudWatch rounds it.
+struct Span {
+    start_s: i64,
+    end_s: i64,
+    period_s: i64,
+}
+
+impl Span {
+    fn new(start: Option<Time>, end: Option<Time>, period: Option<Number>) -> Result<Self, Fault> {
+        let Time(start) = start.ok_or_else(|| Fault::missing("StartTime"))?;
+        let Time(end) = end.ok_or_else(|| Fault::missing("EndTime"))?;
+        let Number(period) = period.ok_or_else(|| Fault::missing("Period"))?;
+        if start >= end {
+            return Err(Fault::combination("The parameter StartTime must be less than the parameter EndTime."));
+        }
+        let period_s = period as i64;
+        if !(1..=86_400 * 365).contains(&period_s) || (period_s % 60 != 0 && ![1, 5, 10, 20, 30].contains(&period_s)) {
+            return Err(Fault::value("The parameter Period must be 1, 5, 10, 20, 30 or a multiple of 60."));
+        }
+        // Sums are per minute: a shorter period finds each minute's sum in its first part.
+        let start_s = start.div_euclid(1000).div_euclid(period_s) * period_s;
+        let end_s = (end + 999).div_euclid(1000);
+        Ok(Self { start_s, end_s, period_s })
+    }
+
+    fn points(&self) -> i64 {
+        (self.end_s - self.start_s + self.period_s - 1).div_euclid(self.period_s)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct MetricStatistics {
+    namespace: Option<String>,
+    metric_name: Option<String>,
+    #[serde(default)]
+    dimensions: Vec<Dimension>,
+    start_time: Option<Time>,
+    end_time: Option<Time>,
+    period: Option<Number>,
+    #[serde(default)]
+    statistics: Vec<String>,
+    #[serde(default)]
+    extended_statistics: Vec<String>,
+    unit: Option<String>,
+}
+
+pub fn metric_statistics(store: &Store, request: MetricStatistics) -> Answer {
+    let span = Span::new(request.start_time, request.end_time, request.period)?;
+    let metric = metric(request.namespace, request.metric_name, request.dimensions)?;
+    if request.statistics.is_empty() && request.extended_statistics.is_empty() {
+        return Err(Fault::missing("Statistics or ExtendedStatistics"));
+    }
+    let plain = ["SampleCount", "Average", "Sum", "Minimum", "Maximum"];
+    if let Some(unknown) = request.statistics.iter().find(|name| !plain.contains(&name.as_str())) {
+        return Err(Fault::value(format!("The value {unknown} for parameter Statistics is not valid.")));
+    }
+    if let Some(unknown) =
+        request.extended_statistics.iter().find(|name| !is_statistic(name) || plain.contains(&name.as_str()))
+    {
+        return Err(Fault::value(format!("The value {unknown} for parameter ExtendedStatistics is not supported.")));
+    }
+    if span.points() > MOST_STATISTICS {
+        return Err(Fault::combination(format!(
+            "You have requested up to {} datapoints, which exceeds the limit of {MOST_STATISTICS}. You may reduce the datapoints \
+             requested by increasing Period, or decreasing the time range.",
+            span.points()
+        )));
+    }
+    let unit_of = |store: &Store| store.with_series(&metric, |series| series.keys().next().cloned()).flatten();
+    let unit = request.unit.clone().or_else(|| unit_of(store)).unwrap_or_else(|| "None".to_owned());
+    let points = periods(store, &metric, Some(&unit), &span);
+    let datapoint = |(at, sum): (&i64, &Sum)| {
+        let mut point = vec![("Timestamp", Reply::Time(*at)), ("Unit", Reply::Text(unit.clone()))];
+        for name in plain.into_iter().filter(|name| request.statistics.iter().any(|wanted| wanted == name)) {
+            point.extend(sum.statistic(name).map(|value| (name, Reply::Number(value))));
+        }
+        let extended = request.extended_statistics.iter();
+        let extended: Vec<_> =
+            extended.filter_map(|name| Some((name.clone(), Reply::Number(sum.statistic(name)?)))).collect();
+        if !extended.is_empty() {
+            point.push(("ExtendedStatistics", Reply::Entries(extended)));
+        }
+        Reply::Map(point)
+    };
+    Ok(Reply::Map(vec![
+        ("Label", Reply::Text(metric.name.clone())),
+        ("Datapoints", Reply::List(points.iter().map(datapoint).collect())),
+    ]))
+}
+
+fn metric(namespace: Option<String>, name: Option<String>, given: Vec<Dimension>) -> Result<Metric, Fault> {
+    Ok(Metric {
+        namespace: namespace.ok_or_else(|| Fault::missing("Namespace"))?,
+        name: name.ok_or_else(|| Fault::missing("MetricName"))?,
+        dimensions: dimensions(given)?,
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct MetricData {
+    #[serde(default)]
+    metric_data_queries: Vec<Query>,
+    start_time: Option<Time>,
+    end_time: Option<Time>,
+    next_token: Option<String>,
+    scan_by: Option<String>,
+    max_datapoints: Option<Number>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Query {
+    id: Option<String>,
+    metric_stat: Option<MetricStat>,
+    expression: Option<String>,
+    label: Option<String>,
+    /// The query protocol sends it as text.
+    return_data: Option<serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct MetricStat {
+    metric: WireMetric,
+    period: Option<Number>,
+    stat: Option<String>,
+    unit: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct WireMetric {
+    namespace: Option<String>,
+    metric_name: Option<String>,
+    #[serde(default)]
+    dimensions: Vec<Dimension>,
+}
+
+/// Values by the start of their period.
+type Line = BTreeMap<i64, f64>;
+
+/// One query, answered.
+struct Answered {
+    id: String,
+    label: String,
+    shown: bool,
+    line: Line,
+}
+
+pub fn metric_data(store: &Store, request: MetricData) -> Answer {
+    if request.metric_data_queries.is_empty() {
+        return Err(Fault::missing("MetricDataQueries"));
+    }
+    if request.metric_data_queries.len() > 500 {
+        return Err(Fault::validation("The collection MetricDataQueries must not have a size greater than 500."));
+    }
+    let (start, end) = (request.start_time, request.end_time);
+    let mut answered: Vec<Answered> = Vec::new();
+    let (metrics, formulas): (Vec<Query>, Vec<Query>) =
+        request.metric_data_queries.into_iter().partition(|query| query.expression.is_none());
+    for query in metrics {
+        let line = of_metric(store, query.metric_stat, start, end)?;
+        answered.push(answer(query.id, query.label.or(Some(line.0)), query.return_data, line.1, &answered)?);
+    }
+    for query in formulas {
+        let expression = query.expression.unwrap_or_default();
+        let line = of_formula(&Formula::parse(&expression)?, &answered)?;
+        let label = query.label.or_else(|| query.id.clone());
+        answered.push(answer(query.id, label, query.return_data, line, &answered)?);
+    }
+    let descending = match request.scan_by.as_deref() {
+        None | Some("TimestampDescending") => true,
+        Some("TimestampAscending") => false,
+        Some(other) => return Err(Fault::validation(format!("The value {other} for parameter ScanBy is not valid."))),
+    };
+    let most = request.max_datapoints.map_or(MOST_DATA, |Number(most)| most as usize).clamp(1, MOST_DATA);
+    page(&answered, descending, most, request.next_token.as_deref())
+}
+
+fn of_metric(
+    store: &Store,
+    stat: Option<MetricStat>,
+    start: Option<Time>,
+    end: Option<Time>,
+) -> Result<(String, Line), Fault> {
+    let stat = stat.ok_or_else(|| Fault::validation("A query must have either MetricStat or Expression."))?;
+    let span = Span::new(start, end, stat.period)?;
+    let name = stat.stat.ok_or_else(|| Fault::missing("MetricDataQueries.member.1.MetricStat.Stat"))?;
+    if !is_statistic(&name) {
+        return Err(Fault::validation(format!(
+            "The value {name} for parameter MetricDataQueries.member.1.MetricStat.Stat is not supported."
+        )));
+    }
+    let metric = metric(stat.metric.namespace, stat.metric.metric_name, stat.metric.dimensions)?;
+    let periods = periods(store, &metric, stat.unit.as_deref(), &span);
+    let line = periods.iter().filter_map(|(at, sum)| Some((*at, sum.statistic(&name)?))).collect();
+    Ok((metric.name, line))
+}
+
+fn of_formula(formula: &Formula, answered: &[Answered]) -> Result<Line, Fault> {
+    let find = |id: &str| answered.iter().find(|query| query.id == id);
+    let ids = formula.ids();
+    if let Some(unknown) = ids.iter().find(|id| find(id).is_none()) {
+        return Err(Fault::validation(format!("Error in expression: the query id {unknown} is not defined before it")));
+    }
+    let times = ids.iter().filter_map(|id| find(id)).flat_map(|query| query.line.keys().copied());
+    let value = |at: i64| formula.value(&|id| find(id)?.line.get(&at).copied());
+    Ok(times.filter_map(|at| Some((at, value(at)?))).collect())
+}
+
+fn answer(
+    id: Option<String>,
+    label: Option<String>,
+    return_data: Option<serde_json::Value>,
+    line: Line,
+    earlier: &[Answered],
+) -> Result<Answered, Fault> {
+    let id = id.ok_or_else(|| Fault::missing("MetricDataQueries.member.1.Id"))?;
+    let rest = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    if !id.starts_with(|first: char| first.is_ascii_lowercase()) || !id.bytes().all(rest) {
+        return Err(Fault::validation(format!(
+            "The value {id} for parameter MetricDataQueries.member.1.Id does not match the expected pattern."
+        )));
+    }
+    if earlier.iter().any(|query| query.id == id) {
+        return Err(Fault::validation(format!(
+            "The values for parameter id in MetricDataQueries are not unique: {id}"
+        )));
+    }
+    let hidden = return_data.is_some_and(|shown| shown == false || shown == "false");
+    Ok(Answered { label: label.unwrap_or_else(|| id.clone()), id, shown: !hidden, line })
+}
+
+/// Gives the points from `token` on, at most `most` of each query.
+fn page(answered: &[Answered], descending: bool, most: usize, token: Option<&str>) -> Answer {
+    let invalid = || Fault { code: "InvalidNextToken", message: "The next token specified is invalid.".to_owned() };
+    let skip: usize = token.map_or(Ok(0), str::parse).map_err(|_| invalid())?;
+    let shown: Vec<&Answered> = answered.iter().filter(|query| query.shown).collect();
+    let each = (most / shown.len().max(1)).max(1);
+    let more = shown.iter().any(|query| query.line.len() > skip + each);
+    let result = |query: &&Answered| {
+        let mut points: Vec<(&i64, &f64)> = query.line.iter().collect();
+        if descending {
+            points.reverse();
+        }
+        let points = points.into_iter().skip(skip).take(each);
+        let (times, values) = points.map(|(at, value)| (Reply::Time(*at), Reply::Number(*value))).unzip();
+        let status = if query.line.len() > skip + each { "PartialData" } else { "Complete" };
+        Reply::Map(vec![
+            ("Id", Reply::Text(query.id.clone())),
+            ("Label", Reply::Text(query.label.clone())),
+            ("Timestamps", Reply::List(times)),
+            ("Values", Reply::List(values)),
+            ("StatusCode", Reply::Text(status.to_owned())),
+        ])
+    };
+    let mut reply = vec![
+        ("MetricDataResults", Reply::List(shown.iter().map(result).collect())),
+        ("Messages", Reply::List(Vec::new())),
+    ];
+    if more {
+        reply.push(("NextToken", Reply::Text((skip + each).to_string())));
+    }
+    Ok(Reply::Map(reply))
+}

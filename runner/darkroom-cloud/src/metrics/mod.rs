@@ -1,0 +1,57 @@
+//! CloudWatch metrics: observations gathered into one-minute sums, and read back as statistics.
+//!
+//! [`store`] gathers; [`statistics`] is the arithmetic; [`api`] answers in whichever of the three protocols a client
+//! speaks ([`wire`]); [`emf`] finds metrics in log lines. Knows no function and no experiment.
+
+mod api;
+mod emf;
+mod expression;
+mod statistics;
+mod store;
+mod wire;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts;
+
+use crate::lambda::environment::MetricSink;
+
+/// The metrics of one account in one region. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Metrics(Arc<store::Store>);
+
+impl Metrics {
+    /// Opens the metrics kept in `folder`, making it if need be.
+    pub fn open(folder: &Path) -> std::io::Result<Self> {
+        Ok(Self(Arc::new(store::Store::open(folder)?)))
+    }
+
+    /// Answers one request, whose body was read whole.
+    pub fn answer(&self, parts: &Parts, body: &Bytes) -> http::Response<Bytes> {
+        wire::answer(parts, body, |operation, request| api::answer(&self.0, operation, request))
+    }
+
+    /// Records the metrics that a log line embeds (EMF), if it is such a line. Cheap for lines that are not.
+    pub fn embedded(&self, message: &str) {
+        emf::record(message, |observation| self.0.record(&observation));
+    }
+
+    /// Writes the metrics to their folder. Done on drop too; what came later than the last time is lost by a `kill -9`.
+    pub fn flush(&self) -> std::io::Result<()> {
+        self.0.save()
+    }
+}
+
+impl MetricSink for Metrics {
+    fn put(&self, namespace: &str, name: &str, dimensions: &[(&str, &str)], value: f64, unit: &str, timestamp_ms: i64) {
+        let dimensions = dimensions.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        self.0.record(&store::Observation {
+            metric: store::Metric { namespace: namespace.to_owned(), name: name.to_owned(), dimensions },
+            unit: unit.to_owned(),
+            timestamp_ms,
+            values: store::Values::List(vec![(value, 1.0)]),
+        });
+    }
+}
