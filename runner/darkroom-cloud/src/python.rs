@@ -334,7 +334,7 @@ fn runtime_path(cache_dir: &Path, name: &str, interpreter: &Interpreter) -> Path
     for byte in &hash.finalize()[..8] {
         let _ = write!(key, "{byte:02x}");
     }
-    cache_dir.join("runtimes").join(format!("{name}-{key}"))
+    cache_dir.join(format!("{name}-{key}"))
 }
 
 /// Makes sure the runtime folder exists and returns it.
@@ -345,8 +345,7 @@ fn provision(cache_dir: &Path, name: &str, interpreter: &Interpreter) -> Result<
     if target.is_dir() {
         return Ok(target);
     }
-    let parent = cache_dir.join("runtimes");
-    fs::create_dir_all(&parent).map_err(failed("create", &parent))?;
+    fs::create_dir_all(cache_dir).map_err(failed("create", cache_dir))?;
     let lock_path = target.with_added_extension("lock");
     let lock = File::create(&lock_path).map_err(failed("create", &lock_path))?;
     lock.lock().map_err(failed("lock", &lock_path))?;
@@ -556,8 +555,7 @@ mod tests {
         let interpreter = fake_interpreter(folder.path(), false);
         let text = provision(&cache, "python3.13", &interpreter).unwrap_err().to_string();
         assert!(text.contains("has no pip") && text.contains("-m ensurepip --upgrade"), "{text}");
-        let names: Vec<OsString> =
-            fs::read_dir(cache.join("runtimes")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let names: Vec<OsString> = fs::read_dir(&cache).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert!(names.iter().all(|name| name.to_string_lossy().ends_with(".lock")), "{names:?}");
     }
 
