@@ -727,3 +727,18 @@ fn own_groups(pid: u32) -> Vec<PathBuf> {
     }
     found
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn revisions_that_follow_each_other_quickly_do_not_disturb_each_other() {
+    let stage = Stage::new().await;
+    let mut echo = stage.bootstrap("while true; do next; respond \"$event\"; done\n");
+    for revision in 0..40 {
+        echo.revision = revision.to_string();
+        let answer = stage.invoke(&echo, json!(revision)).await;
+        assert_eq!(answer.0.report.error_type, None, "revision {revision}: {}", answer.tail());
+        assert_eq!(answer.ok(), revision);
+    }
+    stage.environments.stop().await;
+    assert_eq!(processes_of_sandboxes(), Vec::<u32>::new());
+    assert_eq!(own_groups(std::process::id()), Vec::<PathBuf>::new());
+}

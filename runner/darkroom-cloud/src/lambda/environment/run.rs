@@ -60,6 +60,7 @@ pub struct State {
 /// What an environment waits for.
 enum Happening {
     Runtime(RuntimeEvent),
+    Started,
     Exited(Exit),
     NotStarted {
         missing: bool,
@@ -170,14 +171,19 @@ impl Environment {
             self.state.broken = true;
             return Err(Failure::Unavailable(format!("the sandbox is gone: {error}")));
         }
+        // A quick runtime may ask for its first event before the sandbox has said that it runs.
+        let mut ready = None;
         loop {
+            if let Some(at) = ready.filter(|_| self.state.running) {
+                return Ok(milliseconds(at - started));
+            }
             match self.happening(deadline).await {
-                Happening::Runtime(RuntimeEvent::Ready(at)) => return Ok(milliseconds(at - started)),
+                Happening::Runtime(RuntimeEvent::Ready(at)) => ready = Some(at),
                 Happening::Runtime(RuntimeEvent::InitError { error_type, payload }) => {
                     self.await_exit(Instant::now() + EXIT_GRACE).await;
                     return Err(Failure::Reported { error_type, document: payload });
                 }
-                Happening::Runtime(_) => {}
+                Happening::Runtime(_) | Happening::Started => {}
                 Happening::Exited(exit) => return Err(Failure::Exited(exit)),
                 Happening::NotStarted { missing, message } => return Err(self.not_started(missing, &message)),
                 Happening::TimeUp => return Err(Failure::Timeout { seconds: self.spec.timeout_s }),
@@ -213,6 +219,7 @@ impl Environment {
                     break (Err(Failure::Reported { error_type, document: payload }), at);
                 }
                 Happening::Runtime(RuntimeEvent::Ready(_) | RuntimeEvent::InitError { .. })
+                | Happening::Started
                 | Happening::NotStarted { .. } => {}
                 Happening::Exited(exit) => break (Err(Failure::Exited(exit)), Instant::now()),
                 Happening::TimeUp => break (Err(Failure::Timeout { seconds: self.spec.timeout_s }), deadline),
@@ -344,7 +351,7 @@ impl Environment {
             Ok(News::Started(pid)) => {
                 self.state.running = true;
                 self.gauge.watch(self.sandbox.host_pid(pid));
-                None
+                Some(Happening::Started)
             }
             Ok(News::NotStarted { missing, message }) => Some(Happening::NotStarted { missing, message }),
             Ok(News::Exited(mut exit)) => {
