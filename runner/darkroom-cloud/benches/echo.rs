@@ -9,12 +9,16 @@ use aws_sdk_lambda::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{Environment, FunctionCode, Runtime};
 use bytes::Bytes;
+use darkroom_cloud::lambda::environment::{
+    DiscardLogs, Environments, EnvironmentsConfig, FunctionSpec, InvokeRequest, LogFormat,
+};
 use darkroom_cloud::{Config, LocalCloud};
 use http_body_util::{BodyExt, Full};
 use std::convert::Infallible;
 use std::io::{BufRead, BufReader, Cursor, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const WARM_CALLS: usize = 2_000;
@@ -85,6 +89,7 @@ async fn run() {
         println!("cold {name:<14}          p50 {:>9.2} ms   p99 {:>9.2} ms", cold.p50, cold.p99);
     }
     cpu_share(&lambda, &address).await;
+    imitated_cpu_share().await;
     idle_memory(&lambda, &address, &bootstrap).await;
     let began = Instant::now();
     cloud.stop().await;
@@ -103,22 +108,74 @@ async fn cold(lambda: &aws_sdk_lambda::Client, address: &str, name: &str) -> Tim
     Times::of(times)
 }
 
-/// How long half a second of CPU takes at a quarter of a core, against a whole one.
+/// How long half a second of CPU takes by quota at a quarter of a core and at a whole one.
 async fn cpu_share(lambda: &aws_sdk_lambda::Client, address: &str) {
     let burn = zip_of("handler.py", PYTHON_BURN.as_bytes(), 0o644);
-    let mut shares = Vec::new();
+    let mut elapsed = Vec::new();
     for memory_mb in [1769, 442] {
         let name = format!("burn-{memory_mb}");
         create(lambda, &name, Runtime::Python313, &burn, memory_mb).await;
         let mut client = Client::new(address);
         client.post(&invoke_path(&name), b"0");
-        let elapsed: f64 = String::from_utf8(client.post(&invoke_path(&name), b"0.5")).unwrap().parse().unwrap();
-        println!("0.5 s of CPU at {memory_mb:>4} MB               {elapsed:>9.3} s");
-        shares.push(elapsed);
+        let seconds = String::from_utf8(client.post(&invoke_path(&name), b"0.5")).unwrap().parse::<f64>().unwrap();
+        print_share("quota", memory_mb, seconds);
+        elapsed.push(seconds);
     }
-    let ratio = shares[1] / shares[0];
+    let ratio = elapsed[1] / elapsed[0];
+    println!("442 MB takes                          {ratio:>9.2} times as long as 1769 MB (aim: 4.00 within 10%)");
+}
+
+/// The same where there are no control groups and the share is imitated.
+async fn imitated_cpu_share() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("handler.py"), PYTHON_BURN).unwrap();
+    let program = env!("CARGO_BIN_EXE_darkroom-sandbox").into();
+    let mut config = EnvironmentsConfig::new(program, cache_dir(), "http://127.0.0.1:9".to_owned());
+    config.means.cgroups = false;
+    let environments = Environments::start(config, Arc::new(DiscardLogs)).await.unwrap();
+    let spec = Arc::new(FunctionSpec {
+        arn: "arn:aws:lambda:us-east-1:000000000000:function:burn".into(),
+        name: "burn".into(),
+        version: "$LATEST".into(),
+        runtime: "python3.13".into(),
+        runtime_version_arn: String::new(),
+        handler: "handler.handler".into(),
+        code_dir: folder.path().to_owned(),
+        layer_dirs: Vec::new(),
+        environment: std::collections::BTreeMap::new(),
+        memory_mb: 442,
+        timeout_s: 60,
+        ephemeral_mb: 512,
+        log_group: "/aws/lambda/burn".into(),
+        log_format: LogFormat::Text,
+        application_log_level: None,
+        system_log_level: None,
+        architecture: std::env::consts::ARCH.into(),
+        revision: "1".into(),
+        region: "us-east-1".into(),
+        account_id: "000000000000".into(),
+    });
+    for event in ["0", "0.5"] {
+        let request = InvokeRequest {
+            request_id: event.into(),
+            payload: event.into(),
+            invoked_arn: spec.arn.clone(),
+            client_context: None,
+        };
+        let outcome = environments.invoke(Arc::clone(&spec), request).await;
+        let seconds = String::from_utf8_lossy(&outcome.payload).parse::<f64>().unwrap();
+        if event != "0" {
+            print_share("imitated", 442, seconds);
+        }
+    }
+    environments.stop().await;
+}
+
+fn print_share(how: &str, memory_mb: i32, seconds: f64) {
+    let expected = 0.5 / (f64::from(memory_mb) / 1769.0);
+    let off = (seconds / expected - 1.0) * 100.0;
     println!(
-        "442 MB takes                          {ratio:>9.2} times as long as 1769 MB (AWS: 4.00; aim: within 10%)"
+        "0.5 s of CPU at {memory_mb:>4} MB, {how:<8}     {seconds:>9.3} s    expected {expected:.3} s, {off:+.0}% off"
     );
 }
 
