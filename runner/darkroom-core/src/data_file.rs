@@ -59,7 +59,7 @@ impl DataFile<'_> {
         let start = span.start.min(self.text.len());
         DataFileError {
             file: self.name.to_owned(),
-            line: self.text.as_bytes()[..start].iter().filter(|&&byte| byte == b'\n').count() + 1,
+            line: self.text.as_bytes()[..start].split(|byte| *byte == b'\n').count(),
             message: if key.is_empty() { message.into() } else { format!("{key}: {}", message.into()) },
             help,
             source_text: Arc::new(NamedSource::new(self.name, self.text.to_owned())),

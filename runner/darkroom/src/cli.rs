@@ -189,7 +189,7 @@ machine, on a local cloud that this program brings along.";
 const AFTER: &str = "\
 {h}Examples{r}
   darkroom run manifests/smoke.toml                              a first result
-  darkroom plan manifests/full.toml                              what it would do, and what it can't
+  darkroom plan manifests/full.toml                              what it would do, and can't do
   darkroom run manifests/full.toml --set repetitions.count=10    fewer repetitions
   darkroom run manifests/full.toml --cell 'rust.*'               measure some cells again
   darkroom resume                                                go on after Ctrl-C or a crash

@@ -2,7 +2,7 @@
 
 use s3s::dto::{ETag, ETagCondition, Timestamp};
 
-use super::object::Object;
+use super::object::{Object, timestamp};
 use super::store::WriteCondition;
 
 /// The four conditional headers of a read.
@@ -25,7 +25,8 @@ pub enum Verdict {
 }
 
 impl ReadConditions<'_> {
-    pub fn judge(&self, object: &Object) -> Verdict {
+    /// Judges `object` at the time `now_ms`.
+    pub fn judge(&self, object: &Object, now_ms: i64) -> Verdict {
         match (self.if_match, self.if_unmodified_since) {
             (Some(condition), _) if !matches(condition, object) => {
                 return Verdict::Failed("If-Match");
@@ -37,7 +38,10 @@ impl ReadConditions<'_> {
         }
         match (self.if_none_match, self.if_modified_since) {
             (Some(condition), _) if matches(condition, object) => Verdict::NotModified,
-            (None, Some(since)) if !modified_after(object, since) => Verdict::NotModified,
+            // A date to come is no date that S3 could have sent, and is ignored.
+            (None, Some(since)) if !modified_after(object, since) && *since <= timestamp(now_ms) => {
+                Verdict::NotModified
+            }
             _ => Verdict::Go,
         }
     }
@@ -66,7 +70,7 @@ fn matches(condition: &ETagCondition, object: &Object) -> bool {
 
 /// HTTP dates have whole seconds, and so has an object's age as far as they are concerned.
 fn modified_after(object: &Object, since: &Timestamp) -> bool {
-    super::object::timestamp(object.modified_ms) > *since
+    timestamp(object.modified_ms) > *since
 }
 
 #[cfg(test)]
@@ -74,6 +78,8 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
+
+    const NOW_MS: i64 = 9_000_000;
 
     fn object() -> Object {
         Object {
@@ -99,7 +105,7 @@ mod tests {
 
     #[test]
     fn no_condition_always_goes() {
-        assert_eq!(ReadConditions::default().judge(&object()), Verdict::Go);
+        assert_eq!(ReadConditions::default().judge(&object(), NOW_MS), Verdict::Go);
     }
 
     #[test]
@@ -107,26 +113,26 @@ mod tests {
         let (matching, early) = (etag("abc"), at(999));
         let both =
             ReadConditions { if_match: Some(&matching), if_unmodified_since: Some(&early), ..Default::default() };
-        assert_eq!(both.judge(&object()), Verdict::Go);
+        assert_eq!(both.judge(&object(), NOW_MS), Verdict::Go);
         let date = ReadConditions { if_unmodified_since: Some(&early), ..Default::default() };
-        assert_eq!(date.judge(&object()), Verdict::Failed("If-Unmodified-Since"));
+        assert_eq!(date.judge(&object(), NOW_MS), Verdict::Failed("If-Unmodified-Since"));
     }
 
     #[test]
     fn dates_compare_in_whole_seconds() {
         let same = at(1000);
         let since = ReadConditions { if_modified_since: Some(&same), ..Default::default() };
-        assert_eq!(since.judge(&object()), Verdict::NotModified);
+        assert_eq!(since.judge(&object(), NOW_MS), Verdict::NotModified);
         let earlier = at(999);
         let since = ReadConditions { if_modified_since: Some(&earlier), ..Default::default() };
-        assert_eq!(since.judge(&object()), Verdict::Go);
+        assert_eq!(since.judge(&object(), NOW_MS), Verdict::Go);
     }
 
     #[test]
     fn a_different_etag_outranks_an_unmodified_date() {
         let (other, late) = (etag("other"), at(5000));
         let both = ReadConditions { if_none_match: Some(&other), if_modified_since: Some(&late), ..Default::default() };
-        assert_eq!(both.judge(&object()), Verdict::Go);
+        assert_eq!(both.judge(&object(), NOW_MS), Verdict::Go);
     }
 
     #[test]
@@ -134,5 +140,12 @@ mod tests {
         assert_eq!(write_condition(None, Some(ETagCondition::Any)), Some(WriteCondition::Absent));
         assert_eq!(write_condition(None, Some(etag("abc"))), None);
         assert_eq!(write_condition(Some(etag("abc")), None), Some(WriteCondition::Matches("abc".into())));
+    }
+
+    #[test]
+    fn a_date_to_come_is_ignored() {
+        let future = at(9_001);
+        let since = ReadConditions { if_modified_since: Some(&future), ..Default::default() };
+        assert_eq!(since.judge(&object(), NOW_MS), Verdict::Go);
     }
 }

@@ -17,7 +17,7 @@ use s3s::{S3Result, s3_error};
 use super::blob::Blob;
 use super::hashes::{self, Hashes};
 use super::object::Checksums;
-use super::operations::{internal, on_disk};
+use super::operations::{internal, on_disk, with_fields};
 
 /// Bodies up to this many bytes are held in memory until they are whole, then written at once.
 const IN_MEMORY: usize = 1024 * 1024;
@@ -56,6 +56,12 @@ pub async fn receive(body: Option<StreamingBlob>, claims: Claims, folder: PathBu
     if claims.content_length.is_some_and(|length| length > MAX_BYTES as i64) {
         return Err(s3_error!(EntityTooLarge, "Your proposed upload exceeds the maximum allowed size"));
     }
+    if Checksums::from(claims.checksum.clone()).values().iter().flatten().count() > 1 {
+        return Err(s3_error!(
+            InvalidRequest,
+            "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed."
+        ));
+    }
     let claimed_md5 = claims.content_md5.as_deref().map(decode_md5).transpose()?;
     let mut hashes = Hashes::for_claims(&claims.checksum, claims.algorithm.as_ref(), claims.trailer.as_deref());
     let mut md5 = Md5::new();
@@ -69,8 +75,10 @@ pub async fn receive(body: Option<StreamingBlob>, claims: Claims, folder: PathBu
         }
     }
     let md5 = md5.finalize();
-    if claimed_md5.is_some_and(|claimed| claimed != md5) {
-        return Err(s3_error!(BadDigest, "The Content-MD5 you specified did not match what we received."));
+    if let Some(claimed) = claimed_md5.filter(|claimed| *claimed != md5) {
+        let error = s3_error!(BadDigest, "The Content-MD5 you specified did not match what we received.");
+        let (expected, calculated) = (hex::encode(claimed), STANDARD.encode(md5));
+        return Err(with_fields(error, &[("ExpectedDigest", &expected), ("CalculatedDigest", &calculated)]));
     }
     let checksums = hashes.finalize();
     let mut claimed = Checksums::from(claims.checksum);
@@ -84,7 +92,10 @@ pub async fn receive(body: Option<StreamingBlob>, claims: Claims, folder: PathBu
 
 fn decode_md5(text: &str) -> S3Result<[u8; 16]> {
     let bytes = STANDARD.decode(text).ok().and_then(|bytes| <[u8; 16]>::try_from(bytes).ok());
-    bytes.ok_or_else(|| s3_error!(InvalidDigest, "The Content-MD5 you specified was invalid."))
+    bytes.ok_or_else(|| {
+        let error = s3_error!(InvalidDigest, "The Content-MD5 you specified was invalid.");
+        with_fields(error, &[("Content-MD5", text)])
+    })
 }
 
 /// The signing layer reports a broken body as a stream error whose type is private; its text is all there is to go by.

@@ -43,8 +43,8 @@ pub fn page(objects: &BTreeMap<String, Arc<Object>>, query: Query<'_>) -> Page {
             break;
         };
         let rolled = rolled_up(key, rest, query.delimiter);
-        // A page that ended with a rolled-up prefix goes on behind all of its keys.
-        if rolled.is_some_and(|prefix| prefix == query.after || (count > 0 && prefix == last)) {
+        // A start within a rolled-up prefix is behind it, as recorded from AWS: the prefix was on the page before.
+        if rolled.is_some_and(|prefix| query.after.starts_with(prefix) || (count > 0 && prefix == last)) {
             continue;
         }
         if count == query.max_keys {
@@ -104,11 +104,12 @@ mod tests {
         assert_eq!(page.next, None);
     }
 
+    /// Recorded from AWS with marker `folder/aSubfolder/subFile1`: the prefix does not come again.
     #[test]
-    fn a_start_inside_a_rolled_up_prefix_still_lists_that_prefix() {
+    fn a_start_inside_a_rolled_up_prefix_is_behind_it() {
         let index = index(&["a/1", "a/2", "b"]);
         let page = page(&index, Query { delimiter: Some("/"), after: "a/1", max_keys: 10, ..Query::default() });
-        assert_eq!(page.common_prefixes, ["a/"]);
+        assert_eq!((names(&page), page.common_prefixes.len()), (vec!["b"], 0));
     }
 
     #[test]

@@ -64,17 +64,20 @@ pub struct Named {
     pub number: i32,
     /// Without quotes; `None` if the client leaves it out.
     pub etag: Option<String>,
+    pub checksums: Checksums,
 }
 
 /// Why an upload can't be completed.
 #[derive(Debug, thiserror::Error)]
 pub enum CompleteError {
-    #[error("a part was not found or its ETag differs")]
-    InvalidPart,
+    #[error("part {number} was not found, or its ETag or checksum differs")]
+    InvalidPart { number: i32, etag: String },
     #[error("the parts are not in ascending order")]
     InvalidPartOrder,
     #[error("part {number} holds {size} bytes, less than the minimum")]
-    EntityTooSmall { number: i32, size: u64 },
+    EntityTooSmall { number: i32, size: u64, etag: String },
+    #[error("the upload was created with {algorithm}, and the checksum of part {number} is missing")]
+    MissingChecksum { number: i32, algorithm: String },
     #[error("join the parts: {0}")]
     Io(#[from] io::Error),
 }
@@ -152,16 +155,30 @@ impl Upload {
         if named.windows(2).any(|pair| pair[0].number >= pair[1].number) {
             return Err(CompleteError::InvalidPartOrder);
         }
-        let stored = self.parts.lock();
-        let find = |named: &Named| {
-            let part = stored.get(&named.number)?;
-            named.etag.as_ref().is_none_or(|etag| *etag == part.etag()).then(|| Arc::clone(part))
-        };
-        let parts: Option<Vec<_>> = named.iter().map(find).collect();
-        let parts = parts.filter(|parts| !parts.is_empty()).ok_or(CompleteError::InvalidPart)?;
-        match parts[..parts.len() - 1].iter().find(|part| part.size < MIN_PART_BYTES) {
-            Some(part) => Err(CompleteError::EntityTooSmall { number: part.number, size: part.size }),
+        let parts = named.iter().map(|named| self.find(named)).collect::<Result<Vec<_>, _>>()?;
+        match parts[..parts.len().saturating_sub(1)].iter().find(|part| part.size < MIN_PART_BYTES) {
+            Some(part) => {
+                Err(CompleteError::EntityTooSmall { number: part.number, size: part.size, etag: part.etag() })
+            }
             None => Ok(parts),
+        }
+    }
+
+    fn find(&self, named: &Named) -> Result<Arc<Part>, CompleteError> {
+        let number = named.number;
+        let part = self.parts.lock().get(&number).cloned();
+        let same = |part: &Arc<Part>| {
+            let etag = named.etag.as_ref().is_none_or(|etag| *etag == part.etag());
+            let pairs = named.checksums.values().into_iter().zip(part.checksums.values());
+            etag && pairs.into_iter().all(|(claimed, stored)| claimed.is_none() || claimed == stored)
+        };
+        let invalid = || CompleteError::InvalidPart { number, etag: named.etag.clone().unwrap_or_default() };
+        let part = part.filter(same).ok_or_else(invalid)?;
+        match &self.algorithm {
+            Some(algorithm) if self.composite && named.checksums.is_empty() => {
+                Err(CompleteError::MissingChecksum { number, algorithm: algorithm.to_lowercase() })
+            }
+            _ => Ok(part),
         }
     }
 

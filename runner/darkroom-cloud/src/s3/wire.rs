@@ -14,7 +14,7 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{Body, S3Result, s3_error};
 
 use super::operations::Operations;
-use super::url::parse_pairs;
+use super::url::{decode, parse_pairs};
 use super::ACCOUNT_ID;
 
 /// Carries further fields of an error document from an operation to [`Wire`]; never leaves the process.
@@ -57,12 +57,17 @@ impl Wire {
         let head = request.method() == Method::HEAD;
         let bucket_head = head && request.uri().path().trim_matches('/').split('/').count() == 1;
         let resource = request.uri().path().to_owned();
+        let attributes =
+            request.uri().query().is_some_and(|query| query.split('&').any(|name| name.starts_with("attributes")));
         request.extensions_mut().insert(ids.clone());
         let response = match self.service.call(request).await {
             Ok(response) => response,
             Err(error) => failed(&format!("{error:?}")),
         };
         let mut response = document(response, head, &resource, &ids).await;
+        if attributes && response.status() == StatusCode::OK {
+            response = without_etag_quotes(response).await;
+        }
         let headers = response.headers_mut();
         for (name, value) in [("x-amz-request-id", &ids.request_id), ("x-amz-id-2", &ids.host_id)] {
             if let Ok(value) = HeaderValue::from_str(value) {
@@ -75,6 +80,17 @@ impl Wire {
         }
         response
     }
+}
+
+/// `GetObjectAttributes` is the one answer whose `ETag` has no quotes.
+async fn without_etag_quotes(response: Response<Body>) -> Response<Body> {
+    let (mut parts, body) = response.into_parts();
+    let Ok(text) = body.collect().await.map(http_body_util::Collected::to_bytes) else {
+        return failed("the answer was cut short");
+    };
+    let text = String::from_utf8_lossy(&text).replace("<ETag>\"", "<ETag>").replace("\"</ETag>", "</ETag>");
+    parts.headers.remove(CONTENT_LENGTH);
+    Response::from_parts(parts, Body::from(text))
 }
 
 fn failed(reason: &str) -> Response<Body> {
@@ -106,7 +122,13 @@ async fn document(response: Response<Body>, head: bool, resource: &str, ids: &Re
         return Response::from_parts(parts, Body::empty());
     }
     let fields = fields.as_ref().and_then(|fields| fields.to_str().ok()).unwrap_or_default();
-    let text = complete(&String::from_utf8_lossy(&text), &parse_pairs(fields), resource, ids);
+    let text = String::from_utf8_lossy(&text);
+    let mut fields = parse_pairs(fields);
+    if fields.is_empty() && text.contains("<Code>InvalidBucketName</Code>") {
+        let bucket = resource.trim_start_matches('/').split('/').next().unwrap_or_default();
+        fields.push(("BucketName".to_owned(), decode(bucket)));
+    }
+    let text = complete(&text, &fields, resource, ids);
     parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
     Response::from_parts(parts, Body::from(Bytes::from(text)))
 }
@@ -177,11 +199,21 @@ struct OwnerOnly;
 #[async_trait::async_trait]
 impl S3Access for OwnerOnly {
     async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
-        let expected = context.headers().get("x-amz-expected-bucket-owner");
-        if context.credentials().is_none() || expected.is_some_and(|owner| owner.as_bytes() != ACCOUNT_ID.as_bytes()) {
-            return Err(s3_error!(AccessDenied, "Access Denied"));
+        let expected =
+            context.headers().get("x-amz-expected-bucket-owner").map(|owner| String::from_utf8_lossy(owner.as_bytes()));
+        match expected {
+            _ if context.credentials().is_none() => Err(s3_error!(AccessDenied, "Access Denied")),
+            Some(owner) if owner.len() != 12 || !owner.bytes().all(|byte| byte.is_ascii_digit()) => {
+                let code = s3s::S3ErrorCode::Custom("InvalidBucketOwnerAWSAccountID".into());
+                let message =
+                    format!("The value of the expected bucket owner parameter must be an AWS Account ID... [{owner}]");
+                let mut error = s3s::S3Error::with_message(code, message);
+                error.set_status_code(StatusCode::BAD_REQUEST);
+                Err(error)
+            }
+            Some(owner) if owner != ACCOUNT_ID => Err(s3_error!(AccessDenied, "Access Denied")),
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 

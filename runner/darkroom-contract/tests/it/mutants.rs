@@ -128,7 +128,7 @@ fn faulty_greyscales_fail_with_the_right_word() {
 /// On a JPEG source the tolerance is wider, because decoders differ; 8-bit arithmetic must be found all the same.
 #[test]
 fn eight_bit_luma_of_a_jpeg_source_fails_too() {
-    for photograph in ["hubble_deep_field", "retina", "rocket"] {
+    for photograph in ["hubble_deep_field", "rocket"] {
         let work = Work::new("greyscale", photograph);
         let reduced = luma8(&work.picture());
         let expanded = reduced.map(|sample| ((2 * u32::from(sample) * 1023 + 255) / 510) as u16);
@@ -191,7 +191,7 @@ fn faulty_resizes_fail_with_the_right_word() {
 
 #[test]
 fn faulty_colour_depths_fail_with_the_right_word() {
-    for photograph in ["astronaut", "coffee", "chelsea"] {
+    for photograph in ["astronaut", "chelsea"] {
         let work = Work::new("colour-depth", photograph);
         let (input, right) = (work.picture(), work.right_picture());
         let speckled = {
@@ -242,7 +242,7 @@ fn faulty_colour_depths_fail_with_the_right_word() {
 
 #[test]
 fn faulty_rotations_fail_with_the_right_word() {
-    for (photograph, _) in PHOTOGRAPHS {
+    for photograph in ["astronaut", "hubble_deep_field", "rocket"] {
         let work = Work::new("rotate", photograph);
         let input = work.picture();
         let anticlockwise = input.turned(Turn::ANTICLOCKWISE);

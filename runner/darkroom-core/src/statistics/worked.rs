@@ -1,5 +1,7 @@
 //! The samples of `method.md` section 8, shared by the tests of this room.
 
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
 use statrs::distribution::{ContinuousCDF, Normal};
 
 pub const A: [f64; 10] = [102.0, 98.0, 110.0, 95.0, 101.0, 99.0, 130.0, 97.0, 103.0, 100.0];
@@ -23,6 +25,14 @@ fn lognormal_quantiles(median: f64, sigma: f64) -> Vec<f64> {
             ((median.ln() + sigma * z).exp() * 10.0).round() / 10.0
         })
         .collect()
+}
+
+/// Seeded lognormal values of median 200, in random order.
+pub fn lognormal(n: usize, sigma: f64, seed: u64) -> Vec<f64> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let normal = Normal::standard();
+    let mut uniform = || (random.next_u64() >> 11) as f64 / (1u64 << 53) as f64 + f64::EPSILON;
+    (0..n).map(|_| 200.0 * (sigma * normal.inverse_cdf(uniform())).exp()).collect()
 }
 
 pub fn sorted(values: &[f64]) -> Vec<f64> {

@@ -195,6 +195,7 @@ pub fn metric_data(store: &Store, request: MetricData) -> Answer {
     }
     let (start, end) = (request.start_time, request.end_time);
     let mut answered: Vec<Answered> = Vec::new();
+    let order: Vec<Option<String>> = request.metric_data_queries.iter().map(|query| query.id.clone()).collect();
     let (metrics, formulas): (Vec<Query>, Vec<Query>) =
         request.metric_data_queries.into_iter().partition(|query| query.expression.is_none());
     for query in metrics {
@@ -207,6 +208,7 @@ pub fn metric_data(store: &Store, request: MetricData) -> Answer {
         let label = query.label.or_else(|| query.id.clone());
         answered.push(answer(query.id, label, query.return_data, line, &answered)?);
     }
+    answered.sort_by_key(|query| order.iter().position(|id| id.as_deref() == Some(&query.id)));
     let descending = match request.scan_by.as_deref() {
         None | Some("TimestampDescending") => true,
         Some("TimestampAscending") => false,

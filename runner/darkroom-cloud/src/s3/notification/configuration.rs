@@ -142,7 +142,8 @@ impl Rule {
             "prefix" => &mut self.prefix,
             "suffix" => &mut self.suffix,
             _ => {
-                return Err(Invalid::argument("filter rule name must be either prefix or suffix", name, value));
+                let message = "filter rule name must be either prefix or suffix";
+                return Err(Invalid::argument(message, "FilterRule.Name", name));
             }
         };
         if slot.is_some() {

@@ -222,15 +222,15 @@ pub async fn list_objects_v2(
 }
 
 /// What both versions of a listing ask for.
-struct Asked<'a> {
-    prefix: &'a str,
-    delimiter: Option<&'a str>,
-    max_keys: Option<i32>,
-    encoding: Option<&'a EncodingType>,
+pub struct Asked<'a> {
+    pub prefix: &'a str,
+    pub delimiter: Option<&'a str>,
+    pub max_keys: Option<i32>,
+    pub encoding: Option<&'a EncodingType>,
 }
 
 impl Asked<'_> {
-    fn max_keys(&self) -> S3Result<usize> {
+    pub fn max_keys(&self) -> S3Result<usize> {
         let asked = self.max_keys.unwrap_or(1000);
         let asked = usize::try_from(asked).map_err(|_| {
             invalid_argument(
@@ -242,7 +242,7 @@ impl Asked<'_> {
         Ok(asked.min(MAX_KEYS))
     }
 
-    fn page(&self, this: &Operations, bucket: &str, after: &str) -> S3Result<Page> {
+    pub fn page(&self, this: &Operations, bucket: &str, after: &str) -> S3Result<Page> {
         if let Some(unknown) = self.encoding.filter(|encoding| encoding.as_str() != "url") {
             return Err(invalid_argument(
                 "Invalid Encoding Method specified in Request",
@@ -254,7 +254,7 @@ impl Asked<'_> {
         Ok(this.bucket(bucket)?.with_objects(|objects| page(objects, query)))
     }
 
-    fn encode(&self, text: &str) -> String {
+    pub fn encode(&self, text: &str) -> String {
         if self.encoding.is_some() { encode_key(text) } else { text.to_owned() }
     }
 
@@ -264,9 +264,7 @@ impl Asked<'_> {
             e_tag: Some(ETag::Strong(object.etag.clone())),
             last_modified: Some(timestamp(object.modified_ms)),
             size: i64::try_from(object.size).ok(),
-            storage_class: Some(ObjectStorageClass::from(
-                object.attributes.storage_class.clone().unwrap_or_else(|| "STANDARD".to_owned()),
-            )),
+            storage_class: Some(ObjectStorageClass::from(class(object))),
             owner: with_owner.then(owner),
             checksum_algorithm: algorithm(object),
             checksum_type: object.checksums.to_wire().checksum_type,
@@ -275,10 +273,15 @@ impl Asked<'_> {
         Ok((!page.objects.is_empty()).then(|| page.objects.iter().map(entry).collect()))
     }
 
-    fn common_prefixes(&self, page: &Page) -> Option<CommonPrefixList> {
+    pub fn common_prefixes(&self, page: &Page) -> Option<CommonPrefixList> {
         let prefixes = page.common_prefixes.iter().map(|prefix| CommonPrefix { prefix: Some(self.encode(prefix)) });
         (!page.common_prefixes.is_empty()).then(|| prefixes.collect())
     }
+}
+
+/// Returns the storage class to show in a listing.
+pub fn class(object: &super::super::object::Object) -> String {
+    object.attributes.storage_class.clone().unwrap_or_else(|| "STANDARD".to_owned())
 }
 
 fn algorithm(object: &super::super::object::Object) -> Option<ChecksumAlgorithmList> {
@@ -295,7 +298,8 @@ fn token(last: &str) -> String {
 
 fn read_token(token: &str) -> S3Result<String> {
     let bytes = token.strip_prefix('1').and_then(|hex| hex::decode(hex).ok());
-    bytes
-        .and_then(|bytes| String::from_utf8(bytes).ok())
-        .ok_or_else(|| invalid_argument("The continuation token provided is incorrect", "continuation-token", token))
+    bytes.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(|| {
+        let error = s3_error!(InvalidArgument, "The continuation token provided is incorrect");
+        with_fields(error, &[("ArgumentName", "continuation-token")])
+    })
 }

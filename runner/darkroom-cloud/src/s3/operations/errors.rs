@@ -52,7 +52,14 @@ pub fn invalid_argument(message: &str, name: &str, value: &str) -> S3Error {
 /// A header or value that S3 answers with 501.
 pub fn not_implemented(header: &str) -> S3Error {
     let error = s3_error!(NotImplemented, "A header you provided implies functionality that is not implemented");
-    with_fields(error, &[("Header", header)])
+    let fields: &[(&str, &str)] = match header {
+        "If-None-Match" => &[
+            ("Header", header),
+            ("additionalMessage", "We don't accept the provided value of If-None-Match header for this API"),
+        ],
+        _ => &[("Header", header)],
+    };
+    with_fields(error, fields)
 }
 
 /// 304, with the headers that a client compares.

@@ -3,6 +3,7 @@
 //! This file only names the operations; the rooms beside it do them.
 
 mod buckets;
+mod defaults;
 mod errors;
 mod multipart;
 mod objects;
@@ -160,4 +161,11 @@ operations! {
     get_bucket_tagging(GetBucketTaggingInput) -> GetBucketTaggingOutput = tags;
     put_bucket_tagging(PutBucketTaggingInput) -> PutBucketTaggingOutput = tags;
     delete_bucket_tagging(DeleteBucketTaggingInput) -> DeleteBucketTaggingOutput = tags;
+
+    get_bucket_acl(GetBucketAclInput) -> GetBucketAclOutput = defaults;
+    get_object_acl(GetObjectAclInput) -> GetObjectAclOutput = defaults;
+    get_bucket_encryption(GetBucketEncryptionInput) -> GetBucketEncryptionOutput = defaults;
+    get_public_access_block(GetPublicAccessBlockInput) -> GetPublicAccessBlockOutput = defaults;
+    get_bucket_policy(GetBucketPolicyInput) -> GetBucketPolicyOutput = defaults;
+    list_object_versions(ListObjectVersionsInput) -> ListObjectVersionsOutput = defaults;
 }

@@ -7,9 +7,10 @@ use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use super::super::blob::Blob;
 use super::super::conditions::{ReadConditions, write_condition};
+use super::super::hashes::ALGORITHMS;
 use super::super::incoming::{Claims, Incoming, receive};
 use super::super::multipart::{CompleteError, Joined, Named, Upload};
-use super::super::object::{Attributes, Object, now_ms, timestamp};
+use super::super::object::{Attributes, Checksums, Object, now_ms, timestamp};
 use super::errors::{invalid_argument, no_such_upload, not_implemented, of_object};
 use super::objects::{
     check_key, check_source, checksum, commit, header, metadata, milliseconds, source, storage_class,
@@ -35,6 +36,7 @@ pub async fn create_multipart_upload(
         metadata: metadata(input.metadata)?,
     };
     let object_tags = tags::from_header(input.tagging.as_deref())?;
+    check_checksum_type(input.checksum_algorithm.as_ref(), input.checksum_type.as_ref())?;
     let mut upload = Upload::new(input.bucket.clone(), input.key.clone(), attributes, object_tags);
     upload.algorithm = input.checksum_algorithm.as_ref().map(|algorithm| algorithm.as_str().to_owned());
     upload.composite = match (&input.checksum_type, upload.algorithm.as_deref()) {
@@ -53,6 +55,29 @@ pub async fn create_multipart_upload(
         server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AES256)),
         ..Default::default()
     }))
+}
+
+/// CRC64NVME is always of the whole object, and a SHA never.
+fn check_checksum_type(algorithm: Option<&ChecksumAlgorithm>, kind: Option<&ChecksumType>) -> S3Result<()> {
+    let (algorithm, kind) = (algorithm.map(ChecksumAlgorithm::as_str), kind.map(ChecksumType::as_str));
+    match (algorithm, kind) {
+        (None, Some(_)) => Err(s3_error!(
+            InvalidRequest,
+            "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header."
+        )),
+        (Some(algorithm @ "CRC64NVME"), Some(kind @ "COMPOSITE"))
+        | (Some(algorithm @ ("SHA1" | "SHA256")), Some(kind @ "FULL_OBJECT")) => Err(s3_error!(
+            InvalidRequest,
+            "The {kind} checksum type cannot be used with the {} checksum algorithm.",
+            algorithm.to_lowercase()
+        )),
+        (Some(algorithm), _) if !ALGORITHMS.contains(&algorithm) => Err(s3_error!(
+            InvalidRequest,
+            "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, \
+             CRC64NVME, SHA1, SHA256]"
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn upload(this: &Operations, id: &str, bucket: &str, key: &str) -> S3Result<Arc<Upload>> {
@@ -94,6 +119,7 @@ pub async fn upload_part(
         trailer,
         trailing_headers,
     };
+    check_same_algorithm(&upload, &claims.checksum)?;
     let incoming = receive(input.body, claims, bucket.uploads()).await?;
     let part = upload.add(input.part_number, incoming);
     let checksum = part.checksums.to_wire();
@@ -107,6 +133,21 @@ pub async fn upload_part(
         server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AES256)),
         ..Default::default()
     }))
+}
+
+/// A part's checksum must be of the algorithm that the upload was created with.
+fn check_same_algorithm(upload: &Upload, given: &Checksum) -> S3Result<()> {
+    let given = Checksums::from(given.clone());
+    let given = ALGORITHMS.into_iter().zip(given.values()).find(|(_, value)| value.is_some());
+    match (&upload.algorithm, given) {
+        (Some(expected), Some((actual, _))) if expected != actual => Err(s3_error!(
+            InvalidRequest,
+            "Checksum Type mismatch occurred, expected checksum Type: {}, actual checksum Type: {}",
+            expected.to_lowercase(),
+            actual.to_lowercase()
+        )),
+        _ => Ok(()),
+    }
 }
 
 pub async fn upload_part_copy(
@@ -150,6 +191,9 @@ fn copy_range(text: Option<&str>, size: u64) -> S3Result<std::ops::Range<u64>> {
     let bounds = bounds.and_then(|(first, last)| Some((first.parse::<u64>().ok()?, last.parse::<u64>().ok()?)));
     match bounds {
         Some((first, last)) if first <= last && last < size => Ok(first..last + 1),
+        Some((first, last)) if first <= last && first >= size => {
+            Err(s3_error!(InvalidRequest, "The specified copy range is invalid for the source object size"))
+        }
         Some((first, last)) if first <= last => {
             let message = format!("Range specified is not valid for source object of size: {size}");
             Err(invalid_argument(&message, "x-amz-copy-source-range", text))
@@ -200,17 +244,19 @@ pub async fn complete_multipart_upload(
     let upload = upload(this, &input.upload_id, &input.bucket, &input.key)?;
     let condition =
         write_condition(input.if_match, input.if_none_match).ok_or_else(|| not_implemented("If-None-Match"))?;
-    let named: Vec<Named> = input
-        .multipart_upload
-        .and_then(|upload| upload.parts)
-        .into_iter()
-        .flatten()
-        .map(|part| Named { number: part.part_number.unwrap_or(0), etag: part.e_tag.map(ETag::into_value) })
-        .collect();
+    let named: Vec<Named> =
+        input.multipart_upload.and_then(|upload| upload.parts).into_iter().flatten().map(named).collect();
     if named.is_empty() {
         return Err(s3_error!(InvalidRequest, "You must specify at least one part"));
     }
     let parts = upload.select(&named).map_err(|error| not_completed(&error, &input.upload_id))?;
+    let computed: i64 = parts.iter().map(|part| part.size as i64).sum();
+    if let Some(claimed) = input.mpu_object_size.filter(|claimed| *claimed != computed) {
+        return Err(s3_error!(
+            InvalidRequest,
+            "The provided 'x-amz-mp-object-size' header value {claimed} does not match what was computed: {computed}"
+        ));
+    }
     let (joining, blobs) = (Arc::clone(&upload), bucket.blobs());
     let joined = on_disk(move || {
         joining.join(&parts, blobs.clone()).map_err(|error| match error {
@@ -251,15 +297,30 @@ pub async fn complete_multipart_upload(
     }))
 }
 
+fn named(part: CompletedPart) -> Named {
+    let checksum = checksum(
+        part.checksum_crc32,
+        part.checksum_crc32c,
+        part.checksum_crc64nvme,
+        part.checksum_sha1,
+        part.checksum_sha256,
+    );
+    Named {
+        number: part.part_number.unwrap_or(0),
+        etag: part.e_tag.map(ETag::into_value),
+        checksums: Checksums::from(checksum),
+    }
+}
+
 fn not_completed(error: &CompleteError, upload: &str) -> s3s::S3Error {
     match error {
-        CompleteError::InvalidPart => with_fields(
+        CompleteError::InvalidPart { number, etag } => with_fields(
             s3_error!(
                 InvalidPart,
                 "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified \
                  entity tag may not match the part's entity tag."
             ),
-            &[("UploadId", upload)],
+            &[("UploadId", upload), ("PartNumber", &number.to_string()), ("ETag", etag)],
         ),
         CompleteError::InvalidPartOrder => with_fields(
             s3_error!(
@@ -268,12 +329,18 @@ fn not_completed(error: &CompleteError, upload: &str) -> s3s::S3Error {
             ),
             &[("UploadId", upload)],
         ),
-        CompleteError::EntityTooSmall { number, size } => with_fields(
+        CompleteError::MissingChecksum { number, algorithm } => s3_error!(
+            InvalidRequest,
+            "The upload was created using a {algorithm} checksum. The complete request must include the checksum for each \
+             part. It was missing for part {number} in the request."
+        ),
+        CompleteError::EntityTooSmall { number, size, etag } => with_fields(
             s3_error!(EntityTooSmall, "Your proposed upload is smaller than the minimum allowed size"),
             &[
                 ("ProposedSize", &size.to_string()),
                 ("MinSizeAllowed", &(5 * 1024 * 1024).to_string()),
                 ("PartNumber", &number.to_string()),
+                ("ETag", etag),
             ],
         ),
         CompleteError::Io(error) => {
@@ -358,6 +425,18 @@ pub async fn list_multipart_uploads(
         Some(index) => drop(uploads.drain(..=index)),
         None => uploads.retain(|upload| upload.key > key_marker),
     }
+    let delimiter = input.delimiter.clone().filter(|delimiter| !delimiter.is_empty());
+    let mut common_prefixes: Vec<String> = Vec::new();
+    if let Some(delimiter) = &delimiter {
+        uploads.retain(|upload| {
+            let Some(end) = upload.key[prefix.len()..].find(delimiter.as_str()) else { return true };
+            let rolled = &upload.key[..prefix.len() + end + delimiter.len()];
+            if !key_marker.starts_with(rolled) && common_prefixes.last().is_none_or(|last| last != rolled) {
+                common_prefixes.push(rolled.to_owned());
+            }
+            false
+        });
+    }
     let truncated = uploads.len() > most;
     uploads.truncate(most);
     let wire = |upload: &Arc<Upload>| MultipartUpload {
@@ -375,6 +454,9 @@ pub async fn list_multipart_uploads(
         next_key_marker: last.map(|upload| upload.key.clone()),
         next_upload_id_marker: last.map(|upload| upload.id.clone()),
         uploads: (!uploads.is_empty()).then(|| uploads.iter().map(wire).collect()),
+        common_prefixes: (!common_prefixes.is_empty())
+            .then(|| common_prefixes.into_iter().map(|prefix| CommonPrefix { prefix: Some(prefix) }).collect()),
+        delimiter,
         bucket: Some(input.bucket),
         is_truncated: Some(truncated),
         key_marker: Some(key_marker),

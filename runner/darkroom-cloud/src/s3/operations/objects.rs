@@ -9,7 +9,7 @@ use s3s::{S3Request, S3Response, S3Result, s3_error};
 use super::super::blob::Blob;
 use super::super::conditions::{ReadConditions, Verdict, write_condition};
 use super::super::incoming::{Claims, receive};
-use super::super::object::{Attributes, Object, now_ms, timestamp};
+use super::super::object::{Attributes, Checksums, Object, now_ms, timestamp};
 use super::super::store::{Bucket, StoreError, WriteCondition};
 use super::errors::{self, not_implemented, of_object};
 use super::{By, Operations, internal, on_disk, reading, tags};
@@ -160,7 +160,7 @@ pub async fn copy_object(
         etag: copied.etag,
         modified_ms: now_ms(),
         attributes,
-        checksums: copied.object.checksums.clone(),
+        checksums: copied.checksums,
         part_sizes: Vec::new(),
         tags: object_tags,
     };
@@ -187,9 +187,11 @@ struct Copied {
     object: Arc<Object>,
     blob: Blob,
     etag: String,
+    checksums: Checksums,
 }
 
-/// Makes a blob with the content of `source` in the target bucket. A copy is one part, so its `ETag` is a plain MD5.
+/// Makes a blob with the content of `source` in the target bucket. A copy is one part, so its `ETag` and checksums are
+/// those of the whole.
 async fn duplicate(from: Arc<Bucket>, source: Arc<Object>, into: Arc<Bucket>) -> S3Result<Copied> {
     on_disk(move || {
         // The source may be replaced while we look; then its new content is what is copied.
@@ -197,12 +199,12 @@ async fn duplicate(from: Arc<Bucket>, source: Arc<Object>, into: Arc<Bucket>) ->
             reading::open(&from, &source.key).map_err(|error| of_object(error, &from.name, &source.key))?;
         let path = from.blobs().join(&object.blob);
         let blob = Blob::duplicate(&path, &into.blobs()).map_err(|error| internal("copy", &path, &error))?;
-        let etag = if object.part_sizes.is_empty() {
-            object.etag.clone()
+        let (etag, checksums) = if object.part_sizes.is_empty() {
+            (object.etag.clone(), object.checksums.clone())
         } else {
-            reading::md5_hex(&path).map_err(|error| internal("read", &path, &error))?
+            reading::digest(&path, &object.checksums).map_err(|error| internal("read", &path, &error))?
         };
-        Ok(Copied { object, blob, etag })
+        Ok(Copied { object, blob, etag, checksums })
     })
     .await
 }
@@ -219,7 +221,7 @@ pub fn source(this: &Operations, source: &CopySource) -> S3Result<(Arc<Bucket>, 
 
 /// A copy whose conditions fail is always 412, where a read would be 304.
 pub fn check_source(conditions: &ReadConditions<'_>, object: &Object) -> S3Result<()> {
-    match conditions.judge(object) {
+    match conditions.judge(object, now_ms()) {
         Verdict::Go => Ok(()),
         Verdict::Failed(name) => Err(errors::precondition_failed(&format!("x-amz-copy-source-{name}"))),
         Verdict::NotModified if conditions.if_none_match.is_some() => {

@@ -11,7 +11,8 @@ use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use super::super::blob::Content;
 use super::super::conditions::{ReadConditions, Verdict};
-use super::super::object::{Object, timestamp};
+use super::super::hashes::{ALGORITHMS, Hashes};
+use super::super::object::{Checksums, Object, now_ms, timestamp};
 use super::super::store::{Bucket, StoreError};
 use super::errors::{self, of_object};
 use super::{Operations, on_disk, with_fields};
@@ -43,14 +44,19 @@ fn with_current<T>(
     }
 }
 
-/// Returns the hex MD5 of a file. Blocks.
-pub fn md5_hex(path: &Path) -> std::io::Result<String> {
+/// Returns the hex MD5 of a file, and its checksum by the algorithm of `like`. Blocks.
+pub fn digest(path: &Path, like: &Checksums) -> std::io::Result<(String, Checksums)> {
     let mut file = File::open(path)?;
+    let algorithm = ALGORITHMS.into_iter().zip(like.values()).find(|(_, value)| value.is_some());
+    let mut hashes = Hashes::only(algorithm.map_or("CRC64NVME", |(name, _)| name));
     let (mut md5, mut piece) = (Md5::new(), vec![0; 256 * 1024]);
     loop {
         match std::io::Read::read(&mut file, &mut piece)? {
-            0 => return Ok(hex::encode(md5.finalize())),
-            read => md5.update(&piece[..read]),
+            0 => return Ok((hex::encode(md5.finalize()), hashes.finalize())),
+            read => {
+                md5.update(&piece[..read]);
+                hashes.update(&piece[..read]);
+            }
         }
     }
 }
@@ -99,10 +105,11 @@ fn part(number: i32, object: &Object) -> S3Result<Selection> {
     let index =
         usize::try_from(number).ok().and_then(|number| number.checked_sub(1)).filter(|index| *index < sizes.len());
     let index = index.ok_or_else(|| {
+        let (asked, count) = (number.to_string(), sizes.len().to_string());
         let code = s3s::S3ErrorCode::Custom("InvalidPartNumber".into());
         let mut error = s3s::S3Error::with_message(code, "The requested partnumber is not satisfiable");
         error.set_status_code(http::StatusCode::RANGE_NOT_SATISFIABLE);
-        error
+        with_fields(error, &[("PartNumberRequested", &asked), ("ActualPartCount", &count)])
     })?;
     let start: u64 = sizes[..index].iter().sum();
     Ok(Selection { bytes: start..start + sizes[index], partial: true })
@@ -116,7 +123,7 @@ fn invalid_range(range: Range, size: u64) -> s3s::S3Error {
 }
 
 fn check(conditions: &ReadConditions<'_>, object: &Object) -> S3Result<()> {
-    match conditions.judge(object) {
+    match conditions.judge(object, now_ms()) {
         Verdict::Go => Ok(()),
         Verdict::NotModified => Err(errors::not_modified(&object.etag)),
         Verdict::Failed(name) => Err(errors::precondition_failed(name)),
@@ -211,7 +218,10 @@ pub async fn get_object_attributes(
     let input = request.input;
     let bucket = this.bucket(&input.bucket)?;
     let object = bucket.object(&input.key).map_err(|error| of_object(error, &bucket.name, &input.key))?;
-    let asked = |name: &str| input.object_attributes.iter().any(|attribute| attribute.as_str() == name);
+    // One header may hold several names.
+    let names = input.object_attributes.iter().flat_map(|attributes| attributes.as_str().split(','));
+    let names: Vec<&str> = names.map(str::trim).collect();
+    let asked = |name: &str| names.contains(&name);
     let parts = i32::try_from(object.part_sizes.len()).ok().filter(|count| *count > 0);
     Ok(S3Response::new(GetObjectAttributesOutput {
         e_tag: asked(ObjectAttributes::ETAG).then(|| ETag::Strong(object.etag.clone())),

@@ -7,12 +7,18 @@ use s3s::dto::*;
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use super::super::url::parse_pairs;
-use super::errors::{of_bucket, of_object};
+use super::errors::{invalid_argument, of_bucket, of_object};
 use super::{Operations, on_disk, with_fields};
 
 /// Reads `x-amz-tagging`: `a=1&b=2`.
 pub fn from_header(header: Option<&str>) -> S3Result<BTreeMap<String, String>> {
-    let pairs = parse_pairs(header.unwrap_or_default());
+    let header = header.unwrap_or_default();
+    let pairs = parse_pairs(header);
+    if (1..pairs.len()).any(|index| pairs[..index].iter().any(|(key, _)| *key == pairs[index].0)) {
+        let message = "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag \
+                       name duplicates.";
+        return Err(invalid_argument(message, "x-amz-tagging", header));
+    }
     checked(pairs, 10)
 }
 
@@ -34,6 +40,10 @@ fn checked(pairs: Vec<(String, String)>, most: usize) -> S3Result<BTreeMap<Strin
                 s3_error!(InvalidTag, "The TagKey you have provided is invalid"),
                 &[("TagKey", &key)],
             ));
+        }
+        if key.starts_with("aws:") {
+            let error = s3_error!(InvalidTag, "Your TagKey cannot be prefixed with aws:");
+            return Err(with_fields(error, &[("TagKey", &key)]));
         }
         if value.chars().count() > 256 {
             return Err(with_fields(

@@ -1,0 +1,72 @@
+//! The five stages: encoded bytes in, encoded bytes out.
+
+mod colour_depth;
+mod convert;
+mod greyscale;
+mod resize;
+mod rotate;
+
+use std::io::Cursor;
+
+use image::{
+    DynamicImage, EncodableLayout, GrayImage, ImageBuffer, ImageFormat, ImageReader, Luma, PixelWithColorType,
+};
+use jpeg_encoder::{ColorType, Encoder};
+
+/// Any failure, in the words of whoever failed.
+pub type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// Largest value of a 10-bit sample.
+const PEAK: u16 = 1023;
+const JPEG_QUALITY: u8 = 90;
+
+type Grey16 = ImageBuffer<Luma<u16>, Vec<u16>>;
+
+/// One stage: what it does and the extension of what it writes.
+pub struct Stage {
+    pub run: fn(&[u8]) -> Result<Vec<u8>, Error>,
+    pub extension: &'static str,
+}
+
+impl Stage {
+    /// Returns the stage that a function's handler setting names, or an error that says there is none.
+    pub fn named(handler: &str) -> Result<Self, Error> {
+        Ok(match handler {
+            "greyscale" => Self { run: greyscale::run, extension: "png" },
+            "resize" => Self { run: resize::run, extension: "png" },
+            "colour-depth" => Self { run: colour_depth::run, extension: "jpg" },
+            "rotate" => Self { run: rotate::run, extension: "jpg" },
+            "convert" => Self { run: convert::run, extension: "png" },
+            other => return Err(format!("no stage is called `{other}`").into()),
+        })
+    }
+}
+
+fn decode(bytes: &[u8]) -> Result<DynamicImage, Error> {
+    Ok(ImageReader::new(Cursor::new(bytes)).with_guessed_format()?.decode()?)
+}
+
+/// Decodes a 16-bit greyscale image, keeping its samples as they are.
+fn decode_grey16(bytes: &[u8]) -> Result<Grey16, Error> {
+    match decode(bytes)? {
+        DynamicImage::ImageLuma16(image) => Ok(image),
+        other => Err(format!("expected 16-bit greyscale, got {:?}", other.color()).into()),
+    }
+}
+
+fn png<P>(image: &ImageBuffer<P, Vec<P::Subpixel>>) -> Result<Vec<u8>, Error>
+where
+    P: PixelWithColorType,
+    [P::Subpixel]: EncodableLayout,
+{
+    let mut encoded = Cursor::new(Vec::new());
+    image.write_to(&mut encoded, ImageFormat::Png)?;
+    Ok(encoded.into_inner())
+}
+
+fn jpeg(image: &GrayImage) -> Result<Vec<u8>, Error> {
+    let (width, height) = (u16::try_from(image.width())?, u16::try_from(image.height())?);
+    let mut encoded = Vec::new();
+    Encoder::new(&mut encoded, JPEG_QUALITY).encode(image.as_raw(), width, height, ColorType::Luma)?;
+    Ok(encoded)
+}
