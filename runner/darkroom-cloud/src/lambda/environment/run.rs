@@ -87,12 +87,12 @@ struct Finished {
 
 impl Environment {
     /// Runs one invocation, answers `reply`, and returns once the environment can take the next; its `state` says
-    /// whether it can. `answered` is called right after the answer.
+    /// whether it can. `answering` is called right before the answer.
     pub async fn run(
         &mut self,
         request: InvokeRequest,
         reply: oneshot::Sender<InvokeOutcome>,
-        answered: impl FnOnce(),
+        answering: impl FnOnce(),
     ) {
         self.thaw();
         self.catch_up();
@@ -116,9 +116,10 @@ impl Environment {
             finished.duration = timeout;
         }
         let outcome = self.write_down(&request, finished, init_ms).await;
+        // Before the caller can come with the next invocation.
+        answering();
         // The caller may have gone; the invocation has happened all the same.
         let _ = reply.send(outcome);
-        answered();
         self.come_to_rest(deadline).await;
     }
 
