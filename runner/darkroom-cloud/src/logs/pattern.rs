@@ -187,17 +187,16 @@ fn operand(text: &str) -> Result<Operand, InvalidPattern> {
 }
 
 impl Expression {
-    fn holds(&self, message: &Value) -> bool {
+    fn holds<'a>(&self, message: &'a Value) -> bool {
         match self {
             Self::And(parts) => parts.iter().all(|part| part.holds(message)),
             Self::Or(parts) => parts.iter().any(|part| part.holds(message)),
             Self::Compare { path, operator, value } => {
-                let step = |at: Option<&'_ Value>, name: &String| -> Option<Value> {
-                    let at = at?;
-                    name.parse::<usize>().ok().and_then(|index| at.get(index)).or_else(|| at.get(name)).cloned()
+                let step = |at: &'a Value, name: &String| {
+                    name.parse::<usize>().ok().and_then(|index| at.get(index)).or_else(|| at.get(name))
                 };
-                let found = path.iter().fold(Some(message.clone()), |at, name| step(at.as_ref(), name));
-                found.is_some_and(|found| value.compare(*operator, &found))
+                let found = path.iter().try_fold(message, step);
+                found.is_some_and(|found| value.compare(*operator, found))
             }
         }
     }

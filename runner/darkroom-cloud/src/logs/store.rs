@@ -1,8 +1,8 @@
 //! Log groups, streams and events: one append-only file of JSON lines, and an index of it in memory.
 //!
 //! Every change is a line: groups and streams that come and go, and events. Opening replays the lines. An event costs 24
-//! bytes of memory; its text is read back from the file, or from the buffer that is yet to be written. Buffered lines are
-//! written when they come to [`BUFFER`] bytes, before the file is read, and on drop: a `kill -9` loses at most those.
+//! bytes of memory; its text is read back from the file. Lines are buffered, and written when they come to [`BUFFER`] bytes,
+//! with the first line a second after the last write, before the file is read, and on drop: a `kill -9` loses those since.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -16,6 +16,8 @@ use serde::{Deserialize, Serialize};
 
 /// Lines are written to the file in pieces of about this many bytes.
 const BUFFER: usize = 64 * 1024;
+/// Or with the first line after this time.
+const FLUSH_AFTER_MS: i64 = 1000;
 /// A read takes this many bytes at once, since neighbouring events are read together.
 const WINDOW: usize = 64 * 1024;
 
@@ -46,6 +48,8 @@ struct Inner {
     written: u64,
     /// Lines that are not.
     buffer: Vec<u8>,
+    /// When lines were last written, in milliseconds since the epoch.
+    flushed_ms: i64,
     /// The last thing that the disk refused; reads then say so.
     failure: Option<String>,
 }
@@ -163,7 +167,8 @@ impl Store {
         fs::create_dir_all(folder)?;
         let path = folder.join("logs.ndjson");
         let file = File::options().read(true).write(true).create(true).truncate(false).open(&path)?;
-        let mut inner = Inner { groups: BTreeMap::new(), file, written: 0, buffer: Vec::new(), failure: None };
+        let mut inner =
+            Inner { groups: BTreeMap::new(), file, written: 0, buffer: Vec::new(), flushed_ms: 0, failure: None };
         inner.replay()?;
         Ok(Self(Mutex::new(inner)))
     }
@@ -174,9 +179,7 @@ impl Store {
         let mut inner = self.0.lock();
         inner.ensure(group, stream, now);
         inner.event(group, stream, timestamp_ms, now, message);
-        if inner.buffer.len() >= BUFFER {
-            inner.flush();
-        }
+        inner.flush_if_due(now);
     }
 
     /// Adds events to a stream that must exist.
@@ -187,9 +190,7 @@ impl Store {
         for (timestamp_ms, message) in events {
             inner.event(group, stream, *timestamp_ms, now, message);
         }
-        if inner.buffer.len() >= BUFFER {
-            inner.flush();
-        }
+        inner.flush_if_due(now);
         Ok(())
     }
 
@@ -351,6 +352,13 @@ impl Inner {
     fn on_group(&mut self, name: &str, change: impl FnOnce(&mut Group)) {
         if let Some(group) = self.groups.get_mut(name) {
             change(group);
+        }
+    }
+
+    fn flush_if_due(&mut self, now: i64) {
+        if self.buffer.len() >= BUFFER || now - self.flushed_ms >= FLUSH_AFTER_MS {
+            self.flushed_ms = now;
+            self.flush();
         }
     }
 

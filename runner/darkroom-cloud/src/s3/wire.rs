@@ -156,7 +156,7 @@ fn complete(document: &str, fields: &[(String, String)], resource: &str, ids: &R
 
 fn element(into: &mut String, name: &str, value: &str) {
     let value = quick_xml::escape::escape(value);
-    into.push_str(&format!("<{name}>{value}</{name}>"));
+    into.extend(["<", name, ">", &value, "</", name, ">"]);
 }
 
 /// The message that S3 gives with a code where `s3s` gives none.

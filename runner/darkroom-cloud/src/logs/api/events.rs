@@ -21,11 +21,13 @@ const TOO_OLD_MS: i64 = 14 * 24 * 3600 * 1000;
 const TOO_NEW_MS: i64 = 2 * 3600 * 1000;
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub struct Put {
-    log_group_name: Option<String>,
-    log_stream_name: Option<String>,
-    log_events: Option<Vec<InputEvent>>,
+    #[serde(rename = "logGroupName")]
+    group: Option<String>,
+    #[serde(rename = "logStreamName")]
+    stream: Option<String>,
+    #[serde(rename = "logEvents")]
+    events: Option<Vec<InputEvent>>,
 }
 
 #[derive(Deserialize)]
@@ -35,9 +37,9 @@ struct InputEvent {
 }
 
 pub fn put(logs: &Logs, request: Put) -> Answer {
-    let group = group_name(request.log_group_name, None, "logGroupName")?;
-    let stream = stream_name(request.log_stream_name)?;
-    let events = request.log_events.ok_or_else(|| ApiError::constraint("logEvents", None, "not be null"))?;
+    let group = group_name(request.group, None, "logGroupName")?;
+    let stream = stream_name(request.stream)?;
+    let events = request.events.ok_or_else(|| ApiError::constraint("logEvents", None, "not be null"))?;
     if events.is_empty() || events.len() > MAX_EVENTS {
         let bound = if events.is_empty() { "greater than or equal to 1" } else { "less than or equal to 10000" };
         return Err(ApiError::constraint("logEvents", Some("[]"), &format!("have length {bound}")));
@@ -59,7 +61,9 @@ pub fn put(logs: &Logs, request: Put) -> Answer {
     let kept: Vec<(i64, String)> =
         events.into_iter().take(end_kept).skip(first_kept).map(|event| (event.timestamp, event.message)).collect();
     logs.store.put(&group, &stream, &kept)?;
-    kept.iter().for_each(|(_, message)| logs.record_embedded(message));
+    for (_, message) in &kept {
+        logs.record_embedded(message);
+    }
     let rejected = rejected.as_object().is_some_and(|fields| !fields.is_empty()).then_some(rejected);
     Ok(object([("nextSequenceToken", Some(json!(SEQUENCE_TOKEN))), ("rejectedLogEventsInfo", rejected)]))
 }
@@ -179,7 +183,8 @@ pub struct Filter {
     log_stream_name_prefix: Option<String>,
     start_time: Option<i64>,
     end_time: Option<i64>,
-    filter_pattern: Option<String>,
+    #[serde(rename = "filterPattern")]
+    pattern: Option<String>,
     next_token: Option<String>,
     limit: Option<i64>,
 }
@@ -197,7 +202,7 @@ pub fn filter(logs: &Logs, request: Filter) -> Answer {
     if request.log_stream_names.is_some() && request.log_stream_name_prefix.is_some() {
         return Err(ApiError::invalid("Either logStreamNames or logStreamNamePrefix can be specified, not both."));
     }
-    let pattern = Pattern::parse(request.filter_pattern.as_deref().unwrap_or_default())
+    let pattern = Pattern::parse(request.pattern.as_deref().unwrap_or_default())
         .map_err(|error| ApiError::invalid(error.to_string()))?;
     let most = limit(request.limit, MAX_EVENTS, MAX_EVENTS)?;
     let names = match request.log_stream_names {
