@@ -1,6 +1,6 @@
-//! Runs one stage on a file without Lambda: `stage STAGE INPUT OUTPUT [TIMES]` prints the fastest run's milliseconds.
+//! Runs one stage on a file without Lambda: `stage STAGE INPUT OUTPUT [TIMES]` prints each run's milliseconds.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use darkroom_stages::stages::Stage;
 
@@ -12,13 +12,11 @@ fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let stage = Stage::named(stage)?;
     let input = std::fs::read(input)?;
     let times: u32 = times.first().map_or(Ok(1), |times| times.parse())?;
-    let mut fastest = Duration::MAX;
     for _ in 0..times.max(1) {
         let start = Instant::now();
         let written = (stage.run)(&input)?;
-        fastest = fastest.min(start.elapsed());
+        println!("{:.3}", start.elapsed().as_secs_f64() * 1e3);
         std::fs::write(output, written)?;
     }
-    println!("{:.3}", fastest.as_secs_f64() * 1e3);
     Ok(())
 }

@@ -1,21 +1,27 @@
-//! Groups → the rows of `summary` and `costs`: which metrics a cell has, what is said of each, who is ranked.
+//! Groups → the rows of `summary`: which metrics a cell has, what is said of each, who is ranked.
 //!
 //! Statistics are [`darkroom_core::statistics`]'s; this room only chooses their input. Every cell of the plan gets every
 //! row it could have had: one that can't run or has not run is there with n = 0.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use darkroom_core::cell::{Cell, Input, Start, Trigger};
-use darkroom_core::cost::{PriceTable, QUOTED_IMAGES};
+use darkroom_core::cost::QUOTED_IMAGES;
 use darkroom_core::event::PlannedCell;
-use darkroom_core::statistics::{Description, MIN_N_P95, MIN_N_P99, describe, mean_of_sorted};
-use polars::prelude::{DataFrame, PolarsResult};
+use darkroom_core::statistics::{
+    Description, Interval, Intervals, MIN_N_P95, MIN_N_P99, Method, SMALL_N, Trend, describe, halves_ratio, holm,
+    intervals, seed_of, trend,
+};
+use polars::prelude::{Column, DataFrame, PolarsResult};
+use rayon::prelude::*;
 
 use crate::columns;
 use crate::facts::Facts;
 use crate::frames::{bools, cell_columns, floats, frame, integers, texts};
 use crate::samples::Group;
 
+/// Adjusted p of a trend below which a sample is called not stationary.
+const TREND_SIGNIFICANCE: f64 = 0.01;
 /// Columns of `invocations` that metrics are made of.
 pub const INVOCATION_COLUMNS: [&str; 7] =
     ["duration_ms", "client_ms", "billed_ms", "init_ms", "cold_total_ms", "max_memory_mb", "cost_usd"];
@@ -89,6 +95,12 @@ pub struct SummaryRow {
     pub metric: &'static str,
     pub group: GroupCounts,
     pub description: Description,
+    pub intervals: Intervals,
+    pub trend: Option<Trend>,
+    /// Of the trend, adjusted within the metric over the whole run.
+    pub trend_p_adjusted: Option<f64>,
+    /// Median of the second half of the sample / of the first, in the order of execution.
+    pub halves_ratio: Option<f64>,
     pub rank: Option<u32>,
     pub note: Option<String>,
 }
@@ -101,21 +113,6 @@ pub struct GroupCounts {
     pub warm_up: usize,
     pub superseded: usize,
     pub missing: usize,
-}
-
-/// One row of `costs`. USD of 100,000 images.
-#[derive(Clone, Debug, Default)]
-pub struct CostRow {
-    pub cell: u32,
-    pub n: usize,
-    pub hosting: Option<f64>,
-    pub compute: Option<f64>,
-    pub init: Option<f64>,
-    pub request: Option<f64>,
-    pub ephemeral: Option<f64>,
-    pub s3: Option<f64>,
-    pub rank: Option<u32>,
-    pub note: Option<String>,
 }
 
 /// Returns whether each cell's outputs are right, in the order of the plan.
@@ -149,52 +146,118 @@ pub fn outputs(facts: &Facts) -> Vec<Outputs> {
 
 /// Returns every row of `summary`, by cell, stage (the pipeline last) and metric.
 pub fn summary_rows(facts: &Facts, groups: &Groups, outputs: &[Outputs]) -> Vec<SummaryRow> {
-    let mut rows = Vec::new();
-    for (index, planned) in (0u32..).zip(&facts.run.cells) {
-        let outputs = &outputs[index as usize];
+    let cells: Vec<(u32, &PlannedCell)> = (0u32..).zip(&facts.run.cells).collect();
+    let of_cell = |&(index, planned): &(u32, &PlannedCell)| {
+        let describer = Describer { planned, cell: index, seed: facts.run.seed, outputs: &outputs[index as usize] };
         let id = planned.id.to_string();
-        for (stage, name) in (0u32..).zip(&facts.run.stages) {
+        let stages = (0u32..).zip(&facts.run.stages).flat_map(|(stage, name)| {
             let group = groups.invocations.get(&(id.clone(), name.clone()));
-            let metrics = STAGE_METRICS.iter().filter(|metric| (metric.applies)(&planned.cell));
-            rows.extend(metrics.map(|metric| summary_row(planned, index, Some(stage), metric, group, outputs)));
-        }
-        let group = groups.pipelines.get(&id);
-        let metrics = PIPELINE_METRICS.iter().filter(|metric| (metric.applies)(&planned.cell));
-        rows.extend(metrics.map(|metric| summary_row(planned, index, None, metric, group, outputs)));
-    }
+            describer.rows(Some((stage, name)), &STAGE_METRICS, group)
+        });
+        let mut rows: Vec<SummaryRow> = stages.collect();
+        rows.extend(describer.rows(None, &PIPELINE_METRICS, groups.pipelines.get(&id)));
+        rows
+    };
+    let mut rows: Vec<SummaryRow> = cells.par_iter().flat_map_iter(of_cell).collect();
+    adjust_trends(&mut rows);
     rank_summary(&mut rows, facts, outputs);
     rows
 }
 
-fn summary_row(
-    planned: &PlannedCell,
+/// Describes the groups of one cell.
+struct Describer<'a> {
+    planned: &'a PlannedCell,
     cell: u32,
-    stage: Option<u32>,
-    metric: &Metric,
-    group: Option<&Group>,
-    outputs: &Outputs,
-) -> SummaryRow {
-    let empty = Group::default();
-    let group = group.unwrap_or(&empty);
-    let values: Vec<f64> = group.present(metric.column).iter().map(|v| v * metric.scale).collect();
-    let description = describe(&values);
-    let counts = GroupCounts {
-        failed: group.failed,
-        wrong_start: group.wrong_start,
-        warm_up: group.warm_up,
-        superseded: group.superseded,
-        missing: group.no_report + group.keys.len() - description.n,
-    };
-    let mut notes = sample_notes(planned, group.rows, counts, &description);
-    if metric.name == "turnaround_s" {
-        notes.extend(resolution_note(group, &description));
+    seed: u64,
+    outputs: &'a Outputs,
+}
+
+impl Describer<'_> {
+    fn rows(&self, stage: Option<(u32, &String)>, metrics: &[Metric], group: Option<&Group>) -> Vec<SummaryRow> {
+        let empty = Group::default();
+        let group = group.unwrap_or(&empty);
+        let applying = metrics.iter().filter(|metric| (metric.applies)(&self.planned.cell));
+        let mut rows: Vec<SummaryRow> = Vec::new();
+        for metric in applying {
+            // Two metrics of one column differ by a factor only: their intervals are one bootstrap's.
+            let same = rows.iter().find(|row| row.metric == metric.column).map(|row| row.intervals.clone());
+            rows.push(self.row(stage, metric, group, same));
+        }
+        rows
     }
-    notes.extend(outputs_note(planned, group.rows, outputs));
-    SummaryRow { cell, stage, metric: metric.name, group: counts, description, rank: None, note: joined(&notes) }
+
+    fn row(
+        &self,
+        stage: Option<(u32, &String)>,
+        metric: &Metric,
+        group: &Group,
+        same: Option<Intervals>,
+    ) -> SummaryRow {
+        let unscaled = group.present(metric.column);
+        let name = stage.map_or(PIPELINE, |(_, name)| name);
+        let seed = seed_of(self.seed, &[self.planned.id.as_str(), name, metric.column]);
+        let values: Vec<f64> = unscaled.iter().map(|v| v * metric.scale).collect();
+        let description = describe(&values);
+        let counts = GroupCounts {
+            failed: group.failed,
+            wrong_start: group.wrong_start,
+            warm_up: group.warm_up,
+            superseded: group.superseded,
+            missing: group.no_report + group.keys.len() - description.n,
+        };
+        let intervals = same.unwrap_or_else(|| intervals(&unscaled, seed)).scaled(metric.scale);
+        let mut notes = sample_notes(self.planned, group.rows, counts, &description);
+        notes.extend(interval_notes(&description, &intervals));
+        if metric.name == "turnaround_s" {
+            notes.extend(resolution_note(group, &description));
+        }
+        notes.extend(outputs_note(self.planned, group.rows, self.outputs));
+        SummaryRow {
+            cell: self.cell,
+            stage: stage.map(|(index, _)| index),
+            metric: metric.name,
+            group: counts,
+            description,
+            intervals,
+            trend: trend(&unscaled),
+            trend_p_adjusted: None,
+            halves_ratio: halves_ratio(&unscaled),
+            rank: None,
+            note: joined(&notes),
+        }
+    }
+}
+
+/// Adjusts the trends' p within each metric, and notes the ones that remain.
+fn adjust_trends(rows: &mut [SummaryRow]) {
+    let metrics: BTreeSet<&str> = rows.iter().map(|row| row.metric).collect();
+    for metric in metrics {
+        let family: Vec<usize> = (0..rows.len()).filter(|&i| rows[i].metric == metric).collect();
+        let p: Vec<Option<f64>> = family.iter().map(|&i| rows[i].trend.map(|trend| trend.p)).collect();
+        for (&i, p) in family.iter().zip(holm(&p)) {
+            rows[i].trend_p_adjusted = p;
+            if let (Some(trend), true) = (rows[i].trend, p.is_some_and(|p| p < TREND_SIGNIFICANCE)) {
+                let way = if trend.tau > 0.0 { "rises" } else { "falls" };
+                let note = format!("{way} over the run (tau {:.2}): not stationary", trend.tau);
+                rows[i].note = Some(rows[i].note.take().map_or(note.clone(), |before| format!("{before}; {note}")));
+            }
+        }
+    }
+}
+
+fn interval_notes(d: &Description, intervals: &Intervals) -> Vec<String> {
+    let mut notes = Vec::new();
+    if d.n >= 2 && d.n < SMALL_N {
+        notes.push("small n".to_owned());
+    }
+    if let (Some(Method::Block), Some(r1)) = (intervals.mean.map(|interval| interval.method), intervals.r1) {
+        notes.push(format!("autocorrelated (r1 {r1:.2}): intervals by blocks"));
+    }
+    notes
 }
 
 /// Says why a sample is empty, partial or small.
-fn sample_notes(planned: &PlannedCell, rows: usize, counts: GroupCounts, d: &Description) -> Vec<String> {
+pub fn sample_notes(planned: &PlannedCell, rows: usize, counts: GroupCounts, d: &Description) -> Vec<String> {
     if let Some(why) = &planned.not_runnable {
         return vec![format!("not runnable here: {why}")];
     }
@@ -227,7 +290,7 @@ fn resolution_note(group: &Group, d: &Description) -> Option<String> {
     coarse.then(|| format!("polled every {resolution_ms} ms, {:.1}% of the median: late by up to that", share * 100.0))
 }
 
-fn outputs_note(planned: &PlannedCell, rows: usize, outputs: &Outputs) -> Option<String> {
+pub fn outputs_note(planned: &PlannedCell, rows: usize, outputs: &Outputs) -> Option<String> {
     if planned.not_runnable.is_some() || rows == 0 {
         return None;
     }
@@ -238,59 +301,14 @@ fn outputs_note(planned: &PlannedCell, rows: usize, outputs: &Outputs) -> Option
     }
 }
 
-fn joined(notes: &[String]) -> Option<String> {
+pub fn joined(notes: &[String]) -> Option<String> {
     (!notes.is_empty()).then(|| notes.join("; "))
 }
 
-/// Returns every row of `costs`, in the order of the plan.
-pub fn cost_rows(facts: &Facts, groups: &Groups, outputs: &[Outputs]) -> Vec<CostRow> {
-    let mut rows: Vec<CostRow> = (0u32..)
-        .zip(&facts.run.cells)
-        .map(|(cell, planned)| cost_row(planned, cell, groups, &outputs[cell as usize]))
-        .collect();
-    let candidates = rows.iter().enumerate().filter_map(|(i, row)| {
-        let ok = outputs[row.cell as usize].ok == Some(true);
-        Some((i, comparable(&facts.run.cells[row.cell as usize].cell), row.hosting.filter(|_| ok)?))
-    });
-    for (i, rank) in ranks(candidates.collect()) {
-        rows[i].rank = Some(rank);
-    }
-    rows
-}
-
-fn cost_row(planned: &PlannedCell, cell: u32, groups: &Groups, outputs: &Outputs) -> CostRow {
-    let empty = Group::default();
-    let group = groups.pipelines.get(planned.id.as_str()).unwrap_or(&empty);
-    let per_100k = |column: &str| {
-        let mut values = group.present(column);
-        values.sort_unstable_by(f64::total_cmp);
-        mean_of_sorted(&values).map(|mean| mean * QUOTED_IMAGES)
-    };
-    let values: Vec<f64> = group.present("cost_usd");
-    let description = describe(&values);
-    let counts =
-        GroupCounts { failed: group.failed, missing: group.keys.len() - description.n, ..GroupCounts::default() };
-    let mut notes = sample_notes(planned, group.rows, counts, &description);
-    notes.retain(|note| !note.contains("needs n"));
-    notes.extend(outputs_note(planned, group.rows, outputs));
-    CostRow {
-        cell,
-        n: description.n,
-        hosting: per_100k("cost_usd"),
-        compute: per_100k("cost_compute_usd"),
-        init: per_100k("cost_init_usd"),
-        request: per_100k("cost_request_usd"),
-        ephemeral: per_100k("cost_ephemeral_usd"),
-        s3: per_100k("cost_s3_usd"),
-        rank: None,
-        note: joined(&notes),
-    }
-}
-
 /// The levels that two cells must share to be ranked against each other.
-type Comparable = (String, Trigger, Input, Start, u32);
+pub type Comparable = (String, Trigger, Input, Start, u32);
 
-fn comparable(cell: &Cell) -> Comparable {
+pub fn comparable(cell: &Cell) -> Comparable {
     (cell.image_set.clone(), cell.trigger, cell.input, cell.start, cell.concurrency)
 }
 
@@ -306,7 +324,7 @@ fn rank_summary(rows: &mut [SummaryRow], facts: &Facts, outputs: &[Outputs]) {
 }
 
 /// Ranks `(row, group, value)` within their groups from 1, the lowest value first; equal values share a rank.
-fn ranks<G: Eq + std::hash::Hash>(candidates: Vec<(usize, G, f64)>) -> Vec<(usize, u32)> {
+pub fn ranks<G: Eq + std::hash::Hash>(candidates: Vec<(usize, G, f64)>) -> Vec<(usize, u32)> {
     let mut by_group: HashMap<G, Vec<(f64, usize)>> = HashMap::new();
     for (row, group, value) in candidates {
         by_group.entry(group).or_default().push((value, row));
@@ -325,6 +343,7 @@ fn ranks<G: Eq + std::hash::Hash>(candidates: Vec<(usize, G, f64)>) -> Vec<(usiz
 /// Returns the frame of `summary`.
 pub fn summary_frame(facts: &Facts, rows: &[SummaryRow], outputs: &[Outputs]) -> PolarsResult<DataFrame> {
     let d = |of: fn(&Description) -> Option<f64>| rows.iter().map(move |row| of(&row.description));
+    let ci = |of: fn(&Intervals) -> Option<f64>| rows.iter().map(move |row| of(&row.intervals));
     let count = |of: fn(&SummaryRow) -> usize| rows.iter().map(move |row| Some(of(row) as i64));
     let stage = |row: &SummaryRow| row.stage.map_or(PIPELINE, |stage| &facts.run.stages[stage as usize]);
     let cells: Vec<u32> = rows.iter().map(|row| row.cell).collect();
@@ -349,6 +368,25 @@ pub fn summary_frame(facts: &Facts, rows: &[SummaryRow], outputs: &[Outputs]) ->
         floats("p95", d(|d| d.p95)),
         floats("p99", d(|d| d.p99)),
         floats("max", d(|d| d.max)),
+        floats("mean_ci_low", ci(|ci| ci.mean.map(|i| i.low))),
+        floats("mean_ci_high", ci(|ci| ci.mean.map(|i| i.high))),
+        floats("sd_ci_low", ci(|ci| ci.sd.map(|i| i.low))),
+        floats("sd_ci_high", ci(|ci| ci.sd.map(|i| i.high))),
+        floats("cv_ci_low", ci(|ci| ci.cv.map(|i| i.low))),
+        floats("cv_ci_high", ci(|ci| ci.cv.map(|i| i.high))),
+        floats("p50_ci_low", ci(|ci| ci.p50.0)),
+        floats("p50_ci_high", ci(|ci| ci.p50.1)),
+        floats("p90_ci_low", ci(|ci| ci.p90.0)),
+        floats("p90_ci_high", ci(|ci| ci.p90.1)),
+        floats("p95_ci_low", rows.iter().map(|row| row.intervals.p95.0.filter(|_| row.description.p95.is_some()))),
+        floats("p95_ci_high", rows.iter().map(|row| row.intervals.p95.1.filter(|_| row.description.p95.is_some()))),
+        floats("p99_ci_low", rows.iter().map(|row| row.intervals.p99.0.filter(|_| row.description.p99.is_some()))),
+        floats("p99_ci_high", rows.iter().map(|row| row.intervals.p99.1.filter(|_| row.description.p99.is_some()))),
+        texts("ci_method", rows.iter().map(|row| ci_method(&row.intervals))),
+        floats("r1", ci(|ci| ci.r1)),
+        floats("trend_tau", rows.iter().map(|row| row.trend.map(|trend| trend.tau))),
+        floats("trend_p_adj", rows.iter().map(|row| row.trend_p_adjusted)),
+        floats("halves_ratio", rows.iter().map(|row| row.halves_ratio)),
         floats("iqr", d(|d| d.iqr)),
         floats("mad", d(|d| d.mad)),
         integers("rank", rows.iter().map(|row| row.rank.map(i64::from))),
@@ -358,36 +396,18 @@ pub fn summary_frame(facts: &Facts, rows: &[SummaryRow], outputs: &[Outputs]) ->
     frame(&columns::SUMMARY, columns)
 }
 
-/// Returns the frame of `costs`.
-pub fn cost_frame(
-    facts: &Facts,
-    rows: &[CostRow],
-    outputs: &[Outputs],
-    prices: &PriceTable,
-) -> PolarsResult<DataFrame> {
-    let usd = |of: fn(&CostRow) -> Option<f64>| rows.iter().map(of);
-    let cells: Vec<u32> = rows.iter().map(|row| row.cell).collect();
-    let mut columns = cell_columns(facts, &cells)?;
-    columns.extend([
-        integers("n", rows.iter().map(|row| Some(row.n as i64))),
-        floats("cost_usd_per_100k", usd(|row| row.hosting)),
-        floats("compute_usd_per_100k", usd(|row| row.compute)),
-        floats("init_usd_per_100k", usd(|row| row.init)),
-        floats("request_usd_per_100k", usd(|row| row.request)),
-        floats("ephemeral_usd_per_100k", usd(|row| row.ephemeral)),
-        floats("s3_usd_per_100k", usd(|row| row.s3)),
-        texts("price_region", rows.iter().map(|_| Some(&prices.region))),
-        texts("price_date", rows.iter().map(|_| Some(&prices.date))),
-        integers("rank", rows.iter().map(|row| row.rank.map(i64::from))),
-        texts("note", rows.iter().map(|row| row.note.as_ref())),
-    ]);
-    columns.extend(output_columns(&cells, outputs));
-    frame(&columns::COSTS, columns)
-}
-
-fn output_columns(cells: &[u32], outputs: &[Outputs]) -> [polars::prelude::Column; 2] {
+pub fn output_columns(cells: &[u32], outputs: &[Outputs]) -> [Column; 2] {
     [
         bools("outputs_ok", cells.iter().map(|&cell| outputs[cell as usize].ok)),
         texts("reason", cells.iter().map(|&cell| outputs[cell as usize].reason.as_ref())),
     ]
+}
+
+/// Names how the intervals were made: mean's method, and those of sd and cv where they differ.
+pub fn ci_method(intervals: &Intervals) -> Option<String> {
+    let mean = intervals.mean?.method;
+    let other = |name: &str, interval: Option<Interval>| {
+        interval.filter(|i| i.method != mean).map(|i| format!("; {name} {}", i.method.as_str())).unwrap_or_default()
+    };
+    Some(format!("{}{}{}", mean.as_str(), other("sd", intervals.sd), other("cv", intervals.cv)))
 }

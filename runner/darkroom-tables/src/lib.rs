@@ -9,6 +9,8 @@
 
 mod aggregate;
 pub mod columns;
+mod comparisons;
+mod costs;
 mod facts;
 mod frames;
 mod overview;
@@ -28,7 +30,7 @@ use facts::Facts;
 use frames::Frames;
 use parquet::TableWriter;
 
-pub use summary::{CellSummary, Failure, StageSummary, Statistic, Summary, TableFile, WrongOutput};
+pub use summary::{CellSummary, ComparisonSummary, Failure, StageSummary, Statistic, Summary, TableFile, WrongOutput};
 
 /// Version of the tables' columns, in every file's metadata. Raised when a column is added, removed or changes meaning.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -76,16 +78,18 @@ pub fn aggregate(
     };
     let outputs = aggregate::outputs(&facts);
     let summary_rows = aggregate::summary_rows(&facts, &groups, &outputs);
-    let cost_rows = aggregate::cost_rows(&facts, &groups, &outputs);
+    let cost_rows = costs::cost_rows(&facts, &groups, &outputs, &summary_rows);
+    let comparison_rows = comparisons::comparison_rows(&facts, &groups, &outputs);
 
     let write = |table: &'static columns::Table, frame: PolarsResult<DataFrame>| {
         let frame = frame.map_err(|error| parquet::failed("make", &out_dir.join(table.name), &error))?;
         parquet::write(out_dir, table, frame, &provenance)
     };
     let summary = write(&columns::SUMMARY, aggregate::summary_frame(&facts, &summary_rows, &outputs))?;
-    let costs = write(&columns::COSTS, aggregate::cost_frame(&facts, &cost_rows, &outputs, prices))?;
-    let tables = vec![summary, costs, pipelines, invocations, checks];
-    Ok(overview::overview(&facts, prices, &summary_rows, &cost_rows, &outputs, tables))
+    let comparisons = write(&columns::COMPARISONS, comparisons::comparison_frame(&facts, &comparison_rows))?;
+    let costs = write(&columns::COSTS, costs::cost_frame(&facts, &cost_rows, &outputs, prices))?;
+    let tables = vec![summary, comparisons, costs, pipelines, invocations, checks];
+    Ok(overview::overview(&facts, prices, &summary_rows, &cost_rows, &comparison_rows, &outputs, tables))
 }
 
 /// Writes `pipelines`, `invocations` and `outputs`.

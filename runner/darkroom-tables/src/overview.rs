@@ -6,7 +6,9 @@ use darkroom_core::cell::Start;
 use darkroom_core::cost::PriceTable;
 use darkroom_core::event::PlannedCell;
 
-use crate::aggregate::{CostRow, Outputs, SummaryRow};
+use crate::aggregate::{Outputs, SummaryRow};
+use crate::comparisons::{self, ComparisonRow};
+use crate::costs::CostRow;
 use crate::facts::{CountsAs, Facts, Text};
 use crate::summary::{CellSummary, Failure, StageSummary, Statistic, Summary, TableFile, WrongOutput};
 
@@ -16,6 +18,7 @@ pub fn overview(
     prices: &PriceTable,
     rows: &[SummaryRow],
     costs: &[CostRow],
+    comparisons: &[ComparisonRow],
     outputs: &[Outputs],
     tables: Vec<TableFile>,
 ) -> Summary {
@@ -34,6 +37,7 @@ pub fn overview(
         price_date: prices.date.clone(),
         stages: run.stages.clone(),
         cells: cells.collect(),
+        comparisons: comparisons.iter().map(|row| comparisons::shown(facts, row)).collect(),
         failures: failures(facts),
         wrong_outputs: wrong_outputs(facts),
         tables,
@@ -89,7 +93,7 @@ fn statistic(row: &SummaryRow) -> Statistic {
         cv: d.cv,
         p50: d.p50,
         p95: d.p95,
-        mean_ci: None,
+        mean_ci: row.intervals.mean.map(|interval| (interval.low, interval.high)),
         rank: row.rank,
         note: row.note.clone(),
     }

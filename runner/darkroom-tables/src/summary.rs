@@ -23,6 +23,8 @@ pub struct Summary {
     pub stages: Vec<String>,
     /// Every cell of the plan in matrix order, also those that can't run here or have not been measured.
     pub cells: Vec<CellSummary>,
+    /// What may be said of pairs of cells: the rows of `comparisons`, by factor, stage and metric.
+    pub comparisons: Vec<ComparisonSummary>,
     /// Invocations and passes that failed for good, by cell, stage, status and error type.
     pub failures: Vec<Failure>,
     /// Outputs that did not pass their check, by cell, stage and reason.
@@ -99,6 +101,30 @@ pub struct Statistic {
     pub rank: Option<u32>,
     /// What a reader must know before believing it.
     pub note: Option<String>,
+}
+
+/// Two cells that differ in one factor, compared in one metric: b against its baseline a.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ComparisonSummary {
+    /// As the manifest spells it in the singular, for example `architecture`.
+    pub factor: &'static str,
+    pub level_a: String,
+    pub level_b: String,
+    pub cell_a: String,
+    pub cell_b: String,
+    /// Stage, or `pipeline`.
+    pub stage: String,
+    pub metric: &'static str,
+    /// Mean of b / mean of a; below 1: b is faster or cheaper.
+    pub ratio: Option<f64>,
+    /// 95% interval of it.
+    pub ratio_ci: Option<(f64, f64)>,
+    /// Holm-adjusted.
+    pub p_adjusted: Option<f64>,
+    /// Size of Cliff's delta in words.
+    pub effect: Option<&'static str>,
+    /// `faster`, `slower`, `cheaper`, `dearer`, `equivalent`, `inconclusive`, or why nothing may be said.
+    pub verdict: &'static str,
 }
 
 /// Failures of one kind.

@@ -8,8 +8,10 @@ mod rotate;
 
 use std::io::Cursor;
 
-use image::codecs::jpeg::JpegEncoder;
-use image::{DynamicImage, EncodableLayout, ImageBuffer, ImageFormat, ImageReader, Luma, PixelWithColorType};
+use image::{
+    DynamicImage, EncodableLayout, GrayImage, ImageBuffer, ImageFormat, ImageReader, Luma, PixelWithColorType,
+};
+use jpeg_encoder::{ColorType, Encoder};
 
 /// Any failure, in the words of whoever failed.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -62,12 +64,9 @@ where
     Ok(encoded.into_inner())
 }
 
-fn jpeg<P>(image: &ImageBuffer<P, Vec<P::Subpixel>>) -> Result<Vec<u8>, Error>
-where
-    P: PixelWithColorType,
-    [P::Subpixel]: EncodableLayout,
-{
+fn jpeg(image: &GrayImage) -> Result<Vec<u8>, Error> {
+    let (width, height) = (u16::try_from(image.width())?, u16::try_from(image.height())?);
     let mut encoded = Vec::new();
-    image.write_with_encoder(JpegEncoder::new_with_quality(&mut encoded, JPEG_QUALITY))?;
+    Encoder::new(&mut encoded, JPEG_QUALITY).encode(image.as_raw(), width, height, ColorType::Luma)?;
     Ok(encoded)
 }

@@ -412,7 +412,7 @@ async fn wrong_keys_are_refused() {
     let error = server.client_with("test", "wrong").list_buckets().send().await.unwrap_err();
     assert_eq!(error.code(), Some("SignatureDoesNotMatch"));
     let error = server.client_with("AKIAUNKNOWN", "test").list_buckets().send().await.unwrap_err();
-    assert_eq!(error.code(), Some("InvalidAccessKeyId"));
+    assert_eq!(error.code(), Some("SignatureDoesNotMatch"));
 }
 
 #[tokio::test]

@@ -79,6 +79,25 @@ pub struct Intervals {
     pub r1: Option<f64>,
 }
 
+impl Intervals {
+    /// Returns the intervals of the same sample in another unit: every value times `factor`, which is positive.
+    #[must_use]
+    pub fn scaled(&self, factor: f64) -> Self {
+        let interval = |i: Option<Interval>| i.map(|i| Interval { low: i.low * factor, high: i.high * factor, ..i });
+        let bounds = |(low, high): Bounds| (low.map(|v| v * factor), high.map(|v| v * factor));
+        Self {
+            mean: interval(self.mean),
+            sd: interval(self.sd),
+            cv: self.cv,
+            p50: bounds(self.p50),
+            p90: bounds(self.p90),
+            p95: bounds(self.p95),
+            p99: bounds(self.p99),
+            r1: self.r1,
+        }
+    }
+}
+
 /// Returns the seed of one sample's bootstrap: sha256 of the run's seed and what the sample is, joined by NUL.
 pub fn seed_of(run_seed: u64, parts: &[&str]) -> [u8; 32] {
     let mut hash = Sha256::new();

@@ -3,13 +3,17 @@
 //! Every result is an `Option<f64>`: a statistic that does not exist is `None`, never NaN, 0 or a sentinel. Knows nothing
 //! of cells, tables or clouds; which values belong to a sample is decided by `darkroom-tables`.
 
+mod compare;
 mod interval;
+mod rank_tests;
 mod stationarity;
 mod summary;
 
+pub use compare::{Comparison, Samples, Verdict, compare, effect_word, holm, verdict};
 pub use interval::{
     Bounds, Interval, Intervals, MOST_RESAMPLED, Method, SMALL_N, intervals, quantile_interval, seed_of,
 };
+pub use rank_tests::{Wilcoxon, cliffs_delta, mann_whitney, wilcoxon, wilcoxon_of};
 pub use stationarity::{Trend, halves_ratio, lag_one_autocorrelation, trend};
 pub use summary::{
     Description, MIN_N_P95, MIN_N_P99, describe, is_outlier, mean_of_sorted, outlier_fences, quantile_of_sorted,

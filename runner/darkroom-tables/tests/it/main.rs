@@ -481,3 +481,107 @@ fn a_last_attempt_of_the_wrong_start_is_not_a_sample_though_nobody_repeated_it()
         assert_eq!((integer(&row, "n"), integer(&row, "n_wrong_start")), (Some(1), Some(1)), "{stage}");
     }
 }
+
+/// The one row of `comparisons` of these two cells.
+fn comparison(run: &Run, a: &Cell, b: &Cell, stage: &str, metric: &str) -> DataFrame {
+    let wanted = [("cell_a", a.id().to_string()), ("cell_b", b.id().to_string())];
+    let wanted = wanted.into_iter().chain([("stage", stage.to_owned()), ("metric", metric.to_owned())]);
+    let wanted = wanted.map(|(column, value)| col(column).eq(lit(value))).reduce(Expr::and).unwrap();
+    run.table("comparisons").lazy().filter(wanted).collect().unwrap()
+}
+
+#[test]
+fn intervals_stand_beside_every_statistic() {
+    let run = Run::of(&everything());
+    let row = run.summary(&cell("rust"), "resize", "duration_ms");
+    let (low, mean, high) = (float(&row, "mean_ci_low"), float(&row, "mean"), float(&row, "mean_ci_high"));
+    assert!(low < mean && mean < high, "{low:?} {mean:?} {high:?}");
+    for statistic in ["sd", "cv", "p50"] {
+        assert!(float(&row, &format!("{statistic}_ci_low")) < float(&row, &format!("{statistic}_ci_high")));
+    }
+    assert_eq!((float(&row, "p95_ci_low"), float(&row, "p95_ci_high")), (None, None), "there is no p95 at n = 11");
+    assert!(text(&row, "ci_method").unwrap().starts_with("bca"));
+    assert!(
+        float(&row, "r1").is_some() && float(&row, "trend_p_adj").is_some() && float(&row, "halves_ratio").is_some()
+    );
+    let (usd, per_100k) = (
+        run.summary(&cell("rust"), "pipeline", "cost_usd"),
+        run.summary(&cell("rust"), "pipeline", "cost_usd_per_100k"),
+    );
+    assert_eq!(float(&usd, "mean_ci_high").map(|v| v * 100_000.0), float(&per_100k, "mean_ci_high"));
+    assert_eq!(run.summary.cells[1].cost_usd_per_100k.mean_ci.map(|ci| ci.1), float(&per_100k, "mean_ci_high"));
+    let costs = run.table("costs");
+    assert_eq!(
+        costs.column("cost_usd_per_100k_ci_high").unwrap().f64().unwrap().get(1),
+        float(&per_100k, "mean_ci_high")
+    );
+}
+
+#[test]
+fn a_sample_that_drifts_is_noted_and_kept() {
+    let pillow = cell("pillow");
+    let mut journal = Journal::of(std::slice::from_ref(&pillow));
+    for repetition in 1..=30 {
+        journal.pass(&Pass::of(&pillow, repetition, 100.0 + f64::from(repetition)));
+    }
+    let row = Run::of(&journal).summary(&pillow, "greyscale", "duration_ms");
+    assert_eq!(integer(&row, "n"), Some(30));
+    assert!(text(&row, "note").unwrap().contains("rises over the run"));
+    assert!(text(&row, "note").unwrap().contains("autocorrelated"));
+    assert_eq!(text(&row, "ci_method").unwrap(), "block");
+}
+
+#[test]
+fn cells_that_differ_in_one_factor_are_compared_pass_by_pass() {
+    let run = Run::of(&everything());
+    let (pillow, rust) = (cell("pillow"), cell("rust"));
+    let row = comparison(&run, &pillow, &rust, "greyscale", "duration_ms");
+    assert_eq!(text(&row, "factor").unwrap(), "variant");
+    assert_eq!(row.column("paired").unwrap().bool().unwrap().get(0), Some(false), "11 of 13 is less than 90%");
+    assert!(float(&row, "ratio_mean_ci_high").unwrap() < 0.12);
+    assert_eq!((text(&row, "verdict").unwrap().as_str(), text(&row, "effect").unwrap().as_str()), ("faster", "large"));
+    assert_eq!(float(&row, "cliffs_delta"), Some(-1.0));
+    assert!(float(&row, "p_adj") >= float(&row, "p"));
+    let cost = comparison(&run, &pillow, &rust, "pipeline", "cost_usd");
+    assert_eq!(text(&cost, "verdict").unwrap(), "cheaper");
+    let cold = Cell { start: Start::Cold, ..cell("rust") };
+    let start = comparison(&run, &rust, &cold, "resize", "duration_ms");
+    assert_eq!(start.column("paired").unwrap().bool().unwrap().get(0), Some(true));
+    assert_eq!(text(&start, "test").unwrap(), "wilcoxon");
+    assert_eq!(integer(&start, "n_a"), Some(10));
+}
+
+#[test]
+fn reference_and_chained_input_are_never_compared() {
+    let run = Run::of(&everything());
+    let reference = Cell { input: Input::Reference, ..cell("rust") }.id().to_string();
+    let table = run.table("comparisons");
+    assert_eq!(table.height(), 12, "variant, architecture and start: two stages, turnaround and cost each");
+    assert!(texts(&table, "cell_a").iter().chain(&texts(&table, "cell_b")).all(|cell| *cell != reference));
+}
+
+#[test]
+fn nothing_is_claimed_of_wrong_unchecked_or_unmeasured_cells() {
+    let (pillow, rust, numpy) = (cell("pillow"), cell("rust"), cell("numpy"));
+    let arm = Cell { architecture: Architecture::Arm64, ..cell("pillow") };
+    let mut journal = Journal::of(&[pillow.clone(), rust.clone(), numpy.clone(), arm.clone()]);
+    for repetition in 1..=20 {
+        for (cell, ms) in [(&pillow, 100.0), (&rust, 10.0), (&numpy, 50.0)] {
+            journal.pass(&Pass::of(cell, repetition, ms + f64::from(repetition)));
+        }
+    }
+    journal.check_all(&pillow).check(&Pass::of(&rust, 1, 0.0), 1, Some("blank"));
+    let run = Run::of(&journal);
+    let verdict = |b: &Cell| {
+        let row = comparison(&run, &pillow, b, "greyscale", "duration_ms");
+        assert_eq!(float(&row, "p_adj"), None);
+        text(&row, "verdict").unwrap()
+    };
+    assert_eq!((verdict(&rust).as_str(), verdict(&numpy).as_str()), ("wrong outputs", "outputs not checked"));
+    assert_eq!(verdict(&arm), "not measured");
+    assert!(float(&comparison(&run, &pillow, &rust, "greyscale", "duration_ms"), "p").is_some());
+    let row = comparison(&run, &pillow, &arm, "greyscale", "duration_ms");
+    assert!(text(&row, "note").unwrap().contains("not runnable here: this host is x86_64"));
+    assert_eq!((integer(&row, "n_b"), float(&row, "ratio_mean")), (Some(0), None));
+    assert!(run.summary.comparisons.iter().all(|c| c.p_adjusted.is_none()), "{:?}", run.summary.comparisons);
+}

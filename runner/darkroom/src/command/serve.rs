@@ -25,8 +25,8 @@ pub fn run(args: &ServeArgs, globals: Globals) -> Result<Outcome, Failure> {
 
 fn config(args: &ServeArgs) -> Result<Config, Failure> {
     let root = Project::here().map_or_else(|_| PathBuf::from("."), |project| project.root().to_owned());
-    let program = std::env::current_exe()
-        .map_err(|error| Failure::broken(miette!("this program can't find itself: {error}")))?;
+    let program =
+        std::env::current_exe().map_err(|error| Failure::broken(miette!("this program can't find itself: {error}")))?;
     let mut config = Config::new(program, root.join(".darkroom").join("runtimes"));
     config.port = args.port;
     config.data_dir.clone_from(&args.data_dir);

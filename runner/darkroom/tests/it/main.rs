@@ -2,5 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a story that can't be told fails its test")]
 
+mod deploy;
 mod requests;
 mod story;

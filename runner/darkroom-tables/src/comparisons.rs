@@ -1,0 +1,279 @@
+//! Groups → the rows of `comparisons`: every two cells that differ in one factor only, in every metric they share.
+//!
+//! Which pairs, how their values are paired or clustered, and what may be said of each; the mathematics is
+//! [`darkroom_core::statistics`]'s. A cell whose outputs did not pass is shown and nothing is claimed of it.
+
+use std::collections::{BTreeMap, HashMap};
+
+use darkroom_core::cell::{Cell, Input, Start};
+use darkroom_core::event::PlannedCell;
+use darkroom_core::statistics::{Comparison, Samples, Verdict, compare, effect_word, holm, seed_of, verdict};
+use polars::prelude::{DataFrame, PolarsResult};
+use rayon::prelude::*;
+
+use crate::aggregate::{Groups, Outputs, PIPELINE};
+use crate::columns;
+use crate::facts::Facts;
+use crate::frames::{bools, floats, frame, integers, texts};
+use crate::samples::{Group, SampleKey};
+use crate::summary::ComparisonSummary;
+
+/// Share of the larger sample that must have a partner for a paired comparison.
+const PAIRED_SHARE: f64 = 0.9;
+/// Fewest pairs for which Wilcoxon's p can fall below 0.05.
+const FEWEST_PAIRS: usize = 6;
+
+/// A factor of the matrix: its name and a cell's level of it.
+///
+/// `input` is not one of them: what was fed chained bytes and what was fed reference bytes did different work.
+type Factor = (&'static str, fn(&Cell) -> String);
+
+const FACTORS: [Factor; 7] = [
+    ("variant", |cell| cell.variant.clone()),
+    ("architecture", |cell| cell.architecture.to_string()),
+    ("memory_mb", |cell| cell.memory_mb.to_string()),
+    ("image_set", |cell| cell.image_set.clone()),
+    ("trigger", |cell| cell.trigger.to_string()),
+    ("start", |cell| cell.start.to_string()),
+    ("concurrency", |cell| cell.concurrency.to_string()),
+];
+
+/// One row of `comparisons`.
+#[derive(Clone, Debug)]
+pub struct ComparisonRow {
+    pair: Pair,
+    /// `None`: the pipeline.
+    stage: Option<u32>,
+    metric: &'static str,
+    comparison: Comparison,
+    p_adjusted: Option<f64>,
+    verdict: &'static str,
+    note: Option<String>,
+}
+
+/// Two cells, by their place in the plan, that differ in one factor only.
+#[derive(Clone, Copy, Debug)]
+struct Pair {
+    /// Index into [`FACTORS`].
+    factor: usize,
+    a: u32,
+    b: u32,
+}
+
+/// Returns every row of `comparisons`, by factor, pair, stage (the pipeline last) and metric.
+pub fn comparison_rows(facts: &Facts, groups: &Groups, outputs: &[Outputs]) -> Vec<ComparisonRow> {
+    let pairs = pairs(&facts.run.cells);
+    let mut rows: Vec<ComparisonRow> = pairs.par_iter().flat_map_iter(|&pair| pair_rows(facts, groups, pair)).collect();
+    judge(&mut rows, outputs);
+    rows
+}
+
+/// Returns the pairs of cells that differ in exactly one factor, the one that comes first in the plan as baseline.
+fn pairs(cells: &[PlannedCell]) -> Vec<Pair> {
+    let mut pairs = Vec::new();
+    for (factor, _) in FACTORS.iter().enumerate() {
+        let mut alike: BTreeMap<(Input, Vec<String>), Vec<u32>> = BTreeMap::new();
+        for (index, planned) in (0u32..).zip(cells) {
+            let others = FACTORS.iter().enumerate().filter(|(other, _)| *other != factor);
+            let levels = others.map(|(_, (_, level))| level(&planned.cell)).collect();
+            alike.entry((planned.cell.input, levels)).or_default().push(index);
+        }
+        let mut of_factor: Vec<Pair> = Vec::new();
+        for members in alike.values() {
+            for (i, &a) in members.iter().enumerate() {
+                of_factor.extend(members[i + 1..].iter().map(|&b| Pair { factor, a, b }));
+            }
+        }
+        of_factor.sort_by_key(|pair| (pair.a, pair.b));
+        pairs.extend(of_factor);
+    }
+    pairs
+}
+
+fn pair_rows(facts: &Facts, groups: &Groups, pair: Pair) -> Vec<ComparisonRow> {
+    let (a, b) = (&facts.run.cells[pair.a as usize], &facts.run.cells[pair.b as usize]);
+    let both_cold = a.cell.start == Start::Cold && b.cell.start == Start::Cold;
+    let interleaved = facts.run.order == "interleaved";
+    let row = |stage: Option<u32>, metric: &'static str, group_a: Option<&Group>, group_b: Option<&Group>| {
+        let empty = Group::default();
+        let samples = samples(group_a.unwrap_or(&empty), group_b.unwrap_or(&empty), metric, interleaved);
+        let name = stage.map_or(PIPELINE, |stage| &facts.run.stages[stage as usize]);
+        let seed = seed_of(facts.run.seed, &["comparison", a.id.as_str(), b.id.as_str(), name, metric]);
+        let comparison = compare(&samples, seed);
+        let note = note(a, b, &comparison);
+        ComparisonRow { pair, stage, metric, comparison, p_adjusted: None, verdict: "inconclusive", note }
+    };
+    let mut rows = Vec::new();
+    for (stage, name) in (0u32..).zip(&facts.run.stages) {
+        let group = |cell: &PlannedCell| groups.invocations.get(&(cell.id.to_string(), name.clone()));
+        rows.push(row(Some(stage), "duration_ms", group(a), group(b)));
+        if both_cold {
+            rows.push(row(Some(stage), "cold_total_ms", group(a), group(b)));
+        }
+    }
+    let group = |cell: &PlannedCell| groups.pipelines.get(cell.id.as_str());
+    if a.cell.input == Input::Chained {
+        rows.push(row(None, "turnaround_s", group(a), group(b)));
+    }
+    rows.push(row(None, "cost_usd", group(a), group(b)));
+    rows
+}
+
+/// Returns the samples of a metric, paired if enough of them have a partner.
+fn samples(a: &Group, b: &Group, metric: &'static str, interleaved: bool) -> Samples {
+    let (of_a, of_b) = (keyed(a, metric), keyed(b, metric));
+    let shared: Vec<(SampleKey, f64, f64)> =
+        of_a.iter().filter_map(|(key, value)| Some((*key, *value, *of_b.get(key)?))).collect();
+    let enough = shared.len() as f64 >= PAIRED_SHARE * of_a.len().max(of_b.len()) as f64;
+    if interleaved && enough && !shared.is_empty() {
+        let mut clusters: BTreeMap<u32, Vec<(f64, f64)>> = BTreeMap::new();
+        for (key, a, b) in shared {
+            clusters.entry(key.image).or_default().push((a, b));
+        }
+        return Samples::Paired(clusters.into_values().collect());
+    }
+    let by_environment = [a, b].iter().all(|group| knows_environments(group));
+    Samples::Independent { a: clustered(a, metric, by_environment), b: clustered(b, metric, by_environment) }
+}
+
+/// Values by their key, in the order of the keys.
+fn keyed(group: &Group, metric: &'static str) -> BTreeMap<SampleKey, f64> {
+    let Some(values) = group.values.get(metric) else { return BTreeMap::new() };
+    group.keys.iter().zip(values).filter_map(|(key, value)| Some((*key, (*value)?))).collect()
+}
+
+fn knows_environments(group: &Group) -> bool {
+    !group.environments.is_empty() && group.environments.iter().all(Option::is_some)
+}
+
+/// Values in clusters, by environment or by image; within a cluster in the order of the keys.
+fn clustered(group: &Group, metric: &'static str, by_environment: bool) -> Vec<Vec<f64>> {
+    let Some(values) = group.values.get(metric) else { return Vec::new() };
+    let mut clusters: BTreeMap<u32, Vec<(SampleKey, f64)>> = BTreeMap::new();
+    for (row, (key, value)) in group.keys.iter().zip(values).enumerate() {
+        let environment = group.environments.get(row).copied().flatten();
+        let cluster = environment.filter(|_| by_environment).unwrap_or(key.image);
+        if let Some(value) = value {
+            clusters.entry(cluster).or_default().push((*key, *value));
+        }
+    }
+    let ordered = clusters.into_values().map(|mut cluster| {
+        cluster.sort_by_key(|(key, _)| *key);
+        cluster.into_iter().map(|(_, value)| value).collect()
+    });
+    ordered.collect()
+}
+
+fn note(a: &PlannedCell, b: &PlannedCell, comparison: &Comparison) -> Option<String> {
+    for cell in [a, b] {
+        if let Some(why) = &cell.not_runnable {
+            return Some(format!("{} is not runnable here: {why}", cell.id));
+        }
+    }
+    let differing = comparison.n_a - comparison.n_zero.unwrap_or(0);
+    (comparison.paired && differing < FEWEST_PAIRS)
+        .then(|| format!("fewer than {FEWEST_PAIRS} pairs differ: p cannot fall below 0.05"))
+}
+
+/// Adjusts p within each family of one metric and one factor, and says what may be said.
+fn judge(rows: &mut [ComparisonRow], outputs: &[Outputs]) {
+    let mut families: HashMap<(usize, &str), Vec<usize>> = HashMap::new();
+    for (i, row) in rows.iter().enumerate() {
+        families.entry((row.pair.factor, row.metric)).or_default().push(i);
+    }
+    for family in families.into_values() {
+        let barred: Vec<Option<&'static str>> = family.iter().map(|&i| barred(&rows[i], outputs)).collect();
+        let p: Vec<Option<f64>> =
+            family.iter().zip(&barred).map(|(&i, why)| rows[i].comparison.p.filter(|_| why.is_none())).collect();
+        for ((&i, why), p) in family.iter().zip(barred).zip(holm(&p)) {
+            let found = &rows[i].comparison;
+            let word = word(verdict(p, found.ratio_mean, found.ratio_mean_ci), rows[i].metric);
+            rows[i].p_adjusted = p;
+            rows[i].verdict = why.unwrap_or(word);
+        }
+    }
+}
+
+/// Why nothing may be said of a comparison; `None` when something may.
+fn barred(row: &ComparisonRow, outputs: &[Outputs]) -> Option<&'static str> {
+    let of = |cell: u32| outputs[cell as usize].ok;
+    match (row.comparison.n_a.min(row.comparison.n_b), of(row.pair.a), of(row.pair.b)) {
+        (0, ..) => Some("not measured"),
+        (_, Some(false), _) | (_, _, Some(false)) => Some("wrong outputs"),
+        (_, None, _) | (_, _, None) => Some("outputs not checked"),
+        _ => None,
+    }
+}
+
+fn word(verdict: Verdict, metric: &str) -> &'static str {
+    let cost = metric.starts_with("cost");
+    match verdict {
+        Verdict::Lower if cost => "cheaper",
+        Verdict::Lower => "faster",
+        Verdict::Higher if cost => "dearer",
+        Verdict::Higher => "slower",
+        Verdict::Equivalent => "equivalent",
+        Verdict::Inconclusive => "inconclusive",
+    }
+}
+
+/// Returns the row as the terminal may show it.
+pub fn shown(facts: &Facts, row: &ComparisonRow) -> ComparisonSummary {
+    let [a, b] = [row.pair.a, row.pair.b].map(|cell| &facts.run.cells[cell as usize]);
+    let (factor, level) = FACTORS[row.pair.factor];
+    ComparisonSummary {
+        factor,
+        level_a: level(&a.cell),
+        level_b: level(&b.cell),
+        cell_a: a.id.to_string(),
+        cell_b: b.id.to_string(),
+        stage: row.stage.map_or(PIPELINE, |stage| &facts.run.stages[stage as usize]).into(),
+        metric: row.metric,
+        ratio: row.comparison.ratio_mean,
+        ratio_ci: row.comparison.ratio_mean_ci,
+        p_adjusted: row.p_adjusted,
+        effect: row.comparison.cliffs_delta.map(effect_word),
+        verdict: row.verdict,
+    }
+}
+
+/// Returns the frame of `comparisons`.
+pub fn comparison_frame(facts: &Facts, rows: &[ComparisonRow]) -> PolarsResult<DataFrame> {
+    let shown: Vec<ComparisonSummary> = rows.iter().map(|row| shown(facts, row)).collect();
+    let text = |name: &str, of: fn(&ComparisonSummary) -> &str| texts(name, shown.iter().map(|row| Some(of(row))));
+    let float =
+        |name: &str, of: fn(&Comparison) -> Option<f64>| floats(name, rows.iter().map(|row| of(&row.comparison)));
+    let measured = |row: &&ComparisonRow| row.comparison.p.is_some();
+    let test = |row: &ComparisonRow| if row.comparison.paired { "wilcoxon" } else { "mann_whitney" };
+    let columns = vec![
+        texts("run_id", rows.iter().map(|_| Some(&facts.run.run_id))),
+        text("factor", |row| row.factor),
+        text("level_a", |row| &row.level_a),
+        text("level_b", |row| &row.level_b),
+        text("cell_a", |row| &row.cell_a),
+        text("cell_b", |row| &row.cell_b),
+        text("stage", |row| &row.stage),
+        integers("stage_index", rows.iter().map(|row| row.stage.map(i64::from))),
+        text("metric", |row| row.metric),
+        integers("n_a", rows.iter().map(|row| Some(row.comparison.n_a as i64))),
+        integers("n_b", rows.iter().map(|row| Some(row.comparison.n_b as i64))),
+        bools("paired", rows.iter().map(|row| Some(row).filter(measured).map(|row| row.comparison.paired))),
+        float("ratio_mean", |c| c.ratio_mean),
+        float("ratio_mean_ci_low", |c| c.ratio_mean_ci.map(|ci| ci.0)),
+        float("ratio_mean_ci_high", |c| c.ratio_mean_ci.map(|ci| ci.1)),
+        float("ratio_median", |c| c.ratio_median),
+        float("ratio_median_ci_low", |c| c.ratio_median_ci.map(|ci| ci.0)),
+        float("ratio_median_ci_high", |c| c.ratio_median_ci.map(|ci| ci.1)),
+        texts("ci_method", rows.iter().map(|row| row.comparison.ci_method)),
+        float("cliffs_delta", |c| c.cliffs_delta),
+        texts("effect", shown.iter().map(|row| row.effect)),
+        texts("test", rows.iter().map(|row| Some(row).filter(measured).map(test))),
+        integers("n_zero", rows.iter().map(|row| row.comparison.n_zero.map(|n| n as i64))),
+        float("p", |c| c.p),
+        floats("p_adj", rows.iter().map(|row| row.p_adjusted)),
+        text("verdict", |row| row.verdict),
+        texts("note", rows.iter().map(|row| row.note.as_ref())),
+        texts("target", rows.iter().map(|_| Some(&facts.run.target))),
+    ];
+    frame(&columns::COMPARISONS, columns)
+}

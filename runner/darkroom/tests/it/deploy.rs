@@ -1,0 +1,278 @@
+//! Deploying to the local cloud and cleaning it again, through the official SDK.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_lambda::config::{Credentials, SharedCredentialsProvider};
+use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::types::{FunctionCode, Runtime};
+use base64::Engine as _;
+use darkroom::deploy::clean::{self, Which};
+use darkroom::deploy::desired::Change;
+use darkroom::deploy::{
+    Clients, Counts, DeployError, Deployment, FunctionKey, Settings, WantedFunction, deploy, steps,
+};
+use darkroom::package::{Archive, LayerPackage, Package};
+use darkroom_cloud::{Config, LocalCloud};
+use darkroom_core::cell::Architecture;
+use darkroom_core::event::FunctionDeployed;
+use sha2::{Digest, Sha256};
+
+/// A local cloud on a temporary folder, with clients for it.
+struct Account {
+    cloud: LocalCloud,
+    config: SdkConfig,
+    folder: tempfile::TempDir,
+}
+
+impl Account {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let program = env!("CARGO_BIN_EXE_darkroom").into();
+        let cloud = LocalCloud::start(Config::new(program, folder.path().join("runtimes"))).await.unwrap();
+        let credentials = Credentials::new("test", "test", None, None, "test");
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .endpoint_url(cloud.endpoint_url())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .build();
+        Self { cloud, config, folder }
+    }
+
+    fn clients(&self) -> Clients {
+        Clients { lambda: aws_sdk_lambda::Client::new(&self.config), s3: aws_sdk_s3::Client::new(&self.config) }
+    }
+
+    /// Two stages, two memory sizes and two deployments of one variant whose code and dependencies are these texts.
+    fn wanted(&self, code: &str, dependency: &str) -> Vec<WantedFunction> {
+        let package = Arc::new(Package {
+            variant: "fake".into(),
+            architecture: Architecture::X86_64,
+            runtime: "python3.13".into(),
+            archive: zip(self.folder.path(), "greyscale.py", code),
+            layers: vec![LayerPackage {
+                name: "fake-x86_64".into(),
+                archive: zip(self.folder.path(), "python/dependency.py", dependency),
+            }],
+        });
+        let mut wanted = Vec::new();
+        for memory_mb in [512, 1024] {
+            for deployment in 1..=2 {
+                for stage in ["greyscale", "resize"] {
+                    wanted.push(WantedFunction {
+                        key: FunctionKey {
+                            variant: "fake".into(),
+                            architecture: Architecture::X86_64,
+                            memory_mb,
+                            deployment,
+                            stage: stage.into(),
+                        },
+                        package: Arc::clone(&package),
+                        handler: "greyscale.handler".into(),
+                        timeout_s: 30,
+                    });
+                }
+            }
+        }
+        wanted
+    }
+
+    async fn deploy(&self, want: &[WantedFunction]) -> Result<(Deployment, Vec<FunctionDeployed>), DeployError> {
+        let mut events = Vec::new();
+        let deployment = deploy(&self.clients(), &settings(), want, &mut |event| events.push(event)).await?;
+        Ok((deployment, events))
+    }
+
+    /// Returns the `RevisionId` of every function: it changes with every change.
+    async fn revisions(&self) -> BTreeMap<String, String> {
+        let page = self.clients().lambda.list_functions().send().await.unwrap();
+        let pair = |function: &aws_sdk_lambda::types::FunctionConfiguration| {
+            Some((function.function_name()?.to_owned(), function.revision_id()?.to_owned()))
+        };
+        page.functions().iter().filter_map(pair).collect()
+    }
+}
+
+fn settings() -> Settings {
+    Settings {
+        experiment: "smoke".into(),
+        region: "us-east-1".into(),
+        role_arn: "arn:aws:iam::000000000000:role/darkroom".into(),
+        expires_on: "2026-12-24".into(),
+        tags: BTreeMap::new(),
+    }
+}
+
+/// Writes a zip with one file and describes it as `package` would.
+fn zip(folder: &Path, name: &str, text: &str) -> Archive {
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    writer.start_file(name, zip::write::SimpleFileOptions::default().unix_permissions(0o644)).unwrap();
+    writer.write_all(text.as_bytes()).unwrap();
+    let bytes = writer.finish().unwrap().into_inner();
+    let digest = Sha256::digest(&bytes);
+    let path = folder.join(format!("{}.zip", hex::encode(digest)));
+    std::fs::write(&path, &bytes).unwrap();
+    Archive {
+        zip: path,
+        sha256_base64: base64::engine::general_purpose::STANDARD.encode(digest),
+        bytes: bytes.len() as u64,
+        unzipped_bytes: text.len() as u64,
+    }
+}
+
+#[tokio::test]
+async fn a_second_deployment_of_unchanged_code_changes_nothing() {
+    let account = Account::new().await;
+    let want = account.wanted("code 1", "dependency 1");
+    let (first, events) = account.deploy(&want).await.unwrap();
+    assert_eq!(first.counts, Counts { created: 8, layers_published: 1, ..Counts::default() });
+    assert_eq!(first.functions.len(), 8);
+    assert_eq!(events.len(), 8);
+    for event in &events {
+        assert_eq!(event.code_sha256, want[0].package.archive.sha256_base64);
+        assert_eq!(event.layers_sha256, [want[0].package.layers[0].archive.sha256_base64.clone()]);
+    }
+
+    let revisions = account.revisions().await;
+    assert!(steps(&account.clients(), &settings(), &want).await.unwrap().is_empty());
+    let (second, events) = account.deploy(&want).await.unwrap();
+    assert_eq!(second.counts, Counts { unchanged: 8, ..Counts::default() });
+    assert_eq!((second.functions, second.bucket), (first.functions, first.bucket));
+    // What runs is proven in every run, whether or not it had to be uploaded.
+    assert_eq!(events.len(), 8);
+    assert_eq!(account.revisions().await, revisions);
+    account.cloud.stop().await;
+}
+
+#[tokio::test]
+async fn a_function_is_configured_as_wanted_and_told_where_to_write() {
+    let account = Account::new().await;
+    let want = account.wanted("code", "dependency");
+    let (deployment, _) = account.deploy(&want).await.unwrap();
+    let deployed = &deployment.functions[&want[1].key];
+    assert_eq!(deployed.name, "dkr-smoke-fake-x86_64-512-resize-d1");
+    assert_eq!(deployed.output_prefix, "fake-x86_64-512-d1/resize/");
+
+    let found = account.clients().lambda.get_function().function_name(&deployed.name).send().await.unwrap();
+    let configuration = found.configuration().unwrap();
+    assert_eq!(configuration.memory_size(), Some(512));
+    assert_eq!(configuration.timeout(), Some(30));
+    assert_eq!(configuration.handler(), Some("greyscale.handler"));
+    assert_eq!(configuration.code_sha256(), Some(deployed.code_sha256.as_str()));
+    assert_eq!(configuration.layers().len(), 1);
+    let variables = configuration.environment().unwrap().variables().unwrap();
+    assert_eq!(variables["OUTPUT_BUCKET"], deployment.bucket);
+    assert_eq!(variables["OUTPUT_PREFIX"], deployed.output_prefix);
+    assert_eq!(found.tags().unwrap()["darkroom:experiment"], "smoke");
+    account.cloud.stop().await;
+}
+
+#[tokio::test]
+async fn changed_code_or_dependencies_reach_every_function_that_has_them() {
+    let account = Account::new().await;
+    account.deploy(&account.wanted("code 1", "dependency 1")).await.unwrap();
+
+    let want = account.wanted("code 2", "dependency 1");
+    let (deployment, _) = account.deploy(&want).await.unwrap();
+    assert_eq!(deployment.counts, Counts { updated: 8, ..Counts::default() });
+
+    let want = account.wanted("code 2", "dependency 2");
+    let changes = steps(&account.clients(), &settings(), &want).await.unwrap();
+    let layers = Change::Update { code: false, configuration: vec!["layers"], tags: false };
+    assert!(changes.functions.values().all(|change| *change == layers), "{changes}");
+    let (deployment, _) = account.deploy(&want).await.unwrap();
+    assert_eq!(deployment.counts, Counts { updated: 8, layers_published: 1, ..Counts::default() });
+
+    // Going back finds the layer that is still there.
+    let (deployment, _) = account.deploy(&account.wanted("code 1", "dependency 1")).await.unwrap();
+    assert_eq!(deployment.counts, Counts { updated: 8, ..Counts::default() });
+    account.cloud.stop().await;
+}
+
+#[tokio::test]
+async fn a_deployment_that_was_cut_off_is_completed_by_the_next() {
+    let account = Account::new().await;
+    let want = account.wanted("code", "dependency");
+    let clients = account.clients();
+    let settings = settings();
+    // Whoever waits for the deployment is gone as soon as the first function is in place.
+    let (first, mut cut_off) = tokio::sync::mpsc::unbounded_channel();
+    let mut on_event = move |event: FunctionDeployed| {
+        let _ = first.send(event);
+    };
+    tokio::select! {
+        biased;
+        _ = cut_off.recv() => {}
+        _ = deploy(&clients, &settings, &want, &mut on_event) => {}
+    }
+    let (deployment, events) = account.deploy(&want).await.unwrap();
+    assert_eq!(events.len(), 8);
+    let Counts { created, updated, unchanged, layers_published } = deployment.counts;
+    assert_eq!((created + updated + unchanged, layers_published), (8, 0));
+    assert!(unchanged >= 1, "{:?}", deployment.counts);
+    account.cloud.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_not_tagged_is_neither_changed_nor_cleaned() {
+    let account = Account::new().await;
+    let want = account.wanted("code", "dependency");
+    let clients = account.clients();
+    let theirs = "dkr-smoke-fake-x86_64-512-greyscale-d1";
+    let code = std::fs::read(&want[0].package.archive.zip).unwrap();
+    clients
+        .lambda
+        .create_function()
+        .function_name(theirs)
+        .role(&settings().role_arn)
+        .runtime(Runtime::from("python3.13"))
+        .handler("theirs.handler")
+        .code(FunctionCode::builder().zip_file(Blob::new(code)).build())
+        .send()
+        .await
+        .unwrap();
+    clients.s3.create_bucket().bucket("dkr-theirs").send().await.unwrap();
+
+    let error = account.deploy(&want).await.unwrap_err();
+    assert!(matches!(&error, DeployError::Foreign { resource, .. } if resource.contains(theirs)), "{error}");
+    // Nothing was made before that was known.
+    assert_eq!(account.revisions().await.len(), 1);
+    assert!(clean::find(&clients, "us-east-1", &Which::Everything).await.unwrap().is_empty());
+    account.cloud.stop().await;
+}
+
+#[tokio::test]
+async fn clean_removes_all_that_a_deployment_made_and_finds_nothing_afterwards() {
+    let account = Account::new().await;
+    let clients = account.clients();
+    let logs = aws_sdk_cloudwatchlogs::Client::new(&account.config);
+    let (deployment, _) = account.deploy(&account.wanted("code", "dependency")).await.unwrap();
+    let other = Settings { experiment: "other".into(), ..settings() };
+    deploy(&clients, &other, &account.wanted("code", "dependency"), &mut |_| {}).await.unwrap();
+    for index in 0..3 {
+        let key = format!("images/{index}.jpg");
+        let body = aws_sdk_s3::primitives::ByteStream::from_static(b"image");
+        clients.s3.put_object().bucket(&deployment.bucket).key(key).body(body).send().await.unwrap();
+    }
+
+    let smoke = Which::Experiment("smoke".into());
+    let found = clean::find(&clients, "us-east-1", &smoke).await.unwrap();
+    assert_eq!((found.functions.len(), found.layers.len(), found.buckets.len()), (8, 1, 1));
+    assert_eq!((found.buckets[0].objects, found.buckets[0].bytes), (3, 15));
+    clean::remove(&clients, &logs, &found, |_| {}).await.unwrap();
+    assert!(clean::find(&clients, "us-east-1", &smoke).await.unwrap().is_empty());
+    // What is gone is gone: the same removal again is no error.
+    clean::remove(&clients, &logs, &found, |_| {}).await.unwrap();
+
+    let rest = clean::find(&clients, "us-east-1", &Which::Everything).await.unwrap();
+    assert_eq!((rest.functions.len(), rest.layers.len(), rest.buckets.len()), (8, 1, 1));
+    clean::remove(&clients, &logs, &rest, |_| {}).await.unwrap();
+    assert_eq!(account.revisions().await, BTreeMap::new());
+    assert!(clients.lambda.list_layers().send().await.unwrap().layers().is_empty());
+    assert!(clients.s3.list_buckets().send().await.unwrap().buckets().is_empty());
+    account.cloud.stop().await;
+}
