@@ -265,14 +265,14 @@ impl Store {
     /// Returns a reader of one stream as it is now.
     pub fn stream(&self, group: &str, stream: &str) -> Result<Reader<'_>, LogError> {
         let entries = Arc::clone(&self.0.lock().stream(group, stream)?.entries);
-        Ok(Reader { store: self, entries, window: Vec::new(), window_at: 0 })
+        Ok(Reader { store: self, entries })
     }
 
     pub fn flush(&self) {
         self.0.lock().flush();
     }
 
-    fn read_window(&self, entry: &Entry, window: &mut Vec<u8>, window_at: &mut u64) -> Result<(), LogError> {
+    fn read_window(&self, entry: &Entry, window: &mut Window) -> Result<(), LogError> {
         let mut inner = self.0.lock();
         if entry.offset + u64::from(entry.length) > inner.written {
             inner.flush();
@@ -281,9 +281,10 @@ impl Store {
             return Err(LogError::Disk(failure.clone()));
         }
         let left = usize::try_from(inner.written.saturating_sub(entry.offset)).unwrap_or(usize::MAX);
-        window.resize(left.min(WINDOW.max(entry.length as usize)), 0);
-        *window_at = entry.offset;
-        inner.file.read_exact_at(window, entry.offset).map_err(|error| LogError::Disk(error.to_string()))
+        window.bytes.resize(left.min(WINDOW.max(entry.length as usize)), 0);
+        window.start = entry.offset;
+        let read = inner.file.read_exact_at(&mut window.bytes, entry.offset);
+        read.map_err(|error| LogError::Disk(error.to_string()))
     }
 }
 
@@ -392,12 +393,24 @@ impl Inner {
     }
 }
 
+/// A piece of the file that was read. Readers that go through the file side by side share one.
+#[derive(Debug, Default)]
+pub struct Window {
+    bytes: Vec<u8>,
+    start: u64,
+}
+
+impl Window {
+    fn line(&self, entry: &Entry) -> Option<&[u8]> {
+        let start = usize::try_from(entry.offset.checked_sub(self.start)?).ok()?;
+        self.bytes.get(start..start + entry.length as usize)
+    }
+}
+
 /// Reads one stream, as it was when the reader was made.
 pub struct Reader<'a> {
     store: &'a Store,
     entries: Arc<Vec<Entry>>,
-    window: Vec<u8>,
-    window_at: u64,
 }
 
 impl Reader<'_> {
@@ -409,21 +422,20 @@ impl Reader<'_> {
         self.entries[index].key()
     }
 
+    /// Returns how long the event's line is: what its message takes, and about 100 bytes more.
+    pub fn line_bytes(&self, index: usize) -> usize {
+        self.entries[index].length as usize
+    }
+
     /// Returns the index of the first event at or behind `key`.
     pub fn position(&self, key: Key) -> usize {
         self.entries.partition_point(|entry| entry.key() < key)
     }
 
     /// Returns the event at `index`, which must be below [`Reader::len`].
-    pub fn event(&mut self, index: usize) -> Result<LogEvent, LogError> {
+    pub fn event(&self, index: usize, window: &mut Window) -> Result<LogEvent, LogError> {
         let entry = self.entries[index];
-        let end = entry.offset + u64::from(entry.length);
-        if entry.offset < self.window_at || end > self.window_at + self.window.len() as u64 {
-            self.store.read_window(&entry, &mut self.window, &mut self.window_at)?;
-        }
-        let start = (entry.offset - self.window_at) as usize;
-        let line = self.window.get(start..start + entry.length as usize).unwrap_or_default();
-        match serde_json::from_slice(line) {
+        match serde_json::from_slice(self.line(&entry, window)?) {
             Ok(Line::Event { m, .. }) => Ok(LogEvent {
                 key: entry.key(),
                 ingestion_ms: entry.timestamp_ms + i64::from(entry.lag_ms),
@@ -431,6 +443,19 @@ impl Reader<'_> {
             }),
             _ => Err(LogError::Disk(format!("no event at byte {} of the log file", entry.offset))),
         }
+    }
+
+    /// Tells whether all of `needles` stand in the line of the event at `index`.
+    pub fn holds(&self, index: usize, needles: &[&str], window: &mut Window) -> Result<bool, LogError> {
+        let line = std::str::from_utf8(self.line(&self.entries[index], window)?).unwrap_or_default();
+        Ok(needles.iter().all(|needle| line.contains(needle)))
+    }
+
+    fn line<'w>(&self, entry: &Entry, window: &'w mut Window) -> Result<&'w [u8], LogError> {
+        if window.line(entry).is_none() {
+            self.store.read_window(entry, window)?;
+        }
+        Ok(window.line(entry).unwrap_or_default())
     }
 }
 
@@ -443,8 +468,8 @@ mod tests {
     use super::*;
 
     fn messages(store: &Store, group: &str, stream: &str) -> Vec<String> {
-        let mut reader = store.stream(group, stream).unwrap();
-        (0..reader.len()).map(|index| reader.event(index).unwrap().message).collect()
+        let (reader, mut window) = (store.stream(group, stream).unwrap(), Window::default());
+        (0..reader.len()).map(|index| reader.event(index, &mut window).unwrap().message).collect()
     }
 
     #[test]

@@ -13,9 +13,9 @@ use s3s::host::{S3Host, VirtualHost};
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{Body, S3Result, s3_error};
 
+use super::ACCOUNT_ID;
 use super::operations::Operations;
 use super::url::{decode, parse_pairs};
-use super::ACCOUNT_ID;
 
 /// Carries further fields of an error document from an operation to [`Wire`]; never leaves the process.
 pub const ERROR_FIELDS: HeaderName = HeaderName::from_static("x-darkroom-error-fields");
