@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use crate::cli::Globals;
 use crate::command::aggregate;
 use crate::display::progress::Progress;
-use crate::execute::{Ended, ExecuteError, Setup, execute, now};
+use crate::execute::{Ended, ExecuteError, Finished, Setup, execute, now};
 use crate::exit::{Failure, Outcome};
 use crate::project::Project;
 use crate::record::{JournalError, Recorder};
@@ -125,16 +125,22 @@ impl Session<'_> {
             measured: target.measured_lambda(),
             control: target.lambda(),
             s3: target.s3(),
+            logs: target.logs(),
             bucket: deployed.deployment.bucket,
             region: target.region.clone(),
             pipeline: prepare::pipeline(self.job).clone(),
             cells,
             time_budget: self.job.manifest.budget.minutes.map(|minutes| Duration::from_secs_f64(minutes * 60.0)),
         };
-        let ended = execute(setup, history, &schedule, recorder.emitter(), interrupt).await;
+        let finished = execute(setup, history, &schedule, recorder.emitter(), interrupt).await;
+        let without = finished.as_ref().map_or(0, |finished: &Finished| finished.without_environment);
+        let ended = finished.map(|finished| finished.ended);
         recorder.emitter().emit(last_fact(&ended));
         let recorded = recorder.finish();
         following.finish();
+        if without > 0 {
+            self.progress.step(&format!("the logs do not show which environment served {without} invocations"));
+        }
         self.result(ended, recorded)
     }
 
