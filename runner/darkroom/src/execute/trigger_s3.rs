@@ -37,7 +37,7 @@ const STILL: Duration = Duration::from_millis(25);
 /// What a session remembers from one pass to the next.
 #[derive(Default)]
 pub struct Memory {
-    /// The fastest turnaround so far, by cell and image.
+    /// The fastest measured turnaround so far, by cell and image; cold warm-ups say nothing of it.
     fastest: Mutex<HashMap<(usize, usize), Duration>>,
 }
 
@@ -85,7 +85,9 @@ pub async fn measure(
     let well = stopped_at.is_none() && invocations.iter().all(|invocation| invocation.status == Status::Ok);
     let (turnaround_s, resolution_ms) = match arrival {
         Arrival::Seen { turnaround, late_by_at_most } => {
-            bench.triggered.saw(pass, turnaround);
+            if well && !pass.key.warm_up {
+                bench.triggered.saw(pass, turnaround);
+            }
             (well.then_some(turnaround.as_secs_f64()), late_by_at_most.as_secs_f64() * 1e3)
         }
         Arrival::Stopped => (None, 0.0),

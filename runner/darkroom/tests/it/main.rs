@@ -6,3 +6,4 @@ mod deploy;
 mod deploy_faults;
 mod requests;
 mod story;
+mod trigger;
