@@ -7,6 +7,7 @@ use crate::logs::Logs;
 use crate::metrics::Metrics;
 use crate::s3::{self, S3};
 use crate::sandbox::Isolation;
+use crate::server::signature::Keys;
 use crate::server::{Server, Services};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -65,8 +66,9 @@ pub enum StartError {
     Environments(std::io::Error),
 }
 
-/// Access keys and secrets that are let in: what `serve` prints, and what people type without thinking.
-const CREDENTIALS: [(&str, &str); 2] = [("darkroom", "darkroom"), ("test", "test")];
+/// Access keys whose secrets are not the keys themselves: the pair of AWS's documentation. Any other key is let in with
+/// itself for a secret, such as the `darkroom` and `darkroom` that `serve` prints.
+const CREDENTIALS: [(&str, &str); 1] = [("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")];
 
 /// A running local cloud. Dropping it without [`LocalCloud::stop`] closes the port but waits for nothing.
 pub struct LocalCloud {
@@ -88,10 +90,12 @@ impl LocalCloud {
         let address = listener.local_addr().map_err(|source| StartError::Listen { port: 0, source })?;
         let endpoint_url = format!("http://{address}");
         let (functions, inside) = (Functions::default(), Inside::default());
+        let keys = CREDENTIALS.map(|(id, secret)| (id.to_owned(), secret.to_owned()));
+        let keys = Arc::new(Keys(keys.to_vec()));
         let s3 = S3::open(s3::Config {
             folder: data_dir.join("s3"),
             region: config.region.clone(),
-            credentials: CREDENTIALS.map(|(id, secret)| (id.to_owned(), secret.to_owned())).to_vec(),
+            credentials: keys.0.clone(),
             functions: Arc::new(functions.clone()),
             events: Arc::new(functions.clone()),
         })?;
@@ -112,10 +116,11 @@ impl LocalCloud {
             environments: Arc::clone(&environments),
             metrics: Arc::new(metrics.clone()),
             objects: Arc::new(Buckets(s3.clone())),
+            keys: Arc::clone(&keys),
         })?);
         functions.set(&lambda);
         let services =
-            Arc::new(Services { lambda: Arc::clone(&lambda), s3, logs: logs.clone(), metrics: metrics.clone() });
+            Arc::new(Services { keys, lambda: Arc::clone(&lambda), s3, logs: logs.clone(), metrics: metrics.clone() });
         let server = Server::start(listener, Arc::clone(&services));
         inside.set(&services, server.stopped());
         Ok(Self { server, lambda, environments, logs, metrics, endpoint_url, _temporary: temporary })
@@ -157,18 +162,14 @@ fn records(data_dir: &Path, region: &str) -> Result<(Logs, Metrics), StartError>
 
 /// Returns the folder to use, made if need be, and the guard that removes it when it is temporary.
 fn data_dir(wanted: Option<&Path>) -> Result<(PathBuf, Option<tempfile::TempDir>), StartError> {
-    match wanted {
-        Some(path) => {
-            let failed = |source| StartError::DataDir { path: path.to_owned(), source };
-            std::fs::create_dir_all(path).map_err(failed)?;
-            Ok((path.canonicalize().map_err(failed)?, None))
-        }
-        None => {
-            let made = tempfile::Builder::new().prefix("darkroom-cloud-").tempdir();
-            let made = made.map_err(|source| StartError::DataDir { path: std::env::temp_dir(), source })?;
-            Ok((made.path().to_owned(), Some(made)))
-        }
+    if let Some(path) = wanted {
+        let failed = |source| StartError::DataDir { path: path.to_owned(), source };
+        std::fs::create_dir_all(path).map_err(failed)?;
+        return Ok((path.canonicalize().map_err(failed)?, None));
     }
+    let made = tempfile::Builder::new().prefix("darkroom-cloud-").tempdir();
+    let made = made.map_err(|source| StartError::DataDir { path: std::env::temp_dir(), source })?;
+    Ok((made.path().to_owned(), Some(made)))
 }
 
 /// Binds 127.0.0.1, never another interface, with room for a burst of connections.

@@ -18,12 +18,16 @@ import sys
 import threading
 import time
 import traceback
+import urllib.error
 import urllib.request
 import uuid
 import zipfile
 
 import boto3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 ENDPOINT = sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:4566"
@@ -925,18 +929,30 @@ def tour_bad_requests():
         except urllib.error.HTTPError as error:
             return error.code, dict(error.headers), error.read()
 
-    signed = {"Authorization": f"AWS4-HMAC-SHA256 Credential=test/20260101/{REGION}/lambda/aws4_request, SignedHeaders=host, Signature=0"}
+    def signed(method, path, body, host=None):
+        request = AWSRequest(method, ENDPOINT + path, data=body, headers={"Host": host or ENDPOINT.split("//")[1]})
+        SigV4Auth(Credentials("test", "test"), "lambda", REGION).add_auth(request)
+        return dict(request.headers)
+
+    wrong = boto3.client("lambda", endpoint_url=ENDPOINT, region_name=REGION, aws_access_key_id="test", aws_secret_access_key="wrong")
+    refused("a wrong secret", "InvalidSignatureException", 403, "The request signature we calculated does not match the "
+            "signature you provided.", wrong.list_functions)
+    wrong = boto3.client("s3", endpoint_url=ENDPOINT, region_name=REGION, aws_access_key_id="test", aws_secret_access_key="wrong")
+    refused("a wrong secret for S3", "SignatureDoesNotMatch", 403, "The request signature we calculated does not match the "
+            "signature you provided.", wrong.list_buckets)
+    status, headers, body = raw("GET", "/2015-03-31/functions", {"Authorization": "AWS4-HMAC-SHA256 nonsense"})
+    equal("a broken signature", (status, headers.get("x-amzn-errortype")), (400, "IncompleteSignatureException"))
     status, headers, body = raw("GET", "/2015-03-31/functions")
     equal("unsigned", (status, json.loads(body)["message"]), (403, "Missing Authentication Token"))
     status, _, body = raw("GET", "/2015-03-31/functions", {"Host": "evil.example"})
     equal("another host", status, 403)
-    status, _, body = raw("GET", "/2015-03-31/functions", {**signed, "Host": f"attacker.example:{ENDPOINT.rsplit(':', 1)[1]}"})
+    status, _, body = raw("GET", "/2015-03-31/functions", signed("GET", "/2015-03-31/functions", b"", "attacker.example"))
     equal("another host, signed", status, 403)
     for method, path, data in (("POST", "/2015-03-31/functions", b"{"), ("GET", "/2015-03-31/nothing", b""), ("PATCH", "/2015-03-31/functions/f", b""),
                                ("GET", "/2015-03-31/functions/%2e%2e%2f%2e%2e%2fetc", b""), ("POST", "/2015-03-31/functions", b"[1]"),
                                ("POST", "/2015-03-31/functions", b'{"FunctionName": 5}'), ("GET", "/2018-10-31/layers/a/versions/x", b""),
                                ("GET", "/2015-03-31/functions?MaxItems=x", b""), ("GET", "/2015-03-31/functions/%ff%fe", b"")):
-        status, headers, body = raw(method, path, signed, data)
+        status, headers, body = raw(method, path, signed(method, path, data), data)
         names = {key.lower() for key in headers}
         check(f"{method} {path} {data!r}", 400 <= status < 500 and "x-amzn-errortype" in names, (status, headers, body[:200]))
 

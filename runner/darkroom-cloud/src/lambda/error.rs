@@ -1,5 +1,6 @@
 //! Errors as the Lambda API words them: a name, a status, a message, and the wire form of all three.
 
+use crate::server::signature::Unsigned;
 use crate::server::wire::{self, Body};
 use http::{HeaderValue, Response, StatusCode};
 use serde_json::json;
@@ -107,9 +108,10 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "CodeStorageExceededException", "Code storage limit exceeded.")
     }
 
-    pub fn missing_authentication() -> Self {
-        let message = "Missing Authentication Token";
-        Self::new(StatusCode::FORBIDDEN, "MissingAuthenticationTokenException", message).untyped()
+    /// A request that was signed wrongly, or not at all.
+    pub fn unsigned(unsigned: Unsigned) -> Self {
+        let (status, name, message) = unsigned.answer();
+        Self::new(StatusCode::from_u16(status).unwrap_or(StatusCode::FORBIDDEN), name, message).untyped()
     }
 
     pub fn unknown_operation() -> Self {

@@ -51,7 +51,7 @@ fn complaint(payload: &[u8]) -> String {
 /// Adds the place of a byte to a complaint.
 fn located(what: &str, payload: &[u8], at: usize) -> String {
     let before = &payload[..at.min(payload.len())];
-    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let line = before.split(|byte| *byte == b'\n').count();
     let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
     format!("{what}\n {SOURCE} line: {line}, column: {column}]")
 }

@@ -25,6 +25,7 @@ mod unzip;
 mod validate;
 
 use crate::StartError;
+use crate::server::signature::Keys;
 use bytes::Bytes;
 use code::{Code, CodeStore};
 use concurrency::Concurrency;
@@ -54,6 +55,7 @@ pub(crate) struct Settings {
     pub environments: Arc<Environments>,
     pub metrics: Arc<dyn MetricSink>,
     pub objects: Arc<dyn Objects>,
+    pub keys: Arc<Keys>,
 }
 
 /// The Lambda service of one local cloud.
@@ -65,12 +67,8 @@ pub(crate) struct Lambda {
     invoker: Arc<Invoker>,
     locations: Locations,
     concurrent_executions: u32,
+    keys: Arc<Keys>,
     stop: watch::Sender<bool>,
-}
-
-/// Returns the answer to a request without a signature.
-pub(crate) fn missing_authentication() -> http::Response<crate::server::wire::Body> {
-    error::ApiError::missing_authentication().into_response()
 }
 
 /// Why an AWS service may not invoke a function.
@@ -115,6 +113,7 @@ impl Lambda {
             objects: settings.objects,
             invoker: Arc::new(invoker),
             concurrent_executions: settings.concurrent_executions,
+            keys: settings.keys,
             stop,
         })
     }

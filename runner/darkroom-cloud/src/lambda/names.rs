@@ -92,7 +92,7 @@ pub(crate) fn function(home: &Home, shape: NameShape, text: &str, qualifier: Opt
     // The pattern above was violated otherwise.
     let parsed = parsed.ok_or_else(|| ApiError::service("unreadable function name"))?;
     check_home(home, &parsed)?;
-    join(parsed, qualifier)
+    join(&parsed, qualifier)
 }
 
 fn check_home(home: &Home, parsed: &Parsed<'_>) -> ApiResult<()> {
@@ -108,7 +108,7 @@ fn check_home(home: &Home, parsed: &Parsed<'_>) -> ApiResult<()> {
     }
 }
 
-fn join(parsed: Parsed<'_>, parameter: Option<&str>) -> ApiResult<FunctionRef> {
+fn join(parsed: &Parsed<'_>, parameter: Option<&str>) -> ApiResult<FunctionRef> {
     if let (Some(derived), Some(given)) = (parsed.qualifier, parameter)
         && derived != given
     {

@@ -151,18 +151,15 @@ fn finish(invoker: &Arc<Invoker>, journey: &Journey, condition: Condition) {
     };
     let Some(destination) = destination else { return };
     let target = names::function_arn(&invoker.home, &destination);
-    match target.filter(|target| invoker.resolve(target).is_ok()) {
-        Some(target) => {
-            let payload = record(invoker, journey, condition).to_string().into();
-            let request_id = super::function::new_id();
-            invoker.enqueue(target, Event { request_id, payload, client_context: None });
-        }
+    if let Some(target) = target.filter(|target| invoker.resolve(target).is_ok()) {
+        let payload = record(invoker, journey, condition).to_string().into();
+        let request_id = super::function::new_id();
+        invoker.enqueue(target, Event { request_id, payload, client_context: None });
+    } else {
         // A queue, a topic, a bus: there is none here.
-        None => {
-            let function = &journey.function.name;
-            tracing::warn!("the destination {destination} of {function} is not in the local cloud: the record is lost");
-            metrics::asynchronous(&*invoker.metrics, function, "DestinationDeliveryFailures", 1.0, "Count");
-        }
+        let function = &journey.function.name;
+        tracing::warn!("the destination {destination} of {function} is not in the local cloud: the record is lost");
+        metrics::asynchronous(&*invoker.metrics, function, "DestinationDeliveryFailures", 1.0, "Count");
     }
 }
 

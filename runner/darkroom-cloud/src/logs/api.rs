@@ -59,8 +59,8 @@ fn dispatch(logs: &Logs, operation: &str, request: Value) -> Answer {
     match operation {
         "CreateLogGroup" => groups::create_group(logs, read(request)?),
         "DeleteLogGroup" => groups::delete_group(logs, read(request)?),
-        "DescribeLogGroups" => groups::describe_groups(logs, read(request)?),
-        "ListLogGroups" => groups::list_groups(logs, read(request)?),
+        "DescribeLogGroups" => groups::describe_groups(logs, &read(request)?),
+        "ListLogGroups" => groups::list_groups(logs, &read(request)?),
         "CreateLogStream" => groups::create_stream(logs, read(request)?),
         "DeleteLogStream" => groups::delete_stream(logs, read(request)?),
         "DescribeLogStreams" => groups::describe_streams(logs, read(request)?),

@@ -63,6 +63,16 @@ impl Pattern {
         parse_terms(text)
     }
 
+    /// Returns texts that stand in every message that matches, just as they stand in its JSON form: a line of JSON without
+    /// one of them need not be read.
+    pub fn needles(&self) -> Vec<&str> {
+        let plain = |text: &&str| !text.contains(|c: char| c == '"' || c == '\\' || c.is_control());
+        match self {
+            Self::Terms { all, .. } => all.iter().map(String::as_str).filter(plain).collect(),
+            Self::Json(_) => Vec::new(),
+        }
+    }
+
     pub fn matches(&self, message: &str) -> bool {
         match self {
             Self::Terms { all, any, none } => {
@@ -187,17 +197,16 @@ fn operand(text: &str) -> Result<Operand, InvalidPattern> {
 }
 
 impl Expression {
-    fn holds(&self, message: &Value) -> bool {
+    fn holds<'a>(&self, message: &'a Value) -> bool {
         match self {
             Self::And(parts) => parts.iter().all(|part| part.holds(message)),
             Self::Or(parts) => parts.iter().any(|part| part.holds(message)),
             Self::Compare { path, operator, value } => {
-                let step = |at: Option<&'_ Value>, name: &String| -> Option<Value> {
-                    let at = at?;
-                    name.parse::<usize>().ok().and_then(|index| at.get(index)).or_else(|| at.get(name)).cloned()
+                let step = |at: &'a Value, name: &String| {
+                    name.parse::<usize>().ok().and_then(|index| at.get(index)).or_else(|| at.get(name))
                 };
-                let found = path.iter().fold(Some(message.clone()), |at, name| step(at.as_ref(), name));
-                found.is_some_and(|found| value.compare(*operator, &found))
+                let found = path.iter().try_fold(message, step);
+                found.is_some_and(|found| value.compare(*operator, found))
             }
         }
     }
@@ -286,6 +295,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn needles_stand_in_the_json_of_what_matches(terms in prop::collection::vec("[a-c\"\\\\é]{1,3}", 1..3), rest in "\\PC{0,5}") {
+            let pattern = Pattern::Terms { all: terms.clone(), any: Vec::new(), none: Vec::new() };
+            let message = format!("{}{rest}", terms.join(" "));
+            let line = serde_json::to_string(&message).unwrap();
+            prop_assert!(pattern.matches(&message));
+            prop_assert!(pattern.needles().iter().all(|needle| line.contains(needle)));
+        }
+
         #[test]
         fn reading_never_fails_badly(pattern in ".{0,30}", message in ".{0,30}") {
             if let Ok(pattern) = Pattern::parse(&pattern) {

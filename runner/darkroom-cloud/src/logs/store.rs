@@ -1,8 +1,8 @@
 //! Log groups, streams and events: one append-only file of JSON lines, and an index of it in memory.
 //!
 //! Every change is a line: groups and streams that come and go, and events. Opening replays the lines. An event costs 24
-//! bytes of memory; its text is read back from the file, or from the buffer that is yet to be written. Buffered lines are
-//! written when they come to [`BUFFER`] bytes, before the file is read, and on drop: a `kill -9` loses at most those.
+//! bytes of memory; its text is read back from the file. Lines are buffered, and written when they come to [`BUFFER`] bytes,
+//! with the first line a second after the last write, before the file is read, and on drop: a `kill -9` loses those since.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -16,6 +16,8 @@ use serde::{Deserialize, Serialize};
 
 /// Lines are written to the file in pieces of about this many bytes.
 const BUFFER: usize = 64 * 1024;
+/// Or with the first line after this time.
+const FLUSH_AFTER_MS: i64 = 1000;
 /// A read takes this many bytes at once, since neighbouring events are read together.
 const WINDOW: usize = 64 * 1024;
 
@@ -46,6 +48,8 @@ struct Inner {
     written: u64,
     /// Lines that are not.
     buffer: Vec<u8>,
+    /// When lines were last written, in milliseconds since the epoch.
+    flushed_ms: i64,
     /// The last thing that the disk refused; reads then say so.
     failure: Option<String>,
 }
@@ -163,7 +167,8 @@ impl Store {
         fs::create_dir_all(folder)?;
         let path = folder.join("logs.ndjson");
         let file = File::options().read(true).write(true).create(true).truncate(false).open(&path)?;
-        let mut inner = Inner { groups: BTreeMap::new(), file, written: 0, buffer: Vec::new(), failure: None };
+        let mut inner =
+            Inner { groups: BTreeMap::new(), file, written: 0, buffer: Vec::new(), flushed_ms: 0, failure: None };
         inner.replay()?;
         Ok(Self(Mutex::new(inner)))
     }
@@ -174,9 +179,7 @@ impl Store {
         let mut inner = self.0.lock();
         inner.ensure(group, stream, now);
         inner.event(group, stream, timestamp_ms, now, message);
-        if inner.buffer.len() >= BUFFER {
-            inner.flush();
-        }
+        inner.flush_if_due(now);
     }
 
     /// Adds events to a stream that must exist.
@@ -187,9 +190,7 @@ impl Store {
         for (timestamp_ms, message) in events {
             inner.event(group, stream, *timestamp_ms, now, message);
         }
-        if inner.buffer.len() >= BUFFER {
-            inner.flush();
-        }
+        inner.flush_if_due(now);
         Ok(())
     }
 
@@ -264,14 +265,14 @@ impl Store {
     /// Returns a reader of one stream as it is now.
     pub fn stream(&self, group: &str, stream: &str) -> Result<Reader<'_>, LogError> {
         let entries = Arc::clone(&self.0.lock().stream(group, stream)?.entries);
-        Ok(Reader { store: self, entries, window: Vec::new(), window_at: 0 })
+        Ok(Reader { store: self, entries })
     }
 
     pub fn flush(&self) {
         self.0.lock().flush();
     }
 
-    fn read_window(&self, entry: &Entry, window: &mut Vec<u8>, window_at: &mut u64) -> Result<(), LogError> {
+    fn read_window(&self, entry: &Entry, window: &mut Window) -> Result<(), LogError> {
         let mut inner = self.0.lock();
         if entry.offset + u64::from(entry.length) > inner.written {
             inner.flush();
@@ -280,9 +281,10 @@ impl Store {
             return Err(LogError::Disk(failure.clone()));
         }
         let left = usize::try_from(inner.written.saturating_sub(entry.offset)).unwrap_or(usize::MAX);
-        window.resize(left.min(WINDOW.max(entry.length as usize)), 0);
-        *window_at = entry.offset;
-        inner.file.read_exact_at(window, entry.offset).map_err(|error| LogError::Disk(error.to_string()))
+        window.bytes.resize(left.min(WINDOW.max(entry.length as usize)), 0);
+        window.start = entry.offset;
+        let read = inner.file.read_exact_at(&mut window.bytes, entry.offset);
+        read.map_err(|error| LogError::Disk(error.to_string()))
     }
 }
 
@@ -354,6 +356,13 @@ impl Inner {
         }
     }
 
+    fn flush_if_due(&mut self, now: i64) {
+        if self.buffer.len() >= BUFFER || now - self.flushed_ms >= FLUSH_AFTER_MS {
+            self.flushed_ms = now;
+            self.flush();
+        }
+    }
+
     fn flush(&mut self) {
         if self.buffer.is_empty() {
             return;
@@ -384,12 +393,24 @@ impl Inner {
     }
 }
 
+/// A piece of the file that was read. Readers that go through the file side by side share one.
+#[derive(Debug, Default)]
+pub struct Window {
+    bytes: Vec<u8>,
+    start: u64,
+}
+
+impl Window {
+    fn line(&self, entry: &Entry) -> Option<&[u8]> {
+        let start = usize::try_from(entry.offset.checked_sub(self.start)?).ok()?;
+        self.bytes.get(start..start + entry.length as usize)
+    }
+}
+
 /// Reads one stream, as it was when the reader was made.
 pub struct Reader<'a> {
     store: &'a Store,
     entries: Arc<Vec<Entry>>,
-    window: Vec<u8>,
-    window_at: u64,
 }
 
 impl Reader<'_> {
@@ -401,21 +422,20 @@ impl Reader<'_> {
         self.entries[index].key()
     }
 
+    /// Returns how long the event's line is: what its message takes, and about 100 bytes more.
+    pub fn line_bytes(&self, index: usize) -> usize {
+        self.entries[index].length as usize
+    }
+
     /// Returns the index of the first event at or behind `key`.
     pub fn position(&self, key: Key) -> usize {
         self.entries.partition_point(|entry| entry.key() < key)
     }
 
     /// Returns the event at `index`, which must be below [`Reader::len`].
-    pub fn event(&mut self, index: usize) -> Result<LogEvent, LogError> {
+    pub fn event(&self, index: usize, window: &mut Window) -> Result<LogEvent, LogError> {
         let entry = self.entries[index];
-        let end = entry.offset + u64::from(entry.length);
-        if entry.offset < self.window_at || end > self.window_at + self.window.len() as u64 {
-            self.store.read_window(&entry, &mut self.window, &mut self.window_at)?;
-        }
-        let start = (entry.offset - self.window_at) as usize;
-        let line = self.window.get(start..start + entry.length as usize).unwrap_or_default();
-        match serde_json::from_slice(line) {
+        match serde_json::from_slice(self.line(&entry, window)?) {
             Ok(Line::Event { m, .. }) => Ok(LogEvent {
                 key: entry.key(),
                 ingestion_ms: entry.timestamp_ms + i64::from(entry.lag_ms),
@@ -423,6 +443,19 @@ impl Reader<'_> {
             }),
             _ => Err(LogError::Disk(format!("no event at byte {} of the log file", entry.offset))),
         }
+    }
+
+    /// Tells whether all of `needles` stand in the line of the event at `index`.
+    pub fn holds(&self, index: usize, needles: &[&str], window: &mut Window) -> Result<bool, LogError> {
+        let line = std::str::from_utf8(self.line(&self.entries[index], window)?).unwrap_or_default();
+        Ok(needles.iter().all(|needle| line.contains(needle)))
+    }
+
+    fn line<'w>(&self, entry: &Entry, window: &'w mut Window) -> Result<&'w [u8], LogError> {
+        if window.line(entry).is_none() {
+            self.store.read_window(entry, window)?;
+        }
+        Ok(window.line(entry).unwrap_or_default())
     }
 }
 
@@ -435,8 +468,8 @@ mod tests {
     use super::*;
 
     fn messages(store: &Store, group: &str, stream: &str) -> Vec<String> {
-        let mut reader = store.stream(group, stream).unwrap();
-        (0..reader.len()).map(|index| reader.event(index).unwrap().message).collect()
+        let (reader, mut window) = (store.stream(group, stream).unwrap(), Window::default());
+        (0..reader.len()).map(|index| reader.event(index, &mut window).unwrap().message).collect()
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub fn answer(store: &Store, operation: &str, request: Value) -> Answer {
         "PutMetricData" => put::put_metric_data(store, read(request)?),
         "GetMetricData" => get::metric_data(store, read(request)?),
         "GetMetricStatistics" => get::metric_statistics(store, read(request)?),
-        "ListMetrics" => list_metrics(store, read(request)?),
+        "ListMetrics" => list_metrics(store, &read(request)?),
         "" => Err(Fault { code: "MissingAction", message: "The request names no action.".to_owned() }),
         _ => Err(Fault {
             code: "InvalidAction",
@@ -72,7 +72,7 @@ struct ListMetrics {
 /// The most metrics on one page.
 const PAGE: usize = 500;
 
-fn list_metrics(store: &Store, request: ListMetrics) -> Answer {
+fn list_metrics(store: &Store, request: &ListMetrics) -> Answer {
     let since_minute = match request.recently_active.as_deref() {
         None => i64::MIN,
         Some("PT3H") => now_ms().div_euclid(60_000) - 180,

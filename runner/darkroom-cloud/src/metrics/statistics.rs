@@ -11,7 +11,8 @@ const EXACT_VALUES: usize = 500;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Sum {
     pub count: f64,
-    pub sum: f64,
+    #[serde(rename = "sum")]
+    pub total: f64,
     pub minimum: f64,
     pub maximum: f64,
     /// How often each value was seen; the key is the bits of the value in an order that is the value's.
@@ -24,7 +25,7 @@ impl Default for Sum {
     fn default() -> Self {
         Self {
             count: 0.0,
-            sum: 0.0,
+            total: 0.0,
             minimum: f64::INFINITY,
             maximum: f64::NEG_INFINITY,
             values: BTreeMap::new(),
@@ -38,7 +39,7 @@ impl Sum {
     pub fn add(&mut self, value: f64, count: f64) {
         self.bounds(value, value);
         self.count += count;
-        self.sum += value * count;
+        self.total += value * count;
         let key = if self.values.len() < EXACT_VALUES { order(value) } else { order(coarse(value)) };
         *self.values.entry(key).or_insert(0.0) += count;
     }
@@ -51,14 +52,14 @@ impl Sum {
         }
         self.bounds(minimum, maximum);
         self.count += count;
-        self.sum += sum;
+        self.total += sum;
         self.blurred = true;
     }
 
     pub fn merge(&mut self, other: &Self) {
         self.bounds(other.minimum, other.maximum);
         self.count += other.count;
-        self.sum += other.sum;
+        self.total += other.total;
         self.blurred |= other.blurred;
         for (value, count) in &other.values {
             *self.values.entry(*value).or_insert(0.0) += count;
@@ -78,8 +79,8 @@ impl Sum {
         }
         match name {
             "SampleCount" => Some(self.count),
-            "Sum" => Some(self.sum),
-            "Average" => Some(self.sum / self.count),
+            "Sum" => Some(self.total),
+            "Average" => Some(self.total / self.count),
             "Minimum" => Some(self.minimum),
             "Maximum" => Some(self.maximum),
             "IQM" => self.trimmed_mean(25.0, 75.0),
@@ -152,16 +153,20 @@ mod tests {
 
     fn of(values: &[f64]) -> Sum {
         let mut sum = Sum::default();
-        values.iter().for_each(|value| sum.add(*value, 1.0));
+        for value in values {
+            sum.add(*value, 1.0);
+        }
         sum
     }
 
     #[test]
     fn the_plain_statistics() {
         let sum = of(&[4.0, -1.0, 3.0]);
-        let named = |name| sum.statistic(name).unwrap();
-        assert_eq!([named("SampleCount"), named("Sum"), named("Average")], [3.0, 6.0, 2.0]);
-        assert_eq!([named("Minimum"), named("Maximum"), named("p50"), named("p100")], [-1.0, 4.0, 3.0, 4.0]);
+        for (name, value) in [("SampleCount", 3.0), ("Sum", 6.0), ("Average", 2.0), ("Minimum", -1.0), ("Maximum", 4.0)]
+        {
+            assert_eq!(sum.statistic(name), Some(value), "{name}");
+        }
+        assert_eq!((sum.statistic("p50"), sum.statistic("p100")), (Some(3.0), Some(4.0)));
         assert_eq!(sum.statistic("p101"), None);
         assert_eq!(sum.statistic("Mode"), None);
     }

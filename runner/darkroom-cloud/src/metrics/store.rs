@@ -102,7 +102,7 @@ impl Store {
         match &observation.values {
             Values::List(values) => values.iter().for_each(|(value, count)| sum.add(*value, *count)),
             Values::Statistics { count, sum: total, minimum, maximum } => {
-                sum.add_statistics(*count, *total, *minimum, *maximum)
+                sum.add_statistics(*count, *total, *minimum, *maximum);
             }
         }
         let new = minutes.len() - before;

@@ -6,6 +6,7 @@ use super::object::{Object, timestamp};
 use super::store::WriteCondition;
 
 /// The four conditional headers of a read.
+#[expect(clippy::struct_field_names, reason = "the names of the headers")]
 #[derive(Debug, Default)]
 pub struct ReadConditions<'a> {
     pub if_match: Option<&'a ETagCondition>,

@@ -53,7 +53,7 @@ pub struct Incoming {
 /// # Errors
 /// `BadDigest`, `InvalidDigest`, `XAmzContentSHA256Mismatch`, `IncompleteBody`, `EntityTooLarge`, or what the disk says.
 pub async fn receive(body: Option<StreamingBlob>, claims: Claims, folder: PathBuf) -> S3Result<Incoming> {
-    if claims.content_length.is_some_and(|length| length > MAX_BYTES as i64) {
+    if claims.content_length.is_some_and(|length| u64::try_from(length).is_ok_and(|length| length > MAX_BYTES)) {
         return Err(s3_error!(EntityTooLarge, "Your proposed upload exceeds the maximum allowed size"));
     }
     if Checksums::from(claims.checksum.clone()).values().iter().flatten().count() > 1 {

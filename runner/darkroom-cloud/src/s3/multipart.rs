@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -183,11 +183,11 @@ impl Upload {
     }
 
     /// Writes the parts one after the other as a new blob in `folder`. Blocks.
-    pub fn join(&self, parts: &[Arc<Part>], folder: PathBuf) -> Result<Joined, CompleteError> {
+    pub fn join(&self, parts: &[Arc<Part>], folder: &Path) -> Result<Joined, CompleteError> {
         let algorithm = self.algorithm.as_deref().unwrap_or("CRC64NVME");
         let mut hashes = (!self.composite).then(|| Hashes::only(algorithm));
         let mut md5 = Md5::new();
-        let (blob, mut file) = Blob::create(&folder)?;
+        let (blob, mut file) = Blob::create(folder)?;
         for part in parts {
             md5.update(&part.md5);
             append(&part.blob, &mut file, hashes.as_mut())?;

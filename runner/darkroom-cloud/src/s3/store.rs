@@ -364,3 +364,126 @@ fn write_json(path: &Path, value: &impl Serialize) -> Result<(), StoreError> {
 fn ignore_absent(error: io::Error) -> io::Result<()> {
     if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::object::{Attributes, Checksums};
+    use super::*;
+
+    /// What a client may do to one key.
+    #[derive(Debug, Clone)]
+    enum Step {
+        Put(String, u8),
+        Remove(String),
+        Reopen,
+    }
+
+    fn key() -> impl Strategy<Value = String> {
+        prop_oneof!["[ab./]{1,6}", "(\\.\\./){1,4}[a-c]", "\\PC{1,12}", Just("k".repeat(1024)), Just("a\0b".to_owned())]
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            6 => (key(), any::<u8>()).prop_map(|(key, byte)| Step::Put(key, byte)),
+            2 => key().prop_map(Step::Remove),
+            1 => Just(Step::Reopen),
+        ]
+    }
+
+    fn put(bucket: &Bucket, key: &str, byte: u8, condition: &WriteCondition) -> Result<Arc<Object>, StoreError> {
+        let (blob, mut file) = Blob::create(&bucket.blobs()).unwrap();
+        io::Write::write_all(&mut file, &[byte]).unwrap();
+        let object = Object {
+            key: key.to_owned(),
+            blob: blob.name(),
+            size: 1,
+            etag: byte.to_string(),
+            modified_ms: 0,
+            attributes: Attributes::default(),
+            checksums: Checksums::default(),
+            part_sizes: Vec::new(),
+            tags: BTreeMap::new(),
+        };
+        bucket.commit(object, blob, condition)
+    }
+
+    fn opened(folder: &Path) -> Arc<Bucket> {
+        let store = Store::open(folder).unwrap();
+        if let Err(StoreError::NoSuchBucket) = store.bucket("photos") {
+            store.create_bucket("photos", Settings::default()).unwrap();
+        }
+        store.bucket("photos").unwrap()
+    }
+
+    fn files(folder: &Path) -> usize {
+        fs::read_dir(folder).unwrap().count()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// Whatever the keys look like, the store is a map of them: before and after it is opened anew, with one sidecar
+        /// and one blob for each and nothing beside its folder.
+        #[test]
+        fn a_bucket_is_a_map_of_its_keys(steps in prop::collection::vec(step(), 1..25)) {
+            let root = tempfile::TempDir::new().unwrap();
+            let folder = root.path().join("s3");
+            let mut bucket = opened(&folder);
+            let mut model: BTreeMap<String, u8> = BTreeMap::new();
+            for step in steps {
+                match step {
+                    Step::Put(key, byte) => {
+                        put(&bucket, &key, byte, &WriteCondition::Always).unwrap();
+                        model.insert(key, byte);
+                    }
+                    Step::Remove(key) => {
+                        let removed = bucket.remove(&key, &WriteCondition::Always).unwrap();
+                        prop_assert_eq!(removed.is_some(), model.remove(&key).is_some());
+                    }
+                    Step::Reopen => bucket = opened(&folder),
+                }
+                let stored = bucket.with_objects(|objects| {
+                    objects.iter().map(|(key, object)| (key.clone(), fs::read(bucket.blobs().join(&object.blob)).unwrap()[0])).collect()
+                });
+                prop_assert_eq!(&model, &stored);
+                prop_assert_eq!(files(&bucket.blobs()), model.len());
+                prop_assert_eq!(files(&bucket.sidecars()), model.len());
+                prop_assert_eq!(files(root.path()), 1);
+            }
+        }
+    }
+
+    #[test]
+    fn a_write_whose_condition_fails_leaves_no_file() {
+        let root = tempfile::TempDir::new().unwrap();
+        let bucket = opened(root.path());
+        put(&bucket, "k", 1, &WriteCondition::Absent).unwrap();
+        let refused = put(&bucket, "k", 2, &WriteCondition::Absent);
+        assert!(matches!(refused, Err(StoreError::Precondition("If-None-Match"))));
+        assert_eq!((files(&bucket.blobs()), files(&bucket.sidecars())), (1, 1));
+    }
+
+    #[test]
+    fn what_a_crash_left_behind_is_cleared() {
+        let root = tempfile::TempDir::new().unwrap();
+        let bucket = opened(root.path());
+        put(&bucket, "k", 1, &WriteCondition::Always).unwrap();
+        for path in [bucket.blobs().join("orphan"), bucket.sidecars().join("half.new"), bucket.uploads().join("part")] {
+            fs::write(path, "x").unwrap();
+        }
+        let bucket = opened(root.path());
+        assert_eq!((files(&bucket.blobs()), files(&bucket.sidecars()), files(&bucket.uploads())), (1, 1, 0));
+        assert!(bucket.object("k").is_ok());
+    }
+
+    #[test]
+    fn a_sidecar_that_cannot_be_read_is_named() {
+        let root = tempfile::TempDir::new().unwrap();
+        let bucket = opened(root.path());
+        fs::write(bucket.sidecars().join("bad.json"), "{").unwrap();
+        let error = Store::open(root.path()).unwrap_err().to_string();
+        assert!(error.contains("bad.json"), "{error}");
+    }
+}

@@ -4,18 +4,20 @@
 //! bucket that is not public.
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
-use http::{Method, Request, Response, StatusCode};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, RANGE};
+use http::{Extensions, HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt as _;
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
+use s3s::dto::Range;
 use s3s::host::{S3Host, VirtualHost};
+use s3s::route::S3Route;
 use s3s::service::{S3Service, S3ServiceBuilder};
-use s3s::{Body, S3Result, s3_error};
+use s3s::{Body, S3Request, S3Response, S3Result, s3_error};
 
+use super::ACCOUNT_ID;
 use super::operations::Operations;
 use super::url::{decode, parse_pairs};
-use super::{ACCOUNT_ID, operations};
 
 /// Carries further fields of an error document from an operation to [`Wire`]; never leaves the process.
 pub const ERROR_FIELDS: HeaderName = HeaderName::from_static("x-darkroom-error-fields");
@@ -43,10 +45,13 @@ pub struct Wire {
 
 impl Wire {
     pub fn new(operations: Operations, credentials: Vec<(String, String)>, region: String) -> Self {
+        let mut trusted = S3ServiceBuilder::new(operations.clone());
+        trusted.set_host(LoopbackHost);
         let mut builder = S3ServiceBuilder::new(operations);
         builder.set_auth(Credentials(credentials));
         builder.set_access(OwnerOnly);
         builder.set_host(LoopbackHost);
+        builder.set_route(UnreadableRange { trusted: trusted.build() });
         let region = HeaderValue::try_from(region).unwrap_or(HeaderValue::from_static("us-east-1"));
         Self { service: builder.build(), region }
     }
@@ -122,7 +127,7 @@ async fn document(response: Response<Body>, head: bool, resource: &str, ids: &Re
         return Response::from_parts(parts, Body::empty());
     }
     let fields = fields.as_ref().and_then(|fields| fields.to_str().ok()).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
+    let text = reworded(&String::from_utf8_lossy(&text));
     let mut fields = parse_pairs(fields);
     if fields.is_empty() && text.contains("<Code>InvalidBucketName</Code>") {
         let bucket = resource.trim_start_matches('/').split('/').next().unwrap_or_default();
@@ -131,6 +136,37 @@ async fn document(response: Response<Body>, head: bool, resource: &str, ids: &Re
     let text = complete(&text, &fields, resource, ids);
     parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
     Response::from_parts(parts, Body::from(Bytes::from(text)))
+}
+
+/// Puts S3's code and words to what `s3s` says in its own.
+fn reworded(document: &str) -> String {
+    const WORDS: [(&str, &str, &str); 3] = [
+        (
+            "<Code>InvalidRequest</Code><Message>invalid header: authorization",
+            "AuthorizationHeaderMalformed",
+            "The authorization header is malformed; the Credential is mal-formed; expecting \
+             \"&lt;YOUR-AKID&gt;/YYYYMMDD/REGION/SERVICE/aws4_request\".",
+        ),
+        (
+            "<Code>InvalidArgument</Code><Message>invalid header: x-amz-copy-source",
+            "InvalidArgument",
+            "Invalid copy source object key",
+        ),
+        (
+            "<Code>InvalidRequest</Code><Message>missing presigned url v4 fields",
+            "AuthorizationQueryParametersError",
+            "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, \
+             X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.",
+        ),
+    ];
+    let found = WORDS.into_iter().find_map(|(said, code, message)| Some((document.split_once(said)?, code, message)));
+    match found {
+        Some(((start, rest), code, message)) => {
+            let rest = rest.split_once("</Message>").map_or("", |(_, rest)| rest);
+            format!("{start}<Code>{code}</Code><Message>{message}</Message>{rest}")
+        }
+        None => document.to_owned(),
+    }
 }
 
 fn complete(document: &str, fields: &[(String, String)], resource: &str, ids: &RequestIds) -> String {
@@ -156,7 +192,7 @@ fn complete(document: &str, fields: &[(String, String)], resource: &str, ids: &R
 
 fn element(into: &mut String, name: &str, value: &str) {
     let value = quick_xml::escape::escape(value);
-    into.push_str(&format!("<{name}>{value}</{name}>"));
+    into.extend(["<", name, ">", &value, "</", name, ">"]);
 }
 
 /// The message that S3 gives with a code where `s3s` gives none.
@@ -187,13 +223,9 @@ struct Credentials(Vec<(String, String)>);
 #[async_trait::async_trait]
 impl S3Auth for Credentials {
     async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
+        // A key that is not listed has itself for a secret, as in `test` and `test`.
         let known = self.0.iter().find(|(key, _)| key == access_key);
-        known.map(|(_, secret)| SecretKey::from(secret.as_str())).ok_or_else(|| {
-            operations::with_fields(
-                s3_error!(InvalidAccessKeyId, "The AWS Access Key Id you provided does not exist in our records."),
-                &[("AWSAccessKeyId", access_key)],
-            )
-        })
+        Ok(SecretKey::from(known.map_or(access_key, |(_, secret)| secret)))
     }
 }
 
@@ -218,6 +250,38 @@ impl S3Access for OwnerOnly {
             Some(owner) if owner != ACCOUNT_ID => Err(s3_error!(AccessDenied, "Access Denied")),
             _ => Ok(()),
         }
+    }
+}
+
+/// Reads a whole object where the `Range` can't be read: S3 ignores such a header, and `s3s` would refuse it.
+struct UnreadableRange {
+    /// The service without its checks, which the request has passed by then.
+    trusted: S3Service,
+}
+
+#[async_trait::async_trait]
+impl S3Route for UnreadableRange {
+    fn is_match(&self, method: &Method, _uri: &Uri, headers: &HeaderMap, _extensions: &mut Extensions) -> bool {
+        let range = headers.get(RANGE).filter(|_| method == Method::GET || method == Method::HEAD);
+        range.is_some_and(|range| range.to_str().map_or(true, |range| Range::parse(range).is_err()))
+    }
+
+    async fn call(&self, request: S3Request<Body>) -> S3Result<S3Response<Body>> {
+        let query = request.uri.query().unwrap_or_default().split('&');
+        let signed = |name: &str| name.starts_with("X-Amz-") || name.starts_with("Signature=");
+        let query: Vec<&str> = query.filter(|pair| !signed(pair)).collect();
+        let mut plain = Request::new(Body::empty());
+        *plain.method_mut() = request.method;
+        *plain.uri_mut() = format!("{}?{}", request.uri.path(), query.join("&")).parse().unwrap_or(request.uri);
+        *plain.headers_mut() = request.headers;
+        *plain.extensions_mut() = request.extensions;
+        plain.headers_mut().remove(RANGE);
+        plain.headers_mut().remove(AUTHORIZATION);
+        let answered = self.trusted.call(plain).await;
+        let (parts, body) = answered.map_err(|error| s3_error!(InternalError, "{error:?}"))?.into_parts();
+        let mut response = S3Response::with_headers(body, parts.headers);
+        response.status = Some(parts.status);
+        Ok(response)
     }
 }
 

@@ -4,6 +4,7 @@
 //! `Authorization` header or, presigned, in the query). An unsigned one is told by its headers and path.
 
 use super::gate;
+use super::signature::{self, Keys};
 use super::wire::{self, Body, header};
 use crate::lambda::Lambda;
 use crate::logs::Logs;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 /// Everything that answers on the port.
 pub(crate) struct Services {
+    pub keys: Arc<Keys>,
     pub lambda: Arc<Lambda>,
     pub s3: S3,
     pub logs: Logs,
@@ -46,17 +48,16 @@ impl Services {
             return self.lambda.answer_location(&parts).await;
         }
         match service(&parts) {
-            Service::Lambda if scope(&parts).is_none() => crate::lambda::missing_authentication(),
             Service::Lambda => self.lambda.answer(parts, body).await,
             Service::S3 => {
                 let response = self.s3.call(Request::from_parts(parts, body)).await;
                 response.map(|body| body.map_err(Into::into).boxed_unsync())
             }
-            Service::Logs => match whole(body).await {
+            Service::Logs => match self.whole(&parts, body).await {
                 Ok(body) => self.logs.answer(&parts, body).await.map(wire::full),
                 Err(refusal) => refusal,
             },
-            Service::Metrics => match whole(body).await {
+            Service::Metrics => match self.whole(&parts, body).await {
                 Ok(body) => self.metrics.answer(&parts, &body).map(wire::full),
                 Err(refusal) => refusal,
             },
@@ -68,12 +69,19 @@ impl Services {
 /// The most that a request to Logs or CloudWatch may hold; both take 1 MB of data, and JSON may make it twice that.
 const RECORDS_LIMIT: usize = 4 * 1024 * 1024;
 
-/// Reads the body of a request to Logs or CloudWatch.
-async fn whole(body: Incoming) -> Result<Bytes, Response<Body>> {
-    wire::read(body, RECORDS_LIMIT).await.map_err(|_| {
-        let message = r#"{"__type":"SerializationException","message":"The request is too large, or was cut short."}"#;
-        wire::json(StatusCode::PAYLOAD_TOO_LARGE, message)
-    })
+impl Services {
+    /// Reads the body of a request to Logs or CloudWatch and checks who signed it.
+    async fn whole(&self, parts: &Parts, body: Incoming) -> Result<Bytes, Response<Body>> {
+        let body = wire::read(body, RECORDS_LIMIT).await.map_err(|_| {
+            let message = "The request is too large, or was cut short.";
+            refusal(StatusCode::PAYLOAD_TOO_LARGE, "SerializationException", message)
+        })?;
+        signature::check(&self.keys, parts, &body).map_err(|unsigned| {
+            let (status, name, message) = unsigned.answer();
+            refusal(StatusCode::from_u16(status).unwrap_or(StatusCode::FORBIDDEN), name, message)
+        })?;
+        Ok(body)
+    }
 }
 
 fn service(parts: &Parts) -> Service {
@@ -121,16 +129,19 @@ fn unsigned(parts: &Parts) -> Service {
 }
 
 fn refused_host() -> Response<Body> {
-    let message = r#"{"__type":"AccessDeniedException","message":"The Host header does not name this machine. Use 127.0.0.1 or localhost."}"#;
-    let mut response = wire::json(StatusCode::FORBIDDEN, message);
-    response.headers_mut().insert("x-amzn-errortype", http::HeaderValue::from_static("AccessDeniedException"));
-    response
+    let message = "The Host header does not name this machine. Use 127.0.0.1 or localhost.";
+    refusal(StatusCode::FORBIDDEN, "AccessDeniedException", message)
 }
 
 fn unknown() -> Response<Body> {
-    let message = r#"{"__type":"UnknownOperationException","message":"The local cloud has no such service."}"#;
-    let mut response = wire::json(StatusCode::NOT_FOUND, message);
-    response.headers_mut().insert("x-amzn-errortype", http::HeaderValue::from_static("UnknownOperationException"));
+    refusal(StatusCode::NOT_FOUND, "UnknownOperationException", "The local cloud has no such service.")
+}
+
+/// Returns an error in the form that every client of a JSON service reads.
+fn refusal(status: StatusCode, name: &'static str, message: &str) -> Response<Body> {
+    let body = serde_json::json!({ "__type": name, "message": message });
+    let mut response = wire::json(status, body.to_string());
+    response.headers_mut().insert("x-amzn-errortype", http::HeaderValue::from_static(name));
     response
 }
 

@@ -5,6 +5,7 @@
 mod dispatch;
 mod gate;
 mod listen;
+pub(crate) mod signature;
 pub(crate) mod wire;
 
 pub(crate) use dispatch::Services;

@@ -186,3 +186,21 @@ async fn put_events_must_be_in_order_and_streams_list_the_latest_first() {
     let names: Vec<_> = streams.log_streams().iter().filter_map(|stream| stream.log_stream_name()).collect();
     assert_eq!(names, ["new", "old"]);
 }
+
+#[tokio::test]
+async fn a_page_holds_a_megabyte_at_most_and_the_next_goes_on() {
+    let World { logs, client, _serving, _folder } = world().await;
+    for index in 0..5 {
+        logs.append("g", "s", now_ms(), &format!("{index}{}", "x".repeat(300_000)));
+    }
+    let get = client.get_log_events().log_group_name("g").log_stream_name("s");
+    let first = |events: &[aws_sdk_cloudwatchlogs::types::OutputLogEvent]| {
+        events.iter().map(|event| event.message().unwrap()[..1].to_owned()).collect::<Vec<_>>()
+    };
+    let last = get.clone().send().await.unwrap();
+    assert_eq!(first(last.events()), ["2", "3", "4"]);
+    let before = get.clone().next_token(last.next_backward_token().unwrap()).send().await.unwrap();
+    assert_eq!(first(before.events()), ["0", "1"]);
+    let head = get.start_from_head(true).send().await.unwrap();
+    assert_eq!(first(head.events()), ["0", "1", "2"]);
+}

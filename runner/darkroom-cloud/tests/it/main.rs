@@ -1,5 +1,9 @@
 //! The local cloud, driven through the public AWS SDK as any client would.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod lambda;
+
 mod logs;
 mod metrics;
 mod s3;

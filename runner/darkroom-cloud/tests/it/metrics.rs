@@ -113,15 +113,15 @@ async fn put_data_come_back_as_statistics_percentiles_and_formulas() {
         .send()
         .await
         .unwrap();
-    let stat = |id: &str, name: &str, stat: &str| {
-        let stat = MetricStat::builder().metric(metric("App", name, &[])).period(60).stat(stat).build();
-        MetricDataQuery::builder().id(id).metric_stat(stat).build()
+    let query = |id: &str, name: &str, statistic: &str| {
+        let of = MetricStat::builder().metric(metric("App", name, &[])).period(60).stat(statistic).build();
+        MetricDataQuery::builder().id(id).metric_stat(of).build()
     };
     let got = client
         .get_metric_data()
-        .metric_data_queries(stat("p", "pixels", "p90"))
-        .metric_data_queries(stat("errors", "errors", "Sum"))
-        .metric_data_queries(stat("set", "set", "Average"))
+        .metric_data_queries(query("p", "pixels", "p90"))
+        .metric_data_queries(query("errors", "errors", "Sum"))
+        .metric_data_queries(query("set", "set", "Average"))
         .metric_data_queries(MetricDataQuery::builder().id("ratio").expression("errors / set * 100").build())
         .start_time(DateTime::from_secs(start))
         .end_time(DateTime::from_secs(start + 60))

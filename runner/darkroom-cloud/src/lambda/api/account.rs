@@ -8,10 +8,10 @@ use super::call::{Call, Reply};
 use serde::Deserialize;
 use serde_json::json;
 
-pub(crate) fn settings(lambda: &Lambda) -> ApiResult<Reply> {
+pub(crate) fn settings(lambda: &Lambda) -> Reply {
     let records = lambda.store.read();
     let reserved: u32 = records.functions.values().filter_map(|function| function.reserved_concurrency).sum();
-    Ok(Reply::ok(json!({
+    Reply::ok(json!({
         "AccountLimit": {
             "TotalCodeSize": limits::TOTAL_CODE,
             "CodeSizeUnzipped": limits::UNZIPPED,
@@ -23,13 +23,12 @@ pub(crate) fn settings(lambda: &Lambda) -> ApiResult<Reply> {
             "TotalCodeSize": records.total_code_size(),
             "FunctionCount": records.functions.len(),
         },
-    })))
+    }))
 }
 
 /// There are no event source mappings; S3 notifications need none.
-#[expect(clippy::unnecessary_wraps, reason = "an operation like the others")]
-pub(crate) fn no_event_source_mappings() -> ApiResult<Reply> {
-    Ok(Reply::ok(json!({ "EventSourceMappings": [] })))
+pub(crate) fn no_event_source_mappings() -> Reply {
+    Reply::ok(json!({ "EventSourceMappings": [] }))
 }
 
 /// No function has code signing.

@@ -7,9 +7,10 @@ use super::call::{Call, Reply};
 use super::{
     account, aliases, code, concurrency, event_invoke, functions, invoke, layers, permissions, tags, versions,
 };
+use crate::server::signature::{self, Keys};
 use crate::server::wire::{self, Body, BodyError};
 use http::request::Parts;
-use http::{HeaderValue, Method, Response, StatusCode};
+use http::{HeaderValue, Method, Response};
 use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
 
@@ -29,7 +30,7 @@ impl Lambda {
     pub async fn answer(&self, parts: Parts, body: Incoming) -> Response<Body> {
         let request_id = super::super::function::new_id();
         let id_header = HeaderValue::from_str(&request_id);
-        let result = match read(parts, body, request_id).await {
+        let result = match read(&self.keys, parts, body, request_id).await {
             Ok((method, call)) => route(self, &method, &call).await,
             Err(error) => Err(error),
         };
@@ -41,7 +42,7 @@ impl Lambda {
     }
 }
 
-async fn read(parts: Parts, body: Incoming, request_id: String) -> ApiResult<(Method, Call)> {
+async fn read(keys: &Keys, parts: Parts, body: Incoming, request_id: String) -> ApiResult<(Method, Call)> {
     let decoded = |segment: &str| percent_decode_str(segment).decode_utf8_lossy().into_owned();
     let path = parts.uri.path().trim_matches('/');
     // The first segment is the API's version; operations are told apart without it.
@@ -59,6 +60,7 @@ async fn read(parts: Parts, body: Incoming, request_id: String) -> ApiResult<(Me
         )),
         BodyError::Broken => ApiError::serialization("the request's body ended early"),
     })?;
+    signature::check(keys, &parts, &body).map_err(ApiError::unsigned)?;
     let call = Call { segments, query, headers: parts.headers, body, request_id };
     Ok((parts.method, call))
 }
@@ -134,8 +136,8 @@ async fn route_rest(lambda: &Lambda, method: &Method, call: &Call, segments: &[&
         ("DELETE", ["tags", resource]) => tags::remove(lambda, call, resource),
         ("GET", ["tags", resource]) => tags::list(lambda, resource),
 
-        ("GET", ["account-settings"]) => account::settings(lambda),
-        ("GET", ["event-source-mappings"]) => account::no_event_source_mappings(),
+        ("GET", ["account-settings"]) => Ok(account::settings(lambda)),
+        ("GET", ["event-source-mappings"]) => Ok(account::no_event_source_mappings()),
         ("GET", ["functions", _, "code-signing-config"]) => account::code_signing(lambda, call),
         ("GET", ["functions", _, "recursion-config"]) => account::get_recursion(lambda, call),
         ("PUT", ["functions", _, "recursion-config"]) => account::put_recursion(lambda, call),
@@ -144,11 +146,6 @@ async fn route_rest(lambda: &Lambda, method: &Method, call: &Call, segments: &[&
         ("GET", ["functions", _, "url"]) => account::no_url(lambda, call),
         ("GET", ["functions", _, "urls"]) => account::no_urls(lambda, call),
 
-        (_, [noun, ..]) if matches!(*noun, "functions" | "layers" | "tags" | "account-settings") => {
-            let mut error = ApiError::unknown_operation();
-            error.status = StatusCode::NOT_FOUND;
-            Err(error)
-        }
         _ => Err(ApiError::unknown_operation()),
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::super::Logs;
 use super::super::pattern::Pattern;
-use super::super::store::{Key, LogEvent, Reader};
+use super::super::store::{Key, LogEvent, Reader, Window};
 use super::{Answer, ApiError, group_name, limit, object, stream_name};
 
 /// Sequence tokens have had no effect since 2023; AWS still sends one.
@@ -21,11 +21,13 @@ const TOO_OLD_MS: i64 = 14 * 24 * 3600 * 1000;
 const TOO_NEW_MS: i64 = 2 * 3600 * 1000;
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub struct Put {
-    log_group_name: Option<String>,
-    log_stream_name: Option<String>,
-    log_events: Option<Vec<InputEvent>>,
+    #[serde(rename = "logGroupName")]
+    group: Option<String>,
+    #[serde(rename = "logStreamName")]
+    stream: Option<String>,
+    #[serde(rename = "logEvents")]
+    events: Option<Vec<InputEvent>>,
 }
 
 #[derive(Deserialize)]
@@ -35,9 +37,9 @@ struct InputEvent {
 }
 
 pub fn put(logs: &Logs, request: Put) -> Answer {
-    let group = group_name(request.log_group_name, None, "logGroupName")?;
-    let stream = stream_name(request.log_stream_name)?;
-    let events = request.log_events.ok_or_else(|| ApiError::constraint("logEvents", None, "not be null"))?;
+    let group = group_name(request.group, None, "logGroupName")?;
+    let stream = stream_name(request.stream)?;
+    let events = request.events.ok_or_else(|| ApiError::constraint("logEvents", None, "not be null"))?;
     if events.is_empty() || events.len() > MAX_EVENTS {
         let bound = if events.is_empty() { "greater than or equal to 1" } else { "less than or equal to 10000" };
         return Err(ApiError::constraint("logEvents", Some("[]"), &format!("have length {bound}")));
@@ -59,7 +61,9 @@ pub fn put(logs: &Logs, request: Put) -> Answer {
     let kept: Vec<(i64, String)> =
         events.into_iter().take(end_kept).skip(first_kept).map(|event| (event.timestamp, event.message)).collect();
     logs.store.put(&group, &stream, &kept)?;
-    kept.iter().for_each(|(_, message)| logs.record_embedded(message));
+    for (_, message) in &kept {
+        logs.record_embedded(message);
+    }
     let rejected = rejected.as_object().is_some_and(|fields| !fields.is_empty()).then_some(rejected);
     Ok(object([("nextSequenceToken", Some(json!(SEQUENCE_TOKEN))), ("rejectedLogEventsInfo", rejected)]))
 }
@@ -89,7 +93,7 @@ pub fn get(logs: &Logs, request: Get) -> Answer {
     let group = group_name(request.log_group_name, request.log_group_identifier, "logGroupName")?;
     let stream = stream_name(request.log_stream_name)?;
     let most = limit(request.limit, MAX_EVENTS, MAX_EVENTS)?;
-    let mut reader = logs.store.stream(&group, &stream)?;
+    let reader = logs.store.stream(&group, &stream)?;
     let (first, end) = span(&reader, request.start_time, request.end_time);
     let (direction, first, end, place) = match request.next_token.as_deref().map(read_token).transpose()? {
         Some((Direction::Forward, key)) => (Direction::Forward, first.max(reader.position(key)), end, Some(key)),
@@ -97,7 +101,7 @@ pub fn get(logs: &Logs, request: Get) -> Answer {
         None if request.start_from_head => (Direction::Forward, first, end, None),
         None => (Direction::Backward, first, end, None),
     };
-    let events = take(&mut reader, first, end, most, direction)?;
+    let events = take(&reader, first, end, most, direction)?;
     // A page with nothing in it gives its own place back, by which a client sees that it is at the end.
     let start = place.or_else(|| (first < reader.len()).then(|| reader.key(first)));
     let start = start.unwrap_or(Key { timestamp_ms: 0, offset: 0 });
@@ -121,31 +125,30 @@ fn span(reader: &Reader<'_>, start: Option<i64>, end: Option<i64>) -> (usize, us
 
 /// Takes up to `most` events and [`MAX_BYTES`] of the span, from its head or its tail, in order.
 fn take(
-    reader: &mut Reader<'_>,
+    reader: &Reader<'_>,
     first: usize,
     end: usize,
     most: usize,
     from: Direction,
 ) -> Result<Vec<LogEvent>, ApiError> {
-    let (mut events, mut size) = (Vec::new(), 0);
-    let mut order: Box<dyn Iterator<Item = usize>> = match from {
-        Direction::Forward => Box::new(first..end),
-        // Read in file order, which one window serves; the size is checked from the tail.
-        Direction::Backward => Box::new((first.max(end.saturating_sub(most))..end).rev()),
+    let mut size = 0;
+    let mut fits = |index: &usize| {
+        size += reader.line_bytes(*index);
+        size <= MAX_BYTES
     };
-    while events.len() < most {
-        let Some(index) = order.next() else { break };
-        let event = reader.event(index)?;
-        size += event.message.len() + EVENT_OVERHEAD;
-        if size > MAX_BYTES && !events.is_empty() {
-            break;
+    // At least one event is given, however long it is.
+    let (first, end) = match from {
+        Direction::Forward => {
+            let count = (first..end).take(most).take_while(&mut fits).count();
+            (first, end.min(first + count.max(1)))
         }
-        events.push(event);
-    }
-    if from == Direction::Backward {
-        events.reverse();
-    }
-    Ok(events)
+        Direction::Backward => {
+            let count = (first..end).rev().take(most).take_while(&mut fits).count();
+            (first.max(end.saturating_sub(count.max(1))), end)
+        }
+    };
+    let mut window = Window::default();
+    (first..end).map(|index| reader.event(index, &mut window).map_err(ApiError::from)).collect()
 }
 
 fn show(event: &LogEvent) -> Value {
@@ -179,7 +182,8 @@ pub struct Filter {
     log_stream_name_prefix: Option<String>,
     start_time: Option<i64>,
     end_time: Option<i64>,
-    filter_pattern: Option<String>,
+    #[serde(rename = "filterPattern")]
+    pattern: Option<String>,
     next_token: Option<String>,
     limit: Option<i64>,
 }
@@ -197,7 +201,7 @@ pub fn filter(logs: &Logs, request: Filter) -> Answer {
     if request.log_stream_names.is_some() && request.log_stream_name_prefix.is_some() {
         return Err(ApiError::invalid("Either logStreamNames or logStreamNamePrefix can be specified, not both."));
     }
-    let pattern = Pattern::parse(request.filter_pattern.as_deref().unwrap_or_default())
+    let pattern = Pattern::parse(request.pattern.as_deref().unwrap_or_default())
         .map_err(|error| ApiError::invalid(error.to_string()))?;
     let most = limit(request.limit, MAX_EVENTS, MAX_EVENTS)?;
     let names = match request.log_stream_names {
@@ -229,7 +233,8 @@ pub fn filter(logs: &Logs, request: Filter) -> Answer {
 
 /// Walks all streams in order of time, and returns what matches and where the next page starts.
 fn search(mut cursors: Vec<Cursor<'_>>, pattern: &Pattern, most: usize) -> Result<(Vec<Value>, Option<Key>), ApiError> {
-    let (mut found, mut size) = (Vec::new(), 0);
+    let (mut found, mut size, needles) = (Vec::new(), 0, pattern.needles());
+    let mut window = Window::default();
     let mut heads: std::collections::BinaryHeap<_> = cursors
         .iter()
         .enumerate()
@@ -237,8 +242,9 @@ fn search(mut cursors: Vec<Cursor<'_>>, pattern: &Pattern, most: usize) -> Resul
         .collect();
     while let Some(std::cmp::Reverse((key, index))) = heads.pop() {
         let cursor = &mut cursors[index];
-        let event = cursor.reader.event(cursor.next)?;
-        if pattern.matches(&event.message) {
+        let candidate = cursor.reader.holds(cursor.next, &needles, &mut window)?;
+        let event = candidate.then(|| cursor.reader.event(cursor.next, &mut window)).transpose()?;
+        if let Some(event) = event.filter(|event| pattern.matches(&event.message)) {
             size += event.message.len() + EVENT_OVERHEAD;
             if found.len() == most || (size > MAX_BYTES && !found.is_empty()) {
                 return Ok((found, Some(key)));

@@ -109,8 +109,8 @@ fn page(
     }))
 }
 
-pub fn describe_groups(logs: &Logs, request: Describe) -> Answer {
-    let (groups, next) = page(logs, &request, |name, group| {
+pub fn describe_groups(logs: &Logs, request: &Describe) -> Answer {
+    let (groups, next) = page(logs, request, |name, group| {
         let arn = group_arn(logs, name);
         object([
             ("logGroupName", Some(json!(name))),
@@ -126,8 +126,8 @@ pub fn describe_groups(logs: &Logs, request: Describe) -> Answer {
     Ok(object([("logGroups", Some(json!(groups))), ("nextToken", next)]))
 }
 
-pub fn list_groups(logs: &Logs, request: Describe) -> Answer {
-    let (groups, next) = page(logs, &request, |name, group| {
+pub fn list_groups(logs: &Logs, request: &Describe) -> Answer {
+    let (groups, next) = page(logs, request, |name, group| {
         json!({
             "logGroupName": name,
             "logGroupArn": group_arn(logs, name),

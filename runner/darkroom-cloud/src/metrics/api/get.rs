@@ -23,10 +23,10 @@ fn periods(store: &Store, metric: &Metric, unit: Option<&str>, span: &Span) -> P
         let mut periods = Periods::new();
         let wanted = series.iter().filter(|(name, _)| unit.is_none_or(|unit| unit == name.as_str()));
         for (_, minutes) in wanted {
-            for (minute, sum) in minutes.range(span.start_s.div_euclid(60)..span.end_s.div_euclid(60) + 1) {
+            for (minute, sum) in minutes.range(span.start.div_euclid(60)..=span.end.div_euclid(60)) {
                 let at = minute * 60;
-                if at >= span.start_s && at < span.end_s {
-                    periods.entry(at.div_euclid(span.period_s) * span.period_s).or_default().merge(sum);
+                if at >= span.start && at < span.end {
+                    periods.entry(at.div_euclid(span.period) * span.period).or_default().merge(sum);
                 }
             }
         }
@@ -35,19 +35,19 @@ fn periods(store: &Store, metric: &Metric, unit: Option<&str>, span: &Span) -> P
     store.with_series(metric, read).unwrap_or_default()
 }
 
-/// Whole periods to report on. The start is rounded down to a period, as CloudWatch rounds it.
+/// Whole periods to report on, in seconds. The start is rounded down to a period, as CloudWatch rounds it.
 struct Span {
-    start_s: i64,
-    end_s: i64,
-    period_s: i64,
+    start: i64,
+    end: i64,
+    period: i64,
 }
 
 impl Span {
     fn new(start: Option<Time>, end: Option<Time>, period: Option<Number>) -> Result<Self, Fault> {
-        let Time(start) = start.ok_or_else(|| Fault::missing("StartTime"))?;
-        let Time(end) = end.ok_or_else(|| Fault::missing("EndTime"))?;
+        let Time(first) = start.ok_or_else(|| Fault::missing("StartTime"))?;
+        let Time(last) = end.ok_or_else(|| Fault::missing("EndTime"))?;
         let Number(period) = period.ok_or_else(|| Fault::missing("Period"))?;
-        if start >= end {
+        if first >= last {
             return Err(Fault::combination("The parameter StartTime must be less than the parameter EndTime."));
         }
         let period_s = period as i64;
@@ -55,13 +55,13 @@ impl Span {
             return Err(Fault::value("The parameter Period must be 1, 5, 10, 20, 30 or a multiple of 60."));
         }
         // Sums are per minute: a shorter period finds each minute's sum in its first part.
-        let start_s = start.div_euclid(1000).div_euclid(period_s) * period_s;
-        let end_s = (end + 999).div_euclid(1000);
-        Ok(Self { start_s, end_s, period_s })
+        let start = first.div_euclid(1000).div_euclid(period_s) * period_s;
+        let end = (last + 999).div_euclid(1000);
+        Ok(Self { start, end, period: period_s })
     }
 
     fn points(&self) -> i64 {
-        (self.end_s - self.start_s + self.period_s - 1).div_euclid(self.period_s)
+        (self.end - self.start + self.period - 1).div_euclid(self.period)
     }
 }
 
@@ -137,8 +137,8 @@ fn metric(namespace: Option<String>, name: Option<String>, given: Vec<Dimension>
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct MetricData {
-    #[serde(default)]
-    metric_data_queries: Vec<Query>,
+    #[serde(default, rename = "MetricDataQueries")]
+    queries: Vec<Query>,
     start_time: Option<Time>,
     end_time: Option<Time>,
     next_token: Option<String>,
@@ -187,19 +187,19 @@ struct Answered {
 }
 
 pub fn metric_data(store: &Store, request: MetricData) -> Answer {
-    if request.metric_data_queries.is_empty() {
+    if request.queries.is_empty() {
         return Err(Fault::missing("MetricDataQueries"));
     }
-    if request.metric_data_queries.len() > 500 {
+    if request.queries.len() > 500 {
         return Err(Fault::validation("The collection MetricDataQueries must not have a size greater than 500."));
     }
-    let (start, end) = (request.start_time, request.end_time);
+    let (from, to) = (request.start_time, request.end_time);
     let mut answered: Vec<Answered> = Vec::new();
-    let order: Vec<Option<String>> = request.metric_data_queries.iter().map(|query| query.id.clone()).collect();
+    let order: Vec<Option<String>> = request.queries.iter().map(|query| query.id.clone()).collect();
     let (metrics, formulas): (Vec<Query>, Vec<Query>) =
-        request.metric_data_queries.into_iter().partition(|query| query.expression.is_none());
+        request.queries.into_iter().partition(|query| query.expression.is_none());
     for query in metrics {
-        let line = of_metric(store, query.metric_stat, start, end)?;
+        let line = of_metric(store, query.metric_stat, from, to)?;
         answered.push(answer(query.id, query.label.or(Some(line.0)), query.return_data, line.1, &answered)?);
     }
     for query in formulas {
@@ -221,11 +221,11 @@ pub fn metric_data(store: &Store, request: MetricData) -> Answer {
 fn of_metric(
     store: &Store,
     stat: Option<MetricStat>,
-    start: Option<Time>,
-    end: Option<Time>,
+    from: Option<Time>,
+    to: Option<Time>,
 ) -> Result<(String, Line), Fault> {
     let stat = stat.ok_or_else(|| Fault::validation("A query must have either MetricStat or Expression."))?;
-    let span = Span::new(start, end, stat.period)?;
+    let span = Span::new(from, to, stat.period)?;
     let name = stat.stat.ok_or_else(|| Fault::missing("MetricDataQueries.member.1.MetricStat.Stat"))?;
     if !is_statistic(&name) {
         return Err(Fault::validation(format!(

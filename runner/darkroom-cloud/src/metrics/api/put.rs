@@ -101,7 +101,9 @@ pub fn put_metric_data(store: &Store, request: PutMetricData) -> Answer {
         .enumerate()
         .map(|(index, datum)| observation(&namespace, index + 1, datum, now))
         .collect::<Result<_, _>>()?;
-    observations.iter().for_each(|observation| store.record(observation));
+    for observation in &observations {
+        store.record(observation);
+    }
     Ok(Reply::Map(Vec::new()))
 }
 

@@ -96,9 +96,9 @@ fn content(into: &mut String, reply: &Reply) {
 }
 
 fn element(into: &mut String, name: &str, value: &Reply) {
-    into.push_str(&format!("<{name}>"));
+    into.extend(["<", name, ">"]);
     content(into, value);
-    into.push_str(&format!("</{name}>"));
+    into.extend(["</", name, ">"]);
 }
 
 #[cfg(test)]

@@ -168,11 +168,12 @@ impl Rule {
         };
         let rules: Vec<_> =
             [filter("Prefix", &self.prefix), filter("Suffix", &self.suffix)].into_iter().flatten().collect();
+        let filtered = !rules.is_empty();
         dto::LambdaFunctionConfiguration {
             id: Some(self.id.clone()),
             lambda_function_arn: self.function_arn.clone(),
             events: self.events.iter().cloned().map(dto::Event::from).collect(),
-            filter: (!rules.is_empty()).then(|| dto::NotificationConfigurationFilter {
+            filter: filtered.then_some(dto::NotificationConfigurationFilter {
                 key: Some(dto::S3KeyFilter { filter_rules: Some(rules) }),
             }),
         }

@@ -167,14 +167,14 @@ pub async fn list_objects(
         encoding: input.encoding_type.as_ref(),
     };
     let page = asked.page(this, &input.bucket, input.marker.as_deref().unwrap_or_default())?;
-    let contents = asked.contents(&page, true)?;
+    let contents = asked.contents(&page, true);
     // Version 1 names the next marker only where a delimiter makes it other than the last key.
     let next_marker = page.next.as_deref().filter(|_| asked.delimiter.is_some()).map(|next| asked.encode(next));
     Ok(S3Response::new(ListObjectsOutput {
         name: Some(input.bucket.clone()),
         prefix: Some(asked.encode(asked.prefix)),
         marker: Some(asked.encode(input.marker.as_deref().unwrap_or_default())),
-        max_keys: Some(asked.max_keys()? as i32),
+        max_keys: i32::try_from(asked.max_keys()?).ok(),
         is_truncated: Some(page.next.is_some()),
         contents,
         common_prefixes: asked.common_prefixes(&page),
@@ -203,12 +203,12 @@ pub async fn list_objects_v2(
         None => input.start_after.clone().unwrap_or_default(),
     };
     let page = asked.page(this, &input.bucket, &after)?;
-    let contents = asked.contents(&page, input.fetch_owner.unwrap_or(false))?;
+    let contents = asked.contents(&page, input.fetch_owner.unwrap_or(false));
     Ok(S3Response::new(ListObjectsV2Output {
         name: Some(input.bucket.clone()),
         prefix: Some(asked.encode(asked.prefix)),
-        max_keys: Some(asked.max_keys()? as i32),
-        key_count: Some((page.objects.len() + page.common_prefixes.len()) as i32),
+        max_keys: i32::try_from(asked.max_keys()?).ok(),
+        key_count: i32::try_from(page.objects.len() + page.common_prefixes.len()).ok(),
         continuation_token: input.continuation_token.clone(),
         is_truncated: Some(page.next.is_some()),
         next_continuation_token: page.next.as_deref().map(token),
@@ -258,7 +258,7 @@ impl Asked<'_> {
         if self.encoding.is_some() { encode_key(text) } else { text.to_owned() }
     }
 
-    fn contents(&self, page: &Page, with_owner: bool) -> S3Result<Option<ObjectList>> {
+    fn contents(&self, page: &Page, with_owner: bool) -> Option<ObjectList> {
         let entry = |object: &std::sync::Arc<super::super::object::Object>| Object {
             key: Some(self.encode(&object.key)),
             e_tag: Some(ETag::Strong(object.etag.clone())),
@@ -270,7 +270,7 @@ impl Asked<'_> {
             checksum_type: object.checksums.to_wire().checksum_type,
             ..Default::default()
         };
-        Ok((!page.objects.is_empty()).then(|| page.objects.iter().map(entry).collect()))
+        (!page.objects.is_empty()).then(|| page.objects.iter().map(entry).collect())
     }
 
     pub fn common_prefixes(&self, page: &Page) -> Option<CommonPrefixList> {

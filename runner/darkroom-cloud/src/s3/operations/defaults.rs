@@ -52,7 +52,6 @@ pub async fn get_bucket_encryption(
     let rule = ServerSideEncryptionRule {
         apply_server_side_encryption_by_default: Some(by_default),
         bucket_key_enabled: Some(false),
-        ..Default::default()
     };
     let configuration = ServerSideEncryptionConfiguration { rules: vec![rule] };
     Ok(S3Response::new(GetBucketEncryptionOutput { server_side_encryption_configuration: Some(configuration) }))
@@ -110,7 +109,7 @@ pub async fn list_object_versions(
         prefix: Some(asked.encode(asked.prefix)),
         key_marker: Some(asked.encode(input.key_marker.as_deref().unwrap_or_default())),
         version_id_marker: Some(input.version_id_marker.clone().unwrap_or_default()),
-        max_keys: Some(asked.max_keys()? as i32),
+        max_keys: i32::try_from(asked.max_keys()?).ok(),
         is_truncated: Some(page.next.is_some()),
         next_key_marker: page.next.as_deref().map(|next| asked.encode(next)),
         next_version_id_marker: page.next.as_ref().map(|_| "null".to_owned()),

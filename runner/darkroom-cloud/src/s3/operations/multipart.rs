@@ -30,7 +30,7 @@ pub async fn create_multipart_upload(
         content_disposition: input.content_disposition,
         content_language: input.content_language,
         cache_control: input.cache_control,
-        expires_ms: input.expires.map(milliseconds),
+        expires_ms: input.expires.as_ref().map(milliseconds),
         website_redirect_location: input.website_redirect_location,
         storage_class: storage_class(input.storage_class)?,
         metadata: metadata(input.metadata)?,
@@ -250,8 +250,8 @@ pub async fn complete_multipart_upload(
         return Err(s3_error!(InvalidRequest, "You must specify at least one part"));
     }
     let parts = upload.select(&named).map_err(|error| not_completed(&error, &input.upload_id))?;
-    let computed: i64 = parts.iter().map(|part| part.size as i64).sum();
-    if let Some(claimed) = input.mpu_object_size.filter(|claimed| *claimed != computed) {
+    let computed: u64 = parts.iter().map(|part| part.size).sum();
+    if let Some(claimed) = input.mpu_object_size.filter(|claimed| u64::try_from(*claimed) != Ok(computed)) {
         return Err(s3_error!(
             InvalidRequest,
             "The provided 'x-amz-mp-object-size' header value {claimed} does not match what was computed: {computed}"
@@ -259,7 +259,7 @@ pub async fn complete_multipart_upload(
     }
     let (joining, blobs) = (Arc::clone(&upload), bucket.blobs());
     let joined = on_disk(move || {
-        joining.join(&parts, blobs.clone()).map_err(|error| match error {
+        joining.join(&parts, &blobs).map_err(|error| match error {
             CompleteError::Io(error) => internal("join parts in", &blobs, &error),
             other => not_completed(&other, &joining.id),
         })

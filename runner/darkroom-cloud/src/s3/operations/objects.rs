@@ -36,7 +36,7 @@ pub async fn put_object(
         content_disposition: input.content_disposition,
         content_language: input.content_language,
         cache_control: input.cache_control,
-        expires_ms: input.expires.map(milliseconds),
+        expires_ms: input.expires.as_ref().map(milliseconds),
         website_redirect_location: input.website_redirect_location,
         storage_class: storage_class(input.storage_class)?,
         metadata: metadata(input.metadata)?,
@@ -138,7 +138,7 @@ pub async fn copy_object(
             content_disposition: input.content_disposition,
             content_language: input.content_language,
             cache_control: input.cache_control,
-            expires_ms: input.expires.map(milliseconds),
+            expires_ms: input.expires.as_ref().map(milliseconds),
             website_redirect_location: input.website_redirect_location,
             storage_class: storage_class(input.storage_class)?,
             metadata: metadata(input.metadata)?,
@@ -375,7 +375,7 @@ pub fn storage_class(given: Option<StorageClass>) -> S3Result<Option<String>> {
     Ok((class.as_str() != "STANDARD").then(|| class.as_str().to_owned()))
 }
 
-pub fn milliseconds(at: Timestamp) -> i64 {
+pub fn milliseconds(at: &Timestamp) -> i64 {
     let mut seconds = Vec::new();
     // Formatting into memory does not fail; a time that S3 could not have sent counts as the epoch.
     let _ = at.format(TimestampFormat::EpochSeconds, &mut seconds);

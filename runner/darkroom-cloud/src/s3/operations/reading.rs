@@ -225,7 +225,7 @@ pub async fn get_object_attributes(
     let parts = i32::try_from(object.part_sizes.len()).ok().filter(|count| *count > 0);
     Ok(S3Response::new(GetObjectAttributesOutput {
         e_tag: asked(ObjectAttributes::ETAG).then(|| ETag::Strong(object.etag.clone())),
-        object_size: asked(ObjectAttributes::OBJECT_SIZE).then_some(object.size as i64),
+        object_size: i64::try_from(object.size).ok().filter(|_| asked(ObjectAttributes::OBJECT_SIZE)),
         storage_class: asked(ObjectAttributes::STORAGE_CLASS).then(|| class(&object)),
         checksum: (asked(ObjectAttributes::CHECKSUM) && !object.checksums.is_empty())
             .then(|| object.checksums.to_wire()),
