@@ -801,8 +801,8 @@ async fn an_ordinary_user_can_isolate_handlers_too() {
         return again(std::process::Command::new(std::env::current_exe().unwrap()), "ordinary_user");
     }
     // Another user may not be able to reach the folder this program was built in.
-    let folder =
-        tempfile::Builder::new().permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777)).tempdir().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
     let [test, sandbox] = ["test", "sandbox"].map(|name| folder.path().join(name));
     std::fs::copy(std::env::current_exe().unwrap(), &test).unwrap();
     std::fs::copy(env!("CARGO_BIN_EXE_darkroom-sandbox"), &sandbox).unwrap();
