@@ -173,10 +173,12 @@ pub struct Usage {
     pub s3_gets: u32,
 }
 
-/// USD by part. `compute` is the handler's share of the billed time, `init` the cold start's: together GB-s times price.
+/// USD by part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Cost {
-    pub compute: f64,
+    /// GB-seconds at their price, for handler and init together: equal billed times cost exactly the same.
+    pub gb_seconds: f64,
+    /// The part of `gb_seconds` that pays for the cold start.
     pub init: f64,
     pub request: f64,
     pub ephemeral: f64,
@@ -186,7 +188,12 @@ pub struct Cost {
 impl Cost {
     /// Returns the hosting cost: all parts but S3 requests, which are the same for every variant.
     pub fn hosting(&self) -> f64 {
-        self.compute + self.init + self.request + self.ephemeral
+        self.gb_seconds + self.request + self.ephemeral
+    }
+
+    /// Returns the part of the GB-seconds that pays for the handler.
+    pub fn compute(&self) -> f64 {
+        self.gb_seconds - self.init
     }
 }
 
@@ -195,7 +202,7 @@ impl Add for Cost {
 
     fn add(self, other: Self) -> Self {
         Self {
-            compute: self.compute + other.compute,
+            gb_seconds: self.gb_seconds + other.gb_seconds,
             init: self.init + other.init,
             request: self.request + other.request,
             ephemeral: self.ephemeral + other.ephemeral,
@@ -224,7 +231,7 @@ pub fn cost(usage: &Usage, prices: &PriceTable) -> Cost {
     let init_s = init_share_ms(usage) as f64 / 1000.0;
     let extra_gb = f64::from(usage.ephemeral_mb.saturating_sub(FREE_EPHEMERAL_MB)) / 1024.0;
     Cost {
-        compute: gb * (billed_s - init_s) * gb_second,
+        gb_seconds: gb * billed_s * gb_second,
         init: gb * init_s * gb_second,
         request: prices.lambda.request.usd,
         ephemeral: extra_gb * billed_s * prices.lambda.ephemeral.usd,
@@ -274,7 +281,7 @@ mod tests {
     fn per_100k(usages: &[Usage]) -> Cost {
         let one: Cost = usages.iter().map(|usage| cost(usage, &prices())).sum();
         Cost {
-            compute: one.compute * QUOTED_IMAGES,
+            gb_seconds: one.gb_seconds * QUOTED_IMAGES,
             init: one.init * QUOTED_IMAGES,
             request: one.request * QUOTED_IMAGES,
             ephemeral: one.ephemeral * QUOTED_IMAGES,
@@ -314,7 +321,7 @@ mod tests {
         usage.duration_ms = 99.2;
         let cost = per_100k(&[usage]);
         assert_usd(cost.hosting(), 0.253_333_8);
-        assert_usd(cost.compute + cost.request, 0.103_333_5);
+        assert_usd(cost.compute() + cost.request, 0.103_333_5);
         assert_usd(cost.init, 0.180 * 0.5 * 0.000_016_666_7 * QUOTED_IMAGES);
     }
 
@@ -323,7 +330,7 @@ mod tests {
         let mut usage = warm(Architecture::X86_64, 512, 100);
         usage.duration_ms = 250.0;
         let cost = cost(&usage, &prices());
-        assert!(cost.init == 0.0 && cost.compute > 0.0);
+        assert!(cost.init == 0.0 && cost.compute() > 0.0);
     }
 
     #[test]

@@ -244,7 +244,7 @@ pub fn comparison_frame(facts: &Facts, rows: &[ComparisonRow]) -> PolarsResult<D
     let float =
         |name: &str, of: fn(&Comparison) -> Option<f64>| floats(name, rows.iter().map(|row| of(&row.comparison)));
     let measured = |row: &&ComparisonRow| row.comparison.p.is_some();
-    let test = |row: &ComparisonRow| if row.comparison.paired { "wilcoxon" } else { "mann_whitney" };
+    let test_name = |row: &ComparisonRow| if row.comparison.paired { "wilcoxon" } else { "mann_whitney" };
     let columns = vec![
         texts("run_id", rows.iter().map(|_| Some(&facts.run.run_id))),
         text("factor", |row| row.factor),
@@ -267,7 +267,7 @@ pub fn comparison_frame(facts: &Facts, rows: &[ComparisonRow]) -> PolarsResult<D
         texts("ci_method", rows.iter().map(|row| row.comparison.ci_method)),
         float("cliffs_delta", |c| c.cliffs_delta),
         texts("effect", shown.iter().map(|row| row.effect)),
-        texts("test", rows.iter().map(|row| Some(row).filter(measured).map(test))),
+        texts("test", rows.iter().map(|row| Some(row).filter(measured).map(test_name))),
         integers("n_zero", rows.iter().map(|row| row.comparison.n_zero.map(|n| n as i64))),
         float("p", |c| c.p),
         floats("p_adj", rows.iter().map(|row| row.p_adjusted)),

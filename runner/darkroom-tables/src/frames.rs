@@ -238,7 +238,7 @@ impl<'a> Frames<'a> {
             texts("counts_as", passes().map(|pass| Some(self.facts.pass_counts_as(pass).as_str()))),
             bools("outlier", outlier),
             floats("cost_usd", cost().map(|c| c.map(|c| c.hosting()))),
-            floats("cost_compute_usd", cost().map(|c| c.map(|c| c.compute))),
+            floats("cost_compute_usd", cost().map(|c| c.map(|c| c.compute()))),
             floats("cost_init_usd", cost().map(|c| c.map(|c| c.init))),
             floats("cost_request_usd", cost().map(|c| c.map(|c| c.request))),
             floats("cost_ephemeral_usd", cost().map(|c| c.map(|c| c.ephemeral))),

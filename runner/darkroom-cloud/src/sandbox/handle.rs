@@ -102,8 +102,12 @@ impl Sandbox {
 
     /// After [`Cgroup::memory_exhausted`]: true if the processes are too big, false if room was made for `/tmp`.
     pub fn is_out_of_memory(&mut self) -> bool {
-        // A group that can't be read is one that is being removed.
-        self.out_of_memory = self.cgroup.as_ref().is_some_and(|cgroup| cgroup.judge().ok() != Some(Judgement::Raised));
+        // Once found too big it stays so until it has ended, though it may shrink on the way.
+        if !self.out_of_memory {
+            // A group that can't be read is one that is being removed.
+            self.out_of_memory =
+                self.cgroup.as_mut().is_some_and(|cgroup| cgroup.judge().ok() != Some(Judgement::Raised));
+        }
         self.out_of_memory
     }
 

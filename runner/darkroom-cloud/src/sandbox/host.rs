@@ -112,7 +112,8 @@ impl Host {
         let sandbox = tokio::time::timeout(PROBE_LIMIT, Sandbox::open(self, &plan))
             .await
             .map_err(|_| io::Error::other("it did not stand within 10 s"))??;
-        sandbox.close().await;
+        // It has stood; nobody need wait for it to fall.
+        tokio::spawn(sandbox.close());
         Ok(())
     }
 }

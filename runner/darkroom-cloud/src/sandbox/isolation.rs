@@ -92,7 +92,7 @@ fn resources(namespaces: Option<Namespaces>, cgroups: &Cgroups) -> Vec<Limit> {
     let watches = cfg!(target_os = "linux");
     let mut limits = match cgroups {
         Cgroups::V1(_) => vec![
-            limit("memory", Enforced, "cgroup v1"),
+            limit("memory", Enforced, "cgroup v1: killed at the size, with a wall 64 MB above it"),
             limit("cpu", Enforced, "cgroup v1 quota, 20 ms period"),
             limit("processes", Enforced, "cgroup v1 pids"),
         ],

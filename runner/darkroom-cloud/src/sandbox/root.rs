@@ -173,11 +173,27 @@ fn make_dev(root: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Parts of `/proc` that concern the whole machine: read-only, whoever the handler may be.
+const PROC_READ_ONLY: &[&str] = &["sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi", "asound", "mtrr"];
+
+/// Parts of `/proc` that are hidden.
+const PROC_HIDDEN: &[&str] = &["kcore", "keys", "key-users", "timer_list", "kmsg"];
+
 fn make_proc(root: &Path) -> io::Result<()> {
+    let none = None::<&str>;
     let proc = root.join("proc");
     make_folder(&proc)?;
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    doing("mount /proc", mount(Some("proc"), &proc, Some("proc"), flags, None::<&str>))
+    doing("mount /proc", mount(Some("proc"), &proc, Some("proc"), flags, none))?;
+    for path in PROC_READ_ONLY.iter().map(|name| proc.join(name)).filter(|path| path.exists()) {
+        doing("bind in /proc", mount(Some(&path), &path, none, MsFlags::MS_BIND, none))?;
+        let flags = flags | MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
+        doing("protect /proc", mount(none, &path, none, flags, none))?;
+    }
+    for path in PROC_HIDDEN.iter().map(|name| proc.join(name)).filter(|path| path.exists()) {
+        doing("hide in /proc", mount(Some(&root.join("dev/null")), &path, none, MsFlags::MS_BIND, none))?;
+    }
+    Ok(())
 }
 
 /// Makes `root` the root of everything in this mount namespace and lets go of the old one.

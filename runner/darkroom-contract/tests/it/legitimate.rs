@@ -1,10 +1,11 @@
 //! Differences that competent implementations have: none may fail.
 
 use darkroom_contract::{Picture, ssim};
+use darkroom_core::pipeline::{Format, Mode};
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
 
-use crate::fixture::{PHOTOGRAPHS, Work, jpeg, png16};
+use crate::fixture::{PHOTOGRAPHS, Work, encoded, jpeg, png16};
 
 fn assert_passes(work: &Work, output: &[u8], what: &str) {
     let verdict = work.check(Some(output));
@@ -131,3 +132,33 @@ fn ssim_has_the_value_that_an_independent_implementation_gives() {
 }
 
 const SSIM_BY_NUMPY: f64 = 0.868_238_608_683_641_7;
+
+/// Every stage's right output of `source`, JPEGs at quality 75 instead of 90.
+fn assert_right_chain_passes(source: &[u8], what: &str) {
+    for stage in ["greyscale", "resize", "colour-depth", "rotate", "convert"] {
+        let work = Work::of(stage, source);
+        assert_passes(&work, &work.right(), what);
+        if matches!(stage, "colour-depth" | "rotate") {
+            assert_passes(&work, &jpeg(&work.right_picture(), 75), what);
+        }
+    }
+}
+
+#[test]
+fn a_night_photograph_is_dark_and_not_blank() {
+    let day = Work::new("greyscale", "coffee").picture();
+    let night = day.map(|sample| sample / 24);
+    assert_right_chain_passes(&encoded(&night, Format::Png, Mode::Rgb8, None), "night");
+}
+
+#[test]
+fn flat_tiny_and_narrow_pictures_pass_when_they_are_right() {
+    let picture =
+        |width, height, level| Picture::rgb(width, height, |x, y| [level, (x * 3 + y) as u16 % 9 + level, level]);
+    for (width, height, level) in [(64, 64, 0), (1, 1, 200), (300, 2, 90), (3, 500, 240)] {
+        let source = encoded(&picture(width, height, level), Format::Png, Mode::Rgb8, None);
+        assert_right_chain_passes(&source, &format!("{width}x{height} at {level}"));
+    }
+    let black = encoded(&Picture::rgb(40, 30, |_, _| [0; 3]), Format::Png, Mode::Rgb8, None);
+    assert_right_chain_passes(&black, "black");
+}

@@ -7,3 +7,4 @@ mod hostile;
 mod legitimate;
 mod mutants;
 mod photographs;
+mod variants;

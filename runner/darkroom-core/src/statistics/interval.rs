@@ -1,6 +1,6 @@
 //! Confidence intervals of one sample, level 0.95, two-sided (`method.md` section 3).
 //!
-//! Mean, sd and cv: BCa bootstrap. Quantiles: order statistics, exact and without a seed. Values come in the order of
+//! Mean, sd and cv: `BCa` bootstrap. Quantiles: order statistics, exact and without a seed. Values come in the order of
 //! execution, which only r1 and the block bootstrap look at. Resampling is parallel; every chunk of resamples has its own
 //! stream of the seeded generator, so the result does not depend on how many threads there are.
 
@@ -256,7 +256,7 @@ impl Moments {
         })
     }
 
-    /// Returns the BCa interval, or the percentile one where bias or acceleration does not exist.
+    /// Returns the `BCa` interval, or the percentile one where bias or acceleration does not exist.
     ///
     /// Source: B. Efron, R. J. Tibshirani, "An Introduction to the Bootstrap", 1993, section 14.3.
     fn bca(&self, which: Moment, replicates: &[f64]) -> Option<Interval> {
@@ -289,9 +289,9 @@ impl Moments {
         power(3) / (6.0 * power(2).powf(1.5))
     }
 
-    /// Returns the ABC interval: BCa's bias and acceleration from derivatives instead of resamples.
+    /// Returns the ABC interval: `BCa`'s bias and acceleration from derivatives instead of resamples.
     ///
-    /// Source: T. J. DiCiccio, B. Efron, "Bootstrap confidence intervals", 1996, section 4 (`abcnon`).
+    /// Source: T. J. `DiCiccio`, B. Efron, "Bootstrap confidence intervals", 1996, section 4 (`abcnon`).
     fn abc(&self, which: Moment) -> Option<Interval> {
         let n = self.n();
         let (first, second): (Vec<f64>, Vec<f64>) = self.centred.iter().map(|&d| self.influence(which, d)).unzip();
@@ -321,19 +321,21 @@ impl Moments {
     }
 
     /// First and second derivative of the statistic when weight moves from all values to the one `d` from the mean.
-    fn influence(&self, which: Moment, d: f64) -> (f64, f64) {
-        let (n, m) = (self.n(), self.mean);
-        let scale = n / (n - 1.0);
-        let variance = self.sum_of_squares / n;
-        let (v, v1, v2) = (scale * variance, scale * (d * d - variance), -2.0 * scale * d * d);
-        let s = v.sqrt();
-        let (s1, s2) = (v1 / (2.0 * s), v2 / (2.0 * s) - v1 * v1 / (4.0 * s.powi(3)));
+    fn influence(&self, which: Moment, from_mean: f64) -> (f64, f64) {
+        let square = from_mean * from_mean;
+        let scale = self.n() / (self.n() - 1.0);
+        let variance = self.sum_of_squares / self.n();
+        let sd = (scale * variance).sqrt();
+        // The variance's derivatives, then by the chain rule the sd's and the quotient's.
+        let (v1, v2) = (scale * (square - variance), -2.0 * scale * square);
+        let (sd1, sd2) = (v1 / (2.0 * sd), v2 / (2.0 * sd) - v1 * v1 / (4.0 * sd.powi(3)));
         match which {
-            Moment::Mean => (d, 0.0),
-            Moment::Sd => (s1, s2),
+            Moment::Mean => (from_mean, 0.0),
+            Moment::Sd => (sd1, sd2),
             Moment::Cv => {
-                let first = s1 / m - s * d / (m * m);
-                let second = s2 / m - 2.0 * s1 * d / (m * m) + 2.0 * s * d * d / m.powi(3);
+                let slope = from_mean / self.mean;
+                let first = (sd1 - sd * slope) / self.mean;
+                let second = (sd2 - 2.0 * sd1 * slope + 2.0 * sd * slope * slope) / self.mean;
                 (first, second)
             }
         }
@@ -426,7 +428,7 @@ mod tests {
         assert_interval(of(&A).mean, Method::Bca, 99.5, 113.5, 0.4);
         assert_interval(of(&B).mean, Method::Bca, 88.2, 102.9, 0.4);
         let x = x();
-        // X is ascending as the method gives it, so its order of execution must be another for BCa to apply.
+        // X is ascending as the method gives it, so its order of execution must be another for `BCa` to apply.
         let shuffled: Vec<f64> = (0..40).map(|i| x[i * 17 % 40]).collect();
         let found = of(&shuffled);
         assert_interval(found.mean, Method::Bca, 191.4, 223.2, 0.8);

@@ -28,15 +28,15 @@ pub fn trend(x: &[f64]) -> Option<Trend> {
     let mut sorted = x.to_vec();
     let falling = inversions(&mut sorted) as f64;
     let ties: Vec<f64> = tie_sizes(&sorted).collect();
-    let tied = ties.iter().map(|t| t * (t - 1.0) / 2.0).sum::<f64>();
-    let s = pairs - tied - 2.0 * falling;
+    let level = ties.iter().map(|t| t * (t - 1.0) / 2.0).sum::<f64>();
+    let s = pairs - level - 2.0 * falling;
     let spread = |t: f64| t * (t - 1.0) * (2.0 * t + 5.0);
     let variance = (spread(n) - ties.iter().map(|&t| spread(t)).sum::<f64>()) / 18.0;
     if variance <= 0.0 {
         return None;
     }
     let z = (s.abs() - 1.0).max(0.0) / variance.sqrt();
-    let tau = s / (pairs * (pairs - tied)).sqrt();
+    let tau = s / (pairs * (pairs - level)).sqrt();
     Some(Trend { tau, p: (2.0 * Normal::standard().sf(z)).min(1.0) })
 }
 
@@ -93,7 +93,7 @@ fn inversions(x: &mut [f64]) -> u64 {
 
 /// Returns the sizes of the runs of equal values in ascending `x`, 1 for a value that stands alone.
 pub(super) fn tie_sizes(x: &[f64]) -> impl Iterator<Item = f64> {
-    x.chunk_by(|a, b| a == b).map(|run| run.len() as f64)
+    x.chunk_by(|a, b| a.total_cmp(b).is_eq()).map(|run| run.len() as f64)
 }
 
 #[cfg(test)]

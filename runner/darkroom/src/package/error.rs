@@ -52,6 +52,15 @@ pub enum PackageError {
     Python { variant: String, reason: String },
 }
 
+/// Several variants have no package, each for its own reason.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("{} variants can't be packaged", errors.len())]
+#[diagnostic(code(package::several))]
+pub struct NotPackaged {
+    #[related]
+    pub errors: Vec<PackageError>,
+}
+
 impl PackageError {
     /// Returns a function that turns an I/O error into one that says what was done to which file.
     pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {

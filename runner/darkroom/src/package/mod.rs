@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use darkroom_core::cell::Architecture;
 use darkroom_core::variant::Variant;
 
-pub use error::PackageError;
+pub use error::{NotPackaged, PackageError};
 
 /// A variant's code for one architecture, ready to deploy.
 #[derive(Clone, Debug, PartialEq, Eq)]

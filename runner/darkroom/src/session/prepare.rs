@@ -50,15 +50,17 @@ pub fn packages(job: &Job<'_>, cells: &[PlannedCell], progress: &Progress) -> Re
         spec: job.known.variant(variant).expect("a valid manifest names variants that can be read").clone(),
     };
     let requests: Vec<Request> = wanted.iter().map(request).collect();
-    let made = package::packages(&job.project.root().join(".darkroom"), &requests).map_err(|errors| all_of(&errors))?;
+    let made = package::packages(&job.project.root().join(".darkroom"), &requests).map_err(all_of)?;
     let key = |package: &Package| (package.variant.clone(), package.architecture);
     Ok(made.into_iter().map(|package| (key(&package), Arc::new(package))).collect())
 }
 
-/// Makes one failure of several, each told in full.
-fn all_of(errors: &[package::PackageError]) -> Failure {
-    let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
-    Failure::broken(miette::miette!("{}", texts.join("\n\n")))
+/// Makes one failure of several, each with its own mend.
+fn all_of(mut errors: Vec<package::PackageError>) -> Failure {
+    match errors.pop() {
+        Some(error) if errors.is_empty() => Failure::broken(error),
+        last => Failure::broken(package::NotPackaged { errors: errors.into_iter().chain(last).collect() }),
+    }
 }
 
 /// Reads or generates every image that a cell needs, and what stages are fed with `input = "reference"`.

@@ -194,6 +194,38 @@ async fn changed_code_or_dependencies_reach_every_function_that_has_them() {
 }
 
 #[tokio::test]
+async fn a_large_zip_is_uploaded_once_however_many_functions_share_it() {
+    let account = Account::new().await;
+    // Text that hardly compresses: the hashes of numbers.
+    let code: String = (0..60_000_u32).map(|number| hex::encode(Sha256::digest(number.to_le_bytes()))).collect();
+    let want = account.wanted(&code, "dependency");
+    assert!(want[0].package.archive.bytes > 1_000_000);
+    let (deployment, _) = account.deploy(&want).await.unwrap();
+    assert_eq!(deployment.counts.created, 8);
+    let stored = async || {
+        let page = account.clients().s3.list_objects_v2().bucket(&deployment.bucket).send().await.unwrap();
+        let object =
+            |object: &aws_sdk_s3::types::Object| (object.key().unwrap().to_owned(), object.last_modified().copied());
+        page.contents().iter().map(object).collect::<Vec<_>>()
+    };
+    let before = stored().await;
+    assert_eq!(before.len(), 1);
+    // The same code for functions that are gone is still in the bucket.
+    account
+        .clients()
+        .lambda
+        .delete_function()
+        .function_name("dkr-smoke-fake-x86_64-512-resize-d1")
+        .send()
+        .await
+        .unwrap();
+    let (again, _) = account.deploy(&want).await.unwrap();
+    assert_eq!(again.counts, Counts { created: 1, unchanged: 7, ..Counts::default() });
+    assert_eq!(stored().await, before);
+    account.cloud.stop().await;
+}
+
+#[tokio::test]
 async fn a_deployment_that_was_cut_off_is_completed_by_the_next() {
     let account = Account::new().await;
     let want = account.wanted("code", "dependency");

@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a story that can't be told fails its test")]
 
 mod deploy;
+mod deploy_faults;
 mod requests;
 mod story;

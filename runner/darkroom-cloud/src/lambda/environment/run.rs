@@ -60,6 +60,7 @@ pub struct State {
 /// What an environment waits for.
 enum Happening {
     Runtime(RuntimeEvent),
+    Started,
     Exited(Exit),
     NotStarted {
         missing: bool,
@@ -87,12 +88,12 @@ struct Finished {
 
 impl Environment {
     /// Runs one invocation, answers `reply`, and returns once the environment can take the next; its `state` says
-    /// whether it can. `answered` is called right after the answer.
+    /// whether it can. `answering` is called right before the answer.
     pub async fn run(
         &mut self,
         request: InvokeRequest,
         reply: oneshot::Sender<InvokeOutcome>,
-        answered: impl FnOnce(),
+        answering: impl FnOnce(),
     ) {
         self.thaw();
         self.catch_up();
@@ -116,9 +117,10 @@ impl Environment {
             finished.duration = timeout;
         }
         let outcome = self.write_down(&request, finished, init_ms).await;
+        // Before the caller can come with the next invocation.
+        answering();
         // The caller may have gone; the invocation has happened all the same.
         let _ = reply.send(outcome);
-        answered();
         self.come_to_rest(deadline).await;
     }
 
@@ -169,14 +171,19 @@ impl Environment {
             self.state.broken = true;
             return Err(Failure::Unavailable(format!("the sandbox is gone: {error}")));
         }
+        // A quick runtime may ask for its first event before the sandbox has said that it runs.
+        let mut ready = None;
         loop {
+            if let Some(at) = ready.filter(|_| self.state.running) {
+                return Ok(milliseconds(at - started));
+            }
             match self.happening(deadline).await {
-                Happening::Runtime(RuntimeEvent::Ready(at)) => return Ok(milliseconds(at - started)),
+                Happening::Runtime(RuntimeEvent::Ready(at)) => ready = Some(at),
                 Happening::Runtime(RuntimeEvent::InitError { error_type, payload }) => {
                     self.await_exit(Instant::now() + EXIT_GRACE).await;
                     return Err(Failure::Reported { error_type, document: payload });
                 }
-                Happening::Runtime(_) => {}
+                Happening::Runtime(_) | Happening::Started => {}
                 Happening::Exited(exit) => return Err(Failure::Exited(exit)),
                 Happening::NotStarted { missing, message } => return Err(self.not_started(missing, &message)),
                 Happening::TimeUp => return Err(Failure::Timeout { seconds: self.spec.timeout_s }),
@@ -212,6 +219,7 @@ impl Environment {
                     break (Err(Failure::Reported { error_type, document: payload }), at);
                 }
                 Happening::Runtime(RuntimeEvent::Ready(_) | RuntimeEvent::InitError { .. })
+                | Happening::Started
                 | Happening::NotStarted { .. } => {}
                 Happening::Exited(exit) => break (Err(Failure::Exited(exit)), Instant::now()),
                 Happening::TimeUp => break (Err(Failure::Timeout { seconds: self.spec.timeout_s }), deadline),
@@ -343,7 +351,7 @@ impl Environment {
             Ok(News::Started(pid)) => {
                 self.state.running = true;
                 self.gauge.watch(self.sandbox.host_pid(pid));
-                None
+                Some(Happening::Started)
             }
             Ok(News::NotStarted { missing, message }) => Some(Happening::NotStarted { missing, message }),
             Ok(News::Exited(mut exit)) => {

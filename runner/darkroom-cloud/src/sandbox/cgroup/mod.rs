@@ -51,7 +51,7 @@ impl Cgroups {
     pub fn make(&self, memory_mb: u32, tmp_mb: u32) -> io::Result<Option<Cgroup>> {
         let name = format!("environment-{}", NEXT.fetch_add(1, Ordering::Relaxed));
         match self {
-            Self::V1(hierarchies) => v1::Group::make(hierarchies, &name, memory_mb).map(Cgroup::V1).map(Some),
+            Self::V1(hierarchies) => v1::Group::make(hierarchies, &name, memory_mb, tmp_mb).map(Cgroup::V1).map(Some),
             Self::V2(tree) => v2::Group::make(tree, &name, memory_mb, tmp_mb).map(Cgroup::V2).map(Some),
             Self::None(_) => Ok(None),
         }
@@ -67,10 +67,10 @@ pub enum Cgroup {
     V2(v2::Group),
 }
 
-/// What to do about a group that ran into its limit.
+/// What to do about a group that uses a lot of memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Judgement {
-    /// Files in `/tmp` took the room, which AWS keeps on a disk: the limit was raised by their size.
+    /// Files took the room, which AWS does not count: the limit was set anew.
     Raised,
     /// The processes themselves are too big.
     OutOfMemory,
@@ -100,7 +100,7 @@ impl Cgroup {
         }
     }
 
-    /// Waits until the group runs into its memory limit; for ever where the kernel decides by itself.
+    /// Waits until the group may be too big; for ever where the kernel decides by itself.
     pub async fn memory_exhausted(&self) {
         match self {
             Self::V1(group) => group.memory_exhausted().await,
@@ -109,7 +109,7 @@ impl Cgroup {
     }
 
     /// Decides what [`Self::memory_exhausted`] meant.
-    pub fn judge(&self) -> io::Result<Judgement> {
+    pub fn judge(&mut self) -> io::Result<Judgement> {
         match self {
             Self::V1(group) => group.judge(),
             Self::V2(_) => Ok(Judgement::OutOfMemory),

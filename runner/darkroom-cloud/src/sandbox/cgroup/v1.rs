@@ -2,9 +2,10 @@
 
 use super::{Judgement, PROCESSES, explain, make_folder, own_name, remove_stale, write};
 use crate::sandbox::protocol::CgroupFiles;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use tokio::net::unix::pipe::Receiver;
 
 const CONTROLLERS: [&str; 3] = ["memory", "cpu", "pids"];
 
@@ -14,8 +15,12 @@ const PERIOD_US: f64 = 20_000.0;
 /// The kernel accepts no quota below this.
 const SMALLEST_QUOTA_US: f64 = 1_000.0;
 
-/// How far files in `/tmp` may grow before the limit has to be raised again.
-const ROOM_FOR_FILES: u64 = 16 << 20;
+/// How far above the memory size the kernel's wall stands. A process may write to `/tmp`, which does not count on AWS
+/// but does here, so quickly that the wall must not be where the size is: a write that hits it fails.
+const SLACK: u64 = 64 << 20;
+
+/// How often to look while the notice is set higher than the memory size, since what took the room may have gone.
+const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(20);
 
 /// This process's own group in each hierarchy, and the folder below it that holds its sandboxes' groups.
 #[derive(Clone, Debug)]
@@ -69,33 +74,39 @@ pub struct Group {
     pids: PathBuf,
     leave: Vec<PathBuf>,
     memory_bytes: u64,
-    #[cfg(target_os = "linux")]
-    /// An eventfd. Tokio's pipe reader is its one safe way to wait for a descriptor of another kind.
-    exhausted: tokio::net::unix::pipe::Receiver,
+    tmp_bytes: u64,
+    /// The notice is set higher than the memory size.
+    raised: bool,
+    /// Readable when usage passes the notice. An eventfd: Tokio's pipe reader is its one safe way to wait for a descriptor of another kind.
+    notice: Receiver,
+    /// Readable when processes wait at the wall.
+    wall: Receiver,
 }
 
 impl Group {
     /// Makes the groups with no CPU quota yet. Must be called within a Tokio runtime.
-    #[cfg(target_os = "linux")]
-    pub fn make(hierarchies: &Hierarchies, name: &str, memory_mb: u32) -> io::Result<Self> {
+    pub fn make(hierarchies: &Hierarchies, name: &str, memory_mb: u32, tmp_mb: u32) -> io::Result<Self> {
         let make = |home: &PathBuf| make_folder(&home.join(&hierarchies.name), name);
         let [memory_home, cpu_home, pids_home] = &hierarchies.homes;
         let (memory, cpu, pids) = (make(memory_home)?, make(cpu_home)?, make(pids_home)?);
         let memory_bytes = u64::from(memory_mb) << 20;
         write(&memory.join("memory.swappiness"), "0")?;
-        set_limit(&memory, memory_bytes)?;
-        // Processes wait at the limit until `judge` has said whether they are really too big.
+        set_wall(&memory, memory_bytes + SLACK)?;
+        // Processes wait at the wall until `judge` has said whether they are really too big.
         write(&memory.join("memory.oom_control"), "1")?;
         write(&pids.join("pids.max"), &PROCESSES.to_string())?;
         write(&cpu.join("cpu.cfs_period_us"), &PERIOD_US.to_string())?;
-        let exhausted = notice_of_exhaustion(&memory)?;
-        let leave = hierarchies.homes.iter().map(|home| home.join("tasks")).collect();
-        Ok(Self { memory, cpu, pids, leave, memory_bytes, exhausted })
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    pub fn make(_hierarchies: &Hierarchies, _name: &str, _memory_mb: u32) -> io::Result<Self> {
-        Err(io::Error::other("control groups are Linux's"))
+        Ok(Self {
+            notice: notice(&memory, "memory.usage_in_bytes", &memory_bytes.to_string())?,
+            wall: notice(&memory, "memory.oom_control", "")?,
+            leave: hierarchies.homes.iter().map(|home| home.join("tasks")).collect(),
+            memory,
+            cpu,
+            pids,
+            memory_bytes,
+            tmp_bytes: u64::from(tmp_mb) << 20,
+            raised: false,
+        })
     }
 
     pub fn folders(&self) -> Vec<PathBuf> {
@@ -115,42 +126,56 @@ impl Group {
         write(&self.cpu.join("cpu.cfs_quota_us"), &quota.to_string())
     }
 
-    #[cfg(target_os = "linux")]
+    /// Waits until there is something to [`Self::judge`].
     pub async fn memory_exhausted(&self) {
-        // An error can only mean that the runtime is shutting down.
-        while self.exhausted.readable().await.is_ok() {
-            if self.exhausted.try_read(&mut [0; 8]).is_ok() {
-                return;
-            }
+        let look_again =
+            async { if self.raised { tokio::time::sleep(LOOK_AGAIN).await } else { std::future::pending().await } };
+        tokio::select! {
+            () = wait_for(&self.notice) => {}
+            () = wait_for(&self.wall) => {}
+            () = look_again => {}
         }
     }
 
-    #[cfg(not(target_os = "linux"))]
-    pub async fn memory_exhausted(&self) {
-        std::future::pending::<()>().await;
-    }
-
-    /// Raises the limit by what lies in `/tmp`, or finds the processes too big.
-    pub fn judge(&self) -> io::Result<Judgement> {
-        let number = |name: &str| -> io::Result<u64> {
-            let text = fs::read_to_string(self.memory.join(name))?;
-            text.trim().parse().map_err(io::Error::other)
-        };
+    /// Finds the processes too big, or sets notice and wall to where they could be so at the earliest.
+    ///
+    /// What counts is anonymous memory. Usage also has files in `/tmp` and the page cache, which AWS does not count.
+    pub fn judge(&mut self) -> io::Result<Judgement> {
+        let number = |text: &str| text.trim().parse::<u64>().map_err(io::Error::other);
         let stat = fs::read_to_string(self.memory.join("memory.stat"))?;
-        let files = stat.lines().find_map(|line| line.strip_prefix("shmem ")?.parse::<u64>().ok()).unwrap_or(0);
-        let (usage, limit) = (number("memory.usage_in_bytes")?, number("memory.limit_in_bytes")?);
-        let wanted = self.memory_bytes + files + if files > 0 { ROOM_FOR_FILES } else { 0 };
-        // Pages that hold files of the disk have been given back by now; what is left is processes and `/tmp`.
-        if usage.saturating_sub(files) >= self.memory_bytes.saturating_sub(2 << 20) || wanted <= limit {
+        let anonymous = stat.lines().find_map(|line| line.strip_prefix("rss ")).unwrap_or("0");
+        let room = self.memory_bytes.saturating_sub(number(anonymous)?);
+        let usage = number(&fs::read_to_string(self.memory.join("memory.usage_in_bytes"))?)?;
+        let highest = self.memory_bytes + self.tmp_bytes + SLACK;
+        let limit = number(&fs::read_to_string(self.memory.join("memory.limit_in_bytes"))?)?;
+        // Counters lag behind by some pages a core.
+        let at_the_end = limit >= highest && usage + (1 << 20) >= limit && room < SLACK;
+        if room < 1 << 20 || at_the_end {
             return Ok(Judgement::OutOfMemory);
         }
-        set_limit(&self.memory, wanted)?;
+        let target = (usage + room).clamp(self.memory_bytes, highest - SLACK);
+        if target + SLACK > limit || target + 4 * SLACK < limit {
+            // Fails if files have filled what is to be taken away, and then it is not to be.
+            let _ = set_wall(&self.memory, target + SLACK);
+        }
+        self.raised = target > self.memory_bytes;
+        self.notice = notice(&self.memory, "memory.usage_in_bytes", &target.to_string())?;
         Ok(Judgement::Raised)
     }
 }
 
+/// Waits for an eventfd.
+async fn wait_for(event: &Receiver) {
+    // An error can only mean that the runtime is shutting down.
+    while event.readable().await.is_ok() {
+        if event.try_read(&mut [0; 8]).is_ok() {
+            return;
+        }
+    }
+}
+
 /// Sets the limit for memory, and for memory and swap together where swap is counted.
-fn set_limit(memory: &Path, bytes: u64) -> io::Result<()> {
+fn set_wall(memory: &Path, bytes: u64) -> io::Result<()> {
     let both = memory.join("memory.memsw.limit_in_bytes");
     let bytes = bytes.to_string();
     if both.exists() {
@@ -163,16 +188,21 @@ fn set_limit(memory: &Path, bytes: u64) -> io::Result<()> {
     }
 }
 
-/// Returns a descriptor that becomes readable whenever processes of the group wait for memory.
+/// Returns a descriptor that becomes readable when what `file` tells of happens.
 #[cfg(target_os = "linux")]
-fn notice_of_exhaustion(memory: &Path) -> io::Result<tokio::net::unix::pipe::Receiver> {
+fn notice(memory: &Path, file: &str, argument: &str) -> io::Result<Receiver> {
     use rustix::event::{EventfdFlags, eventfd};
     use std::os::fd::AsRawFd;
     let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-    let control = File::open(memory.join("memory.oom_control"))?;
-    let line = format!("{} {}", event.as_raw_fd(), control.as_raw_fd());
+    let file = fs::File::open(memory.join(file))?;
+    let line = format!("{} {} {argument}", event.as_raw_fd(), file.as_raw_fd());
     write(&memory.join("cgroup.event_control"), &line)?;
-    tokio::net::unix::pipe::Receiver::from_owned_fd_unchecked(event)
+    Receiver::from_owned_fd_unchecked(event)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn notice(_memory: &Path, _file: &str, _argument: &str) -> io::Result<Receiver> {
+    Err(io::Error::other("control groups are Linux's"))
 }
 
 #[cfg(test)]

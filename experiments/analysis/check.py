@@ -1,0 +1,192 @@
+"""Recomputes a run's conclusions from its facts with numpy and scipy, and compares: an independent second opinion.
+
+    python experiments/analysis/check.py outputs/full/latest [prices.toml]
+
+summary, costs and comparisons are recomputed from invocations.parquet and pipelines.parquet, by other code than
+Darkroom's. Exact quantities must agree to 1e-9; bootstrap intervals only within a share of their width, because the
+resamples are others. Needs `pip install polars numpy scipy`. Exits 1 when something differs.
+"""
+
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from scipy import stats
+
+EXACT = 1e-9
+BOOTSTRAP = 0.15  # of the interval's width
+DEFAULT_PRICES = Path(__file__).parent.parent / "prices" / "us-east-1.toml"
+
+
+class Check:
+    def __init__(self):
+        self.compared, self.wrong = 0, []
+
+    def same(self, what, found, expected, tolerance=EXACT):
+        self.compared += 1
+        if found is None or expected is None:
+            differs = found is not None or expected is not None
+        else:
+            differs = not abs(found - expected) <= tolerance * max(1.0, abs(expected))
+        if differs:
+            self.wrong.append(f"{what}: {found} in the table, {expected} recomputed")
+
+    def near(self, what, found, expected, width):
+        self.compared += 1
+        if found is None or not abs(found - expected) <= BOOTSTRAP * width:
+            self.wrong.append(f"{what}: {found} in the table, {expected} recomputed")
+
+
+def described(x):
+    """Everything the method's section 2 defines, by numpy."""
+    n = len(x)
+    if n == 0:
+        return dict.fromkeys(["mean", "sd", "cv", "min", "p50", "p90", "p95", "p99", "max", "iqr", "mad"])
+    q = lambda p: float(np.quantile(x, p))  # noqa: E731
+    mean, sd = float(np.mean(x)), float(np.std(x, ddof=1)) if n > 1 else None
+    return {
+        "mean": mean, "sd": sd, "cv": sd / mean if sd is not None and mean > 0 else None,
+        "min": float(np.min(x)), "max": float(np.max(x)),
+        "p50": q(0.5), "p90": q(0.9), "p95": q(0.95) if n >= 20 else None, "p99": q(0.99) if n >= 100 else None,
+        "iqr": q(0.75) - q(0.25), "mad": float(np.median(np.abs(x - np.median(x)))),
+    }  # fmt: skip
+
+
+def order_statistics(x, p):
+    """The binomial interval of a quantile, by scipy."""
+    x, n = np.sort(x), len(x)
+    cdf = stats.binom.cdf(np.arange(n), n, p)
+    low, high = np.flatnonzero(cdf <= 0.025), np.flatnonzero(cdf >= 0.975)
+    return (float(x[low[-1]]) if len(low) else None, float(x[high[0]]) if len(high) else None)
+
+
+def check_summary(check, summary, invocations, pipelines):
+    for row in summary.iter_rows(named=True):
+        facts = pipelines if row["stage"] == "pipeline" else invocations
+        group = facts.filter(pl.col("cell_id") == row["cell_id"])
+        if row["stage"] != "pipeline":
+            group = group.filter(pl.col("stage") == row["stage"])
+        what = f"summary {row['cell_id']} {row['stage']} {row['metric']}"
+        counted = sum(row[n] for n in ["n", "n_failed", "n_wrong_start", "n_warm_up", "n_superseded", "n_missing"])
+        check.same(f"{what} rows", counted, group.height)
+        column, scale = ("cost_usd", 1e5) if row["metric"] == "cost_usd_per_100k" else (row["metric"], 1.0)
+        sample = group.filter(pl.col("counts_as") == "sample").drop_nulls(column)
+        order = "started_at" if row["stage"] == "pipeline" else "sequence"
+        as_recorded = sample.sort(order, maintain_order=True)[column].cast(pl.Float64).to_numpy()
+        x = as_recorded * scale
+        check.same(f"{what} n", row["n"], len(x))
+        for name, value in described(x).items():
+            check.same(f"{what} {name}", row[name], value)
+        if len(x) >= 2 and np.ptp(x) > 0:
+            check_intervals(check, what, row, x, as_recorded)
+
+
+def check_intervals(check, what, row, x, as_recorded):
+    low, high = order_statistics(x, 0.5)
+    check.same(f"{what} p50_ci_low", row["p50_ci_low"], low)
+    check.same(f"{what} p50_ci_high", row["p50_ci_high"], high)
+    d = x - x.mean()
+    if len(x) >= 3:
+        check.same(f"{what} r1", row["r1"], float((d[1:] * d[:-1]).sum() / (d * d).sum()))
+        # Not of the scaled values: scaling makes and breaks ties in the last bit.
+        tau = float(stats.kendalltau(np.arange(len(x)), as_recorded).statistic)
+        check.same(f"{what} trend_tau", row["trend_tau"], tau)
+    if row["ci_method"] in ("bca", "abc") and row["metric"] == "duration_ms" and len(x) <= 1500:
+        for name, statistic in [("mean", np.mean), ("sd", lambda v, axis: np.std(v, ddof=1, axis=axis))]:
+            result = stats.bootstrap((x,), statistic, n_resamples=4000, method="BCa", rng=562, axis=0)
+            ci = result.confidence_interval
+            for side, bound in [("low", ci.low), ("high", ci.high)]:
+                check.near(f"{what} {name}_ci_{side}", row[f"{name}_ci_{side}"], float(bound), ci.high - ci.low)
+
+
+def check_costs(check, costs, pipelines, invocations, prices):
+    gb_s = {name: tiers[0]["usd"] for name, tiers in prices["lambda"]["compute"].items()}
+    request = prices["lambda"]["request"]["usd"]
+    counted = invocations.filter(pl.col("billed_ms").is_not_null())
+    for row in counted.sample(min(500, counted.height), seed=562).iter_rows(named=True):
+        usd = row["memory_mb"] / 1024 * row["billed_ms"] / 1000 * gb_s[row["architecture"]] + request
+        check.same(f"invocations {row['request_id']} cost_usd", row["cost_usd"] * 1e5, usd * 1e5)
+    for row in costs.iter_rows(named=True):
+        sample = pipelines.filter((pl.col("cell_id") == row["cell_id"]) & (pl.col("counts_as") == "sample"))
+        sample = sample.drop_nulls("cost_usd")
+        what = f"costs {row['cell_id']}"
+        check.same(f"{what} n", row["n"], sample.height)
+        total = sample["cost_usd"].mean()
+        check.same(f"{what} cost", row["cost_usd_per_100k"], None if total is None else total * 1e5)
+        if total is not None:
+            parts = sum(row[f"{part}_usd_per_100k"] for part in ["compute", "init", "request", "ephemeral"])
+            check.same(f"{what} parts", parts, total * 1e5)
+
+
+def check_comparisons(check, comparisons, invocations, pipelines):
+    families = {}
+    for row in comparisons.iter_rows(named=True):
+        what = f"comparisons {row['cell_a']} {row['cell_b']} {row['stage']} {row['metric']}"
+        if row["p_adj"] is not None:
+            families.setdefault((row["factor"], row["metric"]), []).append((what, row["p"], row["p_adj"]))
+        facts = pipelines if row["stage"] == "pipeline" else invocations.filter(pl.col("stage") == row["stage"])
+        facts = facts.filter(pl.col("counts_as") == "sample").drop_nulls(row["metric"])
+        key = ["deployment", "image", "repetition"]
+        side = lambda cell: facts.filter(pl.col("cell_id") == cell).select(*key, row["metric"])  # noqa: E731
+        a, b = side(row["cell_a"]), side(row["cell_b"])
+        if a.height == 0 or b.height == 0:
+            check.same(f"{what} p", row["p"], None)
+            continue
+        pairs = a.join(b, on=key, suffix="_b")
+        if row["paired"]:
+            x, y = pairs[row["metric"]].to_numpy(), pairs[row["metric"] + "_b"].to_numpy()
+            check.same(f"{what} p", row["p"], wilcoxon(np.log(y) - np.log(x)))
+        else:
+            x, y = a[row["metric"]].to_numpy(), b[row["metric"]].to_numpy()
+            check.same(f"{what} p", row["p"], float(stats.mannwhitneyu(x, y, method="asymptotic").pvalue))
+        check.same(f"{what} ratio_mean", row["ratio_mean"], float(y.mean() / x.mean()))
+        check.same(f"{what} ratio_median", row["ratio_median"], float(np.median(y) / np.median(x)))
+        u = float(stats.mannwhitneyu(y, x).statistic)
+        check.same(f"{what} cliffs_delta", row["cliffs_delta"], 2 * u / (len(x) * len(y)) - 1)
+    for family in families.values():
+        family.sort(key=lambda entry: entry[1])
+        largest = 0.0
+        for rank, (what, p, adjusted) in enumerate(family):
+            largest = max(largest, min(1.0, (len(family) - rank) * p))
+            check.same(f"{what} p_adj", adjusted, largest)
+
+
+def wilcoxon(d):
+    if not d.any():
+        return 1.0
+    nonzero = d[d != 0]
+    ranks = stats.rankdata(np.round(np.abs(nonzero), 13))
+    exact = len(nonzero) <= 25 and len(np.unique(ranks)) == len(ranks)
+    method = stats.wilcoxon(nonzero, method="exact") if exact else None
+    if method is not None:
+        return float(method.pvalue)
+    m, w = len(nonzero), float(ranks[nonzero > 0].sum())
+    ties = np.unique(ranks, return_counts=True)[1].astype(float)
+    variance = m * (m + 1) * (2 * m + 1) / 24 - float((ties**3 - ties).sum()) / 48
+    return min(1.0, 2 * float(stats.norm.sf(max(0.0, abs(w - m * (m + 1) / 4) - 0.5) / variance**0.5)))
+
+
+def main():
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    run = Path(sys.argv[1])
+    table = {path.stem: pl.read_parquet(path) for path in run.glob("*.parquet")}
+    prices = tomllib.loads(Path(sys.argv[2] if len(sys.argv) > 2 else DEFAULT_PRICES).read_text())
+    check = Check()
+    check_summary(check, table["summary"], table["invocations"], table["pipelines"])
+    check_costs(check, table["costs"], table["pipelines"], table["invocations"], prices)
+    check_comparisons(check, table["comparisons"], table["invocations"], table["pipelines"])
+    for name, frame in table.items():
+        floats = [c for c, dtype in frame.schema.items() if dtype == pl.Float64]
+        for column in floats:
+            check.same(f"{name}.{column} NaN or infinite", int((~frame[column].drop_nulls().is_finite()).sum()), 0)
+    print(f"{check.compared} values recomputed, {len(check.wrong)} differ")
+    for line in check.wrong[:40]:
+        print("  " + line)
+    sys.exit(1 if check.wrong else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,397 @@
+//! How much time and memory the local cloud adds: warm and cold echoes, throughput, CPU share, idle environments.
+//!
+//! `cargo bench -p darkroom-cloud --bench echo` (add `--profile dev` for a quick, slower look). Every time is set beside the
+//! floor: the same client against a bare hyper server on the same machine in the same run.
+#![expect(clippy::print_stdout, reason = "a benchmark is there to be read")]
+#![expect(clippy::unwrap_used, reason = "a benchmark that can't go on has nothing better to do")]
+
+use aws_sdk_lambda::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::types::{Environment, FunctionCode, Runtime};
+use bytes::Bytes;
+use darkroom_cloud::lambda::environment::{
+    DiscardLogs, Environments, EnvironmentsConfig, FunctionSpec, InvokeRequest, LogFormat,
+};
+use darkroom_cloud::{Config, LocalCloud};
+use http_body_util::{BodyExt, Full};
+use std::convert::Infallible;
+use std::io::{BufRead, BufReader, Cursor, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const WARM_CALLS: usize = 2_000;
+const COLD_CALLS: usize = 15;
+const THROUGHPUT_TIME: Duration = Duration::from_secs(3);
+const IDLE_ENVIRONMENTS: usize = 40;
+
+/// Written as Python writes it, so that every echo gives back the same bytes.
+const ECHOED: &[u8] = b"{\"n\": 1}";
+
+/// The part of a signature that says which service is meant; the local cloud believes everybody.
+const SIGNED: &str = "Authorization: AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/lambda/aws4_request\r\n";
+
+const PYTHON_ECHO: &str = "def handler(event, context):\n    return event\n";
+
+/// Uses as much CPU as it is told, whatever share it gets, and says how long that took.
+const PYTHON_BURN: &str = "import time\ndef handler(event, context):\n    began, cpu = time.monotonic(), time.process_time()\n    \
+                           while time.process_time() - cpu < event:\n        pass\n    return time.monotonic() - began\n";
+
+fn main() {
+    // The bench is its own Rust bootstrap: inside a sandbox it answers events.
+    if let Ok(api) = std::env::var("AWS_LAMBDA_RUNTIME_API") {
+        return be_an_echo(&api);
+    }
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(run());
+}
+
+async fn run() {
+    let mut config = Config::new(env!("CARGO_BIN_EXE_darkroom-sandbox").into(), cache_dir());
+    config.concurrent_executions = 1000;
+    let began = Instant::now();
+    let cloud = LocalCloud::start(config).await.unwrap();
+    let address = cloud.endpoint_url().trim_start_matches("http://").to_owned();
+    let mut client = Client::new(&address);
+    client.get("/2015-03-31/functions");
+    println!("start to first answer                 {:>9.2} ms", ms(began.elapsed()));
+    println!("isolation                             {:>9}", cloud.isolation().label);
+
+    let floor = floor().await;
+    println!("floor: bare hyper echo       p50 {:>9.3} ms   p99 {:>9.3} ms", floor.p50, floor.p99);
+    let lambda = lambda_client(cloud.endpoint_url());
+    let python = zip_of("handler.py", PYTHON_ECHO.as_bytes(), 0o644);
+    let bootstrap = zip_of("bootstrap", &std::fs::read(std::env::current_exe().unwrap()).unwrap(), 0o755);
+    create(&lambda, "python-echo", Runtime::Python313, &python, 1769).await;
+    create(&lambda, "rust-echo", Runtime::Providedal2023, &bootstrap, 1769).await;
+
+    for name in ["python-echo", "rust-echo"] {
+        let path = invoke_path(name);
+        let mut client = Client::new(&address);
+        for _ in 0..200 {
+            client.post(&path, ECHOED);
+        }
+        let warm = Times::of((0..WARM_CALLS).map(|_| client.timed(&path)).collect());
+        println!(
+            "warm {name:<14}          p50 {:>9.3} ms   p99 {:>9.3} ms   {:>5.1} times the floor",
+            warm.p50,
+            warm.p99,
+            warm.p50 / floor.p50
+        );
+        println!("     {name:<14} at concurrency 2  {:>9.0} invocations/s", throughput(&address, &path).await);
+    }
+    for (name, runtime, code) in
+        [("cold-python", Runtime::Python313, &python), ("cold-rust", Runtime::Providedal2023, &bootstrap)]
+    {
+        create(&lambda, name, runtime, code, 1769).await;
+        let cold = cold(&lambda, &address, name).await;
+        println!("cold {name:<14}          p50 {:>9.2} ms   p99 {:>9.2} ms", cold.p50, cold.p99);
+    }
+    cpu_share(&lambda, &address).await;
+    imitated_cpu_share().await;
+    idle_memory(&lambda, &address, &bootstrap).await;
+    let began = Instant::now();
+    cloud.stop().await;
+    println!("stop, with all environments           {:>9.2} ms", ms(began.elapsed()));
+}
+
+/// First invocations: the function's configuration is renewed before each.
+async fn cold(lambda: &aws_sdk_lambda::Client, address: &str, name: &str) -> Times {
+    let mut times = Vec::new();
+    for nonce in 0..COLD_CALLS {
+        let environment = Environment::builder().variables("NONCE", nonce.to_string()).build();
+        lambda.update_function_configuration().function_name(name).environment(environment).send().await.unwrap();
+        until_ready(lambda, name).await;
+        times.push(Client::new(address).timed(&invoke_path(name)));
+    }
+    Times::of(times)
+}
+
+/// How long half a second of CPU takes by quota at a quarter of a core and at a whole one.
+async fn cpu_share(lambda: &aws_sdk_lambda::Client, address: &str) {
+    let burn = zip_of("handler.py", PYTHON_BURN.as_bytes(), 0o644);
+    let mut elapsed = Vec::new();
+    for memory_mb in [1769, 442] {
+        let name = format!("burn-{memory_mb}");
+        create(lambda, &name, Runtime::Python313, &burn, memory_mb).await;
+        let mut client = Client::new(address);
+        client.post(&invoke_path(&name), b"0");
+        let seconds = String::from_utf8(client.post(&invoke_path(&name), b"0.5")).unwrap().parse::<f64>().unwrap();
+        print_share("quota", memory_mb, seconds);
+        elapsed.push(seconds);
+    }
+    let ratio = elapsed[1] / elapsed[0];
+    println!("442 MB takes                          {ratio:>9.2} times as long as 1769 MB (aim: 4.00 within 10%)");
+}
+
+/// The same where there are no control groups and the share is imitated.
+async fn imitated_cpu_share() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("handler.py"), PYTHON_BURN).unwrap();
+    let program = env!("CARGO_BIN_EXE_darkroom-sandbox").into();
+    let mut config = EnvironmentsConfig::new(program, cache_dir(), "http://127.0.0.1:9".to_owned());
+    config.means.cgroups = false;
+    let environments = Environments::start(config, Arc::new(DiscardLogs)).await.unwrap();
+    let spec = Arc::new(FunctionSpec {
+        arn: "arn:aws:lambda:us-east-1:000000000000:function:burn".into(),
+        name: "burn".into(),
+        version: "$LATEST".into(),
+        runtime: "python3.13".into(),
+        runtime_version_arn: String::new(),
+        handler: "handler.handler".into(),
+        code_dir: folder.path().to_owned(),
+        layer_dirs: Vec::new(),
+        environment: std::collections::BTreeMap::new(),
+        memory_mb: 442,
+        timeout_s: 60,
+        ephemeral_mb: 512,
+        log_group: "/aws/lambda/burn".into(),
+        log_format: LogFormat::Text,
+        application_log_level: None,
+        system_log_level: None,
+        architecture: std::env::consts::ARCH.into(),
+        revision: "1".into(),
+        region: "us-east-1".into(),
+        account_id: "000000000000".into(),
+    });
+    for event in ["0", "0.5"] {
+        let request = InvokeRequest {
+            request_id: event.into(),
+            payload: event.into(),
+            invoked_arn: spec.arn.clone(),
+            client_context: None,
+        };
+        let outcome = environments.invoke(Arc::clone(&spec), request).await;
+        let seconds = String::from_utf8_lossy(&outcome.payload).parse::<f64>().unwrap();
+        if event != "0" {
+            print_share("imitated", 442, seconds);
+        }
+    }
+    environments.stop().await;
+}
+
+fn print_share(how: &str, memory_mb: i32, seconds: f64) {
+    let expected = 0.5 / (f64::from(memory_mb) / 1769.0);
+    let off = (seconds / expected - 1.0) * 100.0;
+    println!(
+        "0.5 s of CPU at {memory_mb:>4} MB, {how:<8}     {seconds:>9.3} s    expected {expected:.3} s, {off:+.0}% off"
+    );
+}
+
+/// What this process holds for each idle environment.
+async fn idle_memory(lambda: &aws_sdk_lambda::Client, address: &str, bootstrap: &[u8]) {
+    let before = resident_kb();
+    for number in 0..IDLE_ENVIRONMENTS {
+        let name = format!("idle-{number}");
+        create(lambda, &name, Runtime::Providedal2023, bootstrap, 128).await;
+        Client::new(address).post(&invoke_path(&name), b"1");
+    }
+    let each = resident_kb().saturating_sub(before) as f64 / IDLE_ENVIRONMENTS as f64;
+    println!(
+        "an idle environment costs the server  {each:>9.0} kB: 800 of them {:.0} MB (aim: under 50)",
+        each * 800.0 / 1024.0
+    );
+}
+
+fn resident_kb() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or("0 kB");
+    line.trim().trim_end_matches(" kB").parse().unwrap_or(0)
+}
+
+async fn throughput(address: &str, path: &str) -> f64 {
+    let began = Instant::now();
+    let workers: Vec<_> = (0..2)
+        .map(|_| {
+            let (address, path) = (address.to_owned(), path.to_owned());
+            tokio::task::spawn_blocking(move || {
+                let mut client = Client::new(&address);
+                let mut calls = 0_u32;
+                while began.elapsed() < THROUGHPUT_TIME {
+                    client.post(&path, ECHOED);
+                    calls += 1;
+                }
+                calls
+            })
+        })
+        .collect();
+    let mut calls = 0;
+    for worker in workers {
+        calls += worker.await.unwrap();
+    }
+    f64::from(calls) / began.elapsed().as_secs_f64()
+}
+
+/// The same requests to a server that does nothing but echo.
+async fn floor() -> Times {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let server = tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            stream.set_nodelay(true).unwrap();
+            let echo = |request: http::Request<hyper::body::Incoming>| async {
+                let body = request.into_body().collect().await.unwrap().to_bytes();
+                Ok::<_, Infallible>(http::Response::new(Full::new(body)))
+            };
+            tokio::spawn(
+                hyper::server::conn::http1::Builder::new()
+                    .serve_connection(hyper_util::rt::TokioIo::new(stream), hyper::service::service_fn(echo)),
+            );
+        }
+    });
+    let times = tokio::task::spawn_blocking(move || {
+        let mut client = Client::new(&address);
+        for _ in 0..200 {
+            client.post("/", ECHOED);
+        }
+        Times::of((0..WARM_CALLS).map(|_| client.timed("/")).collect())
+    });
+    let times = times.await.unwrap();
+    server.abort();
+    times
+}
+
+struct Times {
+    p50: f64,
+    p99: f64,
+}
+
+impl Times {
+    fn of(mut milliseconds: Vec<f64>) -> Self {
+        milliseconds.sort_by(f64::total_cmp);
+        let at = |share: f64| milliseconds[((milliseconds.len() - 1) as f64 * share).round() as usize];
+        Self { p50: at(0.5), p99: at(0.99) }
+    }
+}
+
+fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}
+
+/// The smallest HTTP client: one connection, one request at a time.
+struct Client {
+    stream: BufReader<TcpStream>,
+    host: String,
+}
+
+impl Client {
+    fn new(address: &str) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self { stream: BufReader::new(stream), host: address.to_owned() }
+    }
+
+    fn timed(&mut self, path: &str) -> f64 {
+        let began = Instant::now();
+        let answer = self.post(path, ECHOED);
+        let elapsed = ms(began.elapsed());
+        assert_eq!(answer, ECHOED, "{}", String::from_utf8_lossy(&answer));
+        elapsed
+    }
+
+    fn get(&mut self, path: &str) -> Vec<u8> {
+        self.request("GET", path, &[]).1
+    }
+
+    fn post(&mut self, path: &str, body: &[u8]) -> Vec<u8> {
+        self.request("POST", path, body).1
+    }
+
+    /// Returns the headers' lines and the body.
+    fn request(&mut self, method: &str, path: &str, body: &[u8]) -> (Vec<String>, Vec<u8>) {
+        let host = &self.host;
+        let mut request =
+            format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\n{SIGNED}Content-Length: {}\r\n\r\n", body.len())
+                .into_bytes();
+        request.extend_from_slice(body);
+        self.stream.get_mut().write_all(&request).unwrap();
+        let (mut lines, mut length) = (Vec::new(), 0);
+        loop {
+            let mut line = String::new();
+            self.stream.read_line(&mut line).unwrap();
+            let line = line.trim_end().to_owned();
+            if line.is_empty() {
+                break;
+            }
+            if let Some((name, value)) =
+                line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+            {
+                length = value.trim().parse().unwrap_or_else(|_| panic!("{name}: {value}"));
+            }
+            lines.push(line);
+        }
+        let mut answer = vec![0; length];
+        self.stream.read_exact(&mut answer).unwrap();
+        (lines, answer)
+    }
+}
+
+/// Serves the Runtime API's events by sending them back.
+fn be_an_echo(api: &str) {
+    let mut client = Client::new(api);
+    loop {
+        let (lines, event) = client.request("GET", "/2018-06-01/runtime/invocation/next", &[]);
+        let id = lines
+            .iter()
+            .filter_map(|line| line.split_once(':'))
+            .find(|(name, _)| name.eq_ignore_ascii_case("lambda-runtime-aws-request-id"))
+            .map(|(_, value)| value.trim().to_owned())
+            .unwrap();
+        client.request("POST", &format!("/2018-06-01/runtime/invocation/{id}/response"), &event);
+    }
+}
+
+fn invoke_path(name: &str) -> String {
+    format!("/2015-03-31/functions/{name}/invocations")
+}
+
+async fn create(lambda: &aws_sdk_lambda::Client, name: &str, runtime: Runtime, zip: &[u8], memory_mb: i32) {
+    lambda
+        .create_function()
+        .function_name(name)
+        .runtime(runtime)
+        .role("arn:aws:iam::000000000000:role/bench")
+        .handler("handler.handler")
+        .code(FunctionCode::builder().zip_file(Blob::new(zip)).build())
+        .memory_size(memory_mb)
+        .timeout(60)
+        .send()
+        .await
+        .unwrap();
+    until_ready(lambda, name).await;
+}
+
+async fn until_ready(lambda: &aws_sdk_lambda::Client, name: &str) {
+    loop {
+        let record = lambda.get_function_configuration().function_name(name).send().await.unwrap();
+        let active = record.state().is_some_and(|state| state.as_str() == "Active");
+        let updated = record.last_update_status().is_none_or(|status| status.as_str() == "Successful");
+        if active && updated {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+fn lambda_client(endpoint_url: &str) -> aws_sdk_lambda::Client {
+    let config = aws_sdk_lambda::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::for_tests())
+        .endpoint_url(endpoint_url)
+        .build();
+    aws_sdk_lambda::Client::from_conf(config)
+}
+
+fn zip_of(name: &str, contents: &[u8], mode: u32) -> Bytes {
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    zip.start_file(name, zip::write::SimpleFileOptions::default().unix_permissions(mode)).unwrap();
+    zip.write_all(contents).unwrap();
+    zip.finish().unwrap().into_inner().into()
+}
+
+fn cache_dir() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("darkroom-cache")
+}
