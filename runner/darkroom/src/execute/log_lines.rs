@@ -139,12 +139,12 @@ mod tests {
         "REPORT RequestId: ID\tDuration: MS ms\tBilled Duration: 9 ms\tMemory Size: 512 MB\tMax Memory Used: 60 MB\t";
 
     fn log(stream: &str, messages: &[&str]) -> Vec<Line> {
-        let line = |(index, message): (usize, &&str)| Line {
+        let line = |(timestamp_ms, message): (i64, &&str)| Line {
             stream: stream.into(),
-            timestamp_ms: index as i64,
+            timestamp_ms,
             message: format!("{message}\n"),
         };
-        messages.iter().enumerate().map(line).collect()
+        (0..).zip(messages).map(line).collect()
     }
 
     fn report(id: &str, ms: &str) -> String {

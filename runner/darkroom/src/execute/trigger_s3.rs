@@ -154,7 +154,7 @@ impl Chain<'_> {
             match self.look(last).await {
                 Ok(Some(_)) => {
                     let turnaround = clock.elapsed();
-                    return Arrival::Seen { turnaround, late_by_at_most: turnaround - absent_at };
+                    return Arrival::Seen { turnaround, late_by_at_most: turnaround.saturating_sub(absent_at) };
                 }
                 Ok(None) => absent_at = sent,
                 Err(_) => {} // Whether it is there is not known: the resolution grows until it is.

@@ -29,14 +29,14 @@ fn study() -> Project {
         std::fs::create_dir_all(cache.join(folder)).unwrap();
         std::os::unix::fs::symlink(cache.join(folder), project.root().join(".darkroom").join(folder)).unwrap();
     }
-    project.images(&["one"])
-        .manifest(&format!("variants = [\"pillow\"]\narchitectures = [\"{HOST}\"]"));
+    project.images(&["one"]).manifest(&format!("variants = [\"pillow\"]\narchitectures = [\"{HOST}\"]"));
     project
 }
 
 /// Runs `m.toml` with these levels and returns what it said and the journal of that run.
 fn run(project: &Project, code: i32, matrix: &str) -> (String, Vec<Event>) {
-    let arguments = ["run", "m.toml", "--set", matrix, "--set", "repetitions.count=2", "--set", "repetitions.warm_up=1"];
+    let arguments =
+        ["run", "m.toml", "--set", matrix, "--set", "repetitions.count=2", "--set", "repetitions.warm_up=1"];
     let said = project.darkroom(&arguments).exits(code).stderr();
     let runs = std::fs::read_dir(project.root().join("outputs/test")).unwrap();
     let newest = runs.map(|run| run.unwrap().path()).filter(|path| !path.is_symlink()).max().unwrap();
