@@ -25,7 +25,7 @@ use super::{ExecuteError, Function};
 const SLACK: Duration = Duration::from_secs(30);
 /// A chain that is this much slower than it has ever been is looked into; a look disturbs it, so not before.
 const SLOWER: f64 = 3.0;
-const NEVER_BEFORE: Duration = Duration::from_secs(2);
+const NEVER_BEFORE: Duration = Duration::from_secs(5);
 /// Polls come this often in a turnaround, so that they are at most 1% late.
 const POLLS: f64 = 100.0;
 const SHORTEST_POLL: Duration = Duration::from_millis(1);
