@@ -5,4 +5,5 @@
 mod deploy;
 mod deploy_faults;
 mod requests;
+mod runs;
 mod story;
