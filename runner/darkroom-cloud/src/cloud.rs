@@ -139,6 +139,7 @@ impl LocalCloud {
     /// Stops accepting, ends every environment, lets open requests finish for a moment, and removes a temporary folder.
     pub async fn stop(self) {
         self.server.stop_accepting();
+        self.lambda.stop_queue();
         self.environments.stop().await;
         self.server.finish().await;
         if let Err(error) = self.lambda.close().await {

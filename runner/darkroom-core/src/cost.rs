@@ -165,6 +165,8 @@ pub struct Usage {
     pub memory_mb: u32,
     /// As the REPORT line gives it, or from [`billed_ms`].
     pub billed_ms: u64,
+    /// The REPORT line has an Init Duration: only then does any of the billed time pay for init.
+    pub cold: bool,
     /// Of the handler alone, ms; splits the init's share off the billed time.
     pub duration_ms: f64,
     /// Configured `/tmp`, MB.
@@ -252,7 +254,12 @@ pub fn mix(cold: f64, warm: f64, cold_share: f64) -> f64 {
     f * cold + (1.0 - f) * warm
 }
 
+/// Billed time beyond the handler's. A warm start has none, though a duration printed to 0.01 ms may round up to one
+/// less than what was billed for it.
 fn init_share_ms(usage: &Usage) -> u64 {
+    if !usage.cold {
+        return 0;
+    }
     usage.billed_ms.saturating_sub(billed_ms(usage.duration_ms, None))
 }
 
@@ -271,6 +278,7 @@ mod tests {
             architecture,
             memory_mb,
             billed_ms,
+            cold: false,
             duration_ms: billed_ms as f64 - 0.5,
             ephemeral_mb: 512,
             s3_puts: 1,
@@ -319,6 +327,7 @@ mod tests {
         assert_eq!(billed_ms(99.2, None), 100);
         let mut usage = warm(Architecture::X86_64, 512, 280);
         usage.duration_ms = 99.2;
+        usage.cold = true;
         let cost = per_100k(&[usage]);
         assert_usd(cost.hosting(), 0.253_333_8);
         assert_usd(cost.compute() + cost.request, 0.103_333_5);
@@ -326,9 +335,17 @@ mod tests {
     }
 
     #[test]
+    fn a_warm_start_pays_for_no_init_though_its_printed_duration_was_rounded_down() {
+        let mut usage = warm(Architecture::X86_64, 512, 101);
+        usage.duration_ms = 100.0; // 100.004 ms, billed as 101 and printed as 100.00.
+        assert_usd(per_100k(&[usage]).init, 0.0);
+    }
+
+    #[test]
     fn a_bill_shorter_than_the_duration_has_no_negative_init() {
         let mut usage = warm(Architecture::X86_64, 512, 100);
         usage.duration_ms = 250.0;
+        usage.cold = true;
         let cost = cost(&usage, &prices());
         assert!(cost.init == 0.0 && cost.compute() > 0.0);
     }

@@ -83,6 +83,7 @@ pub fn hosting_usd(cell: &Cell, billed_ms: u64, prices: &PriceTable) -> f64 {
         architecture: cell.architecture,
         memory_mb: cell.memory_mb,
         billed_ms,
+        cold: false,
         duration_ms: billed_ms as f64,
         ephemeral_mb: FREE_EPHEMERAL_MB,
         s3_puts: 0,

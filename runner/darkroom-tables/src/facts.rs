@@ -351,6 +351,7 @@ impl Facts {
             architecture: cell.architecture,
             memory_mb: cell.memory_mb,
             billed_ms: report.billed_ms,
+            cold: report.init_ms.is_some(),
             duration_ms: report.duration_ms,
             ephemeral_mb: FREE_EPHEMERAL_MB,
             s3_puts: 1,

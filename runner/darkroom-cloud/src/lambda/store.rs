@@ -68,7 +68,7 @@ impl Records {
 pub(crate) struct Store {
     records: Arc<Mutex<Records>>,
     dirty: Arc<Notify>,
-    file: PathBuf,
+    file: Arc<Mutex<PathBuf>>,
     writer: JoinHandle<()>,
 }
 
@@ -82,7 +82,9 @@ impl Store {
         };
         let records = Arc::new(Mutex::new(records));
         let dirty = Arc::new(Notify::new());
-        let writer = tokio::spawn(write_when_dirty(Arc::clone(&records), Arc::clone(&dirty), file.clone()));
+        // One writer at a time, each with what the records are by then: an older state never replaces a newer one.
+        let file = Arc::new(Mutex::new(file));
+        let writer = tokio::spawn(write_when_dirty(Arc::clone(&records), Arc::clone(&dirty), Arc::clone(&file)));
         Ok(Self { records, dirty, file, writer })
     }
 
@@ -99,9 +101,8 @@ impl Store {
     /// Writes the last changes down. Later ones are lost.
     pub async fn close(&self) -> io::Result<()> {
         self.writer.abort();
-        let json = snapshot(&self.records)?;
-        let file = self.file.clone();
-        tokio::task::spawn_blocking(move || replace(&file, &json)).await.map_err(io::Error::other)?
+        let (records, file) = (Arc::clone(&self.records), Arc::clone(&self.file));
+        tokio::task::spawn_blocking(move || write(&records, &file)).await.map_err(io::Error::other)?
     }
 }
 
@@ -135,16 +136,17 @@ fn lock(records: &Mutex<Records>) -> MutexGuard<'_, Records> {
     records.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn snapshot(records: &Mutex<Records>) -> io::Result<Vec<u8>> {
-    serde_json::to_vec(&*lock(records)).map_err(io::Error::other)
+fn write(records: &Mutex<Records>, file: &Mutex<PathBuf>) -> io::Result<()> {
+    let file = file.lock().unwrap_or_else(PoisonError::into_inner);
+    let json = serde_json::to_vec(&*lock(records)).map_err(io::Error::other)?;
+    replace(&file, &json)
 }
 
-async fn write_when_dirty(records: Arc<Mutex<Records>>, dirty: Arc<Notify>, file: PathBuf) {
+async fn write_when_dirty(records: Arc<Mutex<Records>>, dirty: Arc<Notify>, file: Arc<Mutex<PathBuf>>) {
     loop {
         dirty.notified().await;
-        let records = Arc::clone(&records);
-        let file = file.clone();
-        let written = tokio::task::spawn_blocking(move || replace(&file, &snapshot(&records)?)).await;
+        let (records, file) = (Arc::clone(&records), Arc::clone(&file));
+        let written = tokio::task::spawn_blocking(move || write(&records, &file)).await;
         match written {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!("the function store was not written: {error}"),

@@ -178,7 +178,7 @@ impl Stage {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(60), asking).await.expect("a record within a minute")
+        tokio::time::timeout(Duration::from_mins(1), asking).await.expect("a record within a minute")
     }
 }
 
