@@ -24,7 +24,10 @@ use std::time::{Duration, Instant};
 const WARM_CALLS: usize = 2_000;
 const COLD_CALLS: usize = 15;
 const THROUGHPUT_TIME: Duration = Duration::from_secs(3);
-const IDLE_ENVIRONMENTS: usize = 40;
+const SHARED_FUNCTIONS: usize = 3;
+const IDLE_FUNCTIONS: usize = 10;
+
+const PYTHON_SLOW: &str = "import time\ndef handler(event, context):\n    time.sleep(1)\n    return event\n";
 
 /// Written as Python writes it, so that every echo gives back the same bytes.
 const ECHOED: &[u8] = b"{\"n\": 1}";
@@ -60,7 +63,7 @@ async fn run() {
     let lambda = lambda_client(cloud.endpoint_url());
     let python = zip_of("handler.py", PYTHON_ECHO.as_bytes(), 0o644);
     // Before anything big has been through the allocator, which would hide what environments take.
-    idle_memory(&lambda, &address, &python).await;
+    idle_memory(&lambda, &address).await;
     let bootstrap = zip_of("bootstrap", &std::fs::read(std::env::current_exe().unwrap()).unwrap(), 0o755);
     create(&lambda, "python-echo", Runtime::Python313, &python, 1769).await;
     create(&lambda, "rust-echo", Runtime::Providedal2023, &bootstrap, 1769).await;
@@ -177,18 +180,29 @@ fn print_share(how: &str, memory_mb: i32, seconds: f64) {
     );
 }
 
-/// What this process holds for each idle environment.
-async fn idle_memory(lambda: &aws_sdk_lambda::Client, address: &str, code: &[u8]) {
-    let before = resident_kb();
-    for number in 0..IDLE_ENVIRONMENTS {
+/// What this process holds for idle functions with four environments each; the first ones pay for what all share.
+async fn idle_memory(lambda: &aws_sdk_lambda::Client, address: &str) {
+    let slow = zip_of("handler.py", PYTHON_SLOW.as_bytes(), 0o644);
+    let mut before = 0;
+    for number in 0..SHARED_FUNCTIONS + IDLE_FUNCTIONS {
+        if number == SHARED_FUNCTIONS {
+            before = resident_kb();
+        }
         let name = format!("idle-{number}");
-        create(lambda, &name, Runtime::Python313, code, 128).await;
-        Client::new(address).post(&invoke_path(&name), b"1");
+        create(lambda, &name, Runtime::Python313, &slow, 128).await;
+        let calls = (0..4).map(|_| {
+            let (address, path) = (address.to_owned(), invoke_path(&name));
+            tokio::task::spawn_blocking(move || Client::new(&address).post(&path, b"1"))
+        });
+        for call in calls.collect::<Vec<_>>() {
+            assert_eq!(call.await.unwrap(), b"1");
+        }
     }
-    let each = resident_kb().saturating_sub(before) as f64 / IDLE_ENVIRONMENTS as f64;
+    let each = resident_kb().saturating_sub(before) as f64 / IDLE_FUNCTIONS as f64;
     println!(
-        "an idle environment costs the server  {each:>9.0} kB: 800 of them {:.0} MB (aim: under 50)",
-        each * 800.0 / 1024.0
+        "a function with 4 idle environments   {each:>9.0} kB, 200 of them {:.0} MB; this process has {} MB (aim: under 50)",
+        each * 200.0 / 1024.0,
+        resident_kb() / 1024
     );
 }
 
