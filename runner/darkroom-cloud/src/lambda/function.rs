@@ -42,6 +42,7 @@ pub(crate) struct Function {
 #[expect(clippy::struct_field_names, reason = "`Version` is what AWS calls the name of a version")]
 pub(crate) struct Version {
     /// `$LATEST` or the number.
+    #[expect(clippy::struct_field_names, reason = "AWS calls the field so, and the store is written with it")]
     pub version: String,
     pub configuration: Configuration,
     pub code: Code,

@@ -359,7 +359,7 @@ async fn fifty_megabytes_of_output_are_logged_and_the_tail_is_four_kilobytes() {
 }
 
 /// What a handler sees of its surroundings.
-const LOOK: &str = r#"
+const LOOK: &str = r"
 import errno, os, socket
 def attempt(action):
     try:
@@ -390,7 +390,7 @@ def handler(event, context):
         'limits': __import__('resource').getrlimit(__import__('resource').RLIMIT_NOFILE),
         'descriptors': sorted(os.listdir('/proc/self/fd')),
     }
-"#;
+";
 
 async fn expect_isolation(stage: &Stage, reachable: bool) {
     let private = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -714,7 +714,7 @@ fn again(mut command: std::process::Command, name: &str) {
 
 /// Polls until `condition` holds; the test fails after a time no machine should need.
 async fn wait_until(what: &str, condition: impl Fn() -> bool) {
-    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    let deadline = std::time::Instant::now() + Duration::from_mins(1);
     while !condition() {
         assert!(std::time::Instant::now() < deadline, "not so after a minute: {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;

@@ -58,7 +58,9 @@ pub fn run(job: &Job<'_>, globals: Globals) -> Result<Outcome, Failure> {
         Ended::Whole
     } else {
         let session = Session { job, plan: &plan, begun: &begun, progress: &progress };
-        session.measure().inspect_err(|_| drop(begun.discard_if_nothing_recorded()))?
+        session.measure().inspect_err(|_| {
+            begun.discard_if_nothing_recorded();
+        })?
     };
     if begun.discard_if_nothing_recorded() {
         return Ok(Outcome::Interrupted);
@@ -133,16 +135,16 @@ impl Session<'_> {
         };
         let ended = execute(setup, history, &schedule, recorder.emitter(), interrupt).await;
         recorder.emitter().emit(last_fact(&ended));
-        let recorded = recorder.finish();
+        let journal = recorder.finish();
         following.finish();
-        self.result(ended, recorded)
+        self.result(ended, journal)
     }
 
     /// A journal that can't be written outweighs whatever else happened.
-    fn result(&self, ended: Result<Ended, ExecuteError>, recorded: Result<(), JournalError>) -> Result<Ended, Failure> {
+    fn result(&self, ended: Result<Ended, ExecuteError>, journal: Result<(), JournalError>) -> Result<Ended, Failure> {
         let path = self.begun.dir().path().display();
         let help = format!("what was measured until then is kept; go on with: darkroom resume {path}");
-        recorded.map_err(|error| Failure::broken(miette::miette!(help = help.clone(), "{error}")))?;
+        journal.map_err(|error| Failure::broken(miette::miette!(help = help.clone(), "{error}")))?;
         ended.map_err(|error| Failure::broken(miette::miette!(help = help, "{error}")))
     }
 }

@@ -47,6 +47,7 @@ pub struct Environment {
 
 /// Where an environment is in its life.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "four independent facts, every combination possible")]
 pub struct State {
     /// INIT has been tried once.
     pub tried: bool,
