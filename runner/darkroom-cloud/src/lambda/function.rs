@@ -39,7 +39,6 @@ pub(crate) struct Function {
 
 /// `$LATEST`, or a published version: code and configuration with their state.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[expect(clippy::struct_field_names, reason = "`Version` is what AWS calls the name of a version")]
 pub(crate) struct Version {
     /// `$LATEST` or the number.
     #[expect(clippy::struct_field_names, reason = "AWS calls the field so, and the store is written with it")]
