@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use crate::cli::Globals;
 use crate::command::aggregate;
 use crate::display::progress::Progress;
-use crate::execute::{Ended, ExecuteError, Setup, execute, now};
+use crate::execute::{Ended, ExecuteError, Finished, Setup, execute, now};
 use crate::exit::{Failure, Outcome};
 use crate::project::Project;
 use crate::record::{JournalError, Recorder};
@@ -127,17 +127,27 @@ impl Session<'_> {
             measured: target.measured_lambda(),
             control: target.lambda(),
             s3: target.s3(),
+            logs: target.logs(),
             bucket: deployed.deployment.bucket,
             region: target.region.clone(),
             pipeline: prepare::pipeline(self.job).clone(),
             cells,
             time_budget: self.job.manifest.budget.minutes.map(|minutes| Duration::from_secs_f64(minutes * 60.0)),
         };
-        let ended = execute(setup, history, &schedule, recorder.emitter(), interrupt).await;
+        let finished = execute(setup, history, &schedule, recorder.emitter(), interrupt).await;
+        let ended = finished.as_ref().map(|finished| finished.ended);
         recorder.emitter().emit(last_fact(&ended));
         let journal = recorder.finish();
         following.finish();
-        self.result(ended, journal)
+        self.say_what_is_missing(&finished);
+        self.result(finished.map(|finished| finished.ended), journal)
+    }
+
+    fn say_what_is_missing(&self, finished: &Result<Finished, ExecuteError>) {
+        let missing = finished.as_ref().map_or(0, |finished| finished.without_environment);
+        if missing > 0 {
+            self.progress.step(&format!("the logs do not show which environment served {missing} invocations"));
+        }
     }
 
     /// A journal that can't be written outweighs whatever else happened.
@@ -149,7 +159,7 @@ impl Session<'_> {
     }
 }
 
-fn last_fact(ended: &Result<Ended, ExecuteError>) -> Event {
+fn last_fact(ended: &Result<Ended, &ExecuteError>) -> Event {
     let at = now();
     let reason = match ended {
         Ok(Ended::Whole) => return Event::RunFinished { at },

@@ -7,3 +7,4 @@ mod deploy_faults;
 mod requests;
 mod runs;
 mod story;
+mod trigger;
