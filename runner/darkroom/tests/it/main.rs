@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a story that can't be told fails its test")]
 
+mod architecture;
 mod deploy;
 mod deploy_faults;
 mod requests;
