@@ -78,10 +78,11 @@ pub async fn measure(
     let arrival = chain.wait(clock, started_ms).await;
     let stopped_at = match arrival {
         Arrival::Seen { .. } => None,
-        Arrival::Stopped => Some(chain.first_absent().await),
+        Arrival::Stopped => Some(chain.first_absent().await.unwrap_or(functions.len())),
     };
     let logged = chain.gather(started_ms, stopped_at).await;
-    let invocations = chain.facts(&logged, stopped_at, &started_at);
+    let own = own(&logged);
+    let invocations = chain.facts(&own, stopped_at, &started_at);
     let well = stopped_at.is_none() && invocations.iter().all(|invocation| invocation.status == Status::Ok);
     let (turnaround_s, resolution_ms) = match arrival {
         Arrival::Seen { turnaround, late_by_at_most } => {
@@ -92,7 +93,7 @@ pub async fn measure(
         }
         Arrival::Stopped => (None, 0.0),
     };
-    let attempt = chain.emit(invocations, &logged);
+    let attempt = chain.emit(invocations, &surplus(&logged, &own));
     Ok(Measured { key: attempt.key, invocations: attempt.invocations, started_at, turnaround_s, resolution_ms })
 }
 
@@ -181,17 +182,19 @@ impl Chain<'_> {
         // In this order: an output is written before its invocation ends.
         let Ok(logged) = self.logged(started_ms).await else { return false };
         let stage = self.first_absent().await;
-        logged.get(stage).is_some_and(|runs| !runs.is_empty() && runs.iter().all(Logged::is_over))
+        stage
+            .and_then(|stage| logged.get(stage))
+            .is_some_and(|runs| !runs.is_empty() && runs.iter().all(Logged::is_over))
     }
 
-    /// Returns the first stage whose output is not there, and how many there are if none is missing.
-    async fn first_absent(&self) -> usize {
+    /// Returns the first stage whose output is known not to be there.
+    async fn first_absent(&self) -> Option<usize> {
         for (stage, key) in self.keys.outputs.iter().enumerate() {
-            if !matches!(self.look(key).await, Ok(Some(_))) {
-                return stage;
+            if matches!(self.look(key).await, Ok(None)) {
+                return Some(stage);
             }
         }
-        self.keys.outputs.len()
+        None
     }
 
     /// Returns what the logs have of this pass so far, by stage.
@@ -225,10 +228,10 @@ impl Chain<'_> {
         }
     }
 
-    /// Returns one invocation of each stage that ran, in order: the first of a stage that was delivered more than once.
-    fn facts(&self, logged: &[Vec<Logged>], stopped_at: Option<usize>, started_at: &str) -> Vec<Invocation> {
+    /// Returns one invocation of each stage that ran, in order.
+    fn facts(&self, own: &[Option<&Logged>], stopped_at: Option<usize>, started_at: &str) -> Vec<Invocation> {
         let ran = stopped_at.map_or(self.functions.len(), |stage| (stage + 1).min(self.functions.len()));
-        (0..ran).map(|stage| self.fact(stage, logged[stage].first(), stopped_at == Some(stage), started_at)).collect()
+        (0..ran).map(|stage| self.fact(stage, own[stage], stopped_at == Some(stage), started_at)).collect()
     }
 
     /// Returns what is known of one invocation. Of one that the logs do not show, only its output is.
@@ -266,16 +269,11 @@ impl Chain<'_> {
         }
     }
 
-    /// Emits the invocations. Deliveries beyond the first of a stage are rows of an attempt that does not count, so
-    /// the pass takes the next number.
-    fn emit(&self, mut invocations: Vec<Invocation>, logged: &[Vec<Logged>]) -> Attempt {
+    /// Emits the invocations. Surplus ones are rows of an attempt that does not count, so the pass takes the next number.
+    fn emit(&self, mut invocations: Vec<Invocation>, surplus: &[(usize, &Logged)]) -> Attempt {
         let mut key = self.pass.key.clone();
-        let surplus: Vec<Invocation> = logged
-            .iter()
-            .enumerate()
-            .flat_map(|(stage, runs)| runs.iter().skip(1).map(move |run| (stage, run)))
-            .map(|(stage, run)| self.fact(stage, Some(run), false, &self.pass.scheduled_at))
-            .collect();
+        let surplus: Vec<Invocation> =
+            surplus.iter().map(|(stage, run)| self.fact(*stage, Some(run), false, &self.pass.scheduled_at)).collect();
         if !surplus.is_empty() {
             key.attempt += 1;
         }
@@ -296,6 +294,29 @@ impl Chain<'_> {
     }
 }
 
+/// Returns the invocation of each stage that belongs to the chain: the first that did not start before its predecessor.
+///
+/// Delivery is at least once, so there may be more; one that started earlier is a late delivery of an earlier pass.
+fn own(logged: &[Vec<Logged>]) -> Vec<Option<&Logged>> {
+    let mut since_ms = i64::MIN;
+    let mut own = Vec::with_capacity(logged.len());
+    for runs in logged {
+        let run = runs.iter().find(|run| run.started_ms >= since_ms);
+        since_ms = run.map_or(since_ms, |run| run.started_ms);
+        own.push(run);
+    }
+    own
+}
+
+/// Returns the other invocations, with their stages.
+fn surplus<'a>(logged: &'a [Vec<Logged>], own: &[Option<&Logged>]) -> Vec<(usize, &'a Logged)> {
+    let of_stage = |(stage, runs): (usize, &'a Vec<Logged>)| {
+        let own = own[stage].map(|own| own.request_id.clone());
+        runs.iter().filter(move |run| own.as_ref() != Some(&run.request_id)).map(move |run| (stage, run))
+    };
+    logged.iter().enumerate().flat_map(of_stage).collect()
+}
+
 /// Returns how long to wait before the next look: a hundredth of the fastest turnaround so far, or of the wait so far.
 fn interval(fastest: Option<Duration>, elapsed: Duration) -> Duration {
     fastest.unwrap_or(elapsed).div_f64(POLLS).max(SHORTEST_POLL)
@@ -309,6 +330,28 @@ fn utc(ms: i64) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn run(request_id: &str, started_ms: i64) -> Logged {
+        Logged { request_id: request_id.into(), stream: "s".into(), started_ms, report: None, failure: None }
+    }
+
+    #[test]
+    fn of_several_deliveries_the_first_after_the_predecessor_is_the_chains() {
+        let logged = [
+            vec![run("a", 100)],
+            // Delivered twice.
+            vec![run("b", 200), run("b again", 210)],
+            // The first is left over from an earlier pass.
+            vec![run("left over", 150), run("c", 300)],
+            vec![],
+        ];
+        let own = own(&logged);
+        let ids: Vec<Option<&str>> = own.iter().map(|run| run.map(|run| run.request_id.as_str())).collect();
+        assert_eq!(ids, [Some("a"), Some("b"), Some("c"), None]);
+        let others: Vec<(usize, &str)> =
+            surplus(&logged, &own).into_iter().map(|(stage, run)| (stage, run.request_id.as_str())).collect();
+        assert_eq!(others, [(1, "b again"), (2, "left over")]);
+    }
 
     #[test]
     fn polls_are_a_hundredth_apart_and_never_less_than_a_millisecond() {

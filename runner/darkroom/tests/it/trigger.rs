@@ -29,7 +29,8 @@ fn study() -> Project {
         std::fs::create_dir_all(cache.join(folder)).unwrap();
         std::os::unix::fs::symlink(cache.join(folder), project.root().join(".darkroom").join(folder)).unwrap();
     }
-    project.images(&["one"]).manifest(&format!("variants = [\"pillow\"]\narchitectures = [\"{HOST}\"]"));
+    let levels = format!("variants = [\"pillow\"]\nimage_sets = [\"photos\"]\narchitectures = [\"{HOST}\"]");
+    project.images(&["one"]).manifest(&levels);
     project
 }
 
