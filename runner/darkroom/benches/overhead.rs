@@ -63,7 +63,7 @@ async fn main() {
     let runtimes = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.darkroom/runtimes");
     let program = env!("CARGO_BIN_EXE_darkroom").into();
     let cloud = LocalCloud::start(Config::new(program, runtimes)).await.expect("the local cloud starts");
-    let bench = Bench::new(&cloud).await;
+    let bench = Box::pin(Bench::new(&cloud)).await;
     bench.bare(20).await;
     let (mut bare, mut run) = (Times::default(), Times::default());
     for round in 0..ROUNDS {
@@ -119,7 +119,7 @@ impl Bench {
         image::RgbImage::new(4, 4).write_to(&mut image, image::ImageFormat::Png).expect("a picture");
         let bench = Self { config, image: image.into_inner() };
         bench.s3().create_bucket().bucket(BUCKET).send().await.expect("a bucket");
-        bench.deploy().await;
+        Box::pin(bench.deploy()).await;
         bench
     }
 
