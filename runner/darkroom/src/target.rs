@@ -153,6 +153,10 @@ impl Target {
         aws_sdk_cloudwatchlogs::Client::new(&self.config)
     }
 
+    pub fn metrics(&self) -> aws_sdk_cloudwatch::Client {
+        aws_sdk_cloudwatch::Client::new(&self.config)
+    }
+
     /// Ends what was started for this run; no handler process is left after it.
     pub async fn close(self) {
         if let Some(cloud) = self.cloud {

@@ -13,6 +13,7 @@ use super::Setup;
 use super::collect_logs::{LATE, Served};
 use super::gate::Gate;
 use super::pass::{self, Bench, Pass};
+use super::reconcile::{self, ByFunction, Recorded};
 use super::trigger_s3::Memory;
 use crate::record::{Emitter, History, Repetition};
 
@@ -46,11 +47,13 @@ pub enum Ended {
 }
 
 /// What a session came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finished {
     pub ended: Ended,
     /// Invocations whose environment the logs did not show in time.
     pub without_environment: usize,
+    /// What CloudWatch metrics say otherwise than the journal, a sentence for each function.
+    pub differences: Vec<String>,
 }
 
 /// Runs what is left of the schedule.
@@ -70,10 +73,12 @@ pub async fn execute(
         setup,
         gate: Gate::default(),
         served: Served::default(),
+        recorded: Recorded::default(),
         triggered: Memory::default(),
         sequence: AtomicU64::new(history.sequence),
         emitter,
     });
+    let before = metrics_before(&bench.setup, since_ms).await;
     let mut dispatcher = Dispatcher { bench: bench.clone(), history, deadline };
     let ended = tokio::select! {
         biased;
@@ -84,7 +89,24 @@ pub async fn execute(
     let patience = if ended == Ended::Interrupted { Duration::ZERO } else { LATE };
     let without_environment =
         bench.served.emit_environments(&bench.setup.logs, &bench.emitter, since_ms, patience).await;
-    Ok(Finished { ended, without_environment })
+    let differences = match (ended, before) {
+        // What was under way then is in the metrics alone.
+        (Ended::Interrupted, _) => Vec::new(),
+        (_, Ok(before)) => bench
+            .recorded
+            .differences(&bench.setup.metrics, since_ms, &before, LATE)
+            .await
+            .unwrap_or_else(|reason| vec![format!("CloudWatch metrics can't be compared: {reason}")]),
+        (_, Err(reason)) => vec![format!("CloudWatch metrics can't be compared: {reason}")],
+    };
+    Ok(Finished { ended, without_environment, differences })
+}
+
+/// Returns what CloudWatch counted of this run's functions in the minute before the session.
+async fn metrics_before(setup: &Setup, since_ms: i64) -> Result<ByFunction, String> {
+    let functions = setup.cells.iter().flat_map(|cell| cell.deployments.iter().flatten());
+    let names: std::collections::BTreeSet<&str> = functions.map(|function| function.name.as_str()).collect();
+    reconcile::counted(&setup.metrics, &names.into_iter().collect::<Vec<_>>(), since_ms).await
 }
 
 struct Dispatcher {

@@ -11,6 +11,7 @@ mod gate;
 mod invoke;
 mod log_lines;
 mod pass;
+mod reconcile;
 mod trigger_s3;
 
 use std::sync::Arc;
@@ -80,6 +81,7 @@ pub struct Setup {
     pub control: aws_sdk_lambda::Client,
     pub s3: aws_sdk_s3::Client,
     pub logs: aws_sdk_cloudwatchlogs::Client,
+    pub metrics: aws_sdk_cloudwatch::Client,
     pub bucket: String,
     pub region: String,
     pub pipeline: Pipeline,

@@ -16,6 +16,7 @@ use super::collect_logs::Served;
 use super::event_shape::{s3_event, stem};
 use super::gate::{Due, Gate, Given, Look, look};
 use super::invoke::{Answer, invoke};
+use super::reconcile::Recorded;
 use super::trigger_s3::{self, Memory};
 use super::{CellUnderTest, ExecuteError, Function, Setup, cold};
 use crate::record::Emitter;
@@ -26,10 +27,21 @@ pub struct Bench {
     pub gate: Gate,
     /// Requests whose environment is not known yet.
     pub served: Served,
+    /// What this session recorded of every function.
+    pub recorded: Recorded,
     /// What passes that S3 triggers know of one another.
     pub triggered: Memory,
     pub sequence: AtomicU64,
     pub emitter: Emitter,
+}
+
+impl Bench {
+    /// Emits an invocation and remembers what is to be looked up of it when the session is over.
+    pub fn emit_invocation(&self, invocation: Invocation) {
+        self.served.remember(&invocation);
+        self.recorded.add(&invocation);
+        self.emitter.emit(Event::InvocationFinished(invocation));
+    }
 }
 
 /// One pass to be made.
@@ -85,7 +97,6 @@ pub async fn run(bench: &Bench, pass: &Pass, may_repeat: bool) -> Result<PassEnd
         Trigger::Direct => measure(bench, cell, functions, pass, &keys).await,
         Trigger::S3 => trigger_s3::measure(bench, functions, pass, &keys).await?,
     };
-    measured.invocations.iter().for_each(|invocation| bench.served.remember(invocation));
     let pass = &Pass { key: measured.key.clone(), ..pass.clone() };
     let looks = look_at_outputs(bench, &keys, &measured.invocations).await;
     let ended = conclude(bench, cell, pass, &measured, &looks, may_repeat);
@@ -178,7 +189,7 @@ async fn measure(bench: &Bench, cell: &CellUnderTest, functions: &[Function], pa
         let ended_well = answer.status == Status::Ok;
         let sequence = bench.sequence.fetch_add(1, Ordering::Relaxed);
         let invocation = fact(bench, pass, function, index, sequence, answer);
-        bench.emitter.emit(Event::InvocationFinished(invocation.clone()));
+        bench.emit_invocation(invocation.clone());
         invocations.push(invocation);
         if chained && !ended_well {
             return measured(invocations, None);

@@ -12,7 +12,7 @@ use std::time::Duration;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::error::DisplayErrorContext;
 use aws_sdk_s3::primitives::ByteStream;
-use darkroom_core::event::{Event, Invocation, PassKey, Status};
+use darkroom_core::event::{Invocation, PassKey, Status};
 use tokio::time::Instant;
 
 use super::collect_logs::{self, FIRST_PAUSE, LATE, LONGEST_PAUSE};
@@ -285,7 +285,7 @@ impl Chain<'_> {
             surplus.into_iter().map(|it| (false, it)).chain(invocations.into_iter().map(|it| (true, it)))
         {
             invocation.sequence = self.bench.sequence.fetch_add(1, Ordering::Relaxed);
-            self.bench.emitter.emit(Event::InvocationFinished(invocation.clone()));
+            self.bench.emit_invocation(invocation.clone());
             if counts {
                 emitted.push(invocation);
             }

@@ -128,6 +128,7 @@ impl Session<'_> {
             control: target.lambda(),
             s3: target.s3(),
             logs: target.logs(),
+            metrics: target.metrics(),
             bucket: deployed.deployment.bucket,
             region: target.region.clone(),
             pipeline: prepare::pipeline(self.job).clone(),
@@ -147,6 +148,10 @@ impl Session<'_> {
         let missing = finished.as_ref().map_or(0, |finished| finished.without_environment);
         if missing > 0 {
             self.progress.step(&format!("the logs do not show which environment served {missing} invocations"));
+        }
+        let differences = finished.as_ref().map_or(&[][..], |finished| &finished.differences);
+        for difference in differences {
+            self.progress.step(difference);
         }
     }
 

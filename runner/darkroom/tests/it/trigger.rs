@@ -39,6 +39,8 @@ fn run(project: &Project, code: i32, matrix: &str) -> (String, Vec<Event>) {
     let arguments =
         ["run", "m.toml", "--set", matrix, "--set", "repetitions.count=2", "--set", "repetitions.warm_up=1"];
     let said = project.darkroom(&arguments).exits(code).stderr();
+    // Logs and metrics, the other witnesses, agree with the journal.
+    assert!(!said.contains("CloudWatch") && !said.contains("the logs do not show"), "{said}");
     let runs = std::fs::read_dir(project.root().join("outputs/test")).unwrap();
     let newest = runs.map(|run| run.unwrap().path()).filter(|path| !path.is_symlink()).max().unwrap();
     let journal = std::fs::read_to_string(newest.join("journal.ndjson")).unwrap();
