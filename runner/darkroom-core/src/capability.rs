@@ -35,6 +35,8 @@ pub enum Obstacle<'a> {
     Trigger(Trigger),
     Start(Start),
     Concurrency(u32),
+    /// Passes at once that S3 triggers: the logs can't tell them apart.
+    TriggeredAtOnce(u32),
 }
 
 /// The levels of a cell that decide whether it can run.
@@ -68,6 +70,7 @@ impl Capability {
     /// Returns the first thing that keeps a cell from running here; `None` when it can run.
     pub fn obstacle<'a>(&self, demand: &Demand<'a>) -> Option<Obstacle<'a>> {
         let Demand { variant: name, made_for, architecture, memory_mb, trigger, start, concurrency } = *demand;
+        let by_s3 = trigger == Trigger::S3;
         let checks = [
             (made_for.contains(&architecture), Obstacle::Variant { name, architecture, made_for }),
             (self.architectures.contains(&architecture), Obstacle::Architecture(architecture)),
@@ -75,6 +78,7 @@ impl Capability {
             (self.triggers.contains(&trigger), Obstacle::Trigger(trigger)),
             (self.starts.contains(&start), Obstacle::Start(start)),
             (concurrency <= self.max_concurrency, Obstacle::Concurrency(concurrency)),
+            (!by_s3 || concurrency == 1, Obstacle::TriggeredAtOnce(concurrency)),
         ];
         checks.into_iter().find_map(|(fits, obstacle)| (!fits).then_some(obstacle))
     }
@@ -97,6 +101,10 @@ impl Capability {
             Obstacle::Concurrency(level) => {
                 format!("{here} can't run {level} pipelines at once, at most {}", self.max_concurrency)
             }
+            Obstacle::TriggeredAtOnce(level) => format!(
+                "trigger s3 is measured one pipeline at a time, not {level}: logs can't tell which of several passes an \
+                 invocation belongs to"
+            ),
         }
     }
 }
@@ -139,6 +147,17 @@ mod tests {
     #[test]
     fn what_the_target_can_do_is_runnable() {
         assert_eq!(here().obstacle(&demand()), None);
+    }
+
+    #[test]
+    fn passes_that_s3_triggers_run_one_at_a_time() {
+        let here = Capability { triggers: vec![Trigger::Direct, Trigger::S3], ..here() };
+        let one = Demand { trigger: Trigger::S3, ..demand() };
+        assert_eq!(here.obstacle(&one), None);
+        let two = Demand { concurrency: 2, ..one };
+        let why = here.why_not(&here.obstacle(&two).unwrap());
+        assert!(why.contains("one pipeline at a time, not 2"), "{why}");
+        assert_eq!(here.obstacle(&Demand { concurrency: 2, ..demand() }), None);
     }
 
     #[test]

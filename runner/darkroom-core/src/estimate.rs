@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use crate::cell::{Cell, CellId};
+use crate::cell::{Cell, CellId, Trigger};
 use crate::cost::{FREE_EPHEMERAL_MB, PriceTable, Usage, cost};
 use crate::event::{Event, Invocation};
 
@@ -50,6 +50,9 @@ impl Rates {
                 Event::PipelineFinished(pass) => {
                     if let Some(tally) = rates.cells.get_mut(&pass.pass.cell_id) {
                         tally.passes += 1;
+                        if tally.cell.trigger == Trigger::S3 {
+                            tally.seconds += pass.turnaround_s.unwrap_or_default();
+                        }
                     }
                 }
                 _ => {}
@@ -60,7 +63,7 @@ impl Rates {
 
     fn add(&mut self, invocation: &Invocation, prices: Option<&PriceTable>) {
         let Some(tally) = self.cells.get_mut(&invocation.pass.cell_id) else { return };
-        tally.seconds += invocation.client_ms / 1000.0;
+        tally.seconds += invocation.client_ms.unwrap_or_default() / 1000.0;
         if let (Some(prices), Some(report)) = (prices, &invocation.report) {
             tally.usd += hosting_usd(&tally.cell, report.billed_ms, prices);
         }

@@ -172,10 +172,10 @@ pub struct Invocation {
     pub sequence: u64,
     /// When the schedule released it, UTC.
     pub scheduled_at: String,
-    /// Just before the call was sent, UTC.
+    /// Just before the call was sent, UTC. With `trigger = "s3"` when the platform logged START, by its clock.
     pub started_at: String,
-    /// Runner's monotonic clock, from just before sending to the answer, ms.
-    pub client_ms: f64,
+    /// Runner's monotonic clock, from just before sending to the answer, ms; `None` where the runner did not call.
+    pub client_ms: Option<f64>,
     pub status: Status,
     pub error_type: Option<String>,
     pub error: Option<String>,

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use serde::Serialize;
 
 use crate::capability::{Capability, Demand, Obstacle};
-use crate::cell::{Architecture, Cell, Start};
+use crate::cell::{Architecture, Cell, Start, Trigger};
 use crate::cost::PriceTable;
 use crate::estimate::{Effort, Rates, hosting_usd};
 use crate::event::PlannedCell;
@@ -32,7 +32,8 @@ pub struct Summary {
     pub runnable: u64,
     /// Sentences that say why, and how many cells each keeps from running, the most first.
     pub not_runnable: Vec<NotRunnable>,
-    /// Functions to deploy: one a stage and deployment of every (variant, architecture, memory) in a runnable cell.
+    /// Functions to deploy: one a stage and deployment of every (variant, architecture, memory, trigger,
+    /// start) in a runnable cell.
     pub functions: u64,
     /// Images through the whole pipeline that count.
     pub passes: u64,
@@ -120,7 +121,7 @@ impl<'a> Plan<'a> {
                 *totals.obstacles.entry(obstacle).or_default() += 1;
                 continue;
             }
-            totals.deployed.insert((cell.variant, cell.architecture, cell.memory_mb));
+            totals.deployed.insert((cell.variant, cell.architecture, cell.memory_mb, cell.trigger, cell.start));
             let Passes { counted, warm_up } = work.of(&cell);
             totals.passes += counted;
             totals.warm_up_passes += warm_up;
@@ -217,13 +218,12 @@ struct Totals<'a> {
     longest_s: f64,
     dearest_usd: f64,
     obstacles: HashMap<Obstacle<'a>, u64>,
-    deployed: HashSet<(&'a str, Architecture, u32)>,
+    deployed: HashSet<(&'a str, Architecture, u32, Trigger, Start)>,
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::cell::Trigger;
     use crate::manifest::tests::{known, manifest};
 
     pub(crate) fn local() -> Capability {

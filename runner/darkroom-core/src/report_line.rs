@@ -71,7 +71,7 @@ mod tests {
     fn a_line_that_a_handler_printed_before_the_platforms_is_not_believed() {
         let forged = COLD.replace("3.01", "0.01");
         let tail = format!("START RequestId: 8f5a Version: $LATEST\n{forged}\nEND RequestId: 8f5a\n{COLD}\n");
-        assert_eq!(parse_tail(&tail, "8f5a").unwrap().duration_ms, 3.01);
+        assert_eq!(parse_tail(&tail, "8f5a"), parse_line(COLD).map(|(_, report)| report));
         let cut = format!("START RequestId: 8f5a Version: $LATEST\n{forged}\nEND RequestId: 8f5a\n");
         assert_eq!(parse_tail(&cut, "8f5a"), None);
     }

@@ -183,7 +183,7 @@ fn invocation(pass: &PassKey, stage: usize, index: usize, ms: f64, init_ms: Opti
         sequence: (index * STAGES.len() + stage) as u64,
         scheduled_at: at(index),
         started_at: at(index),
-        client_ms: ms + init_ms.unwrap_or(0.0) + 1.7,
+        client_ms: Some(ms + init_ms.unwrap_or(0.0) + 1.7),
         status: Status::Ok,
         error_type: None,
         error: None,

@@ -101,7 +101,7 @@ pub struct InvocationFact {
     pub sequence: u64,
     pub scheduled_at: i64,
     pub started_at: i64,
-    pub client_ms: f64,
+    pub client_ms: Option<f64>,
     pub status: Status,
     pub error_type: Option<Text>,
     pub error: Option<Text>,

@@ -5,7 +5,6 @@
 
 use std::ops::Range;
 
-use darkroom_core::cell::Trigger;
 use darkroom_core::cost::PriceTable;
 use darkroom_core::event::{Again, PlannedCell};
 use polars::prelude::{
@@ -162,7 +161,6 @@ impl<'a> Frames<'a> {
     }
 
     fn runner_columns(&self, rows: &[InvocationFact]) -> PolarsResult<Vec<Column>> {
-        let on_s3 = |row: &InvocationFact| self.planned(self.pass(row.pass)).cell.trigger == Trigger::S3;
         let machine = (self.facts.run.target == "local").then(|| self.facts.run.machine.get("cpu_model")).flatten();
         let bytes = |of: fn(&Finished) -> &[Option<u64>], row: &InvocationFact| {
             let seen = self.pass(row.pass).finished.as_ref()?;
@@ -174,7 +172,7 @@ impl<'a> Frames<'a> {
             integers("sequence", rows.iter().map(|row| Some(row.sequence as i64))),
             times("scheduled_at", rows.iter().map(|row| Some(row.scheduled_at))),
             times("started_at", rows.iter().map(|row| Some(row.started_at))),
-            floats("client_ms", rows.iter().map(|row| (!on_s3(row)).then_some(row.client_ms))),
+            floats("client_ms", rows.iter().map(|row| row.client_ms)),
             integers("bytes_in", bytes_in.map(|b| b.map(|b| b as i64))),
             integers("bytes_out", bytes_out.map(|b| b.map(|b| b as i64))),
             texts("cpu_model", rows.iter().map(|_| machine)),
@@ -302,10 +300,6 @@ impl<'a> Frames<'a> {
 
     fn pass(&self, index: u32) -> &'a Pass {
         &self.facts.passes[index as usize]
-    }
-
-    fn planned(&self, pass: &Pass) -> &'a PlannedCell {
-        &self.facts.run.cells[pass.key.cell as usize]
     }
 
     fn request_id(&self, id: RequestId) -> String {

@@ -62,7 +62,7 @@ pub fn capability(cloud: Cloud) -> Capability {
                 name: format!("the local cloud on this {} machine", std::env::consts::ARCH),
                 architectures: host.into_iter().collect(),
                 max_memory_mb: 10_240,
-                triggers: vec![Trigger::Direct],
+                triggers: vec![Trigger::Direct, Trigger::S3],
                 starts: vec![Start::Warm, Start::Cold],
                 max_concurrency: 1000,
             }

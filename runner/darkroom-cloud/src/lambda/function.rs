@@ -41,6 +41,7 @@ pub(crate) struct Function {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Version {
     /// `$LATEST` or the number.
+    #[expect(clippy::struct_field_names, reason = "AWS calls the field so, and the store is written with it")]
     pub version: String,
     pub configuration: Configuration,
     pub code: Code,

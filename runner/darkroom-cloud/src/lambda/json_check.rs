@@ -57,7 +57,8 @@ fn located(what: &str, payload: &[u8], at: usize) -> String {
 }
 
 fn offset(payload: &[u8], line: usize, column: usize) -> usize {
-    let start: usize = payload.split_inclusive(|byte| *byte == b'\n').take(line - 1).map(<[u8]>::len).sum();
+    let start: usize =
+        payload.split_inclusive(|byte| *byte == b'\n').take(line.saturating_sub(1)).map(<[u8]>::len).sum();
     start + column.saturating_sub(1)
 }
 
@@ -85,6 +86,14 @@ mod tests {
         let start = "Unexpected character ((CTRL-CHAR, code 153)): expected a valid value (JSON String, Number, Array, \
                      Object or token 'null', 'true' or 'false')";
         assert_eq!(message, format!("{start}{}", place(1)));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_pass_exactly_if_they_are_json(payload: Vec<u8>) {
+            let json = std::str::from_utf8(&payload).is_ok_and(|text| serde_json::from_str::<serde_json::Value>(text).is_ok());
+            proptest::prop_assert_eq!(check(&payload).is_ok(), json);
+        }
     }
 
     #[test]

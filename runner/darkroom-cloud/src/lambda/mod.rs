@@ -118,9 +118,13 @@ impl Lambda {
         })
     }
 
-    /// Ends what waits in the queue and writes the store down.
-    pub async fn close(&self) -> std::io::Result<()> {
+    /// Ends what waits in the queue: no further event is run.
+    pub fn stop_queue(&self) {
         self.stop.send_replace(true);
+    }
+
+    /// Writes the store down.
+    pub async fn close(&self) -> std::io::Result<()> {
         self.store.close().await
     }
 

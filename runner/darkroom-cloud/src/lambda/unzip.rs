@@ -272,4 +272,27 @@ mod tests {
         });
         assert!(matches!(unzip(zip, folder.path(), LIMITS), Err(UnzipError::Malformed(_))));
     }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+        /// Whatever the bytes, unpacking ends without a panic and writes nothing beside its folder.
+        #[test]
+        fn a_damaged_zip_stays_in_its_folder(
+            name in "[a-z./\\\\]{1,12}",
+            content: Vec<u8>,
+            damage in proptest::collection::vec((0_usize..400, 0_u8..=255), 0..4),
+        ) {
+            let mut zip = with_file(&name, &content).into_inner();
+            for (at, byte) in damage {
+                let length = zip.len();
+                zip[at % length] = byte;
+            }
+            let root = tempfile::tempdir().unwrap();
+            let folder = root.path().join("in");
+            fs::create_dir(&folder).unwrap();
+            let _ = unzip(Cursor::new(zip), &folder, LIMITS);
+            proptest::prop_assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
+        }
+    }
 }

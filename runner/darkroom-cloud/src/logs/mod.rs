@@ -6,6 +6,7 @@
 
 mod api;
 mod pattern;
+mod reader;
 mod store;
 
 use std::path::Path;

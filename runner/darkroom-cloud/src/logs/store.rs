@@ -14,6 +14,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
+use super::reader::{Reader, Window};
+
 /// Lines are written to the file in pieces of about this many bytes.
 const BUFFER: usize = 64 * 1024;
 /// Or with the first line after this time.
@@ -75,11 +77,11 @@ pub struct Stream {
 
 /// Where one event's line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Entry {
-    timestamp_ms: i64,
-    offset: u64,
-    length: u32,
-    lag_ms: u32,
+pub struct Entry {
+    pub timestamp_ms: i64,
+    pub offset: u64,
+    pub length: u32,
+    pub lag_ms: u32,
 }
 
 /// Orders events by time, then by arrival.
@@ -98,7 +100,7 @@ pub struct LogEvent {
 }
 
 impl Entry {
-    fn key(&self) -> Key {
+    pub fn key(&self) -> Key {
         Key { timestamp_ms: self.timestamp_ms, offset: self.offset }
     }
 }
@@ -123,7 +125,7 @@ impl Stream {
 /// One line of the file.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Line<'a> {
+pub enum Line<'a> {
     Group {
         name: &'a str,
         at: i64,
@@ -265,14 +267,15 @@ impl Store {
     /// Returns a reader of one stream as it is now.
     pub fn stream(&self, group: &str, stream: &str) -> Result<Reader<'_>, LogError> {
         let entries = Arc::clone(&self.0.lock().stream(group, stream)?.entries);
-        Ok(Reader { store: self, entries })
+        Ok(Reader::new(self, entries))
     }
 
     pub fn flush(&self) {
         self.0.lock().flush();
     }
 
-    fn read_window(&self, entry: &Entry, window: &mut Window) -> Result<(), LogError> {
+    /// Reads the file from an entry on, as far as a window goes.
+    pub fn read_window(&self, entry: &Entry, window: &mut Window) -> Result<(), LogError> {
         let mut inner = self.0.lock();
         if entry.offset + u64::from(entry.length) > inner.written {
             inner.flush();
@@ -390,72 +393,6 @@ impl Inner {
             }
             self.written += read as u64;
         }
-    }
-}
-
-/// A piece of the file that was read. Readers that go through the file side by side share one.
-#[derive(Debug, Default)]
-pub struct Window {
-    bytes: Vec<u8>,
-    start: u64,
-}
-
-impl Window {
-    fn line(&self, entry: &Entry) -> Option<&[u8]> {
-        let start = usize::try_from(entry.offset.checked_sub(self.start)?).ok()?;
-        self.bytes.get(start..start + entry.length as usize)
-    }
-}
-
-/// Reads one stream, as it was when the reader was made.
-pub struct Reader<'a> {
-    store: &'a Store,
-    entries: Arc<Vec<Entry>>,
-}
-
-impl Reader<'_> {
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    pub fn key(&self, index: usize) -> Key {
-        self.entries[index].key()
-    }
-
-    /// Returns how long the event's line is: what its message takes, and about 100 bytes more.
-    pub fn line_bytes(&self, index: usize) -> usize {
-        self.entries[index].length as usize
-    }
-
-    /// Returns the index of the first event at or behind `key`.
-    pub fn position(&self, key: Key) -> usize {
-        self.entries.partition_point(|entry| entry.key() < key)
-    }
-
-    /// Returns the event at `index`, which must be below [`Reader::len`].
-    pub fn event(&self, index: usize, window: &mut Window) -> Result<LogEvent, LogError> {
-        let entry = self.entries[index];
-        match serde_json::from_slice(self.line(&entry, window)?) {
-            Ok(Line::Event { m, .. }) => Ok(LogEvent {
-                key: entry.key(),
-                ingestion_ms: entry.timestamp_ms + i64::from(entry.lag_ms),
-                message: m.into_owned(),
-            }),
-            _ => Err(LogError::Disk(format!("no event at byte {} of the log file", entry.offset))),
-        }
-    }
-
-    /// Tells whether all of `needles` stand in the line of the event at `index`.
-    pub fn holds(&self, index: usize, needles: &[&str], window: &mut Window) -> Result<bool, LogError> {
-        let line = std::str::from_utf8(self.line(&self.entries[index], window)?).unwrap_or_default();
-        Ok(needles.iter().all(|needle| line.contains(needle)))
-    }
-
-    fn line<'w>(&self, entry: &Entry, window: &'w mut Window) -> Result<&'w [u8], LogError> {
-        if window.line(entry).is_none() {
-            self.store.read_window(entry, window)?;
-        }
-        Ok(window.line(entry).unwrap_or_default())
     }
 }
 

@@ -72,7 +72,7 @@ impl Sum {
     }
 
     /// Returns a statistic by CloudWatch's name: `Sum`, `p99`, `p99.9`, ...; `None` if nothing was observed, if single
-    /// values are not known, or for a name that there is not.
+    /// values are not known, for percentiles of what is not all positive, or for a name that there is not.
     pub fn statistic(&self, name: &str) -> Option<f64> {
         if self.count <= 0.0 {
             return None;
@@ -90,7 +90,7 @@ impl Sum {
 
     /// Returns the smallest value that at least `percent` of the observations do not exceed.
     fn percentile(&self, percent: f64) -> Option<f64> {
-        if self.blurred {
+        if self.blurred || self.minimum < 0.0 {
             return None;
         }
         let rank = self.count * percent / 100.0;
@@ -166,7 +166,9 @@ mod tests {
         {
             assert_eq!(sum.statistic(name), Some(value), "{name}");
         }
-        assert_eq!((sum.statistic("p50"), sum.statistic("p100")), (Some(3.0), Some(4.0)));
+        let positive = of(&[4.0, 1.0, 3.0]);
+        assert_eq!((positive.statistic("p50"), positive.statistic("p100")), (Some(3.0), Some(4.0)));
+        assert_eq!(sum.statistic("p50"), None, "CloudWatch has no percentiles where a value is negative");
         assert_eq!(sum.statistic("p101"), None);
         assert_eq!(sum.statistic("Mode"), None);
     }

@@ -88,9 +88,9 @@ fn mount_tmpfs(target: &Path, size_mb: u32, mode: u32, flags: MsFlags) -> io::Re
 /// Shows `source` at `target`, read-only and without set-user-id programs or devices.
 fn bind(source: &Path, target: &Path) -> io::Result<()> {
     if source.is_dir() {
-        make_folder(target)?
+        make_folder(target)?;
     } else {
-        make_file(target)?
+        make_file(target)?;
     }
     let none = None::<&str>;
     let bound = mount(Some(source), target, none, MsFlags::MS_BIND, none);

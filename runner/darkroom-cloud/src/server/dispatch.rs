@@ -5,6 +5,7 @@
 
 use super::gate;
 use super::signature::{self, Keys};
+use super::sts;
 use super::wire::{self, Body, header};
 use crate::lambda::Lambda;
 use crate::logs::Logs;
@@ -61,7 +62,11 @@ impl Services {
                 Ok(body) => self.metrics.answer(&parts, &body).map(wire::full),
                 Err(refusal) => refusal,
             },
-            Service::Sts | Service::Unknown => unknown(),
+            Service::Sts => match self.whole(&parts, body).await {
+                Ok(body) => sts::answer(&body),
+                Err(refusal) => refusal,
+            },
+            Service::Unknown => unknown(),
         }
     }
 }

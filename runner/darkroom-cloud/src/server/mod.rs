@@ -6,6 +6,7 @@ mod dispatch;
 mod gate;
 mod listen;
 pub(crate) mod signature;
+mod sts;
 pub(crate) mod wire;
 
 pub(crate) use dispatch::Services;

@@ -205,3 +205,23 @@ async fn metrics_embedded_in_log_lines_are_recorded() {
     let listed = client.list_metrics().namespace("Embedded").send().await.unwrap();
     assert_eq!(listed.metrics(), [metric("Embedded", "pixels", &[("Stage", "resize")])]);
 }
+
+#[tokio::test]
+async fn periods_begin_at_the_start_and_units_are_kept_apart() {
+    let World { metrics, client, _serving, _folder } = world().await;
+    let start = minute() - 420;
+    for (at, unit) in [(-1, "Seconds"), (0, "Seconds"), (299, "Seconds"), (300, "Seconds"), (300, "Bytes")] {
+        metrics.put("App", "m", &[], 1.0, unit, (start + at) * 1000);
+    }
+    let get = client.get_metric_statistics().namespace("App").metric_name("m").period(300).statistics(Statistic::Sum);
+    // The start is rounded down to its minute, not to the period.
+    let get = get.start_time(DateTime::from_secs(start + 59)).end_time(DateTime::from_secs(start + 600));
+    let got = get.send().await.unwrap();
+    let mut points: Vec<_> = got
+        .datapoints()
+        .iter()
+        .map(|point| (point.unit().unwrap().as_str(), point.timestamp().unwrap().secs() - start, point.sum().unwrap()))
+        .collect();
+    points.sort_by_key(|(unit, at, _)| (unit.to_owned(), *at));
+    assert_eq!(points, [("Bytes", 300, 1.0), ("Seconds", 0, 2.0), ("Seconds", 300, 1.0)]);
+}

@@ -157,7 +157,7 @@ impl Journal {
             sequence: self.sequence,
             scheduled_at: at(self.sequence),
             started_at: at(self.sequence),
-            client_ms: pass.ms[index] + 1.5,
+            client_ms: Some(pass.ms[index] + 1.5),
             status,
             error_type: (status != Status::Ok).then(|| "ValueError".into()),
             error: (status != Status::Ok).then(|| "no such image".into()),

@@ -128,7 +128,7 @@ aws lambda create-function --function-name hello --runtime python3.13 --handler 
   --role arn:aws:iam::{account}:role/any --zip-file fileb://function.zip
 echo '{{"name": "world"}}' > event.json
 aws lambda invoke --function-name hello --payload fileb://event.json answer.json
-cat answer.json
+cat answer.json; echo
 aws s3 mb s3://photos && aws s3 cp answer.json s3://photos/answer.json && aws s3 ls s3://photos
 
 # Ctrl-C stops the cloud and every handler.

@@ -29,6 +29,9 @@ pub enum DeployError {
         help("give the experiment another name, or remove {resource} yourself: Darkroom changes only what it tagged")
     )]
     Foreign { resource: String, found: String },
+    #[error("the triggers of this deployment would start what they must not: {problem}")]
+    #[diagnostic(code(deploy::triggers), help("rename the stage or the variant that makes these prefixes meet"))]
+    Triggers { problem: String },
     #[error("function {function} did not get ready: {reason}")]
     #[diagnostic(
         code(deploy::not_ready),

@@ -9,13 +9,14 @@ pub mod clean;
 pub mod desired;
 mod error;
 pub mod names;
+mod notifications;
 mod observe;
 pub mod tags;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use darkroom_core::cell::Architecture;
+use darkroom_core::cell::{Architecture, Start, Trigger};
 use darkroom_core::event::FunctionDeployed;
 
 pub use error::DeployError;
@@ -45,6 +46,10 @@ pub struct FunctionKey {
     pub memory_mb: u32,
     /// From 1.
     pub deployment: u32,
+    /// What a trigger starts must not start at the runner's own calls too.
+    pub trigger: Trigger,
+    /// Renewing a cold cell's environments must not end a warm cell's.
+    pub start: Start,
     pub stage: String,
 }
 
@@ -57,6 +62,8 @@ pub struct WantedFunction {
     /// For example `greyscale.handler`.
     pub handler: String,
     pub timeout_s: u32,
+    /// Prefix of the objects whose creation starts it; `None` when the runner calls it.
+    pub triggered_by: Option<String>,
 }
 
 /// What holds for all functions of a deployment.
@@ -83,6 +90,8 @@ pub struct DeployedFunction {
     pub code_sha256: String,
     /// `OUTPUT_PREFIX`: where its outputs land in the bucket, ends with `/`.
     pub output_prefix: String,
+    /// Prefix of the objects whose creation starts it.
+    pub triggered_by: Option<String>,
 }
 
 /// Everything that was asked for, in place.
@@ -115,6 +124,7 @@ pub async fn deploy(
 ) -> Result<Deployment, DeployError> {
     let clients = patient(clients);
     let goal = goal(settings, want)?;
+    notifications::refuse_loops(&notifications::hooks(settings, want))?;
     let have = observe::observe(&clients, &goal).await?;
     let steps = desired::steps(&have, &goal)?;
 
@@ -130,9 +140,12 @@ pub async fn deploy(
         on_event(deployed_event(wanted, &done));
         let output_prefix = names::output_prefix(&wanted.key);
         let apply::Done { name, arn, code_sha256, .. } = done;
-        functions.insert(wanted.key.clone(), DeployedFunction { name, arn, code_sha256, output_prefix });
+        let triggered_by = wanted.triggered_by.clone();
+        let function = DeployedFunction { name, arn, code_sha256, output_prefix, triggered_by };
+        functions.insert(wanted.key.clone(), function);
     };
     apply::functions(&clients, &steps, &have, &goal, &layers, &archives, on_done).await?;
+    notifications::connect(&clients, settings, &goal.bucket, functions.values()).await?;
     Ok(Deployment { bucket: goal.bucket, functions, counts })
 }
 

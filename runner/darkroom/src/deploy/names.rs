@@ -1,6 +1,6 @@
 //! What deployed things are called: readable, deterministic, within the cloud's limits. Pure.
 
-use darkroom_core::cell::Architecture;
+use darkroom_core::cell::{Architecture, Start, Trigger};
 use sha2::{Digest, Sha256};
 
 use super::FunctionKey;
@@ -12,6 +12,9 @@ pub const PREFIX: &str = "dkr";
 /// and its architecture.
 pub const PACKAGES_PREFIX: &str = "packages/";
 
+/// Where the bucket keeps what the runner uploads to start a chain.
+const UPLOADS_PREFIX: &str = "upload/";
+
 /// Lambda's limit for a function's name, characters.
 const FUNCTION_LIMIT: usize = 64;
 /// S3's limit for a bucket's name, characters.
@@ -19,20 +22,39 @@ const BUCKET_LIMIT: usize = 63;
 /// Lambda's limit for a layer's name is 140; its ARN in a function's configuration stays readable with this.
 const LAYER_LIMIT: usize = 64;
 
-/// Returns a function's name: `dkr-<experiment>-<variant>-<architecture>-<memory>-<stage>-d<deployment>`.
+/// Returns a function's name: `dkr-<experiment>-<variant>-<architecture>-<memory>-<stage>-d<deployment>`,
+/// followed by the trigger and the start where these are not `direct` and `warm`.
 ///
 /// Characters that Lambda does not allow become `-`. A name that was changed or is too long ends in a hash of the whole,
 /// so that two functions never share one.
 pub fn function(experiment: &str, key: &FunctionKey) -> String {
-    let FunctionKey { variant, architecture, memory_mb, deployment, stage } = key;
-    let plain = format!("{PREFIX}-{experiment}-{variant}-{architecture}-{memory_mb}-{stage}-d{deployment}");
+    let FunctionKey { variant, architecture, memory_mb, deployment, stage, .. } = key;
+    let levels = levels(key);
+    let plain = format!("{PREFIX}-{experiment}-{variant}-{architecture}-{memory_mb}-{stage}-d{deployment}{levels}");
     within(&plain, FUNCTION_LIMIT, |c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
 }
 
 /// Returns where a function writes: one folder per function, ending in `/`, so that no two functions share an output key.
 pub fn output_prefix(key: &FunctionKey) -> String {
-    let FunctionKey { variant, architecture, memory_mb, deployment, stage } = key;
-    format!("{variant}-{architecture}-{memory_mb}-d{deployment}/{stage}/")
+    format!("{}/{}/", group(key), key.stage)
+}
+
+/// Returns where an upload starts the chain that `key` is a stage of, ends in `/`.
+pub fn uploads_prefix(key: &FunctionKey) -> String {
+    format!("{UPLOADS_PREFIX}{}/", group(key))
+}
+
+/// Names the functions that are one deployment of a pipeline.
+fn group(key: &FunctionKey) -> String {
+    let FunctionKey { variant, architecture, memory_mb, deployment, .. } = key;
+    format!("{variant}-{architecture}-{memory_mb}-d{deployment}{}", levels(key))
+}
+
+/// Spells trigger and start where they are not what a plain call of a warm function is.
+fn levels(key: &FunctionKey) -> String {
+    let trigger = if key.trigger == Trigger::Direct { String::new() } else { format!("-{}", key.trigger) };
+    let start = if key.start == Start::Warm { String::new() } else { format!("-{}", key.start) };
+    trigger + &start
 }
 
 /// Returns the bucket of an experiment: `dkr-<experiment>-<account>-<region>`. Bucket names are global, hence the account.
@@ -74,6 +96,8 @@ mod tests {
             architecture: Architecture::X86_64,
             memory_mb: 1024,
             deployment: 2,
+            trigger: Trigger::Direct,
+            start: Start::Warm,
             stage: stage.into(),
         }
     }
@@ -83,6 +107,14 @@ mod tests {
         assert_eq!(function("smoke", &key("pillow", "greyscale")), "dkr-smoke-pillow-x86_64-1024-greyscale-d2");
         assert_eq!(output_prefix(&key("pillow", "resize")), "pillow-x86_64-1024-d2/resize/");
         assert_eq!(bucket("smoke", "000000000000", "us-east-1"), "dkr-smoke-000000000000-us-east-1");
+    }
+
+    #[test]
+    fn functions_of_other_triggers_and_starts_are_other_functions() {
+        let triggered = FunctionKey { trigger: Trigger::S3, start: Start::Cold, ..key("pillow", "resize") };
+        assert_eq!(function("smoke", &triggered), "dkr-smoke-pillow-x86_64-1024-resize-d2-s3-cold");
+        assert_eq!(output_prefix(&triggered), "pillow-x86_64-1024-d2-s3-cold/resize/");
+        assert_eq!(uploads_prefix(&triggered), "upload/pillow-x86_64-1024-d2-s3-cold/");
     }
 
     #[test]

@@ -5,10 +5,15 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{Cell as TableCell, CellAlignment, Color, ContentArrangement, Table};
+use comfy_table::{Cell as TableCell, CellAlignment, Color, ContentArrangement, LineStyle, Table, TableStyle};
 use darkroom_core::cell::Cell;
 use darkroom_tables::{CellSummary, Statistic, Summary};
+
+/// Rules above, under the header and below; stages are told apart by their name, which stands once.
+const RULED: TableStyle = {
+    let rule = LineStyle::none().fill('─').junction('─');
+    TableStyle::new().top_border(rule).header_separator(rule).bottom_border(rule)
+};
 
 /// How the text is to be drawn.
 #[derive(Clone, Copy, Debug)]
@@ -81,7 +86,7 @@ fn heading(summary: &Summary, factors: &Factors) -> String {
 
 fn statistics(summary: &Summary, cells: &[&CellSummary], factors: &Factors, look: Look) -> Table {
     let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_width(look.width);
+    table.load_style(RULED).set_content_arrangement(ContentArrangement::Dynamic).set_width(look.width);
     if look.colours {
         table.enforce_styling();
     } else {

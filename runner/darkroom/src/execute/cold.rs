@@ -11,7 +11,7 @@ use super::{ExecuteError, Function};
 /// The environment variable whose value changes; handlers have no use for it.
 const NONCE: &str = "DARKROOM_NONCE";
 /// A configuration update takes seconds on AWS; one that takes longer than this has failed.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Renews the environments of `function` and waits until the change is in force.
 ///

@@ -10,8 +10,10 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::Setup;
+use super::collect_logs::{LATE, Served};
 use super::gate::Gate;
 use super::pass::{self, Bench, Pass};
+use super::trigger_s3::Memory;
 use crate::record::{Emitter, History, Repetition};
 
 /// Attempts of one repetition in one session, after which the last one stands, whatever it was.
@@ -24,6 +26,8 @@ pub enum ExecuteError {
     Upload { key: String, reason: String },
     #[error("cannot renew the environments of {function}: {reason}")]
     Renew { function: String, reason: String },
+    #[error("cannot read the logs of {function}: {reason}")]
+    Logs { function: String, reason: String },
     #[error("the journal cannot be written")]
     Recording,
     #[error("a pass ended in a panic, which is a bug in darkroom: {0}")]
@@ -41,6 +45,14 @@ pub enum Ended {
     OutOfTime,
 }
 
+/// What a session came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Finished {
+    pub ended: Ended,
+    /// Invocations whose environment the logs did not show in time.
+    pub without_environment: usize,
+}
+
 /// Runs what is left of the schedule.
 ///
 /// What `history` holds as done is passed over. `interrupt` turns true when the user asks to stop: the passes in flight
@@ -51,15 +63,28 @@ pub async fn execute(
     schedule: &Schedule,
     emitter: Emitter,
     mut interrupt: watch::Receiver<bool>,
-) -> Result<Ended, ExecuteError> {
+) -> Result<Finished, ExecuteError> {
+    let since_ms = jiff::Timestamp::now().as_millisecond();
     let deadline = setup.time_budget.map(|budget| Instant::now() + budget);
-    let bench = Bench { setup, gate: Gate::default(), sequence: AtomicU64::new(history.sequence), emitter };
-    let mut dispatcher = Dispatcher { bench: Arc::new(bench), history, deadline };
-    tokio::select! {
+    let bench = Arc::new(Bench {
+        setup,
+        gate: Gate::default(),
+        served: Served::default(),
+        triggered: Memory::default(),
+        sequence: AtomicU64::new(history.sequence),
+        emitter,
+    });
+    let mut dispatcher = Dispatcher { bench: bench.clone(), history, deadline };
+    let ended = tokio::select! {
         biased;
         _ = interrupt.wait_for(|stop| *stop) => Ok(Ended::Interrupted),
         ended = dispatcher.run(schedule) => ended,
-    }
+    }?;
+    // Whoever interrupts does not want to wait.
+    let patience = if ended == Ended::Interrupted { Duration::ZERO } else { LATE };
+    let without_environment =
+        bench.served.emit_environments(&bench.setup.logs, &bench.emitter, since_ms, patience).await;
+    Ok(Finished { ended, without_environment })
 }
 
 struct Dispatcher {
@@ -158,7 +183,9 @@ impl Dispatcher {
         }
         while let Some(joined) = running.join_next().await {
             let (index, result) = joined.map_err(|error| ExecuteError::Panic(error.to_string()))?;
-            ended[index] = result?.again;
+            let pass_ended = result?;
+            self.history.saw_attempt(&pass_ended.key);
+            ended[index] = pass_ended.again;
         }
         Ok(ended)
     }

@@ -4,11 +4,14 @@
 //! mean is for `aggregate`. Knows endpoints and functions, not which cloud is behind them.
 
 mod cold;
+mod collect_logs;
 mod dispatcher;
 mod event_shape;
 mod gate;
 mod invoke;
+mod log_lines;
 mod pass;
+mod trigger_s3;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +23,7 @@ use darkroom_core::schedule::PlannedPass;
 
 use crate::record::Repetition;
 
-pub use dispatcher::{Ended, ExecuteError, execute};
+pub use dispatcher::{Ended, ExecuteError, Finished, execute};
 
 /// A deployed function, as execution needs to know it.
 #[derive(Clone, Debug)]
@@ -30,6 +33,8 @@ pub struct Function {
     pub code_sha256: String,
     /// Where it writes: `OUTPUT_PREFIX`, ends with `/`.
     pub output_prefix: String,
+    /// Prefix of the objects whose creation starts it; `None` when the runner calls it.
+    pub triggered_by: Option<String>,
 }
 
 /// An image of an image set, read once per run.
@@ -74,6 +79,7 @@ pub struct Setup {
     /// For everything else.
     pub control: aws_sdk_lambda::Client,
     pub s3: aws_sdk_s3::Client,
+    pub logs: aws_sdk_cloudwatchlogs::Client,
     pub bucket: String,
     pub region: String,
     pub pipeline: Pipeline,

@@ -9,12 +9,14 @@ use aws_sdk_s3::error::DisplayErrorContext;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use bytes::Bytes;
-use darkroom_core::cell::{Input, Start};
+use darkroom_core::cell::{Input, Start, Trigger};
 use darkroom_core::event::{Again, Event, Invocation, PassKey, PipelinePass, Status};
 
+use super::collect_logs::Served;
 use super::event_shape::{s3_event, stem};
 use super::gate::{Due, Gate, Given, Look, look};
 use super::invoke::{Answer, invoke};
+use super::trigger_s3::{self, Memory};
 use super::{CellUnderTest, ExecuteError, Function, Setup, cold};
 use crate::record::Emitter;
 
@@ -22,6 +24,10 @@ use crate::record::Emitter;
 pub struct Bench {
     pub setup: Setup,
     pub gate: Gate,
+    /// Requests whose environment is not known yet.
+    pub served: Served,
+    /// What passes that S3 triggers know of one another.
+    pub triggered: Memory,
     pub sequence: AtomicU64,
     pub emitter: Emitter,
 }
@@ -38,13 +44,28 @@ pub struct Pass {
 /// How a pass ended: what the dispatcher needs to go on.
 #[derive(Debug)]
 pub struct PassEnded {
+    /// The attempt that it was in the end.
+    pub key: PassKey,
     pub again: Option<Again>,
 }
 
 /// The objects of a pass, by stage index.
-struct Keys {
-    inputs: Vec<String>,
-    outputs: Vec<String>,
+pub struct Keys {
+    pub inputs: Vec<String>,
+    pub outputs: Vec<String>,
+}
+
+/// What the timed part of a pass gave.
+pub struct Measured {
+    pub key: PassKey,
+    /// In stage order, from the first; emitted already.
+    pub invocations: Vec<Invocation>,
+    /// UTC, just before the first call or the upload.
+    pub started_at: String,
+    /// Of a chain that ended well, s.
+    pub turnaround_s: Option<f64>,
+    /// How late `turnaround_s` can be at most, ms.
+    pub resolution_ms: f64,
 }
 
 /// Makes one pass and emits its facts. `may_repeat` is false on the last attempt allowed.
@@ -52,24 +73,30 @@ pub async fn run(bench: &Bench, pass: &Pass, may_repeat: bool) -> Result<PassEnd
     let cell = &bench.setup.cells[pass.cell_index];
     let functions = &cell.deployments[pass.key.deployment as usize - 1];
     let keys = names(bench, cell, functions, pass);
-    put_inputs(bench, cell, pass, &keys).await?;
+    if cell.cell.trigger == Trigger::Direct {
+        put_inputs(bench, cell, pass, &keys).await?;
+    }
     if cell.cell.start == Start::Cold {
         let nonce = format!("{}/{}", bench.setup.run_id, bench.sequence.load(Ordering::Relaxed));
         let renewals = functions.iter().map(|function| cold::renew(&bench.setup.control, function, &nonce));
         futures::future::try_join_all(renewals).await?;
     }
-    let started_at = super::now();
-    let (invocations, turnaround_s) = measure(bench, cell, functions, pass, &keys).await;
-    let looks = look_at_outputs(bench, &keys, &invocations).await;
-    let ended = conclude(bench, cell, pass, &invocations, &looks, started_at, turnaround_s, may_repeat);
+    let measured = match cell.cell.trigger {
+        Trigger::Direct => measure(bench, cell, functions, pass, &keys).await,
+        Trigger::S3 => trigger_s3::measure(bench, functions, pass, &keys).await?,
+    };
+    measured.invocations.iter().for_each(|invocation| bench.served.remember(invocation));
+    let pass = &Pass { key: measured.key.clone(), ..pass.clone() };
+    let looks = look_at_outputs(bench, &keys, &measured.invocations).await;
+    let ended = conclude(bench, cell, pass, &measured, &looks, may_repeat);
     if !pass.key.warm_up {
         check_outputs(bench, cell, pass, &keys, &looks).await;
     }
-    let again = ended.again;
+    let (key, again) = (pass.key.clone(), ended.again);
     bench.emitter.emit(Event::PipelineFinished(ended));
     clear(bench, &keys).await;
     bench.emitter.settle().await.map_err(|_| ExecuteError::Recording)?;
-    Ok(PassEnded { again })
+    Ok(PassEnded { key, again })
 }
 
 fn names(bench: &Bench, cell: &CellUnderTest, functions: &[Function], pass: &Pass) -> Keys {
@@ -83,7 +110,10 @@ fn names(bench: &Bench, cell: &CellUnderTest, functions: &[Function], pass: &Pas
         .collect();
     let inputs = (0..stages.len())
         .map(|index| match (index, cell.cell.input) {
-            (0, _) => format!("input/{stem}.{extension}"),
+            (0, _) => {
+                let folder = functions[0].triggered_by.as_deref().unwrap_or("input/");
+                format!("{folder}{stem}.{extension}")
+            }
             (_, Input::Chained) => outputs[index - 1].clone(),
             (_, Input::Reference) => {
                 format!("input/{}/{stem}.{}", stages[index].name, stages[index - 1].output.format.extension())
@@ -120,14 +150,8 @@ fn given_bytes(image: &super::Image, stage_index: usize, input: Input) -> Option
     }
 }
 
-/// The timed part. Returns what was invoked, in stage order, and the turnaround of a chain that ended well, s.
-async fn measure(
-    bench: &Bench,
-    cell: &CellUnderTest,
-    functions: &[Function],
-    pass: &Pass,
-    keys: &Keys,
-) -> (Vec<Invocation>, Option<f64>) {
+/// The timed part when the runner calls every stage.
+async fn measure(bench: &Bench, cell: &CellUnderTest, functions: &[Function], pass: &Pass, keys: &Keys) -> Measured {
     let image = &cell.images[pass.image_index];
     let chained = cell.cell.input == Input::Chained;
     let now = super::now();
@@ -141,6 +165,13 @@ async fn measure(
         })
         .collect();
     let mut invocations = Vec::with_capacity(functions.len());
+    let measured = |invocations, turnaround_s| Measured {
+        key: pass.key.clone(),
+        invocations,
+        started_at: now.clone(),
+        turnaround_s,
+        resolution_ms: 0.0,
+    };
     let clock = Instant::now();
     for (index, (function, payload)) in functions.iter().zip(payloads).enumerate() {
         let answer = invoke(&bench.setup.measured, &function.name, payload).await;
@@ -150,12 +181,12 @@ async fn measure(
         bench.emitter.emit(Event::InvocationFinished(invocation.clone()));
         invocations.push(invocation);
         if chained && !ended_well {
-            return (invocations, None);
+            return measured(invocations, None);
         }
     }
     let turnaround_s = clock.elapsed().as_secs_f64();
     let all_well = invocations.iter().all(|invocation| invocation.status == Status::Ok);
-    (invocations, (chained && all_well).then_some(turnaround_s))
+    measured(invocations, (chained && all_well).then_some(turnaround_s))
 }
 
 fn fact(bench: &Bench, pass: &Pass, function: &Function, index: usize, sequence: u64, answer: Answer) -> Invocation {
@@ -167,7 +198,7 @@ fn fact(bench: &Bench, pass: &Pass, function: &Function, index: usize, sequence:
         sequence,
         scheduled_at: pass.scheduled_at.clone(),
         started_at: answer.started_at,
-        client_ms: answer.client_ms,
+        client_ms: Some(answer.client_ms),
         status: answer.status,
         error_type: answer.error_type,
         error: answer.error,
@@ -190,15 +221,12 @@ async fn look_at_outputs(bench: &Bench, keys: &Keys, invocations: &[Invocation])
     futures::future::join_all(looks).await
 }
 
-#[expect(clippy::too_many_arguments, reason = "every part of the pass's fact, used once")]
 fn conclude(
     bench: &Bench,
     cell: &CellUnderTest,
     pass: &Pass,
-    invocations: &[Invocation],
+    measured: &Measured,
     looks: &[Option<Look>],
-    started_at: String,
-    turnaround_s: Option<f64>,
     may_repeat: bool,
 ) -> PipelinePass {
     let stages = &bench.setup.pipeline.stages;
@@ -214,12 +242,12 @@ fn conclude(
         .collect();
     PipelinePass {
         pass: pass.key.clone(),
-        started_at,
-        turnaround_s: if failed.is_none() { turnaround_s } else { None },
-        resolution_ms: 0.0,
+        started_at: measured.started_at.clone(),
+        turnaround_s: measured.turnaround_s.filter(|_| failed.is_none()),
+        resolution_ms: measured.resolution_ms,
         complete: failed.is_none(),
         failed_stage: failed.map(|index| stages[index].name.clone()),
-        again: again(cell, pass, invocations).filter(|_| may_repeat),
+        again: again(cell, pass, &measured.invocations).filter(|_| may_repeat),
         input_bytes,
         output_bytes,
     }
@@ -260,7 +288,7 @@ async fn check_outputs(bench: &Bench, cell: &CellUnderTest, pass: &Pass, keys: &
 }
 
 /// Removes the pass's objects. What can't be removed now goes with the bucket.
-async fn clear(bench: &Bench, keys: &Keys) {
+pub async fn clear(bench: &Bench, keys: &Keys) {
     let all = keys.inputs.iter().chain(&keys.outputs);
     let objects = all.filter_map(|key| ObjectIdentifier::builder().key(key).build().ok()).collect();
     if let Ok(delete) = Delete::builder().quiet(true).set_objects(Some(objects)).build() {

@@ -26,12 +26,11 @@ pub fn complete(path: &Path) -> Result<impl Iterator<Item = Event> + use<>, Jour
     let mut over = false;
     Ok(std::iter::from_fn(move || {
         while ready.is_empty() && !over {
-            match events.next() {
-                Some(event) => held.take(event, &mut ready),
-                None => {
-                    over = true;
-                    held.release_all(&mut ready);
-                }
+            if let Some(event) = events.next() {
+                held.take(event, &mut ready);
+            } else {
+                over = true;
+                held.release_all(&mut ready);
             }
         }
         ready.pop_front()

@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use crate::cli::Globals;
 use crate::command::aggregate;
 use crate::display::progress::Progress;
-use crate::execute::{Ended, ExecuteError, Setup, execute, now};
+use crate::execute::{Ended, ExecuteError, Finished, Setup, execute, now};
 use crate::exit::{Failure, Outcome};
 use crate::project::Project;
 use crate::record::{JournalError, Recorder};
@@ -58,7 +58,9 @@ pub fn run(job: &Job<'_>, globals: Globals) -> Result<Outcome, Failure> {
         Ended::Whole
     } else {
         let session = Session { job, plan: &plan, begun: &begun, progress: &progress };
-        session.measure().inspect_err(|_| drop(begun.discard_if_nothing_recorded()))?
+        session.measure().inspect_err(|_| {
+            begun.discard_if_nothing_recorded();
+        })?
     };
     if begun.discard_if_nothing_recorded() {
         return Ok(Outcome::Interrupted);
@@ -125,29 +127,39 @@ impl Session<'_> {
             measured: target.measured_lambda(),
             control: target.lambda(),
             s3: target.s3(),
+            logs: target.logs(),
             bucket: deployed.deployment.bucket,
             region: target.region.clone(),
             pipeline: prepare::pipeline(self.job).clone(),
             cells,
             time_budget: self.job.manifest.budget.minutes.map(|minutes| Duration::from_secs_f64(minutes * 60.0)),
         };
-        let ended = execute(setup, history, &schedule, recorder.emitter(), interrupt).await;
+        let finished = execute(setup, history, &schedule, recorder.emitter(), interrupt).await;
+        let ended = finished.as_ref().map(|finished| finished.ended);
         recorder.emitter().emit(last_fact(&ended));
-        let recorded = recorder.finish();
+        let journal = recorder.finish();
         following.finish();
-        self.result(ended, recorded)
+        self.say_what_is_missing(&finished);
+        self.result(finished.map(|finished| finished.ended), journal)
+    }
+
+    fn say_what_is_missing(&self, finished: &Result<Finished, ExecuteError>) {
+        let missing = finished.as_ref().map_or(0, |finished| finished.without_environment);
+        if missing > 0 {
+            self.progress.step(&format!("the logs do not show which environment served {missing} invocations"));
+        }
     }
 
     /// A journal that can't be written outweighs whatever else happened.
-    fn result(&self, ended: Result<Ended, ExecuteError>, recorded: Result<(), JournalError>) -> Result<Ended, Failure> {
+    fn result(&self, ended: Result<Ended, ExecuteError>, journal: Result<(), JournalError>) -> Result<Ended, Failure> {
         let path = self.begun.dir().path().display();
         let help = format!("what was measured until then is kept; go on with: darkroom resume {path}");
-        recorded.map_err(|error| Failure::broken(miette::miette!(help = help.clone(), "{error}")))?;
+        journal.map_err(|error| Failure::broken(miette::miette!(help = help.clone(), "{error}")))?;
         ended.map_err(|error| Failure::broken(miette::miette!(help = help, "{error}")))
     }
 }
 
-fn last_fact(ended: &Result<Ended, ExecuteError>) -> Event {
+fn last_fact(ended: &Result<Ended, &ExecuteError>) -> Event {
     let at = now();
     let reason = match ended {
         Ok(Ended::Whole) => return Event::RunFinished { at },

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use darkroom_core::cell::{Architecture, Input};
+use darkroom_core::cell::{Architecture, Input, Trigger};
 use darkroom_core::event::{FunctionDeployed, PlannedCell};
 use darkroom_core::image_set::{self, Source};
 use darkroom_core::pipeline::Pipeline;
 
 use super::Job;
-use crate::deploy::{self, Clients, Deployment, FunctionKey, Settings, WantedFunction};
+use crate::deploy::{self, Clients, Deployment, FunctionKey, Settings, WantedFunction, names};
 use crate::display::progress::Progress;
 use crate::execute::{CellUnderTest, Function, Image};
 use crate::exit::Failure;
@@ -115,7 +115,7 @@ fn image_set(project: &Project, pipeline: &str, name: &str) -> Result<Vec<Image>
     set.images.iter().map(read).collect()
 }
 
-/// Deploys one function for every stage of every (variant, architecture, memory, deployment) that a cell needs.
+/// Deploys one function for every stage of every (variant, architecture, memory, trigger, start, deployment) that a cell needs.
 pub async fn deploy(
     job: &Job<'_>,
     cells: &[PlannedCell],
@@ -151,12 +151,16 @@ fn wanted(job: &Job<'_>, cells: &[PlannedCell], packages: &Packages) -> Vec<Want
         let package = &packages[&(cell.variant.clone(), cell.architecture)];
         let spec = job.known.variant(&cell.variant).expect("a valid manifest names variants that can be read");
         for deployment in 1..=job.manifest.repetitions.deployments {
+            let mut before = None;
             for stage in &pipeline(job).stages {
                 let key = key(cell, deployment, &stage.name);
                 let handler = spec.handlers[&stage.name].clone();
+                let triggered_by = (cell.trigger == Trigger::S3)
+                    .then(|| before.as_ref().map_or_else(|| names::uploads_prefix(&key), names::output_prefix));
+                before = Some(key.clone());
                 want.insert(
                     key.clone(),
-                    WantedFunction { key, package: package.clone(), handler, timeout_s: stage.timeout_s },
+                    WantedFunction { key, package: package.clone(), handler, timeout_s: stage.timeout_s, triggered_by },
                 );
             }
         }
@@ -170,6 +174,8 @@ fn key(cell: &darkroom_core::cell::Cell, deployment: u32, stage: &str) -> Functi
         architecture: cell.architecture,
         memory_mb: cell.memory_mb,
         deployment,
+        trigger: cell.trigger,
+        start: cell.start,
         stage: stage.to_owned(),
     }
 }
@@ -191,6 +197,7 @@ pub fn cells_under_test(
             name: deployed.name.clone(),
             code_sha256: deployed.code_sha256.clone(),
             output_prefix: deployed.output_prefix.clone(),
+            triggered_by: deployed.triggered_by.clone(),
         })
     };
     let stages = &pipeline(job).stages;

@@ -17,7 +17,7 @@ use darkroom::deploy::{
 };
 use darkroom::package::{Archive, LayerPackage, Package};
 use darkroom_cloud::{Config, LocalCloud};
-use darkroom_core::cell::Architecture;
+use darkroom_core::cell::{Architecture, Start, Trigger};
 use darkroom_core::event::FunctionDeployed;
 use sha2::{Digest, Sha256};
 
@@ -69,11 +69,14 @@ impl Account {
                             architecture: Architecture::X86_64,
                             memory_mb,
                             deployment,
+                            trigger: Trigger::Direct,
+                            start: Start::Warm,
                             stage: stage.into(),
                         },
                         package: Arc::clone(&package),
                         handler: "greyscale.handler".into(),
                         timeout_s: 30,
+                        triggered_by: None,
                     });
                 }
             }

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use darkroom::deploy::{Clients, Counts, DeployError, Deployment, FunctionKey, Settings, WantedFunction, deploy};
 use darkroom::package::{Archive, Package};
-use darkroom_core::cell::Architecture;
+use darkroom_core::cell::{Architecture, Start, Trigger};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -181,6 +181,8 @@ async fn deploy_one(clients: &Clients, code: &str, timeout_s: u32) -> Result<Dep
         architecture: Architecture::X86_64,
         memory_mb: 512,
         deployment: 1,
+        trigger: Trigger::Direct,
+        start: Start::Warm,
         stage: "resize".into(),
     };
     let package = Package {
@@ -190,7 +192,13 @@ async fn deploy_one(clients: &Clients, code: &str, timeout_s: u32) -> Result<Dep
         archive: Archive { zip, sha256_base64, bytes: code.len() as u64, unzipped_bytes: 1 },
         layers: Vec::new(),
     };
-    let want = WantedFunction { key, package: Arc::new(package), handler: "resize.handler".into(), timeout_s };
+    let want = WantedFunction {
+        key,
+        package: Arc::new(package),
+        handler: "resize.handler".into(),
+        timeout_s,
+        triggered_by: None,
+    };
     let settings = Settings {
         experiment: "smoke".into(),
         region: "us-east-1".into(),

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::super::Logs;
 use super::super::pattern::Pattern;
-use super::super::store::{Key, LogEvent, Reader, Window};
+use super::super::reader::{Reader, Window};
+use super::super::store::{Key, LogEvent};
 use super::{Answer, ApiError, group_name, limit, object, stream_name};
 
 /// Sequence tokens have had no effect since 2023; AWS still sends one.

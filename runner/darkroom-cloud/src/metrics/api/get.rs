@@ -26,7 +26,7 @@ fn periods(store: &Store, metric: &Metric, unit: Option<&str>, span: &Span) -> P
             for (minute, sum) in minutes.range(span.start.div_euclid(60)..=span.end.div_euclid(60)) {
                 let at = minute * 60;
                 if at >= span.start && at < span.end {
-                    periods.entry(at.div_euclid(span.period) * span.period).or_default().merge(sum);
+                    periods.entry(span.period_of(at)).or_default().merge(sum);
                 }
             }
         }
@@ -35,7 +35,10 @@ fn periods(store: &Store, metric: &Metric, unit: Option<&str>, span: &Span) -> P
     store.with_series(metric, read).unwrap_or_default()
 }
 
-/// Whole periods to report on, in seconds. The start is rounded down to a period, as CloudWatch rounds it.
+/// Periods to report on, in seconds, the first of which begins at the start. CloudWatch rounds the start down to a whole
+/// minute, or for a period under a minute to a multiple of the period.
+///
+/// Source: API reference of `GetMetricStatistics`, `StartTime`; data are not kept for 15 days here.
 struct Span {
     start: i64,
     end: i64,
@@ -55,9 +58,15 @@ impl Span {
             return Err(Fault::value("The parameter Period must be 1, 5, 10, 20, 30 or a multiple of 60."));
         }
         // Sums are per minute: a shorter period finds each minute's sum in its first part.
-        let start = first.div_euclid(1000).div_euclid(period_s) * period_s;
+        let grain = period_s.min(60);
+        let start = first.div_euclid(1000).div_euclid(grain) * grain;
         let end = (last + 999).div_euclid(1000);
         Ok(Self { start, end, period: period_s })
+    }
+
+    /// Returns the start of the period that `at` lies in.
+    fn period_of(&self, at: i64) -> i64 {
+        self.start + (at - self.start).div_euclid(self.period) * self.period
     }
 
     fn points(&self) -> i64 {
@@ -82,18 +91,18 @@ pub struct MetricStatistics {
     unit: Option<String>,
 }
 
-pub fn metric_statistics(store: &Store, request: MetricStatistics) -> Answer {
+pub fn metric_statistics(store: &Store, mut request: MetricStatistics) -> Answer {
     let span = Span::new(request.start_time, request.end_time, request.period)?;
-    let metric = metric(request.namespace, request.metric_name, request.dimensions)?;
+    let given = std::mem::take(&mut request.dimensions);
+    let metric = metric(request.namespace.take(), request.metric_name.take(), given)?;
     if request.statistics.is_empty() && request.extended_statistics.is_empty() {
         return Err(Fault::missing("Statistics or ExtendedStatistics"));
     }
-    let plain = ["SampleCount", "Average", "Sum", "Minimum", "Maximum"];
-    if let Some(unknown) = request.statistics.iter().find(|name| !plain.contains(&name.as_str())) {
+    if let Some(unknown) = request.statistics.iter().find(|name| !PLAIN.contains(&name.as_str())) {
         return Err(Fault::value(format!("The value {unknown} for parameter Statistics is not valid.")));
     }
     if let Some(unknown) =
-        request.extended_statistics.iter().find(|name| !is_statistic(name) || plain.contains(&name.as_str()))
+        request.extended_statistics.iter().find(|name| !is_statistic(name) || PLAIN.contains(&name.as_str()))
     {
         return Err(Fault::value(format!("The value {unknown} for parameter ExtendedStatistics is not supported.")));
     }
@@ -104,26 +113,33 @@ pub fn metric_statistics(store: &Store, request: MetricStatistics) -> Answer {
             span.points()
         )));
     }
-    let unit_of = |store: &Store| store.with_series(&metric, |series| series.keys().next().cloned()).flatten();
-    let unit = request.unit.clone().or_else(|| unit_of(store)).unwrap_or_else(|| "None".to_owned());
-    let points = periods(store, &metric, Some(&unit), &span);
-    let datapoint = |(at, sum): (&i64, &Sum)| {
-        let mut point = vec![("Timestamp", Reply::Time(*at)), ("Unit", Reply::Text(unit.clone()))];
-        for name in plain.into_iter().filter(|name| request.statistics.iter().any(|wanted| wanted == name)) {
-            point.extend(sum.statistic(name).map(|value| (name, Reply::Number(value))));
-        }
-        let extended = request.extended_statistics.iter();
-        let extended: Vec<_> =
-            extended.filter_map(|name| Some((name.clone(), Reply::Number(sum.statistic(name)?)))).collect();
-        if !extended.is_empty() {
-            point.push(("ExtendedStatistics", Reply::Entries(extended)));
-        }
-        Reply::Map(point)
+    let units: Vec<String> = match &request.unit {
+        Some(unit) => vec![unit.clone()],
+        None => store.with_series(&metric, |series| series.keys().cloned().collect()).unwrap_or_default(),
     };
-    Ok(Reply::Map(vec![
-        ("Label", Reply::Text(metric.name.clone())),
-        ("Datapoints", Reply::List(points.iter().map(datapoint).collect())),
-    ]))
+    let mut points = Vec::new();
+    for unit in &units {
+        let sums = periods(store, &metric, Some(unit), &span);
+        points.extend(sums.iter().map(|(at, sum)| datapoint(&request, *at, unit, sum)));
+    }
+    Ok(Reply::Map(vec![("Label", Reply::Text(metric.name.clone())), ("Datapoints", Reply::List(points))]))
+}
+
+/// The statistics that `GetMetricStatistics` calls plain.
+const PLAIN: [&str; 5] = ["SampleCount", "Average", "Sum", "Minimum", "Maximum"];
+
+fn datapoint(request: &MetricStatistics, at: i64, unit: &str, sum: &Sum) -> Reply {
+    let mut point = vec![("Timestamp", Reply::Time(at)), ("Unit", Reply::Text(unit.to_owned()))];
+    for name in PLAIN.into_iter().filter(|name| request.statistics.iter().any(|wanted| wanted == name)) {
+        point.extend(sum.statistic(name).map(|value| (name, Reply::Number(value))));
+    }
+    let extended = request.extended_statistics.iter();
+    let extended: Vec<_> =
+        extended.filter_map(|name| Some((name.clone(), Reply::Number(sum.statistic(name)?)))).collect();
+    if !extended.is_empty() {
+        point.push(("ExtendedStatistics", Reply::Entries(extended)));
+    }
+    Reply::Map(point)
 }
 
 fn metric(namespace: Option<String>, name: Option<String>, given: Vec<Dimension>) -> Result<Metric, Fault> {

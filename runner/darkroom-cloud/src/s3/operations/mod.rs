@@ -7,6 +7,7 @@
 mod buckets;
 mod defaults;
 mod errors;
+mod fields;
 mod multipart;
 mod objects;
 mod reading;

@@ -10,31 +10,20 @@ use super::super::conditions::{ReadConditions, write_condition};
 use super::super::hashes::ALGORITHMS;
 use super::super::incoming::{Claims, Incoming, receive};
 use super::super::multipart::{CompleteError, Joined, Named, Upload};
-use super::super::object::{Attributes, Checksums, Object, now_ms, timestamp};
+use super::super::object::{Checksums, Object, now_ms, timestamp};
 use super::errors::{invalid_argument, no_such_upload, not_implemented, of_object};
-use super::objects::{
-    check_key, check_source, checksum, commit, header, metadata, milliseconds, source, storage_class,
-};
+use super::fields::{attributes_of, checksum_of, set_checksums};
+use super::objects::{check_key, check_source, commit, header, source};
 use super::{By, Operations, internal, on_disk, reading, tags, with_fields};
 
 pub async fn create_multipart_upload(
     this: &Operations,
     request: S3Request<CreateMultipartUploadInput>,
 ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
-    let input = request.input;
+    let mut input = request.input;
     this.bucket(&input.bucket)?;
     check_key(&input.key)?;
-    let attributes = Attributes {
-        content_type: input.content_type,
-        content_encoding: input.content_encoding,
-        content_disposition: input.content_disposition,
-        content_language: input.content_language,
-        cache_control: input.cache_control,
-        expires_ms: input.expires.as_ref().map(milliseconds),
-        website_redirect_location: input.website_redirect_location,
-        storage_class: storage_class(input.storage_class)?,
-        metadata: metadata(input.metadata)?,
-    };
+    let attributes = attributes_of!(input);
     let object_tags = tags::from_header(input.tagging.as_deref())?;
     check_checksum_type(input.checksum_algorithm.as_ref(), input.checksum_type.as_ref())?;
     let mut upload = Upload::new(input.bucket.clone(), input.key.clone(), attributes, object_tags);
@@ -100,20 +89,14 @@ pub async fn upload_part(
     request: S3Request<UploadPartInput>,
 ) -> S3Result<S3Response<UploadPartOutput>> {
     let trailer = header(&request, "x-amz-trailer");
-    let S3Request { input, trailing_headers, .. } = request;
+    let S3Request { mut input, trailing_headers, .. } = request;
     let bucket = this.bucket(&input.bucket)?;
     check_number(input.part_number)?;
     let upload = upload(this, &input.upload_id, &input.bucket, &input.key)?;
     let claims = Claims {
         content_length: input.content_length,
         content_md5: input.content_md5,
-        checksum: checksum(
-            input.checksum_crc32,
-            input.checksum_crc32c,
-            input.checksum_crc64nvme,
-            input.checksum_sha1,
-            input.checksum_sha256,
-        ),
+        checksum: checksum_of!(input),
         // A composite checksum needs every part's, whether or not the client sends it.
         algorithm: input.checksum_algorithm.or_else(|| upload.algorithm.clone().map(ChecksumAlgorithm::from)),
         trailer,
@@ -122,17 +105,13 @@ pub async fn upload_part(
     check_same_algorithm(&upload, &claims.checksum)?;
     let incoming = receive(input.body, claims, bucket.uploads()).await?;
     let part = upload.add(input.part_number, incoming);
-    let checksum = part.checksums.to_wire();
-    Ok(S3Response::new(UploadPartOutput {
+    let mut output = UploadPartOutput {
         e_tag: Some(ETag::Strong(part.etag())),
-        checksum_crc32: checksum.checksum_crc32,
-        checksum_crc32c: checksum.checksum_crc32c,
-        checksum_crc64nvme: checksum.checksum_crc64nvme,
-        checksum_sha1: checksum.checksum_sha1,
-        checksum_sha256: checksum.checksum_sha256,
         server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AES256)),
         ..Default::default()
-    }))
+    };
+    set_checksums!(output, part.checksums);
+    Ok(S3Response::new(output))
 }
 
 /// A part's checksum must be of the algorithm that the upload was created with.
@@ -280,35 +259,24 @@ pub async fn complete_multipart_upload(
     this.uploads.remove(&upload.id);
     let created = Some((object.size, object.etag.as_str()));
     this.announce(&bucket, "ObjectCreated:CompleteMultipartUpload", &object.key, created, &by);
-    let checksum = object.checksums.to_wire();
-    Ok(S3Response::new(CompleteMultipartUploadOutput {
+    let mut output = CompleteMultipartUploadOutput {
         location: Some(format!("http://{host}/{}/{}", bucket.name, super::super::url::encode_key(&object.key))),
         bucket: Some(bucket.name.clone()),
         key: Some(object.key.clone()),
         e_tag: Some(ETag::Strong(object.etag.clone())),
-        checksum_crc32: checksum.checksum_crc32,
-        checksum_crc32c: checksum.checksum_crc32c,
-        checksum_crc64nvme: checksum.checksum_crc64nvme,
-        checksum_sha1: checksum.checksum_sha1,
-        checksum_sha256: checksum.checksum_sha256,
-        checksum_type: checksum.checksum_type,
+        checksum_type: object.checksums.to_wire().checksum_type,
         server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AES256)),
         ..Default::default()
-    }))
+    };
+    set_checksums!(output, object.checksums);
+    Ok(S3Response::new(output))
 }
 
-fn named(part: CompletedPart) -> Named {
-    let checksum = checksum(
-        part.checksum_crc32,
-        part.checksum_crc32c,
-        part.checksum_crc64nvme,
-        part.checksum_sha1,
-        part.checksum_sha256,
-    );
+fn named(mut part: CompletedPart) -> Named {
     Named {
         number: part.part_number.unwrap_or(0),
+        checksums: Checksums::from(checksum_of!(part)),
         etag: part.e_tag.map(ETag::into_value),
-        checksums: Checksums::from(checksum),
     }
 }
 
@@ -379,18 +347,15 @@ pub async fn list_parts(
     let truncated = parts.len() > most;
     parts.truncate(most);
     let wire = |part: &Arc<super::super::multipart::Part>| {
-        let checksum = part.checksums.to_wire();
-        Part {
+        let mut wire = Part {
             part_number: Some(part.number),
             size: i64::try_from(part.size).ok(),
             e_tag: Some(ETag::Strong(part.etag())),
             last_modified: Some(timestamp(part.modified_ms)),
-            checksum_crc32: checksum.checksum_crc32,
-            checksum_crc32c: checksum.checksum_crc32c,
-            checksum_crc64nvme: checksum.checksum_crc64nvme,
-            checksum_sha1: checksum.checksum_sha1,
-            checksum_sha256: checksum.checksum_sha256,
-        }
+            ..Default::default()
+        };
+        set_checksums!(wire, part.checksums);
+        wire
     };
     Ok(S3Response::new(ListPartsOutput {
         next_part_number_marker: Some(parts.last().map_or(0, |part| part.number)),

@@ -12,6 +12,7 @@ use super::super::incoming::{Claims, receive};
 use super::super::object::{Attributes, Checksums, Object, now_ms, timestamp};
 use super::super::store::{Bucket, StoreError, WriteCondition};
 use super::errors::{self, not_implemented, of_object};
+use super::fields::{attributes_of, checksum_of, set_checksums};
 use super::{By, Operations, internal, on_disk, reading, tags};
 
 pub async fn put_object(
@@ -22,7 +23,7 @@ pub async fn put_object(
     let event = if request.method == http::Method::POST { "ObjectCreated:Post" } else { "ObjectCreated:Put" };
     let by = By::of(&request);
     let trailer = header(&request, "x-amz-trailer");
-    let S3Request { input, trailing_headers, .. } = request;
+    let S3Request { mut input, trailing_headers, .. } = request;
     let bucket = this.bucket(&input.bucket)?;
     check_key(&input.key)?;
     let condition =
@@ -30,28 +31,12 @@ pub async fn put_object(
     condition
         .check(bucket.object(&input.key).ok().as_deref())
         .map_err(|error| of_object(error, &bucket.name, &input.key))?;
-    let attributes = Attributes {
-        content_type: input.content_type,
-        content_encoding: content_encoding(input.content_encoding),
-        content_disposition: input.content_disposition,
-        content_language: input.content_language,
-        cache_control: input.cache_control,
-        expires_ms: input.expires.as_ref().map(milliseconds),
-        website_redirect_location: input.website_redirect_location,
-        storage_class: storage_class(input.storage_class)?,
-        metadata: metadata(input.metadata)?,
-    };
+    let attributes = attributes_of!(input);
     let object_tags = tags::from_header(input.tagging.as_deref())?;
     let claims = Claims {
         content_length: input.content_length,
         content_md5: input.content_md5,
-        checksum: checksum(
-            input.checksum_crc32,
-            input.checksum_crc32c,
-            input.checksum_crc64nvme,
-            input.checksum_sha1,
-            input.checksum_sha256,
-        ),
+        checksum: checksum_of!(input),
         algorithm: input.checksum_algorithm,
         trailer,
         trailing_headers,
@@ -70,18 +55,14 @@ pub async fn put_object(
     };
     let object = commit(&bucket, object, incoming.blob, condition).await?;
     this.announce(&bucket, event, &object.key, Some((object.size, &object.etag)), &by);
-    let checksum = object.checksums.to_wire();
-    Ok(S3Response::new(PutObjectOutput {
+    let mut output = PutObjectOutput {
         e_tag: Some(ETag::Strong(object.etag.clone())),
         server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AES256)),
-        checksum_crc32: checksum.checksum_crc32,
-        checksum_crc32c: checksum.checksum_crc32c,
-        checksum_crc64nvme: checksum.checksum_crc64nvme,
-        checksum_sha1: checksum.checksum_sha1,
-        checksum_sha256: checksum.checksum_sha256,
-        checksum_type: checksum.checksum_type,
+        checksum_type: object.checksums.to_wire().checksum_type,
         ..Default::default()
-    }))
+    };
+    set_checksums!(output, object.checksums);
+    Ok(S3Response::new(output))
 }
 
 /// Commits on the blocking pool, and puts S3's words to what goes wrong.
@@ -104,7 +85,7 @@ pub async fn copy_object(
     request: S3Request<CopyObjectInput>,
 ) -> S3Result<S3Response<CopyObjectOutput>> {
     let by = By::of(&request);
-    let input = request.input;
+    let mut input = request.input;
     let bucket = this.bucket(&input.bucket)?;
     check_key(&input.key)?;
     let (source_bucket, source) = source(this, &input.copy_source)?;
@@ -115,69 +96,50 @@ pub async fn copy_object(
         if_unmodified_since: input.copy_source_if_unmodified_since.as_ref(),
     };
     check_source(&conditions, &source)?;
-    let replace =
-        input.metadata_directive.as_ref().is_some_and(|directive| directive.as_str() == MetadataDirective::REPLACE);
-    let replace_tags =
-        input.tagging_directive.as_ref().is_some_and(|directive| directive.as_str() == TaggingDirective::REPLACE);
-    if !replace
-        && !replace_tags
-        && input.storage_class.is_none()
-        && bucket.name == source_bucket.name
-        && input.key == source.key
-    {
+    let replaces = |directive: Option<&str>| directive == Some("REPLACE");
+    let replace = replaces(input.metadata_directive.as_ref().map(MetadataDirective::as_str));
+    let replace_tags = replaces(input.tagging_directive.as_ref().map(TaggingDirective::as_str));
+    let in_place = bucket.name == source_bucket.name && input.key == source.key;
+    if in_place && !replace && !replace_tags && input.storage_class.is_none() {
         return Err(s3_error!(
             InvalidRequest,
             "This copy request is illegal because it is trying to copy an object to itself without changing the object's \
              metadata, storage class, website redirect location or encryption attributes."
         ));
     }
-    let attributes = if replace {
-        Attributes {
-            content_type: input.content_type,
-            content_encoding: input.content_encoding,
-            content_disposition: input.content_disposition,
-            content_language: input.content_language,
-            cache_control: input.cache_control,
-            expires_ms: input.expires.as_ref().map(milliseconds),
-            website_redirect_location: input.website_redirect_location,
-            storage_class: storage_class(input.storage_class)?,
-            metadata: metadata(input.metadata)?,
-        }
-    } else {
-        // Redirect and storage class are never taken over.
-        Attributes {
-            website_redirect_location: input.website_redirect_location,
-            storage_class: storage_class(input.storage_class)?,
-            ..source.attributes.clone()
-        }
-    };
-    let object_tags = if replace_tags { tags::from_header(input.tagging.as_deref())? } else { source.tags.clone() };
+    let given = attributes_of!(input);
+    let given_tags = tags::from_header(input.tagging.as_deref())?;
     let copied = duplicate(source_bucket, source, Arc::clone(&bucket)).await?;
+    let original = copied.object;
+    // Redirect and storage class are never taken over.
+    let attributes = if replace {
+        given
+    } else {
+        let (website_redirect_location, storage_class) = (given.website_redirect_location, given.storage_class);
+        Attributes { website_redirect_location, storage_class, ..original.attributes.clone() }
+    };
     let object = Object {
         key: input.key,
         blob: copied.blob.name(),
-        size: copied.object.size,
+        size: original.size,
         etag: copied.etag,
         modified_ms: now_ms(),
         attributes,
         checksums: copied.checksums,
         part_sizes: Vec::new(),
-        tags: object_tags,
+        tags: if replace_tags { given_tags } else { original.tags.clone() },
     };
     let object = commit(&bucket, object, copied.blob, WriteCondition::Always).await?;
     this.announce(&bucket, "ObjectCreated:Copy", &object.key, Some((object.size, &object.etag)), &by);
-    let checksum = object.checksums.to_wire();
+    let mut result = CopyObjectResult {
+        e_tag: Some(ETag::Strong(object.etag.clone())),
+        last_modified: Some(timestamp(object.modified_ms)),
+        checksum_type: object.checksums.to_wire().checksum_type,
+        ..Default::default()
+    };
+    set_checksums!(result, object.checksums);
     Ok(S3Response::new(CopyObjectOutput {
-        copy_object_result: Some(CopyObjectResult {
-            e_tag: Some(ETag::Strong(object.etag.clone())),
-            last_modified: Some(timestamp(object.modified_ms)),
-            checksum_crc32: checksum.checksum_crc32,
-            checksum_crc32c: checksum.checksum_crc32c,
-            checksum_crc64nvme: checksum.checksum_crc64nvme,
-            checksum_sha1: checksum.checksum_sha1,
-            checksum_sha256: checksum.checksum_sha256,
-            checksum_type: checksum.checksum_type,
-        }),
+        copy_object_result: Some(result),
         server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AES256)),
         ..Default::default()
     }))
@@ -314,25 +276,8 @@ pub fn header<T>(request: &S3Request<T>, name: &str) -> Option<String> {
     request.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
-pub fn checksum(
-    crc32: Option<String>,
-    crc32c: Option<String>,
-    crc64nvme: Option<String>,
-    sha1: Option<String>,
-    sha256: Option<String>,
-) -> Checksum {
-    Checksum {
-        checksum_crc32: crc32,
-        checksum_crc32c: crc32c,
-        checksum_crc64nvme: crc64nvme,
-        checksum_sha1: sha1,
-        checksum_sha256: sha256,
-        checksum_type: None,
-    }
-}
-
 /// `aws-chunked` says how the body was sent, not what it holds; S3 does not keep it.
-fn content_encoding(given: Option<String>) -> Option<String> {
+pub fn content_encoding(given: Option<String>) -> Option<String> {
     let given = given?;
     let kept: Vec<&str> =
         given.split(',').map(str::trim).filter(|encoding| !encoding.is_empty() && *encoding != "aws-chunked").collect();

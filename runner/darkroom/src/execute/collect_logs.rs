@@ -1,0 +1,102 @@
+//! Reads functions' logs: which environment served which request, and all lines of a while.
+//!
+//! Once per session for the environments, never per invocation. What the logs do not show is counted, not guessed.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_sdk_cloudwatchlogs::Client;
+use aws_sdk_cloudwatchlogs::error::DisplayErrorContext;
+use aws_sdk_cloudwatchlogs::operation::filter_log_events::FilterLogEventsError;
+use darkroom_core::event::{Event, Invocation, Status};
+use tokio::time::Instant;
+
+use super::log_lines::Line;
+use crate::record::Emitter;
+
+/// How long logs may be late before what they lack counts as missing. On AWS they come within seconds.
+pub const LATE: Duration = Duration::from_secs(15);
+pub const FIRST_PAUSE: Duration = Duration::from_millis(20);
+pub const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// Clocks of the runner and the platform may be this far apart, ms.
+const CLOCKS_APART_MS: i64 = 60_000;
+
+/// The requests of a session whose environment is not known yet, by function.
+#[derive(Default)]
+pub struct Served {
+    requests: Mutex<BTreeMap<String, HashSet<String>>>,
+}
+
+impl Served {
+    /// Remembers an invocation that ran, if its environment is not known.
+    pub fn remember(&self, invocation: &Invocation) {
+        let ran = !matches!(invocation.status, Status::Throttled | Status::CallError);
+        let Some(request_id) = invocation.request_id.as_ref().filter(|_| ran) else { return };
+        if invocation.environment_id.is_none() {
+            let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+            requests.entry(invocation.function.clone()).or_default().insert(request_id.clone());
+        }
+    }
+
+    /// Emits the environment of every remembered request that the logs show; returns how many they do not show.
+    ///
+    /// `since_ms` is when the session began. Waits up to `patience` for logs that are late.
+    pub async fn emit_environments(
+        &self,
+        logs: &Client,
+        emitter: &Emitter,
+        since_ms: i64,
+        patience: Duration,
+    ) -> usize {
+        let mut open = std::mem::take(&mut *self.requests.lock().unwrap_or_else(PoisonError::into_inner));
+        let deadline = Instant::now() + patience;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            for (function, requests) in &mut open {
+                // A log that can't be read now is read again; in the end its requests are counted as missing.
+                let lines = lines(logs, function, since_ms - CLOCKS_APART_MS, Some("\"START RequestId: \"")).await;
+                for line in lines.unwrap_or_default() {
+                    let request_id =
+                        line.message.strip_prefix("START RequestId: ").and_then(|rest| rest.split(' ').next());
+                    if let Some(request_id) = request_id.and_then(|id| requests.take(id)) {
+                        emitter.emit(Event::EnvironmentSeen { request_id, environment_id: line.stream });
+                    }
+                }
+            }
+            open.retain(|_, requests| !requests.is_empty());
+            if open.is_empty() || Instant::now() >= deadline {
+                return open.values().map(HashSet::len).sum();
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+}
+
+/// Returns what `function` logged since a time, in order; nothing when it has never logged.
+pub async fn lines(logs: &Client, function: &str, since_ms: i64, pattern: Option<&str>) -> Result<Vec<Line>, String> {
+    let search = logs.filter_log_events().log_group_name(format!("/aws/lambda/{function}")).start_time(since_ms.max(0));
+    let search = search.set_filter_pattern(pattern.map(str::to_owned));
+    let mut found = Vec::new();
+    let mut pages = search.into_paginator().send();
+    while let Some(page) = pages.next().await {
+        let page = match page {
+            Ok(page) => page,
+            Err(error)
+                if error.as_service_error().is_some_and(FilterLogEventsError::is_resource_not_found_exception) =>
+            {
+                return Ok(found);
+            }
+            Err(error) => return Err(DisplayErrorContext(error).to_string()),
+        };
+        found.extend(page.events.unwrap_or_default().into_iter().filter_map(|event| {
+            Some(Line {
+                stream: event.log_stream_name?,
+                timestamp_ms: event.timestamp.unwrap_or_default(),
+                message: event.message.unwrap_or_default(),
+            })
+        }));
+    }
+    Ok(found)
+}

@@ -1,0 +1,257 @@
+//! A function's log events → the invocations they tell of. Pure.
+//!
+//! A handler can print lines that look like the platform's. What gives the platform away is order: an environment runs
+//! one invocation at a time, and writes END and REPORT last. So a START within an invocation is text, a REPORT counts
+//! only right after the END of its request, and the last such pair of a request is the platform's.
+
+use std::collections::BTreeMap;
+
+use darkroom_core::event::Report;
+use darkroom_core::report_line;
+
+/// One event of a log stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Log stream: one per environment.
+    pub stream: String,
+    pub timestamp_ms: i64,
+    pub message: String,
+}
+
+/// What the log says of one invocation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Logged {
+    pub request_id: String,
+    pub stream: String,
+    /// The platform's clock, when it logged START.
+    pub started_ms: i64,
+    /// Absent while it runs, or while its last lines have not arrived.
+    pub report: Option<Report>,
+    pub failure: Option<Failure>,
+}
+
+/// Why an invocation did not end well, as its log has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    pub timed_out: bool,
+    pub error_type: Option<String>,
+    pub error: Option<String>,
+}
+
+impl Logged {
+    /// Whether the platform has written its last line.
+    pub fn is_over(&self) -> bool {
+        self.report.is_some()
+    }
+}
+
+/// Returns the invocations in these events, by when they started. The events of a stream must be in order.
+pub fn invocations(lines: &[Line]) -> Vec<Logged> {
+    let mut streams: BTreeMap<&str, Vec<&Line>> = BTreeMap::new();
+    for line in lines {
+        streams.entry(&line.stream).or_default().push(line);
+    }
+    let mut all: Vec<Logged> = streams.values().flat_map(|lines| of_stream(lines)).collect();
+    all.sort_by_key(|logged| logged.started_ms);
+    all
+}
+
+fn of_stream(lines: &[&Line]) -> Vec<Logged> {
+    let mut found: Vec<Logged> = Vec::new();
+    let mut ended = false;
+    for line in lines {
+        let text = line.message.trim_end_matches(['\n', '\r']);
+        let after_end = std::mem::take(&mut ended);
+        if let Some(request_id) = start_of(text) {
+            // Within an invocation that is not over it is something that the handler printed.
+            if found.last().is_none_or(Logged::is_over) && found.iter().all(|known| known.request_id != request_id) {
+                found.push(begun(request_id, line));
+            }
+        } else if let Some(request_id) = text.strip_prefix("END RequestId: ") {
+            if let Some(at) = found.iter().position(|known| known.request_id == request_id.trim_end()) {
+                // What seemed to come after it was printed by it.
+                found.truncate(at + 1);
+                ended = true;
+            }
+        } else if let (true, Some(last)) = (after_end, found.last_mut()) {
+            take_report(last, text);
+        } else if let Some(last) = found.last_mut() {
+            take_text(last, text);
+        }
+    }
+    found
+}
+
+fn start_of(text: &str) -> Option<&str> {
+    text.strip_prefix("START RequestId: ")?.split_once(" Version: ").map(|(request_id, _)| request_id)
+}
+
+fn begun(request_id: &str, line: &Line) -> Logged {
+    Logged {
+        request_id: request_id.to_owned(),
+        stream: line.stream.clone(),
+        started_ms: line.timestamp_ms,
+        report: None,
+        failure: None,
+    }
+}
+
+fn take_report(last: &mut Logged, text: &str) {
+    let Some((_, report)) = report_line::parse_line(text).filter(|(id, _)| *id == last.request_id) else { return };
+    last.report = Some(report);
+    let field = |name: &str| text.split('\t').find_map(|field| field.strip_prefix(name));
+    let status = field("Status: ").filter(|status| *status != "success");
+    if let Some(status) = status {
+        let failure = last.failure.get_or_insert(Failure { timed_out: false, error_type: None, error: None });
+        failure.timed_out = status == "timeout";
+        if let Some(error_type) = field("Error Type: ") {
+            failure.error_type = Some(error_type.to_owned());
+        }
+    }
+}
+
+/// Looks for the three ways in which a failure is written; the last one counts.
+///
+/// Source: AWS Lambda developer guide, "Troubleshoot execution issues", and awslambdaric for the first.
+fn take_text(last: &mut Logged, text: &str) {
+    let failure = |error_type: &str, error: &str| {
+        Some(Failure { timed_out: false, error_type: Some(error_type.to_owned()), error: Some(error.to_owned()) })
+    };
+    if let Some(uncaught) = text.strip_prefix("[ERROR] ").filter(|text| text.contains("\nTraceback ")) {
+        let first = uncaught.lines().next().unwrap_or_default();
+        let (error_type, error) = first.split_once(": ").unwrap_or((first, ""));
+        last.failure = failure(error_type, error);
+    } else if text.contains(&format!("{} Task timed out after ", last.request_id)) {
+        let error = text.split_once(' ').map_or(text, |(_, error)| error);
+        last.failure = failure("Sandbox.Timedout", error.trim_end());
+        last.failure.as_mut().expect("it was just put there").timed_out = true;
+    } else if let Some(error) = text.strip_prefix(&format!("RequestId: {} Error: ", last.request_id)) {
+        let (error, error_type) = error.split_once('\n').unwrap_or((error, ""));
+        last.failure = failure(if error_type.is_empty() { "Runtime.ExitError" } else { error_type }, error);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REPORT: &str =
+        "REPORT RequestId: ID\tDuration: MS ms\tBilled Duration: 9 ms\tMemory Size: 512 MB\tMax Memory Used: 60 MB\t";
+
+    fn log(stream: &str, messages: &[&str]) -> Vec<Line> {
+        let line = |(timestamp_ms, message): (i64, &&str)| Line {
+            stream: stream.into(),
+            timestamp_ms,
+            message: format!("{message}\n"),
+        };
+        (0..).zip(messages).map(line).collect()
+    }
+
+    fn report(id: &str, ms: &str) -> String {
+        REPORT.replace("ID", id).replace("MS", ms)
+    }
+
+    fn start(id: &str) -> String {
+        format!("START RequestId: {id} Version: $LATEST")
+    }
+
+    fn end(id: &str) -> String {
+        format!("END RequestId: {id}")
+    }
+
+    fn durations(lines: &[Line]) -> Vec<(String, Option<f64>)> {
+        let shown = |logged: Logged| (logged.request_id, logged.report.map(|report| report.duration_ms));
+        invocations(lines).into_iter().map(shown).collect()
+    }
+
+    fn shown(pairs: &[(&str, Option<f64>)]) -> Vec<(String, Option<f64>)> {
+        pairs.iter().map(|(id, ms)| ((*id).to_owned(), *ms)).collect()
+    }
+
+    #[test]
+    fn invocations_of_several_environments_are_told_apart() {
+        let mut lines =
+            log("one", &["INIT_START x", &start("a"), "hello", &end("a"), &report("a", "3.5"), &start("c")]);
+        lines.extend(log("two", &[&start("b"), &end("b"), &report("b", "4")]));
+        assert_eq!(durations(&lines), shown(&[("b", Some(4.0)), ("a", Some(3.5)), ("c", None)]));
+        assert_eq!(invocations(&lines)[0].stream, "two");
+    }
+
+    #[test]
+    fn a_report_that_a_handler_printed_is_not_believed() {
+        let fake = report("a", "0.01");
+        let lines = log("s", &[&start("a"), &fake, &end("a"), &report("a", "5")]);
+        assert_eq!(durations(&lines), shown(&[("a", Some(5.0))]));
+        // Not even while the platform's own has not arrived.
+        assert_eq!(durations(&lines[..2]), shown(&[("a", None)]));
+        assert_eq!(durations(&lines[..3]), shown(&[("a", None)]));
+    }
+
+    #[test]
+    fn a_whole_invocation_that_a_handler_printed_is_not_believed() {
+        let lines = log(
+            "s",
+            &[
+                &start("a"),
+                &end("a"),
+                &report("a", "0.01"),
+                &start("phantom"),
+                &end("phantom"),
+                &report("phantom", "0.02"),
+                &end("a"),
+                &report("a", "5"),
+                &start("b"),
+                &end("b"),
+                &report("b", "6"),
+            ],
+        );
+        assert_eq!(durations(&lines), shown(&[("a", Some(5.0)), ("b", Some(6.0))]));
+    }
+
+    #[test]
+    fn a_report_of_another_request_is_not_taken() {
+        let lines = log("s", &[&start("a"), &end("a"), &report("b", "5")]);
+        assert_eq!(durations(&lines), shown(&[("a", None)]));
+    }
+
+    #[test]
+    fn each_kind_of_failure_has_its_type_and_its_words() {
+        let raised = "[ERROR] ValueError: too small: 3\nTraceback (most recent call last):\n\u{a0}File x";
+        let exited = "RequestId: b Error: Runtime exited with error: exit status 1\nRuntime.ExitError";
+        let late = "2026-01-01T00:00:00.000Z c Task timed out after 1.00 seconds\n";
+        let lines = log(
+            "s",
+            &[
+                &start("a"),
+                raised,
+                &end("a"),
+                &report("a", "1"),
+                &start("b"),
+                exited,
+                &end("b"),
+                &(report("b", "2") + "Status: error\tError Type: Runtime.ExitError"),
+                &start("c"),
+                late,
+                &end("c"),
+                &(report("c", "1000") + "Status: timeout"),
+                &start("d"),
+                "[ERROR]\t2026-01-01T00:00:00.000Z\td\tonly logged",
+                &end("d"),
+                &report("d", "1"),
+            ],
+        );
+        let failures: Vec<Option<Failure>> = invocations(&lines).into_iter().map(|logged| logged.failure).collect();
+        let failure = |timed_out, error_type: &str, error: &str| {
+            Some(Failure { timed_out, error_type: Some(error_type.into()), error: Some(error.into()) })
+        };
+        assert_eq!(
+            failures,
+            [
+                failure(false, "ValueError", "too small: 3"),
+                failure(false, "Runtime.ExitError", "Runtime exited with error: exit status 1"),
+                failure(true, "Sandbox.Timedout", "c Task timed out after 1.00 seconds"),
+                None,
+            ]
+        );
+    }
+}

@@ -1,0 +1,364 @@
+//! The timed path when S3 starts the chain: one upload, then the wait for the final object.
+//!
+//! The runner sees only the two ends; what happened between them comes from the functions' logs, read when the pass is
+//! over. One pass is under way at a time, so what its functions logged since before the upload, under request ids that
+//! they had not logged before, is this pass's.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::error::DisplayErrorContext;
+use aws_sdk_s3::primitives::ByteStream;
+use darkroom_core::event::{Event, Invocation, PassKey, Status};
+use tokio::time::Instant;
+
+use super::collect_logs::{self, FIRST_PAUSE, LATE, LONGEST_PAUSE};
+use super::gate::{Look, look};
+use super::log_lines::{self, Logged};
+use super::pass::{Bench, Keys, Measured, Pass, clear};
+use super::{ExecuteError, Function};
+
+/// Added to the stages' timeouts: cold starts, notifications and the queues between.
+const SLACK: Duration = Duration::from_secs(30);
+/// A chain that is this much slower than it has ever been is looked into; a look disturbs it, so not before.
+const SLOWER: f64 = 3.0;
+const NEVER_BEFORE: Duration = Duration::from_secs(2);
+/// Polls come this often in a turnaround, so that they are at most 1% late.
+const POLLS: f64 = 100.0;
+const SHORTEST_POLL: Duration = Duration::from_millis(1);
+/// Logs of the functions are read from this long before the upload: clocks differ, ms.
+const CLOCKS_APART_MS: i64 = 60_000;
+/// A handler can print what looks like the end of its invocation; what is really the end stays the last.
+const STILL: Duration = Duration::from_millis(25);
+
+/// What a session remembers from one pass to the next.
+#[derive(Default)]
+pub struct Memory {
+    /// The fastest measured turnaround so far, by cell and image; cold warm-ups say nothing of it.
+    fastest: Mutex<HashMap<(usize, usize), Duration>>,
+}
+
+impl Memory {
+    fn fastest(&self, pass: &Pass) -> Option<Duration> {
+        let fastest = self.fastest.lock().unwrap_or_else(PoisonError::into_inner);
+        fastest.get(&(pass.cell_index, pass.image_index)).copied()
+    }
+
+    fn saw(&self, pass: &Pass, turnaround: Duration) {
+        let mut fastest = self.fastest.lock().unwrap_or_else(PoisonError::into_inner);
+        let so_far = fastest.entry((pass.cell_index, pass.image_index)).or_insert(turnaround);
+        *so_far = turnaround.min(*so_far);
+    }
+}
+
+/// How the wait for the final object ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Arrival {
+    Seen { turnaround: Duration, late_by_at_most: Duration },
+    Stopped,
+}
+
+/// Uploads the source, waits for the final object, and gathers what the logs say of the stages between.
+pub async fn measure(
+    bench: &Bench,
+    functions: &[Function],
+    pass: &Pass,
+    keys: &Keys,
+) -> Result<Measured, ExecuteError> {
+    // A pass that was cut off and had this number may have left its objects.
+    clear(bench, keys).await;
+    let chain = Chain { bench, functions, pass, keys, before: earlier_requests(bench, functions).await? };
+    let started_at = super::now();
+    let started_ms = jiff::Timestamp::now().as_millisecond();
+    let clock = Instant::now();
+    chain.upload().await?;
+    let arrival = chain.wait(clock, started_ms).await;
+    let stopped_at = match arrival {
+        Arrival::Seen { .. } => None,
+        Arrival::Stopped => Some(chain.first_absent().await.unwrap_or(functions.len())),
+    };
+    let logged = chain.gather(started_ms, stopped_at).await;
+    let own = own(&logged);
+    let invocations = chain.facts(&own, stopped_at, &started_at);
+    let well = stopped_at.is_none() && invocations.iter().all(|invocation| invocation.status == Status::Ok);
+    let (turnaround_s, resolution_ms) = match arrival {
+        Arrival::Seen { turnaround, late_by_at_most } => {
+            if well && !pass.key.warm_up {
+                bench.triggered.saw(pass, turnaround);
+            }
+            (well.then_some(turnaround.as_secs_f64()), late_by_at_most.as_secs_f64() * 1e3)
+        }
+        Arrival::Stopped => (None, 0.0),
+    };
+    let attempt = chain.emit(invocations, &surplus(&logged, &own));
+    Ok(Measured { key: attempt.key, invocations: attempt.invocations, started_at, turnaround_s, resolution_ms })
+}
+
+/// Returns the requests that the functions have logged by now: none of them is of a pass that has not begun.
+async fn earlier_requests(bench: &Bench, functions: &[Function]) -> Result<HashSet<String>, ExecuteError> {
+    let since_ms = jiff::Timestamp::now().as_millisecond() - 2 * CLOCKS_APART_MS;
+    let reads = functions.iter().map(|function| logged(bench, function, since_ms));
+    let all = futures::future::try_join_all(reads).await?;
+    Ok(all.into_iter().flatten().map(|logged| logged.request_id).collect())
+}
+
+async fn logged(bench: &Bench, function: &Function, since_ms: i64) -> Result<Vec<Logged>, ExecuteError> {
+    let lines = collect_logs::lines(&bench.setup.logs, &function.name, since_ms, None).await;
+    let lines = lines.map_err(|reason| ExecuteError::Logs { function: function.name.clone(), reason })?;
+    Ok(log_lines::invocations(&lines))
+}
+
+/// One pass on its way.
+struct Chain<'a> {
+    bench: &'a Bench,
+    functions: &'a [Function],
+    pass: &'a Pass,
+    keys: &'a Keys,
+    /// Request ids that are not this pass's.
+    before: HashSet<String>,
+}
+
+/// The attempt that counts, with its invocations in stage order.
+struct Attempt {
+    key: PassKey,
+    invocations: Vec<Invocation>,
+}
+
+impl Chain<'_> {
+    /// Puts the source, once: a second try of the same upload would start the chain twice.
+    async fn upload(&self) -> Result<(), ExecuteError> {
+        let setup = &self.bench.setup;
+        let image = &setup.cells[self.pass.cell_index].images[self.pass.image_index];
+        let key = &self.keys.inputs[0];
+        let put = setup.s3.put_object().bucket(&setup.bucket).key(key).body(ByteStream::from(image.bytes.clone()));
+        let once = aws_sdk_s3::config::Builder::new().retry_config(RetryConfig::disabled());
+        put.customize().config_override(once).send().await.map(|_| ()).map_err(|error| {
+            let reason = DisplayErrorContext(error).to_string();
+            ExecuteError::Upload { key: key.clone(), reason }
+        })
+    }
+
+    /// Polls for the final object until it is there, the chain has stopped, or no stage can be running any more.
+    async fn wait(&self, clock: Instant, started_ms: i64) -> Arrival {
+        let fastest = self.bench.triggered.fastest(self.pass);
+        let timeouts = self.bench.setup.pipeline.stages.iter().map(|stage| u64::from(stage.timeout_s)).sum();
+        let deadline = Duration::from_secs(timeouts) + SLACK;
+        let mut inquiry = fastest.map_or(NEVER_BEFORE, |fastest| fastest.mul_f64(SLOWER).max(NEVER_BEFORE));
+        let last = self.keys.outputs.last().expect("a pipeline has a stage");
+        // The object was not there when the last look that missed it was sent.
+        let mut absent_at = Duration::ZERO;
+        loop {
+            let sent = clock.elapsed();
+            match self.look(last).await {
+                Ok(Some(_)) => {
+                    let turnaround = clock.elapsed();
+                    return Arrival::Seen { turnaround, late_by_at_most: turnaround.saturating_sub(absent_at) };
+                }
+                Ok(None) => absent_at = sent,
+                Err(_) => {} // Whether it is there is not known: the resolution grows until it is.
+            }
+            if sent >= deadline {
+                return Arrival::Stopped;
+            }
+            if sent >= inquiry {
+                if self.has_stopped(started_ms).await {
+                    return Arrival::Stopped;
+                }
+                inquiry = clock.elapsed() * 2;
+            }
+            tokio::time::sleep(interval(fastest, clock.elapsed())).await;
+        }
+    }
+
+    async fn look(&self, key: &str) -> Look {
+        look(&self.bench.setup.s3, &self.bench.setup.bucket, key).await
+    }
+
+    /// Returns whether the first stage without an output has ended.
+    async fn has_stopped(&self, started_ms: i64) -> bool {
+        // In this order: an output is written before its invocation ends.
+        let Ok(logged) = self.logged(started_ms).await else { return false };
+        let stage = self.first_absent().await;
+        stage
+            .and_then(|stage| logged.get(stage))
+            .is_some_and(|runs| !runs.is_empty() && runs.iter().all(Logged::is_over))
+    }
+
+    /// Returns the first stage whose output is known not to be there.
+    async fn first_absent(&self) -> Option<usize> {
+        for (stage, key) in self.keys.outputs.iter().enumerate() {
+            if matches!(self.look(key).await, Ok(None)) {
+                return Some(stage);
+            }
+        }
+        None
+    }
+
+    /// Returns what the logs have of this pass so far, by stage.
+    async fn logged(&self, started_ms: i64) -> Result<Vec<Vec<Logged>>, ExecuteError> {
+        let since_ms = started_ms - CLOCKS_APART_MS;
+        let reads = self.functions.iter().map(async |function| {
+            let mut found = logged(self.bench, function, since_ms).await?;
+            found.retain(|logged| !self.before.contains(&logged.request_id));
+            Ok(found)
+        });
+        futures::future::try_join_all(reads).await
+    }
+
+    /// Waits until every stage that ran has its REPORT, and returns what there is when patience is at its end.
+    async fn gather(&self, started_ms: i64, stopped_at: Option<usize>) -> Vec<Vec<Logged>> {
+        let ran = stopped_at.map_or(self.functions.len(), |stage| (stage + 1).min(self.functions.len()));
+        let deadline = Instant::now() + LATE;
+        let (mut pause, mut last) = (FIRST_PAUSE, None);
+        loop {
+            let found = self.logged(started_ms).await.ok();
+            let whole = found.as_ref().is_some_and(|stages| {
+                let over = |runs: &Vec<Logged>| !runs.is_empty() && runs.iter().all(Logged::is_over);
+                stages.iter().take(ran).all(over)
+            });
+            if whole && found == last || Instant::now() >= deadline {
+                return found.or(last).unwrap_or_else(|| vec![Vec::new(); self.functions.len()]);
+            }
+            last = found.or(last);
+            tokio::time::sleep(if whole { STILL } else { pause }).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Returns one invocation of each stage that ran, in order.
+    fn facts(&self, own: &[Option<&Logged>], stopped_at: Option<usize>, started_at: &str) -> Vec<Invocation> {
+        let ran = stopped_at.map_or(self.functions.len(), |stage| (stage + 1).min(self.functions.len()));
+        (0..ran).map(|stage| self.fact(stage, own[stage], stopped_at == Some(stage), started_at)).collect()
+    }
+
+    /// Returns what is known of one invocation. Of one that the logs do not show, only its output is.
+    fn fact(&self, stage: usize, logged: Option<&Logged>, stopped: bool, started_at: &str) -> Invocation {
+        let function = &self.functions[stage];
+        let failure = logged.and_then(|logged| logged.failure.clone());
+        let (status, error_type, error) = match (logged, failure) {
+            (_, Some(failure)) if failure.timed_out => (Status::Timeout, failure.error_type, failure.error),
+            (_, Some(failure)) => (Status::FunctionError, failure.error_type, failure.error),
+            (None, None) if stopped => {
+                let error = format!("no log of it appeared within {} s of the end of the wait", LATE.as_secs());
+                (Status::CallError, Some("NotSeen".to_owned()), Some(error))
+            }
+            _ => (Status::Ok, None, None),
+        };
+        Invocation {
+            pass: self.pass.key.clone(),
+            stage: self.bench.setup.pipeline.stages[stage].name.clone(),
+            stage_index: stage as u32,
+            function: function.name.clone(),
+            sequence: 0,
+            scheduled_at: self.pass.scheduled_at.clone(),
+            started_at: logged.and_then(|logged| utc(logged.started_ms)).unwrap_or_else(|| started_at.to_owned()),
+            client_ms: None,
+            status,
+            error_type,
+            error,
+            request_id: logged.map(|logged| logged.request_id.clone()),
+            report: logged.and_then(|logged| logged.report.clone()),
+            environment_id: logged.map(|logged| logged.stream.clone()),
+            code_sha256: function.code_sha256.clone(),
+            bytes_in: None,
+            bytes_out: None,
+            handler_reported_ms: None,
+        }
+    }
+
+    /// Emits the invocations. Surplus ones are rows of an attempt that does not count, so the pass takes the next number.
+    fn emit(&self, mut invocations: Vec<Invocation>, surplus: &[(usize, &Logged)]) -> Attempt {
+        let mut key = self.pass.key.clone();
+        let surplus: Vec<Invocation> =
+            surplus.iter().map(|(stage, run)| self.fact(*stage, Some(run), false, &self.pass.scheduled_at)).collect();
+        if !surplus.is_empty() {
+            key.attempt += 1;
+        }
+        for invocation in &mut invocations {
+            invocation.pass = key.clone();
+        }
+        let mut emitted = Vec::with_capacity(invocations.len());
+        for (counts, mut invocation) in
+            surplus.into_iter().map(|it| (false, it)).chain(invocations.into_iter().map(|it| (true, it)))
+        {
+            invocation.sequence = self.bench.sequence.fetch_add(1, Ordering::Relaxed);
+            self.bench.emitter.emit(Event::InvocationFinished(invocation.clone()));
+            if counts {
+                emitted.push(invocation);
+            }
+        }
+        Attempt { key, invocations: emitted }
+    }
+}
+
+/// Returns the invocation of each stage that belongs to the chain: the first that did not start before its predecessor.
+///
+/// Delivery is at least once, so there may be more; one that started earlier is a late delivery of an earlier pass.
+fn own(logged: &[Vec<Logged>]) -> Vec<Option<&Logged>> {
+    let mut since_ms = i64::MIN;
+    let mut own = Vec::with_capacity(logged.len());
+    for runs in logged {
+        let run = runs.iter().find(|run| run.started_ms >= since_ms);
+        since_ms = run.map_or(since_ms, |run| run.started_ms);
+        own.push(run);
+    }
+    own
+}
+
+/// Returns the other invocations, with their stages.
+fn surplus<'a>(logged: &'a [Vec<Logged>], own: &[Option<&Logged>]) -> Vec<(usize, &'a Logged)> {
+    let of_stage = |(stage, runs): (usize, &'a Vec<Logged>)| {
+        let own = own[stage].map(|own| own.request_id.clone());
+        runs.iter().filter(move |run| own.as_ref() != Some(&run.request_id)).map(move |run| (stage, run))
+    };
+    logged.iter().enumerate().flat_map(of_stage).collect()
+}
+
+/// Returns how long to wait before the next look: a hundredth of the fastest turnaround so far, or of the wait so far.
+fn interval(fastest: Option<Duration>, elapsed: Duration) -> Duration {
+    fastest.unwrap_or(elapsed).div_f64(POLLS).max(SHORTEST_POLL)
+}
+
+fn utc(ms: i64) -> Option<String> {
+    let at = jiff::Timestamp::from_millisecond(ms).ok()?;
+    Some(at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(request_id: &str, started_ms: i64) -> Logged {
+        Logged { request_id: request_id.into(), stream: "s".into(), started_ms, report: None, failure: None }
+    }
+
+    #[test]
+    fn of_several_deliveries_the_first_after_the_predecessor_is_the_chains() {
+        let logged = [
+            vec![run("a", 100)],
+            // Delivered twice.
+            vec![run("b", 200), run("b again", 210)],
+            // The first is left over from an earlier pass.
+            vec![run("left over", 150), run("c", 300)],
+            vec![],
+        ];
+        let own = own(&logged);
+        let ids: Vec<Option<&str>> = own.iter().map(|run| run.map(|run| run.request_id.as_str())).collect();
+        assert_eq!(ids, [Some("a"), Some("b"), Some("c"), None]);
+        let others: Vec<(usize, &str)> =
+            surplus(&logged, &own).into_iter().map(|(stage, run)| (stage, run.request_id.as_str())).collect();
+        assert_eq!(others, [(1, "b again"), (2, "left over")]);
+    }
+
+    #[test]
+    fn polls_are_a_hundredth_apart_and_never_less_than_a_millisecond() {
+        let (ms, s) = (Duration::from_millis, Duration::from_secs);
+        assert_eq!(interval(Some(s(3)), ms(5)), ms(30));
+        assert_eq!(interval(Some(ms(40)), s(1)), ms(1));
+        assert_eq!(interval(None, ms(5)), ms(1));
+        assert_eq!(interval(None, s(2)), ms(20));
+    }
+}
