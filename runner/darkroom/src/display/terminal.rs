@@ -161,9 +161,12 @@ fn footnote(summary: &Summary) -> String {
         "local" => "what AWS would charge for these local durations",
         _ => "AWS's price for these durations",
     };
+    let cold = summary.cells.iter().flat_map(|cell| &cell.stages).any(|stage| stage.metric == "cold_total_ms");
+    let cold = if cold { "\ncold: a stage's time is init + duration." } else { "" };
     format!(
-        "$/100k: {durations}, per 100,000 images, compute and requests, {} prices of {}; storage requests apart in costs.parquet.\n\
-         p95 is shown from 20 repetitions on. n counts images × repetitions × deployments.",
+        "$/100k: {durations}, per 100,000 images: compute and requests at the {} prices\n\
+         of {}; storage requests are apart, in costs.parquet. p95 is shown from n = 20 on.\n\
+         n counts images x repetitions x deployments; images differ, so SD is not noise alone.{cold}",
         summary.price_region, summary.price_date
     )
 }
