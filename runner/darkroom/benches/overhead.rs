@@ -197,6 +197,7 @@ impl Bench {
             control: self.lambda(),
             s3: self.s3(),
             logs: aws_sdk_cloudwatchlogs::Client::new(&self.config),
+            metrics: aws_sdk_cloudwatch::Client::new(&self.config),
             bucket: BUCKET.to_owned(),
             region: "us-east-1".to_owned(),
             pipeline: Pipeline::parse("bench", PIPELINE).expect("a pipeline"),
