@@ -9,6 +9,7 @@ use crate::s3::{self, S3};
 use crate::sandbox::Isolation;
 use crate::server::signature::Keys;
 use crate::server::{Server, Services};
+use std::fs::{File, TryLockError};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -56,6 +57,8 @@ pub enum StartError {
     Listen { port: u16, source: std::io::Error },
     #[error("cannot use the data folder {}: {source}", path.display())]
     DataDir { path: PathBuf, source: std::io::Error },
+    #[error("another local cloud uses the data folder {}; stop it, or choose another folder", path.display())]
+    InUse { path: PathBuf },
     #[error("cannot read the function store {}: {reason}; move it away to start empty", path.display())]
     Store { path: PathBuf, reason: String },
     #[error("cannot open the buckets: {0}")]
@@ -78,7 +81,8 @@ pub struct LocalCloud {
     logs: Logs,
     metrics: Metrics,
     endpoint_url: String,
-    /// Held for its drop: it removes the temporary data folder.
+    /// Held for their drop: the lock on the data folder, and what removes a temporary one.
+    _lock: File,
     _temporary: Option<tempfile::TempDir>,
 }
 
@@ -86,6 +90,7 @@ impl LocalCloud {
     /// Binds the port, loads what the data folder holds, and answers from then on.
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let (data_dir, temporary) = data_dir(config.data_dir.as_deref())?;
+        let lock = lock(&data_dir)?;
         let listener = listen(config.port.unwrap_or(0))?;
         let address = listener.local_addr().map_err(|source| StartError::Listen { port: 0, source })?;
         let endpoint_url = format!("http://{address}");
@@ -123,7 +128,7 @@ impl LocalCloud {
             Arc::new(Services { keys, lambda: Arc::clone(&lambda), s3, logs: logs.clone(), metrics: metrics.clone() });
         let server = Server::start(listener, Arc::clone(&services));
         inside.set(&services, server.stopped());
-        Ok(Self { server, lambda, environments, logs, metrics, endpoint_url, _temporary: temporary })
+        Ok(Self { server, lambda, environments, logs, metrics, endpoint_url, _lock: lock, _temporary: temporary })
     }
 
     /// The base URL of every service, for example `http://127.0.0.1:4566`.
@@ -171,6 +176,17 @@ fn data_dir(wanted: Option<&Path>) -> Result<(PathBuf, Option<tempfile::TempDir>
     let made = tempfile::Builder::new().prefix("darkroom-cloud-").tempdir();
     let made = made.map_err(|source| StartError::DataDir { path: std::env::temp_dir(), source })?;
     Ok((made.path().to_owned(), Some(made)))
+}
+
+/// Keeps other local clouds out of the folder for as long as the file is open; the kernel lets go of it after a crash.
+fn lock(data_dir: &Path) -> Result<File, StartError> {
+    let file = File::create(data_dir.join("lock"));
+    let file = file.map_err(|source| StartError::DataDir { path: data_dir.to_owned(), source })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StartError::InUse { path: data_dir.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(StartError::DataDir { path: data_dir.to_owned(), source }),
+    }
 }
 
 /// Binds 127.0.0.1, never another interface, with room for a burst of connections.

@@ -59,6 +59,7 @@ unchecked = client("lambda", parameter_validation=False)
 s3 = client("s3", s3={"addressing_style": "path"})
 logs = client("logs")
 cloudwatch = client("cloudwatch")
+sts = client("sts")
 
 
 def check(what, passed, seen=None):
@@ -667,6 +668,7 @@ def tour_tags_and_account():
             lam.untag_resource, Resource=arn(function), TagKeys=[])
     refused("too many", "InvalidParameterValueException", 400, "Number of tags exceeds resource tag limit.", lam.tag_resource,
             Resource=arn(function), Tags={f"k{number}": "v" for number in range(51)})
+    equal("who am I", sts.get_caller_identity()["Account"], ACCOUNT)
     settings = lam.get_account_settings()
     equal("limits", sorted(settings["AccountLimit"]), ["CodeSizeUnzipped", "CodeSizeZipped", "ConcurrentExecutions",
                                                      "TotalCodeSize", "UnreservedConcurrentExecutions"])
@@ -741,6 +743,8 @@ def tour_invoke():
             Payload=b"\x99\xeb,j\x07\xa1zYh")
     refused("type", "ValidationException", 400, "Member must satisfy enum value set: [Event, RequestResponse, DryRun]",
             lam.invoke, FunctionName=function, InvocationType="Sometimes")
+    refused("client context", "InvalidRequestContentException", 400, "Client context must be a valid Base64-encoded JSON object.",
+            lam.invoke, FunctionName=function, ClientContext="bm8ganNvbg==")
     refused("too large", "RequestTooLargeException", 413, "6291457 byte payload is too large for the RequestResponse "
             "invocation type (limit 6291456 bytes)", lam.invoke, FunctionName=function, Payload=b'"' + b"x" * 6291455 + b'"')
     refused("too large an event", "RequestTooLargeException", 413, "1048577 byte payload is too large for the Event "
@@ -861,6 +865,24 @@ def tour_asynchronous():
     seen = record("zero")
     equal("no concurrency", (seen.get("requestContext", {}).get("condition"), seen.get("requestContext", {}).get("approximateInvokeCount")),
           ("ZeroReservedConcurrency", 0))
+
+
+def tour_throttled_events_wait():
+    bucket = name("waiting")
+    s3.create_bucket(Bucket=bucket)
+    code = ("import boto3, time\ns3 = boto3.client('s3')\ndef handler(e, c):\n    began = time.time()\n    time.sleep(0.1)\n"
+            f"    s3.put_object(Bucket='{bucket}', Key=str(e['n']), Body=f'{{began}} {{time.time()}}')\n")
+    function = failing(code, Timeout=20, MemorySize=512)
+    lam.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=1)
+    for number in range(6):
+        lam.invoke(FunctionName=function, InvocationType="Event", Payload=json.dumps({"n": number}))
+    eventually("all six run", lambda: s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 6, 30)
+    spans = []
+    for one in s3.list_objects_v2(Bucket=bucket).get("Contents", []):
+        began, ended = s3.get_object(Bucket=bucket, Key=one["Key"])["Body"].read().split()
+        spans.append((float(began), float(ended)))
+    spans.sort()
+    check("one at a time", all(earlier[1] <= later[0] for earlier, later in zip(spans, spans[1:])), spans)
 
 
 def tour_s3_notifications():

@@ -250,7 +250,9 @@ fn interval_notes(d: &Description, intervals: &Intervals) -> Vec<String> {
     if d.n >= 2 && d.n < SMALL_N {
         notes.push("small n".to_owned());
     }
-    if let (Some(Method::Block), Some(r1)) = (intervals.mean.map(|interval| interval.method), intervals.r1) {
+    if let (Some(Method::Block | Method::BlockNormal), Some(r1)) =
+        (intervals.mean.map(|interval| interval.method), intervals.r1)
+    {
         notes.push(format!("autocorrelated (r1 {r1:.2}): intervals by blocks"));
     }
     notes

@@ -481,7 +481,7 @@ pub const SUMMARY: Table = Table {
             Text,
             "",
             Derived,
-            "of the mean's interval, and of sd's and cv's where they differ: `bca` (bootstrap, 10,000 resamples, seeded from run seed, cell, stage and metric), `abc` (its analytic approximation, n > 1,000), `block` (autocorrelated: moving blocks), `percentile` (no bias or acceleration), `degenerate` (all values equal)",
+            "of the mean's interval, and of sd's and cv's where they differ: `bca` (bootstrap, 10,000 resamples, seeded from run seed, cell, stage and metric), `abc` (its analytic approximation, n > 1,000), `block` (autocorrelated: moving blocks), `block_normal` (its closed form, n > 1,000), `percentile` (no bias or acceleration), `degenerate` (all values equal)",
         ),
         column("r1", Float, "", Derived, "lag-1 autocorrelation in the order of execution"),
         column("trend_tau", Float, "", Derived, "Kendall's tau of the value with the order of execution"),

@@ -17,8 +17,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+/// The form in which records are written. Raised when an older program could not read what a newer one writes; fields
+/// that may be absent need no raise.
+const FORMAT: u32 = 1;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Records {
+    /// See [`FORMAT`]; 1 when absent.
+    #[serde(default = "first_format")]
+    format: u32,
     pub functions: BTreeMap<String, Function>,
     pub layers: BTreeMap<String, Layer>,
 }
@@ -43,6 +50,16 @@ pub(crate) struct LayerVersion {
     pub runtimes: Option<Vec<String>>,
     pub policy: Vec<Statement>,
     pub policy_revision: String,
+}
+
+fn first_format() -> u32 {
+    1
+}
+
+impl Default for Records {
+    fn default() -> Self {
+        Self { format: FORMAT, functions: BTreeMap::new(), layers: BTreeMap::new() }
+    }
 }
 
 impl Records {
@@ -76,7 +93,7 @@ impl Store {
     /// Loads `file`, or starts empty if there is none.
     pub fn open(file: PathBuf) -> Result<Self, String> {
         let records = match std::fs::read(&file) {
-            Ok(json) => serde_json::from_slice(&json).map_err(|error| error.to_string())?,
+            Ok(json) => read(&json)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Records::default(),
             Err(error) => return Err(error.to_string()),
         };
@@ -104,6 +121,14 @@ impl Store {
         let (records, file) = (Arc::clone(&self.records), Arc::clone(&self.file));
         tokio::task::spawn_blocking(move || write(&records, &file)).await.map_err(io::Error::other)?
     }
+}
+
+fn read(json: &[u8]) -> Result<Records, String> {
+    let records: Records = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+    if records.format > FORMAT {
+        return Err(format!("it has format {}, and this program reads up to {FORMAT}", records.format));
+    }
+    Ok(records)
 }
 
 /// The records locked for a change; marks them dirty when it ends, so that what is written down has the change in it.
@@ -168,4 +193,26 @@ fn replace(file: &Path, content: &[u8]) -> io::Result<()> {
 pub(crate) fn policy_document(statements: &[Statement]) -> String {
     let statements: Vec<&Value> = statements.iter().map(|statement| &statement.body).collect();
     serde_json::json!({ "Version": "2012-10-17", "Id": "default", "Statement": statements }).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_newer_format_is_refused_and_an_absent_one_is_the_first() {
+        assert!(read(br#"{"functions":{},"layers":{}}"#).is_ok());
+        assert!(read(br#"{"format":99,"functions":{},"layers":{}}"#).unwrap_err().contains("format 99"));
+    }
+
+    #[tokio::test]
+    async fn what_is_changed_is_there_after_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("functions.json");
+        let store = Store::open(file.clone()).unwrap();
+        let function = super::super::function::tests::function();
+        store.change().functions.insert("f".to_owned(), function);
+        store.close().await.unwrap();
+        assert!(Store::open(file).unwrap().read().functions.contains_key("f"));
+    }
 }

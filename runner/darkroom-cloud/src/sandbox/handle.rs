@@ -20,6 +20,12 @@ use tokio::process::{Child, Command};
 /// How long a sandbox may take to go away by itself once its socket is closed.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Without waiting, and without a signal if the other end is gone (which Rust's programs ignore by default anyway).
+#[cfg(target_os = "linux")]
+const AT_ONCE: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
+#[cfg(not(target_os = "linux"))]
+const AT_ONCE: SendFlags = SendFlags::DONTWAIT;
+
 /// What a sandbox is to be.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
@@ -170,7 +176,7 @@ impl Control {
 
     /// Writes past Tokio, which would first wait to be told that the socket can be written.
     fn send_now(&self, frame: &[u8]) -> io::Result<usize> {
-        match rustix::net::send(&self.stream, frame, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+        match rustix::net::send(&self.stream, frame, AT_ONCE) {
             Ok(count) => Ok(count),
             Err(rustix::io::Errno::AGAIN) => Ok(0),
             Err(error) => Err(error.into()),

@@ -5,7 +5,7 @@ use aws_sdk_lambda::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_lambda::error::ProvideErrorMetadata as _;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{FunctionCode, InvocationType, LastUpdateStatus, LogType, Runtime, State};
-use darkroom_cloud::{Config, LocalCloud};
+use darkroom_cloud::{Config, LocalCloud, StartError};
 use serde_json::{Value, json};
 use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
@@ -25,11 +25,15 @@ impl Stage {
     }
 
     async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::try_with(change).await.unwrap()
+    }
+
+    async fn try_with(change: impl FnOnce(&mut Config)) -> Result<Self, StartError> {
         let program = PathBuf::from(env!("CARGO_BIN_EXE_darkroom-sandbox"));
         let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("darkroom-cache");
         let mut config = Config::new(program, cache);
         change(&mut config);
-        let cloud = LocalCloud::start(config).await.unwrap();
+        let cloud = LocalCloud::start(config).await?;
         let config = aws_sdk_lambda::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .endpoint_url(cloud.endpoint_url())
@@ -37,7 +41,7 @@ impl Stage {
             .credentials_provider(Credentials::new("test", "test", None, None, "test"))
             .retry_config(aws_sdk_lambda::config::retry::RetryConfig::disabled())
             .build();
-        Self { cloud, lambda: Client::from_conf(config) }
+        Ok(Self { cloud, lambda: Client::from_conf(config) })
     }
 
     /// Creates a Python function and answers with the state that its creation showed.
@@ -200,4 +204,14 @@ async fn a_stopped_cloud_answers_nobody() {
     stage.invoke("f", &json!(1)).await;
     stage.cloud.stop().await;
     assert!(stage.lambda.list_functions().send().await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_serves_one_cloud_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let over = |config: &mut Config| config.data_dir = Some(folder.path().to_owned());
+    let first = Stage::with(over).await;
+    assert!(matches!(Stage::try_with(over).await.err(), Some(StartError::InUse { .. })));
+    first.cloud.stop().await;
+    Stage::with(over).await.cloud.stop().await;
 }

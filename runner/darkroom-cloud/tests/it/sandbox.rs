@@ -199,8 +199,9 @@ async fn errors_of_the_function_reach_the_caller_as_awslambdaric_words_them() {
         assert!(answer.error()["errorMessage"].as_str().unwrap().contains(message), "{}", answer.error());
         assert_eq!(answer.0.report.init_ms, None, "no init succeeded");
     }
+    assert!(!stage.invoke(&stage.python("x = 1"), json!({})).await.tail().contains("INIT_START Runtime Version"));
     let reports = stage.events().into_iter().filter(|line| line.starts_with("INIT_REPORT")).collect::<Vec<_>>();
-    assert_eq!(reports.len(), 8, "each failed init is tried again inside the invocation: {reports:?}");
+    assert_eq!(reports.len(), 10, "each failed init is tried again inside the invocation: {reports:?}");
     assert!(reports[1].contains("Phase: invoke\tStatus: error\tError Type: Runtime.ImportModuleError"), "{reports:?}");
     assert!(reports[6].contains("Phase: init\tStatus: error\tError Type: Runtime.Unknown"), "{reports:?}");
     stage.environments.stop().await;
@@ -833,4 +834,15 @@ async fn without_namespaces_handlers_still_run_and_end_and_it_is_said_what_is_mi
     assert_eq!(stage.invoke(&forks, json!("")).await.ok(), seen);
     stage.environments.stop().await;
     assert_eq!(processes_of_sandboxes(), Vec::<u32>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_burst_is_served_though_not_all_of_it_can_start_at_once() {
+    let stage = Stage::new().await;
+    let echo = stage.python(ECHO);
+    let calls = (0..60).map(|number| stage.invoke(&echo, json!(number)));
+    for (number, answer) in futures::future::join_all(calls).await.into_iter().enumerate() {
+        assert_eq!(answer.ok(), number);
+    }
+    stage.environments.stop().await;
 }

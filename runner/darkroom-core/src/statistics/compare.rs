@@ -3,6 +3,8 @@
 //! [`Samples`] → [`Comparison`]: ratio of means and of medians with intervals, effect size, p. [`holm`] and [`verdict`]
 //! then judge a family of them. Which cells may be compared is decided by `darkroom-tables`.
 
+use std::ops::Range;
+
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rayon::prelude::*;
@@ -190,9 +192,10 @@ fn resampled_ratios(samples: &Samples, seed: [u8; 32]) -> (Vec<f64>, Vec<f64>) {
             let b = Ranked::of(clusters.iter().map(|cluster| cluster.iter().map(|pair| pair.1).collect()));
             resample(seed, |random| {
                 let (mut draw_a, mut draw_b) = (Draw::of(&a), Draw::of(&b));
-                for_each_drawn(random, &a.clusters, |cluster, member| {
-                    draw_a.take(a.clusters[cluster][member]);
-                    draw_b.take(b.clusters[cluster][member]);
+                // Both have the same clusters, so one place is that of a pair.
+                for_each_drawn(random, &a.clusters, |place| {
+                    draw_a.take(a.ranks[place]);
+                    draw_b.take(b.ranks[place]);
                 });
                 draw_b.ratios_to(&draw_a)
             })
@@ -201,8 +204,8 @@ fn resampled_ratios(samples: &Samples, seed: [u8; 32]) -> (Vec<f64>, Vec<f64>) {
             let (a, b) = (Ranked::of(a.iter().cloned()), Ranked::of(b.iter().cloned()));
             resample(seed, |random| {
                 let (mut draw_a, mut draw_b) = (Draw::of(&a), Draw::of(&b));
-                for_each_drawn(random, &a.clusters, |cluster, member| draw_a.take(a.clusters[cluster][member]));
-                for_each_drawn(random, &b.clusters, |cluster, member| draw_b.take(b.clusters[cluster][member]));
+                for_each_drawn(random, &a.clusters, |place| draw_a.take(a.ranks[place]));
+                for_each_drawn(random, &b.clusters, |place| draw_b.take(b.ranks[place]));
                 draw_b.ratios_to(&draw_a)
             })
         }
@@ -210,12 +213,11 @@ fn resampled_ratios(samples: &Samples, seed: [u8; 32]) -> (Vec<f64>, Vec<f64>) {
     ratios.into_iter().unzip()
 }
 
-fn for_each_drawn(random: &mut ChaCha8Rng, clusters: &[Vec<u32>], mut take: impl FnMut(usize, usize)) {
+fn for_each_drawn(random: &mut ChaCha8Rng, clusters: &[Range<usize>], mut take: impl FnMut(usize)) {
     for _ in 0..clusters.len() {
-        let cluster = below(random, clusters.len());
-        let size = clusters[cluster].len();
-        for _ in 0..size {
-            take(cluster, below(random, size));
+        let cluster = &clusters[below(random, clusters.len())];
+        for _ in 0..cluster.len() {
+            take(cluster.start + below(random, cluster.len()));
         }
     }
 }
@@ -223,16 +225,23 @@ fn for_each_drawn(random: &mut ChaCha8Rng, clusters: &[Vec<u32>], mut take: impl
 /// A sample as ranks into its ascending values, so that a resample's median is found by counting.
 struct Ranked {
     sorted: Vec<f64>,
-    clusters: Vec<Vec<u32>>,
+    /// Of every value, cluster after cluster.
+    ranks: Vec<u32>,
+    /// Which of them each cluster holds.
+    clusters: Vec<Range<usize>>,
 }
 
 impl Ranked {
     fn of(clusters: impl Iterator<Item = Vec<f64>>) -> Self {
-        let clusters: Vec<Vec<f64>> = clusters.filter(|cluster| !cluster.is_empty()).collect();
-        let sorted = sorted(&clusters.concat());
+        let (mut values, mut ranges) = (Vec::new(), Vec::new());
+        for cluster in clusters.filter(|cluster| !cluster.is_empty()) {
+            let start = values.len();
+            values.extend(cluster);
+            ranges.push(start..values.len());
+        }
+        let sorted = sorted(&values);
         let rank = |value: &f64| sorted.partition_point(|other| other.total_cmp(value).is_lt()) as u32;
-        let clusters = clusters.iter().map(|cluster| cluster.iter().map(rank).collect()).collect();
-        Self { sorted, clusters }
+        Self { ranks: values.iter().map(rank).collect(), sorted, clusters: ranges }
     }
 }
 

@@ -5,10 +5,15 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{Cell as TableCell, CellAlignment, Color, ContentArrangement, Table};
+use comfy_table::{Cell as TableCell, CellAlignment, Color, ContentArrangement, LineStyle, Table, TableStyle};
 use darkroom_core::cell::Cell;
 use darkroom_tables::{CellSummary, Statistic, Summary};
+
+/// Rules above, under the header and below; stages are told apart by their name, which stands once.
+const RULED: TableStyle = {
+    let rule = LineStyle::none().fill('─').junction('─');
+    TableStyle::new().top_border(rule).header_separator(rule).bottom_border(rule)
+};
 
 /// How the text is to be drawn.
 #[derive(Clone, Copy, Debug)]
@@ -81,7 +86,7 @@ fn heading(summary: &Summary, factors: &Factors) -> String {
 
 fn statistics(summary: &Summary, cells: &[&CellSummary], factors: &Factors, look: Look) -> Table {
     let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_width(look.width);
+    table.load_style(RULED).set_content_arrangement(ContentArrangement::Dynamic).set_width(look.width);
     if look.colours {
         table.enforce_styling();
     } else {
@@ -156,9 +161,12 @@ fn footnote(summary: &Summary) -> String {
         "local" => "what AWS would charge for these local durations",
         _ => "AWS's price for these durations",
     };
+    let cold = summary.cells.iter().flat_map(|cell| &cell.stages).any(|stage| stage.metric == "cold_total_ms");
+    let cold = if cold { "\ncold: a stage's time is init + duration." } else { "" };
     format!(
-        "$/100k: {durations}, per 100,000 images, compute and requests, {} prices of {}; storage requests apart in costs.parquet.\n\
-         p95 is shown from 20 repetitions on. n counts images × repetitions × deployments.",
+        "$/100k: {durations}, per 100,000 images: compute and requests at the {} prices\n\
+         of {}; storage requests are apart, in costs.parquet. p95 is shown from n = 20 on.\n\
+         n counts images x repetitions x deployments; images differ, so SD is not noise alone.{cold}",
         summary.price_region, summary.price_date
     )
 }

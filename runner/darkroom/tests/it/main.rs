@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a story that can't be told fails its test")]
 
+mod architecture;
 mod deploy;
 mod deploy_faults;
 mod requests;
+mod runs;
 mod story;
 mod trigger;

@@ -8,7 +8,7 @@ use super::super::limits;
 use super::super::objects::ObjectError;
 use super::super::validate::Violations;
 use super::call::{Call, Reply};
-use super::functions::{architecture_violations, begin_update, check_revision, refuse_qualifier};
+use super::functions::{architecture_violations, begin_update, refuse_qualifier};
 use super::{configuration, describe};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -103,7 +103,6 @@ pub(crate) async fn update(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
     let function = records.function(&lambda.home, &wanted)?;
     // The code took a while: another update may have come first.
     begin_update(&lambda.home, function, input.revision_id.as_deref())?;
-    check_revision(input.revision_id.as_deref(), &function.latest.revision_id, "GetFunction/GetAlias")?;
     configuration::check_unzipped(code.unzipped, &function.latest.configuration.layers)?;
     if total + code.size > limits::TOTAL_CODE {
         return Err(ApiError::code_storage_exceeded());

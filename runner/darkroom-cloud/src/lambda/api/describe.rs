@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 /// Returns a function's configuration under the ARN it was asked for by.
 pub(crate) fn configuration(home: &Home, function: &Function, version: &Version, arn: &str) -> Value {
-    let mut shown = listed(home, function, version, arn);
+    let mut shown = listed(function, version, arn);
     if let Value::Object(fields) = &mut shown {
         let runtime = runtime_version_arn(&home.region, &version.configuration.runtime);
         fields.insert("RuntimeVersionConfig".to_owned(), json!({ "RuntimeVersionArn": runtime }));
@@ -16,7 +16,7 @@ pub(crate) fn configuration(home: &Home, function: &Function, version: &Version,
 }
 
 /// Returns it as lists show it: without state and runtime version.
-pub(crate) fn listed(_home: &Home, function: &Function, version: &Version, arn: &str) -> Value {
+pub(crate) fn listed(function: &Function, version: &Version, arn: &str) -> Value {
     let configuration = &version.configuration;
     let mut logging = json!({
         "LogFormat": if configuration.json_logs { "JSON" } else { "Text" },

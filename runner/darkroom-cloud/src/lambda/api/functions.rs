@@ -173,7 +173,7 @@ pub(crate) fn list(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
             items.extend(every_version(&lambda.home, function));
         } else {
             let arn = lambda.home.function_arn(&function.name);
-            items.push((function.name.clone(), describe::listed(&lambda.home, function, &function.latest, &arn)));
+            items.push((function.name.clone(), describe::listed(function, &function.latest, &arn)));
         }
     }
     page.reply("Functions", items)
@@ -186,7 +186,7 @@ pub(crate) fn every_version(home: &Home, function: &Function) -> Vec<(String, Va
     all.map(|(number, version)| {
         let arn = home.qualified_arn(&function.name, &version.version);
         // No name has a byte below `-`, so a space keeps a function's versions before the next function.
-        (format!("{} {number:020}", function.name), describe::listed(home, function, version, &arn))
+        (format!("{} {number:020}", function.name), describe::listed(function, version, &arn))
     })
     .collect()
 }

@@ -27,7 +27,8 @@ impl MemoryGauge {
         self.peak_kb = self.peak_kb.max(peak_kb);
     }
 
-    /// Returns the peak so far in MB, rounded up, at most `memory_mb`.
+    /// Returns the peak so far in MB, rounded up, at most `memory_mb`; 0 where the kernel does not tell (macOS, while
+    /// the runtime lives).
     pub fn read_mb(&mut self, memory_mb: u32) -> u32 {
         let mut sum = self.status.as_ref().and_then(peak_of).unwrap_or(0);
         let mut list = [0; 512];
@@ -37,7 +38,7 @@ impl MemoryGauge {
             sum += status.ok().as_ref().and_then(peak_of).unwrap_or(0);
         }
         self.peak_kb = self.peak_kb.max(sum);
-        (self.peak_kb.div_ceil(1024) as u32).clamp(1, memory_mb)
+        (self.peak_kb.div_ceil(1024) as u32).min(memory_mb)
     }
 }
 

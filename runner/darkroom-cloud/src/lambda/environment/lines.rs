@@ -138,7 +138,14 @@ impl LogLines {
         self.tail.take().map(Tail::into_bytes).unwrap_or_default()
     }
 
+    /// Says that the runtime starts. Never part of a tail, even if it starts inside an invocation.
     pub fn init_start(&mut self, spec: &FunctionSpec, version: &str, phase: &str) {
+        let tail = self.tail.take();
+        self.write_init_start(spec, version, phase);
+        self.tail = tail;
+    }
+
+    fn write_init_start(&mut self, spec: &FunctionSpec, version: &str, phase: &str) {
         match self.format {
             LogFormat::Text => self.text(&format!(
                 "INIT_START Runtime Version: {version}\tRuntime Version ARN: {}\n",

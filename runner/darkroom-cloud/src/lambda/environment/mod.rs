@@ -21,14 +21,14 @@ pub use types::{
 
 use crate::sandbox::{Host, Isolation, Means};
 use failure::Failure;
-use pool::Pools;
+use pool::{Pool, Pools};
 use run::Environment;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::net::TcpStream;
-use tokio::sync::{Notify, RwLock, oneshot, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, RwLock, Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 
 /// Serves a connection that a handler has opened to the local cloud's endpoint.
@@ -87,6 +87,8 @@ struct Shared {
     layers: layers::Layers,
     runtimes: open::Runtimes,
     stopping: watch::Sender<bool>,
+    /// How many environments may be starting at once: were it all of a burst, all would be too slow for INIT's limit.
+    starting: Arc<Semaphore>,
     /// Read while an invocation or a closing is under way.
     busy: Arc<RwLock<()>>,
     /// Something has become idle.
@@ -105,6 +107,7 @@ impl Environments {
             layers: layers::Layers::new()?,
             runtimes: open::Runtimes::default(),
             stopping: watch::Sender::new(false),
+            starting: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(8, |cores| cores.get() * 4))),
             busy: Arc::default(),
             idle: Arc::default(),
         });
@@ -171,21 +174,36 @@ async fn run_one(
     }
     let (pool, old) = shared.pools.of(&spec);
     close_all(&shared, old);
-    let mut environment = match pool.take().await {
-        Some(environment) => environment,
-        None => match open::environment(&shared, &spec).await {
-            Ok(environment) => environment,
-            Err(failure) => {
-                let _ = reply.send(open::not_opened(&shared, &spec, &request.request_id, &failure));
-                return;
-            }
-        },
+    let (mut environment, place) = match free_or_new(&shared, &pool, &spec).await {
+        Ok(found) => found,
+        Err(failure) => {
+            let _ = reply.send(open::not_opened(&shared, &spec, &request.request_id, &failure));
+            return;
+        }
     };
-    environment.run(request, reply, || pool.finishing()).await;
+    environment.run(request, reply, place, || pool.finishing()).await;
     match pool.give_back(environment) {
         Some(environment) => environment.close().await,
         None => shared.idle.notify_one(),
     }
+}
+
+/// Returns a free environment, or a new one with the place in which it may be initialised.
+async fn free_or_new(
+    shared: &Arc<Shared>,
+    pool: &Pool,
+    spec: &Arc<FunctionSpec>,
+) -> Result<(Environment, Option<OwnedSemaphorePermit>), Failure> {
+    if let Some(environment) = pool.take().await {
+        return Ok((environment, None));
+    }
+    // The semaphore is never closed.
+    let place = Arc::clone(&shared.starting).acquire_owned().await.ok();
+    // While this one waited, another may have become free.
+    if let Some(environment) = pool.take_idle() {
+        return Ok((environment, None));
+    }
+    Ok((open::environment(shared, spec).await?, place))
 }
 
 /// Closes environments in the background; [`Environments::stop`] waits for it.

@@ -116,9 +116,14 @@ impl Pool {
             let in_time = tokio::time::timeout_at(deadline, freed).await.is_ok();
             lock(&self.state).waiting -= 1;
             if !in_time {
-                return lock(&self.state).idle.pop().map(|idle| idle.environment);
+                return self.take_idle();
             }
         }
+    }
+
+    /// Returns an environment that is free right now.
+    pub fn take_idle(&self) -> Option<Environment> {
+        lock(&self.state).idle.pop().map(|idle| idle.environment)
     }
 
     /// Notes that an environment has answered and will soon be given back.

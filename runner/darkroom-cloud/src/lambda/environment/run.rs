@@ -15,7 +15,7 @@ use bytes::Bytes;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::unix::pipe;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 /// How long processes may take to die once they are killed.
@@ -47,7 +47,7 @@ pub struct Environment {
 
 /// Where an environment is in its life.
 #[derive(Clone, Copy, Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "four independent facts, every combination possible")]
+#[expect(clippy::struct_excessive_bools, reason = "four facts that do not exclude each other")]
 pub struct State {
     /// INIT has been tried once.
     pub tried: bool,
@@ -89,11 +89,13 @@ struct Finished {
 
 impl Environment {
     /// Runs one invocation, answers `reply`, and returns once the environment can take the next; its `state` says
-    /// whether it can. `answering` is called right before the answer.
+    /// whether it can. `place` is given up once a new environment is initialised; `answering` is called right before
+    /// the answer.
     pub async fn run(
         &mut self,
         request: InvokeRequest,
         reply: oneshot::Sender<InvokeOutcome>,
+        place: Option<OwnedSemaphorePermit>,
         answering: impl FnOnce(),
     ) {
         self.thaw();
@@ -103,6 +105,7 @@ impl Environment {
         if !self.state.tried {
             init_ms = self.first_init().await;
         }
+        drop(place);
         // Fails only if the sandbox is gone, which shows at once.
         let _ = self.sandbox.throttle(true).await;
         self.lines.begin_tail();

@@ -1,0 +1,311 @@
+//! Whole runs on the local cloud: what is measured, what fails, what is killed and goes on.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use darkroom::record::read;
+use darkroom_core::event::{Event, PipelinePass, Status};
+use rand::{Rng, SeedableRng, rngs::StdRng};
+
+use crate::story::{HOST, OTHER, Project};
+
+const PIPELINE: &str = r#"
+name = "image-pipeline"
+description = "two stages that copy"
+
+[[stages]]
+name = "first"
+load = "io"
+timeout_s = 2
+input = { formats = ["png"], mode = "rgb8" }
+output = { format = "png", mode = "rgb8", size = "unchanged" }
+operations = ["reencode"]
+check = { max_abs = 0 }
+prompt = "copy"
+
+[[stages]]
+name = "second"
+load = "io"
+timeout_s = 2
+input = { formats = ["png"], mode = "rgb8" }
+output = { format = "png", mode = "rgb8", size = "unchanged" }
+operations = ["reencode"]
+check = { max_abs = 0 }
+prompt = "copy"
+"#;
+
+const VARIANT: &str = r#"
+description = "for tests"
+runtime = "python3.13"
+architectures = ["x86_64", "arm64"]
+build = { kind = "python" }
+handlers = { first = "first.handler", second = "second.handler" }
+"#;
+
+const COPY: &str = r#"
+import os
+import boto3
+
+s3 = boto3.client("s3")
+
+
+def change(data, key):
+    return data
+
+
+def handler(event, context):
+    record = event["Records"][0]["s3"]
+    bucket, key = record["bucket"]["name"], record["object"]["key"]
+    data = change(s3.get_object(Bucket=bucket, Key=key)["Body"].read(), key)
+    s3.put_object(Bucket=os.environ["OUTPUT_BUCKET"], Key=os.environ["OUTPUT_PREFIX"] + key.rsplit("/", 1)[-1], Body=data)
+"#;
+
+/// Replaces what the copying handler does with the bytes it read.
+fn changing(body: &str) -> String {
+    COPY.replace("    return data\n", body)
+}
+
+/// A project whose variant `copy` copies its input twice, over two images; the Python runtime is shared by all stories.
+fn project() -> Project {
+    let project = Project::new();
+    project.write("experiments/image-pipeline/pipeline.toml", PIPELINE);
+    variant(&project, "copy", COPY);
+    project.images(&["one", "two"]);
+    let shared = Path::new(env!("CARGO_TARGET_TMPDIR")).join("runtimes");
+    fs::create_dir_all(&shared).unwrap();
+    fs::create_dir_all(project.root().join(".darkroom")).unwrap();
+    std::os::unix::fs::symlink(shared, project.root().join(".darkroom/runtimes")).unwrap();
+    project
+}
+
+/// Adds a variant whose second stage is this code.
+fn variant(project: &Project, name: &str, second: &str) {
+    project.write(&format!("functions/{name}/variant.toml"), VARIANT);
+    project.write(&format!("functions/{name}/first.py"), COPY);
+    project.write(&format!("functions/{name}/second.py"), second);
+}
+
+fn manifest(project: &Project, variants: &str, architectures: &str, count: u32) {
+    project.write(
+        "m.toml",
+        format!(
+            "[experiment]\nname = \"test\"\n\n[matrix]\nvariants = [{variants}]\narchitectures = [{architectures}]\n\
+             image_sets = [\"photos\"]\n\n[repetitions]\ncount = {count}\nwarm_up = 1\n"
+        ),
+    );
+}
+
+fn latest(project: &Project) -> PathBuf {
+    project.root().join("outputs/test/latest").canonicalize().unwrap()
+}
+
+fn facts(run: &Path) -> Vec<Event> {
+    read(&run.join("journal.ndjson")).unwrap().map(Result::unwrap).collect()
+}
+
+/// How often each (cell, deployment, image, repetition) has a pass that counts, since it was last superseded.
+fn counted(run: &Path) -> HashMap<String, u32> {
+    let mut counted: HashMap<String, u32> = HashMap::new();
+    for event in facts(run) {
+        match event {
+            Event::PipelineFinished(PipelinePass { pass, again: None, .. }) if !pass.warm_up => {
+                let key = format!("{}/{}/{}/{}", pass.cell_id, pass.deployment, pass.image, pass.repetition);
+                *counted.entry(key).or_default() += 1;
+            }
+            Event::CellsSuperseded { cells, .. } => {
+                counted.retain(|key, _| !cells.iter().any(|cell| key.starts_with(cell.as_str())));
+            }
+            _ => {}
+        }
+    }
+    counted
+}
+
+#[track_caller]
+fn each_once(run: &Path, planned: usize) {
+    let counted = counted(run);
+    assert_eq!(counted.len(), planned, "{counted:?}");
+    assert!(counted.values().all(|times| *times == 1), "{counted:?}");
+}
+
+#[test]
+fn a_run_measures_every_repetition_and_a_second_one_uploads_nothing() {
+    let project = project();
+    manifest(&project, "\"copy\"", &format!("\"{HOST}\", \"{OTHER}\""), 2);
+    let first = project.darkroom(&["run", "m.toml"]).exits(0);
+    let run = latest(&project);
+    each_once(&run, 4);
+    for table in ["invocations", "pipelines", "outputs", "summary", "costs"] {
+        assert!(run.join(format!("{table}.parquet")).is_file(), "{table}");
+    }
+    assert!(first.stdout().contains("NOT RUN 1 cell"), "{}", first.stdout());
+    assert!(first.stderr().contains("2 created"), "{}", first.stderr());
+    let invocations: Vec<_> = facts(&run)
+        .into_iter()
+        .filter_map(|event| if let Event::InvocationFinished(i) = event { Some(i) } else { None })
+        .filter(|invocation| !invocation.pass.warm_up)
+        .collect();
+    assert_eq!(invocations.len(), 8);
+    for invocation in &invocations {
+        assert_eq!(invocation.status, Status::Ok);
+        let report = invocation.report.as_ref().expect("the platform reports every invocation");
+        assert!(Some(report.duration_ms) <= invocation.client_ms, "{invocation:?}");
+        assert_eq!(report.init_ms, None, "a warm cell counts warm starts");
+    }
+    let second = project.darkroom(&["run", "m.toml"]).exits(0);
+    assert!(second.stderr().contains("0 created, 0 updated, 2 unchanged"), "{}", second.stderr());
+}
+
+#[test]
+fn handlers_that_raise_die_or_hang_are_rows_and_the_others_go_on() {
+    let project = project();
+    variant(&project, "raises", &changing("    raise ValueError('no such luck')\n"));
+    variant(&project, "exits", &changing("    os._exit(3)\n"));
+    variant(&project, "hangs", &changing("    import time\n    time.sleep(60)\n"));
+    manifest(&project, "\"copy\", \"raises\", \"exits\", \"hangs\"", &format!("\"{HOST}\""), 1);
+    let answer = project.darkroom(&["run", "m.toml"]).exits(1);
+    let run = latest(&project);
+    each_once(&run, 8);
+    let shown = answer.stdout();
+    for named in ["ValueError: no such luck", "Runtime.ExitError", "Task timed out after 2.00 seconds"] {
+        assert!(shown.contains(named), "{named} is missing from:\n{shown}");
+    }
+    let broken = facts(&run).into_iter().filter(|event| {
+        matches!(event, Event::PipelineFinished(pass) if !pass.pass.warm_up && pass.failed_stage.as_deref() == Some("second"))
+    });
+    assert_eq!(broken.count(), 6);
+}
+
+#[test]
+fn wrong_outputs_are_named_and_a_handler_that_writes_nothing_is_not_a_success() {
+    let project = project();
+    let black = "    import struct, zlib\n    raw = b''.join(b'\\0' + b'\\7' * 12 for _ in range(4))\n    chunk = lambda n, d: struct.pack('>I', len(d)) + n + d + struct.pack('>I', zlib.crc32(n + d))\n    return b'\\x89PNG\\r\\n\\x1a\\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', 4, 4, 8, 2, 0, 0, 0)) + chunk(b'IDAT', zlib.compress(raw)) + chunk(b'IEND', b'')\n";
+    variant(&project, "other", &changing(black));
+    variant(&project, "lies", "def handler(event, context):\n    return {'success': True}\n");
+    manifest(&project, "\"copy\", \"other\", \"lies\"", &format!("\"{HOST}\""), 1);
+    let shown = project.darkroom(&["run", "m.toml"]).exits(1).stdout();
+    let wrong: Vec<&str> = shown.lines().filter(|line| line.starts_with("WRONG")).collect();
+    assert!(wrong.iter().any(|line| line.contains("other.") && line.contains("second")), "{shown}");
+    assert!(wrong.iter().any(|line| line.contains("lies.") && line.contains("missing")), "{shown}");
+    assert!(!wrong.iter().any(|line| line.contains("copy.")), "{shown}");
+}
+
+#[test]
+fn one_cell_measured_again_replaces_its_facts_and_no_others() {
+    let project = project();
+    variant(&project, "twin", COPY);
+    manifest(&project, "\"copy\", \"twin\"", &format!("\"{HOST}\""), 2);
+    project.darkroom(&["run", "m.toml", "--quiet"]).exits(0);
+    let run = latest(&project);
+    project.darkroom(&["run", "m.toml", "--cell", "twin.*", "--quiet"]).exits(0);
+    assert_eq!(latest(&project), run, "the cell was measured again in the same run");
+    each_once(&run, 8);
+    let passes = |name: &str| {
+        let of = |event: &Event| matches!(event, Event::PipelineFinished(p) if !p.pass.warm_up && p.pass.cell_id.as_str().starts_with(name));
+        facts(&run).iter().filter(|event| of(event)).count()
+    };
+    assert_eq!((passes("copy"), passes("twin")), (4, 8));
+    project.darkroom(&["run", "m.toml", "--cell", "nobody.*"]).exits(2);
+}
+
+/// Starts `darkroom` and leaves it running.
+fn start(project: &Project, arguments: &[&str]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_darkroom"))
+        .args(arguments)
+        .current_dir(project.root())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// Waits until the run's journal has this many lines more than `before`, or the process has ended.
+fn wait_for_lines(project: &Project, child: &mut Child, lines: usize) {
+    let deadline = Instant::now() + Duration::from_mins(2);
+    let there = || {
+        let journal = project.root().join("outputs/test/latest/journal.ndjson");
+        fs::read_to_string(journal).map_or(0, |text| text.lines().count())
+    };
+    while there() < lines && child.try_wait().unwrap().is_none() {
+        assert!(Instant::now() < deadline, "the journal does not grow");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn lines(project: &Project) -> usize {
+    facts(&latest(project)).len()
+}
+
+#[test]
+fn twenty_kills_at_random_moments_lose_no_repetition_and_count_none_twice() {
+    let project = project();
+    manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 60);
+    let mut random = StdRng::seed_from_u64(562);
+    let mut child = start(&project, &["run", "m.toml"]);
+    wait_for_lines(&project, &mut child, 2);
+    for _ in 0..20 {
+        let due = lines(&project) + random.random_range(0..16);
+        wait_for_lines(&project, &mut child, due);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        child = start(&project, &["resume"]);
+    }
+    child.wait().unwrap();
+    let run = latest(&project);
+    project.darkroom(&["resume", &run.display().to_string()]).exits(0);
+    each_once(&run, 120);
+}
+
+#[test]
+fn an_interrupt_ends_cleanly_and_says_how_to_go_on() {
+    let project = project();
+    manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 40);
+    let mut child = start(&project, &["run", "m.toml"]);
+    wait_for_lines(&project, &mut child, 30);
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(child.id().cast_signed()), nix::sys::signal::SIGINT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let run = latest(&project);
+    let last = facts(&run).pop().unwrap();
+    assert!(matches!(last, Event::RunInterrupted { .. }), "{last:?}");
+    assert!(run.join("summary.parquet").is_file(), "what was measured has its tables");
+    let answer = project.darkroom(&["run", "m.toml", "--resume"]).exits(0);
+    assert_eq!(latest(&project), run, "{}", answer.stderr());
+    each_once(&run, 80);
+}
+
+#[test]
+fn tables_are_remade_from_the_journal_alone() {
+    let project = project();
+    manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 1);
+    project.darkroom(&["run", "m.toml", "--quiet"]).exits(0);
+    let run = latest(&project);
+    let before = fs::read(run.join("summary.parquet")).unwrap();
+    fs::remove_file(run.join("summary.parquet")).unwrap();
+    project.darkroom(&["aggregate", "outputs/test/latest"]).exits(0);
+    assert!(fs::read(run.join("summary.parquet")).unwrap() == before, "the same journal gives the same bytes");
+}
+
+#[test]
+fn code_that_changed_does_not_go_on_with_an_older_run() {
+    let project = project();
+    manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 40);
+    let mut child = start(&project, &["run", "m.toml"]);
+    wait_for_lines(&project, &mut child, 20);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    variant(&project, "copy", &changing("    return bytes(data)\n"));
+    let error = project.darkroom(&["resume"]).exits(2).stderr();
+    assert!(error.contains("the code of variant `copy` has changed"), "{error}");
+}
+
+#[test]
+fn outputs_that_cannot_be_written_are_an_error_before_any_measurement() {
+    let project = project();
+    manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 1);
+    project.write("outputs", "a file where the folder should be");
+    let error = project.darkroom(&["run", "m.toml"]).exits(1).stderr();
+    assert!(error.contains("cannot create") && error.contains("outputs"), "{error}");
+}
