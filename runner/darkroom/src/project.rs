@@ -59,7 +59,8 @@ pub fn load(args: &ManifestArgs) -> Result<Loaded, LoadError> {
 /// Like [`load`], with further overrides.
 pub fn load_with(path: &Path, overrides: &[Override]) -> Result<Loaded, LoadError> {
     let text = fs::read_to_string(path).map_err(|source| unreadable(path, source))?;
-    let project = Project::of(path)?;
+    // A run's folder may lie outside: then the project is the one that the user stands in.
+    let project = Project::of(path).or_else(|error| Project::here().map_err(|_| error))?;
     let name = path.display().to_string();
     let known = project.known(&manifest::mentioned(&name, &text, overrides));
     let manifest = manifest::validate(&name, &text, overrides, &known)?;

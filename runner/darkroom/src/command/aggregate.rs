@@ -4,14 +4,14 @@ use std::io;
 use std::path::Path;
 
 use darkroom_core::cost::PriceTable;
-use darkroom_core::event::Event;
+use darkroom_core::event::{Event, RunStarted};
 use darkroom_tables::Summary;
 
 use crate::cli::{AggregateArgs, Globals};
 use crate::display::{self, terminal};
 use crate::exit::{Failure, Outcome};
 use crate::project::Project;
-use crate::record::{complete, read};
+use crate::record::{History, complete, read};
 
 /// Prices that every project has; used where a region has no table of its own.
 const DEFAULT_PRICES: &str = include_str!("../../../../experiments/prices/us-east-1.toml");
@@ -36,7 +36,34 @@ pub fn tables(path: &Path, project: Option<&Project>, globals: Globals) -> Resul
     let summary = darkroom_tables::aggregate(facts, &prices, path)
         .map_err(|error| Failure::broken(miette::miette!("the tables could not be made: {error}")))?;
     show(&summary, globals)?;
-    Ok(if summary.has_failures() { Outcome::SomeCellsFailed } else { Outcome::Done })
+    let unfinished = say_what_is_missing(path, &run, &summary, globals)?;
+    Ok(if summary.has_failures() || unfinished { Outcome::SomeCellsFailed } else { Outcome::Done })
+}
+
+/// Says which cells have fewer measurements than the run plans, and how to go on; returns whether there are any.
+fn say_what_is_missing(path: &Path, run: &RunStarted, summary: &Summary, globals: Globals) -> Result<bool, Failure> {
+    let history = read(&path.join("journal.ndjson")).and_then(History::replay).map_err(Failure::wrong_request)?;
+    let finished = history.is_some_and(|history| history.finished);
+    let mut lines = Vec::new();
+    for cell in summary.cells.iter().filter(|cell| cell.not_runnable.is_none()) {
+        let images = run.image_sets.get(&cell.cell.image_set).map_or(0, Vec::len);
+        let planned = images * run.repetitions as usize * run.deployments as usize;
+        // After a failure the stages behind it have fewer, and the failure says why.
+        let failed: usize = cell.stages.iter().map(|stage| stage.n_failed).sum();
+        let fewest = cell.stages.iter().map(|stage| stage.time_ms.n).min().unwrap_or(0);
+        if fewest + failed < planned {
+            lines.push(format!("INCOMPLETE {}: {fewest} of {planned} repetitions count", cell.cell_id));
+        }
+    }
+    if !finished {
+        lines.push(format!("unfinished; go on with: darkroom resume {}", path.display()));
+    }
+    if !globals.quiet {
+        for line in &lines {
+            display::note(line);
+        }
+    }
+    Ok(!lines.is_empty())
 }
 
 fn show(summary: &Summary, globals: Globals) -> Result<(), Failure> {

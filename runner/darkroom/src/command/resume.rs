@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::{Globals, ResumeArgs};
 use crate::exit::{Failure, Outcome};
-use crate::project::{self, Loaded};
+use crate::project::{self, Loaded, Project};
 use crate::record::{History, read};
 use crate::session::{self, Begin, Job};
 use crate::target;
@@ -12,7 +12,7 @@ use crate::target;
 pub fn run(args: &ResumeArgs, globals: Globals) -> Result<Outcome, Failure> {
     let run = match &args.run {
         Some(run) => run.clone(),
-        None => latest_unfinished(Path::new("outputs"))?,
+        None => latest_unfinished(&Project::here().map_err(Failure::wrong_request)?.root().join("outputs"))?,
     };
     let run = run
         .canonicalize()

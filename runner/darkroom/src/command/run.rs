@@ -56,10 +56,14 @@ fn begin(job: &Job<'_>, args: &RunArgs, globals: Globals) -> Result<Begin, Failu
         return Ok(ANEW);
     }
     let cells = chosen(job, &args.cells)?;
-    Ok(match latest {
-        Some(run) => Begin::Again { run, cells },
-        None => Begin::Anew { cells: Some(cells) },
-    })
+    if let Some(run) = latest {
+        return Ok(Begin::Again { run, cells });
+    }
+    let outputs = job.project.output_dir(job.manifest);
+    if !globals.quiet && RunDir::latest(&outputs, &job.manifest.experiment.name).is_ok() {
+        display::note("the latest run has another configuration: these cells become a new run of their own");
+    }
+    Ok(Begin::Anew { cells: Some(cells) })
 }
 
 /// Returns the cells that the patterns of `--cell` choose; each must choose some.

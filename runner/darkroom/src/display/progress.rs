@@ -122,7 +122,7 @@ impl View {
     /// Time left, from the mean pace of this session: cells alternate, so the last few passes say little.
     fn left(&self, begun: Instant) -> String {
         let made = self.done - self.before;
-        if made < 2 {
+        if made < 2 || self.done == self.total {
             return String::new();
         }
         let pace = begun.elapsed().as_secs_f64() / (made - 1) as f64;
@@ -132,7 +132,7 @@ impl View {
     fn failures(&self) -> String {
         match self.failed.values().sum::<u64>() {
             0 => String::new(),
-            failed => format!("{failed} failed in {} cells · ", self.failed.len()),
+            failed => format!("{failed} failed in {} · ", super::count(self.failed.len() as u64, "cell")),
         }
     }
 

@@ -98,14 +98,15 @@ fn statistics(summary: &Summary, cells: &[&CellSummary], factors: &Factors, look
             let Some(of) = cell.stages.get(index) else { continue };
             let name = if row == 0 { format!("{stage} ms") } else { String::new() };
             let label = factors.label(&cell.cell);
-            table.add_row(line(&name, &label, &of.time_ms, &of.cost_usd_per_100k, remark(cell, Some(stage)), look));
+            let remark = remark(summary, cell, Some(stage));
+            table.add_row(line(&name, &label, &of.time_ms, &of.cost_usd_per_100k, remark, look));
         }
     }
     for (row, cell) in cells.iter().enumerate() {
         let Some(turnaround) = &cell.turnaround_s else { continue };
         let name = if row == 0 { "turnaround s" } else { "" };
         let label = factors.label(&cell.cell);
-        table.add_row(line(name, &label, turnaround, &cell.cost_usd_per_100k, remark(cell, None), look));
+        table.add_row(line(name, &label, turnaround, &cell.cost_usd_per_100k, remark(summary, cell, None), look));
     }
     for column in 2..9 {
         if let Some(column) = table.column_mut(column) {
@@ -135,18 +136,29 @@ fn line(name: &str, label: &str, of: &Statistic, cost: &Statistic, remark: Strin
     cells
 }
 
-/// What stands beside a row so that nobody believes it too easily.
-fn remark(cell: &CellSummary, stage: Option<&str>) -> String {
-    let reason = cell.reason.as_deref().unwrap_or("output failed its check");
-    match (cell.outputs_ok, stage) {
-        (Some(false), None) => "WRONG".to_owned(),
-        (Some(false), Some(stage)) if reason.contains(&format!("{stage}:")) => "WRONG".to_owned(),
-        (None, None) => "not checked".to_owned(),
-        _ => String::new(),
+/// What stands beside a row so that nobody believes it too easily; `stage` is `None` for the whole pipeline.
+fn remark(summary: &Summary, cell: &CellSummary, stage: Option<&str>) -> String {
+    let is_here = |of: &str| stage.is_none_or(|stage| stage == of);
+    let wrong = summary.wrong_outputs.iter().any(|wrong| wrong.cell_id == cell.cell_id && is_here(&wrong.stage));
+    let failed: usize = cell.stages.iter().filter(|of| is_here(&of.stage)).map(|of| of.n_failed).sum();
+    let unmet: usize = cell.stages.iter().filter(|of| is_here(&of.stage)).map(|of| of.n_wrong_start).sum();
+    let mut remarks = Vec::new();
+    if wrong {
+        remarks.push("WRONG".to_owned());
     }
+    if failed > 0 {
+        remarks.push(format!("{failed} failed"));
+    }
+    if unmet > 0 && stage.is_some() {
+        remarks.push(format!("{unmet} of another start"));
+    }
+    if cell.outputs_ok.is_none() && stage.is_none() {
+        remarks.push("not checked".to_owned());
+    }
+    remarks.join(", ")
 }
 
-/// Three significant figures, and never an exponent.
+/// Three significant figures, three decimals below 1, and never an exponent.
 fn figure(value: f64) -> String {
     match value.abs() {
         v if v >= 100.0 => format!("{value:.0}"),

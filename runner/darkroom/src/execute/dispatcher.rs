@@ -68,7 +68,7 @@ pub async fn execute(
     mut interrupt: watch::Receiver<bool>,
 ) -> Result<Finished, ExecuteError> {
     let since_ms = jiff::Timestamp::now().as_millisecond();
-    let deadline = setup.time_budget.map(|budget| Instant::now() + budget);
+    let deadline = setup.time_budget.and_then(|budget| Instant::now().checked_add(budget));
     let bench = Arc::new(Bench {
         setup,
         gate: Gate::default(),

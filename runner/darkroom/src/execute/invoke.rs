@@ -49,7 +49,8 @@ fn answered(started_at: String, client_ms: f64, output: &InvokeOutput) -> Answer
         let payload = output.payload().map(Blob::as_ref).unwrap_or_default();
         (error_type, error) = function_error(payload);
         let timed_out = error_type.as_deref() == Some("Sandbox.Timedout")
-            || error.as_deref().is_some_and(|text| text.contains("Task timed out after"));
+            // Until 2025 the platform named no type here; a handler's own exception always has one.
+            || (error_type.is_none() && error.as_deref().is_some_and(|text| text.contains("Task timed out after")));
         status = if timed_out { Status::Timeout } else { Status::FunctionError };
     }
     Answer { started_at, client_ms, status, error_type, error, request_id, report }

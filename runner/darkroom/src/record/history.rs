@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use darkroom_core::cell::CellId;
-use darkroom_core::event::{Event, PassKey, RunStarted};
+use darkroom_core::event::{Event, FunctionDeployed, PassKey, RunStarted};
 
 use super::journal::JournalError;
 
@@ -29,6 +29,12 @@ impl From<&PassKey> for Repetition {
     }
 }
 
+/// Returns what a function runs, as one text: code, layers, runtime and handler.
+pub fn running(function: &FunctionDeployed) -> String {
+    let FunctionDeployed { code_sha256, layers_sha256, runtime, handler, .. } = function;
+    format!("{code_sha256} {} {runtime} {handler}", layers_sha256.join(" "))
+}
+
 /// The state a run is in, as its journal tells it.
 #[derive(Debug)]
 pub struct History {
@@ -38,7 +44,7 @@ pub struct History {
     pub sequence: u64,
     done: HashSet<Repetition>,
     attempts: HashMap<Repetition, u32>,
-    /// Function name → CodeSha256 as deployed.
+    /// Function name → what it runs, as [`running`] says it.
     pub code: HashMap<String, String>,
 }
 
@@ -76,7 +82,7 @@ impl History {
                 self.done.retain(|repetition| !cells.contains(&repetition.cell_id));
             }
             Event::FunctionDeployed(function) => {
-                self.code.insert(function.function.clone(), function.code_sha256.clone());
+                self.code.insert(function.function.clone(), running(function));
             }
             Event::RunFinished { .. } => self.finished = true,
             _ => {}

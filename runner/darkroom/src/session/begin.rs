@@ -9,7 +9,7 @@ use super::{Begin, Job};
 use crate::execute::now;
 use crate::exit::Failure;
 use crate::machine;
-use crate::record::{History, Journal, JournalError, RunDir, read};
+use crate::record::{History, Journal, JournalError, RunDir, read, running};
 use crate::target::Facts;
 
 /// A run's folder, held, with what it already has.
@@ -74,7 +74,15 @@ fn take_up(
             dir.path().display()
         )));
     }
-    planned.retain(|cell| history.run.cells.iter().any(|known| known.id == cell.id));
+    let held = |id: &CellId| history.run.cells.iter().any(|known| known.id == *id);
+    if let Some(foreign) = again.iter().flatten().find(|id| !held(id)) {
+        return Err(Failure::wrong_request(miette::miette!(
+            help = "a run's cells are settled when it begins: leave out --cell to start a new run of all",
+            "{} does not hold cell {foreign}",
+            dir.path().display()
+        )));
+    }
+    planned.retain(|cell| held(&cell.id));
     Ok(Begun { dir, run_id: history.run.run_id, cells: planned, earlier: true, again })
 }
 
@@ -93,6 +101,12 @@ impl Begun {
     pub fn cells_to_measure(&self) -> Vec<PlannedCell> {
         let asked = |cell: &&PlannedCell| self.again.as_ref().is_none_or(|again| again.contains(&cell.id));
         self.cells.iter().filter(|cell| cell.not_runnable.is_none()).filter(asked).cloned().collect()
+    }
+
+    /// Runnable cells that this session does not measure.
+    pub fn cells_left_alone(&self) -> Vec<PlannedCell> {
+        let left_alone = |cell: &&PlannedCell| self.again.as_ref().is_some_and(|again| !again.contains(&cell.id));
+        self.cells.iter().filter(|cell| cell.not_runnable.is_none()).filter(left_alone).cloned().collect()
     }
 
     /// Opens the journal with what this session begins with, and returns it with the history up to here.
@@ -119,8 +133,8 @@ impl Begun {
         for fact in &facts {
             journal.append(fact).map_err(Failure::broken)?;
             history.take(fact);
+            self.dir.link_latest().map_err(Failure::broken)?;
         }
-        self.dir.link_latest().map_err(Failure::broken)?;
         Ok((journal, history))
     }
 
@@ -171,6 +185,9 @@ impl Begun {
         };
         let target = Facts { name, region: job.manifest.target.region.clone(), isolation: "not started".to_owned() };
         let (mut journal, _) = self.open_journal(job, &target, Vec::new())?;
+        if self.earlier {
+            return Ok(()); // What was asked for can't run here; whether the rest is done was said before.
+        }
         journal.append(&Event::RunFinished { at: now() }).map_err(Failure::broken)
     }
 
@@ -189,7 +206,7 @@ impl Begun {
 fn same_code(history: &History, functions: &[FunctionDeployed]) -> Result<(), Failure> {
     let changed = functions
         .iter()
-        .find(|function| history.code.get(&function.function).is_some_and(|before| *before != function.code_sha256));
+        .find(|function| history.code.get(&function.function).is_some_and(|before| *before != running(function)));
     match changed {
         None => Ok(()),
         Some(function) => Err(Failure::wrong_request(miette::miette!(

@@ -12,7 +12,7 @@ use std::time::Duration;
 use darkroom_core::capability::Capability;
 use darkroom_core::cell::CellId;
 use darkroom_core::event::{Event, PlannedCell};
-use darkroom_core::manifest::{Known, Manifest};
+use darkroom_core::manifest::{Cloud, Known, Manifest};
 use darkroom_core::plan::Plan;
 use darkroom_core::schedule::PlannedPass;
 use tokio::sync::watch;
@@ -23,8 +23,8 @@ use crate::display::progress::Progress;
 use crate::execute::{Ended, ExecuteError, Finished, Setup, execute, now};
 use crate::exit::{Failure, Outcome};
 use crate::project::Project;
-use crate::record::{JournalError, Recorder};
-use crate::target::Target;
+use crate::record::{History, JournalError, Recorder, Repetition};
+use crate::target::{Target, TargetError};
 use begin::Begun;
 pub use begin::fingerprint;
 
@@ -49,6 +49,9 @@ pub enum Begin {
 
 /// Carries out the session and shows its result.
 pub fn run(job: &Job<'_>, globals: Globals) -> Result<Outcome, Failure> {
+    if job.manifest.target.cloud == Cloud::Aws {
+        return Err(Failure::wrong_request(TargetError::Aws));
+    }
     let progress = Progress::new(globals, std::env::var_os("CI").is_some());
     let plan = Plan::new(job.manifest, job.known, job.capability);
     let begun = begin::begin(job, plan.planned_cells().collect())?;
@@ -63,15 +66,15 @@ pub fn run(job: &Job<'_>, globals: Globals) -> Result<Outcome, Failure> {
         })?
     };
     if begun.discard_if_nothing_recorded() {
+        progress.step("interrupted before anything was measured; nothing is left behind");
         return Ok(Outcome::Interrupted);
     }
     let shown = aggregate::tables(&path, Some(job.project), globals)?;
-    let why = match ended {
+    match ended {
         Ended::Whole => return Ok(shown),
-        Ended::Interrupted => "interrupted",
-        Ended::OutOfTime => "budget.minutes is used up",
-    };
-    progress.step(&format!("\n{why}; go on with: darkroom resume {}", path.display()));
+        Ended::Interrupted => progress.step("interrupted"),
+        Ended::OutOfTime => progress.step("budget.minutes is used up"),
+    }
     Ok(Outcome::Interrupted)
 }
 
@@ -87,12 +90,17 @@ impl Session<'_> {
     /// Packages, starts the cloud, and measures in it; the cloud is gone when this returns.
     fn measure(&self) -> Result<Ended, Failure> {
         let cells = self.begun.cells_to_measure();
-        let packages = prepare::packages(self.job, &cells, self.progress)?;
-        let images = prepare::images(self.job, &cells)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Failure::broken(miette::miette!("cannot start threads: {error}")))?;
+        let interrupt = runtime.block_on(async { interrupts() });
+        // Ctrl-C reaches cargo and pip too: what then fails to be packaged was interrupted.
+        let packages = prepare::packages(self.job, &cells, self.progress);
+        if *interrupt.borrow() {
+            return Ok(Ended::Interrupted);
+        }
+        let packages = packages?;
+        let images = prepare::images(self.job, &cells)?;
         runtime.block_on(async {
-            let interrupt = interrupts();
             let target = &self.job.manifest.target;
             let target =
                 Target::open(target.cloud, &target.region, self.job.project.root()).await.map_err(Failure::broken)?;
@@ -120,6 +128,7 @@ impl Session<'_> {
         let (journal, history) = self.begun.open_journal(self.job, &target.facts(), deployed.events)?;
         let is_done = |planned: &PlannedPass| history.is_done(&cells[planned.cell].repetition(planned));
         let done = schedule.passes().filter(is_done).count() as u64;
+        let others_done = self.others_done(&history);
         let (display, following) = self.progress.follow(schedule.len(), done);
         let recorder = Recorder::start(journal, display);
         let setup = Setup {
@@ -133,15 +142,39 @@ impl Session<'_> {
             region: target.region.clone(),
             pipeline: prepare::pipeline(self.job).clone(),
             cells,
-            time_budget: self.job.manifest.budget.minutes.map(|minutes| Duration::from_secs_f64(minutes * 60.0)),
+            // A budget beyond what a clock can count is none.
+            time_budget: self
+                .job
+                .manifest
+                .budget
+                .minutes
+                .and_then(|minutes| Duration::try_from_secs_f64(minutes * 60.0).ok()),
         };
         let finished = execute(setup, history, &schedule, recorder.emitter(), interrupt).await;
         let ended = finished.as_ref().map(|finished| finished.ended);
-        recorder.emitter().emit(last_fact(&ended));
+        recorder.emitter().emit(last_fact(&ended, others_done));
         let journal = recorder.finish();
         following.finish();
         self.say_what_is_missing(&finished);
         self.result(finished.map(|finished| finished.ended), journal)
+    }
+
+    /// Says whether every repetition of the cells that this session leaves alone is done.
+    fn others_done(&self, history: &History) -> bool {
+        let others = self.begun.cells_left_alone();
+        let levels: Vec<_> = others.iter().map(|cell| cell.cell.clone()).collect();
+        let pipeline = &self.job.manifest.experiment.pipeline;
+        let schedule = self.plan.schedule(&levels);
+        schedule.passes().all(|planned| {
+            let cell = &others[planned.cell];
+            history.is_done(&Repetition {
+                cell_id: cell.id.clone(),
+                deployment: planned.deployment,
+                image: self.job.known.images(pipeline, &cell.cell.image_set)[planned.image].clone(),
+                warm_up: false,
+                repetition: planned.repetition,
+            })
+        })
     }
 
     fn say_what_is_missing(&self, finished: &Result<Finished, ExecuteError>) {
@@ -164,10 +197,11 @@ impl Session<'_> {
     }
 }
 
-fn last_fact(ended: &Result<Ended, &ExecuteError>) -> Event {
+fn last_fact(ended: &Result<Ended, &ExecuteError>, others_done: bool) -> Event {
     let at = now();
     let reason = match ended {
-        Ok(Ended::Whole) => return Event::RunFinished { at },
+        Ok(Ended::Whole) if others_done => return Event::RunFinished { at },
+        Ok(Ended::Whole) => "only some cells were asked for".to_owned(),
         Ok(Ended::Interrupted) => "interrupted".to_owned(),
         Ok(Ended::OutOfTime) => "budget.minutes".to_owned(),
         Err(error) => error.to_string(),

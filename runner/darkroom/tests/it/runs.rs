@@ -211,6 +211,44 @@ fn one_cell_measured_again_replaces_its_facts_and_no_others() {
     project.darkroom(&["run", "m.toml", "--cell", "nobody.*"]).exits(2);
 }
 
+#[test]
+fn a_wrong_output_is_named_also_when_its_first_attempt_did_not_count() {
+    let project = project();
+    project.images(&["one"]);
+    variant(&project, "lies", "def handler(event, context):\n    return {'success': True}\n");
+    manifest(&project, "\"lies\"", &format!("\"{HOST}\""), 1);
+    // Without a warm-up the first attempt of a warm cell meets a cold start and is made again.
+    let shown = project.darkroom(&["run", "m.toml", "--set", "repetitions.warm_up=0"]).exits(1).stdout();
+    assert!(shown.lines().any(|line| line.starts_with("WRONG") && line.contains("missing")), "{shown}");
+}
+
+#[test]
+fn a_cell_that_a_run_does_not_hold_is_refused_and_the_run_stays_whole() {
+    let project = project();
+    variant(&project, "twin", COPY);
+    manifest(&project, "\"copy\", \"twin\"", &format!("\"{HOST}\""), 1);
+    project.darkroom(&["run", "m.toml", "--cell", "copy.*", "--quiet"]).exits(0);
+    let before = facts(&latest(&project));
+    let error = project.darkroom(&["run", "m.toml", "--cell", "twin.*"]).exits(2).stderr();
+    assert!(error.contains("does not hold cell"), "{error}");
+    assert_eq!(facts(&latest(&project)), before);
+}
+
+#[test]
+fn some_cells_of_an_unfinished_run_do_not_make_it_a_finished_one() {
+    let project = project();
+    variant(&project, "twin", COPY);
+    manifest(&project, "\"copy\", \"twin\"", &format!("\"{HOST}\""), 10);
+    let mut child = start(&project, &["run", "m.toml"]);
+    wait_for_lines(&project, &mut child, 20);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let told = project.darkroom(&["run", "m.toml", "--cell", "twin.*"]).exits(1).stderr();
+    assert!(told.contains("INCOMPLETE copy.") && told.contains("darkroom resume"), "{told}");
+    project.darkroom(&["resume"]).exits(0);
+    each_once(&latest(&project), 40);
+}
+
 /// Starts `darkroom` and leaves it running.
 fn start(project: &Project, arguments: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_darkroom"))
