@@ -68,7 +68,7 @@ pub struct RunStarted {
     pub region: String,
     /// How the target isolates handlers, for example `userns+cgroup1`; on AWS `firecracker`.
     pub isolation: String,
-    /// sha256 of the resolved manifest, hex.
+    /// sha256 of the resolved manifest and of its pipeline, hex.
     pub manifest_sha256: String,
     pub repetitions: u32,
     pub warm_up: u32,

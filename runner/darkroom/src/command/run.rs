@@ -79,5 +79,5 @@ fn chosen(job: &Job<'_>, patterns: &[String]) -> Result<Vec<CellId>, Failure> {
 fn latest_of_same_configuration(job: &Job<'_>) -> Option<PathBuf> {
     let run = RunDir::latest(&job.project.output_dir(job.manifest), &job.manifest.experiment.name).ok()?;
     let history = History::replay(read(&run.join("journal.ndjson")).ok()?).ok()??;
-    (history.run.manifest_sha256 == session::fingerprint(job.manifest)).then_some(run)
+    (history.run.manifest_sha256 == session::fingerprint(job)).then_some(run)
 }

@@ -28,9 +28,12 @@ pub fn resolved(manifest: &Manifest) -> String {
     toml::to_string(manifest).expect("a manifest is made of tables, lists, strings and numbers")
 }
 
-/// Returns the sha256 of the resolved manifest, hex: two runs with the same one are runs of the same configuration.
-pub fn fingerprint(manifest: &Manifest) -> String {
-    hex::encode(Sha256::digest(resolved(manifest)))
+/// Returns the sha256 of the resolved manifest and its pipeline, hex: two runs with the same one have one configuration.
+///
+/// The pipeline belongs to it because it says what stages there are and what their outputs are held against.
+pub fn fingerprint(job: &Job<'_>) -> String {
+    let pipeline = serde_json::to_string(super::prepare::pipeline(job)).expect("a pipeline is plain values");
+    hex::encode(Sha256::digest(resolved(job.manifest) + &pipeline))
 }
 
 /// Makes or takes up the run's folder. Nothing is recorded yet.
@@ -67,10 +70,10 @@ fn take_up(
     again: Option<Vec<CellId>>,
 ) -> Result<Begun, Failure> {
     let history = history(&dir).map_err(Failure::wrong_request)?;
-    if history.run.manifest_sha256 != fingerprint(job.manifest) {
+    if history.run.manifest_sha256 != fingerprint(job) {
         return Err(Failure::wrong_request(miette::miette!(
             help = "a run is its whole configuration: start a new one with `darkroom run`",
-            "{} was begun with another configuration than its manifest.toml now says",
+            "{} was begun with another configuration than its manifest.toml and pipeline.toml now say",
             dir.path().display()
         )));
     }
@@ -161,7 +164,7 @@ impl Begun {
             target: target.name.to_owned(),
             region: target.region.clone(),
             isolation: target.isolation.clone(),
-            manifest_sha256: fingerprint(job.manifest),
+            manifest_sha256: fingerprint(job),
             repetitions: repetitions.count,
             warm_up: repetitions.warm_up,
             deployments: repetitions.deployments,

@@ -337,6 +337,10 @@ fn code_that_changed_does_not_go_on_with_an_older_run() {
     variant(&project, "copy", &changing("    return bytes(data)\n"));
     let error = project.darkroom(&["resume"]).exits(2).stderr();
     assert!(error.contains("the code of variant `copy` has changed"), "{error}");
+    variant(&project, "copy", COPY);
+    project.write("experiments/image-pipeline/pipeline.toml", PIPELINE.replace("max_abs = 0", "max_abs = 9"));
+    let error = project.darkroom(&["resume"]).exits(2).stderr();
+    assert!(error.contains("another configuration"), "{error}");
 }
 
 #[test]
