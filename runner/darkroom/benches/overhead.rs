@@ -133,7 +133,7 @@ impl Bench {
 
     async fn deploy(&self) {
         let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-        zip.start_file("copy.py", zip::write::SimpleFileOptions::default()).expect("a file in a zip");
+        zip.start_file("copying.py", zip::write::SimpleFileOptions::default()).expect("a file in a zip");
         zip.write_all(HANDLER.as_bytes()).expect("a file in a zip");
         let zip = zip.finish().expect("a zip").into_inner();
         let lambda = self.lambda();
@@ -145,7 +145,7 @@ impl Bench {
             .runtime(Runtime::from("python3.13"))
             .architectures(architecture)
             .role("arn:aws:iam::000000000000:role/bench")
-            .handler("copy.handler")
+            .handler("copying.handler")
             .memory_size(1769)
             .timeout(10)
             .code(FunctionCode::builder().zip_file(Blob::new(zip)).build())
@@ -170,7 +170,8 @@ impl Bench {
             s3.put_object().bucket(BUCKET).key(&input).body(self.image.clone().into()).send().await.expect("PUT");
             let call = Instant::now();
             let invoked = lambda.invoke().function_name("copy").log_type(LogType::Tail).payload(Blob::new(payload));
-            invoked.send().await.expect("an answer");
+            let answer = invoked.send().await.expect("an answer");
+            assert!(answer.function_error().is_none(), "{:?}", answer.payload());
             times.calls_ms.push(call.elapsed().as_secs_f64() * 1e3);
             s3.head_object().bucket(BUCKET).key(&output).send().await.expect("HEAD");
             let objects = [input, output].map(|key| ObjectIdentifier::builder().key(key).build().expect("a key"));
