@@ -11,8 +11,9 @@ use crate::cell::{Cell, CellId};
 
 /// Version of the journal's lines. Raised whenever a field is added, removed or changes meaning.
 ///
-/// A reader refuses a newer major number; unknown fields of the same version do not exist.
-pub const JOURNAL_VERSION: u32 = 1;
+/// A reader refuses a newer number; what an older one lacks is `None` or empty (`serde(default)`).
+/// 2: what a handler's inside view, a chain's hops and a build say of themselves; how a function is fed.
+pub const JOURNAL_VERSION: u32 = 2;
 
 /// Something that happened during a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -33,7 +33,7 @@ use parquet::TableWriter;
 pub use summary::{CellSummary, ComparisonSummary, Failure, StageSummary, Statistic, Summary, TableFile, WrongOutput};
 
 /// Version of the tables' columns, in every file's metadata. Raised when a column is added, removed or changes meaning.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// Tables could not be made.
 #[derive(Debug, thiserror::Error)]
