@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::cell::{Cell, CellId};
+use crate::pipeline::Transport;
 
 /// Version of the journal's lines. Raised whenever a field is added, removed or changes meaning.
 ///
@@ -63,6 +64,9 @@ pub struct RunStarted {
     pub pipeline: String,
     /// Stage names in order.
     pub stages: Vec<String>,
+    /// How images pass between stages.
+    #[serde(default)]
+    pub transport: Transport,
     pub seed: u64,
     /// `local` or `aws`.
     pub target: String,
@@ -97,6 +101,9 @@ pub struct PlannedCell {
     pub sample: Option<u32>,
     /// Why this target can't run the cell; `None` when it can.
     pub not_runnable: Option<String>,
+    /// The variant says of itself that it is wrong: an example of what the gate finds.
+    #[serde(default)]
+    pub wrong_on_purpose: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -247,6 +254,10 @@ pub struct OutputCheck {
     /// sha256 of the output object, hex; `None` when there was none.
     pub output_sha256: Option<String>,
     pub input_sha256: Option<String>,
+    /// Expected, got and difference side by side: a file of the run's folder, kept for the first failure of a stage
+    /// in a cell.
+    #[serde(default)]
+    pub picture: Option<String>,
     pub verdict: Verdict,
 }
 

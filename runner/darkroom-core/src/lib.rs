@@ -6,6 +6,7 @@
 //! Nothing here does I/O, reads a clock or the environment, or names a cloud SDK or Polars: text, time, seeds and
 //! directory listings come in as arguments. This crate's `clippy.toml` enforces it.
 
+pub mod adapt;
 pub mod capability;
 pub mod cell;
 pub mod cost;

@@ -86,6 +86,7 @@ impl<'a> Plan<'a> {
                 id: cell.id(),
                 model: variant.and_then(|variant| variant.model.clone()),
                 sample: variant.and_then(|variant| variant.sample),
+                wrong_on_purpose: variant.is_some_and(|variant| variant.wrong_on_purpose),
                 not_runnable: obstacle.map(|obstacle| capability.why_not(&obstacle)),
                 cell,
             }

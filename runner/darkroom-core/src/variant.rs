@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::adapt::Adapt;
 use crate::cell::Architecture;
 use crate::data_file::{DataFile, DataFileError};
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, Transport};
 
 /// What `variant.toml` says. The folder's name is the variant's name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,6 +30,18 @@ pub struct Variant {
     /// Which independent sample of that model's answers, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sample: Option<u32>,
+    /// How its handlers get and give images: of the pipelines with this transport it is a variant.
+    #[serde(default)]
+    pub transport: Transport,
+    /// It is wrong on purpose: that the gate finds it is no failure of a run, and that the gate does not is one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub wrong_on_purpose: bool,
+    /// Habits of handlers that were not written for this project.
+    #[serde(default)]
+    pub adapt: Adapt,
+    /// sha256 of files as they were when they were taken in, hex: those that `darkroom import` copied.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub imported: BTreeMap<String, String>,
 }
 
 /// How a variant's folder becomes a deployment package.
@@ -78,6 +91,12 @@ impl Variant {
         }
         if self.sample.is_some() && self.model.is_none() {
             return Some(("sample", "a sample is of some `model`'s answers, and none is named".into()));
+        }
+        if let Some(mistake) = self.adapt.mistake() {
+            return Some(mistake);
+        }
+        if let Some(stage) = self.adapt.stages.keys().find(|stage| !self.handlers.contains_key(*stage)) {
+            return Some(("stages", format!("adapts stage `{stage}`, which has no handler")));
         }
         match &self.build {
             Build::Python { .. } => self.mistake_in_python(),

@@ -210,6 +210,7 @@ fn check(pass: &PassKey, stage: usize) -> OutputCheck {
         stage_index: stage as u32,
         output_sha256: None,
         input_sha256: None,
+        picture: None,
         verdict: Verdict {
             pass: true,
             reason: None,
@@ -237,6 +238,7 @@ fn run_started(cells: &[Cell]) -> RunStarted {
         model: None,
         sample: None,
         not_runnable: None,
+        wrong_on_purpose: false,
     });
     RunStarted {
         journal_version: JOURNAL_VERSION,
@@ -245,6 +247,7 @@ fn run_started(cells: &[Cell]) -> RunStarted {
         experiment: "benchmark".into(),
         pipeline: "image-pipeline".into(),
         stages: STAGES.map(String::from).into(),
+        transport: darkroom_core::pipeline::Transport::S3,
         seed: 562,
         target: "local".into(),
         region: "us-east-1".into(),

@@ -203,8 +203,8 @@ pub const INVOCATIONS: Table = Table {
         ),
         column("environment_id", Text, "", Platform, "log stream, one per environment; `faas.instance`"),
         column("cpu_model", Text, "", Runner, "processor of this machine when the target is local; null on AWS"),
-        column("bytes_in", Integer, "bytes", Runner, "size of the object read; null where it was not seen"),
-        column("bytes_out", Integer, "bytes", Runner, "size of the object written; null where it was not seen"),
+        column("bytes_in", Integer, "bytes", Runner, "size of the object (or of the image in the payload) read; null where it was not seen"),
+        column("bytes_out", Integer, "bytes", Runner, "size of the object (or of the image in the answer) written; null where it was not seen"),
         column("request_id", Text, "", Platform, "`faas.invocation_id`; null when the call was refused"),
         column("function", Text, "", Runner, "name of the function called; `faas.name`"),
         column(
@@ -328,7 +328,7 @@ pub const PIPELINES: Table = Table {
             Float,
             "USD",
             Derived,
-            "S3 requests of the contract (one GET and one PUT a stage), not part of `cost_usd`",
+            "S3 requests of the contract (one GET and one PUT a stage; with payload transport one PUT in all), not part of `cost_usd`",
         ),
         TARGET,
     ],
@@ -386,6 +386,13 @@ pub const OUTPUTS: Table = Table {
         column("orientation", Text, "", Contract, "which of the 8 orientations was found"),
         column("input_sha256", Text, "", Contract, "of the stage's input object, hex"),
         column("output_sha256", Text, "", Contract, "of the output object, hex; null when there was none"),
+        column(
+            "picture",
+            Text,
+            "",
+            Contract,
+            "PNG in the run's folder: expected, got and amplified difference side by side; kept for the first wrong output of a stage in a cell",
+        ),
         column(
             "counts",
             Bool,

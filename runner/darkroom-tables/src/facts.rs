@@ -10,6 +10,7 @@ use darkroom_core::cost::{Cost, FREE_EPHEMERAL_MB, PriceTable, Usage, cost};
 use darkroom_core::event::{
     Again, Event, FunctionDeployed, Invocation, OutputCheck, PassKey, PipelinePass, RunStarted, Status, Verdict,
 };
+use darkroom_core::pipeline::Transport;
 use darkroom_core::statistics::{is_outlier, outlier_fences};
 use indexmap::IndexSet;
 use uuid::Uuid;
@@ -131,6 +132,7 @@ pub struct CheckFact {
     pub stage: u32,
     pub output_sha256: Option<String>,
     pub input_sha256: Option<String>,
+    pub picture: Option<String>,
     pub verdict: Verdict,
 }
 
@@ -275,6 +277,7 @@ impl Facts {
             stage,
             output_sha256: fact.output_sha256,
             input_sha256: fact.input_sha256,
+            picture: fact.picture,
             verdict: fact.verdict,
         });
         Ok(())
@@ -343,10 +346,16 @@ impl Facts {
 
     /// Returns what an invocation costs; `None` when no REPORT line says how long it was billed.
     ///
-    /// S3 requests are those of the contract: one GET of the input and one PUT of the output.
+    /// S3 requests are those of the contract: one GET of the input and one PUT of the output; where images travel in
+    /// payloads, the last stage's PUT alone.
     pub fn cost(&self, row: &InvocationFact, prices: &PriceTable) -> Option<Cost> {
         let report = row.report?;
         let cell = &self.run.cells[self.passes[row.pass as usize].key.cell as usize].cell;
+        let last = row.stage as usize + 1 == self.run.stages.len();
+        let (s3_gets, s3_puts) = match self.run.transport {
+            Transport::S3 => (1, 1),
+            Transport::Payload => (0, u32::from(last)),
+        };
         let usage = Usage {
             architecture: cell.architecture,
             memory_mb: cell.memory_mb,
@@ -354,8 +363,8 @@ impl Facts {
             cold: report.init_ms.is_some(),
             duration_ms: report.duration_ms,
             ephemeral_mb: FREE_EPHEMERAL_MB,
-            s3_puts: 1,
-            s3_gets: 1,
+            s3_puts,
+            s3_gets,
         };
         Some(cost(&usage, prices))
     }

@@ -269,6 +269,7 @@ impl<'a> Frames<'a> {
             texts("orientation", verdicts().map(|v| v.orientation.as_ref())),
             texts("input_sha256", checks.iter().map(|check| check.input_sha256.as_ref())),
             texts("output_sha256", checks.iter().map(|check| check.output_sha256.as_ref())),
+            texts("picture", checks.iter().map(|check| check.picture.as_ref())),
             bools("counts", checks.iter().map(|check| Some(self.facts.check_counts(check)))),
         ]);
         frame(&columns::OUTPUTS, columns)

@@ -204,6 +204,7 @@ impl Bench {
             pipeline: Pipeline::parse("bench", PIPELINE).expect("a pipeline"),
             cells: vec![cell],
             time_budget: None,
+            pictures: None,
         };
         let (_stop, interrupt) = tokio::sync::watch::channel(false);
         let clock = Instant::now();
@@ -232,12 +233,14 @@ impl Bench {
             extension: "png".into(),
             bytes: self.image.clone().into(),
             reference_inputs: Vec::new(),
+            judged_as: None,
         };
         let function = Function {
             name: "copy".into(),
             code_sha256: String::new(),
             output_prefix: "out/".into(),
             triggered_by: None,
+            habits: darkroom_core::adapt::Habits::default(),
         };
         CellUnderTest { id: cell.id(), cell, images: [image].into(), deployments: vec![vec![function]] }
     }

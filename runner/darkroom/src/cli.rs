@@ -41,6 +41,8 @@ pub enum Command {
     Cells(CellsArgs),
     /// Show what a run would do, and deploy nothing
     Plan(PlanArgs),
+    /// Check a variant's outputs against the contract, in seconds
+    Check(CheckArgs),
     /// Print the manifest's JSON Schema, for editors
     Schema,
     /// Run the local cloud by itself, for the AWS CLI, boto3 or any SDK
@@ -130,6 +132,28 @@ pub struct PlanArgs {
     /// Totals only, without the list of cells
     #[arg(long)]
     pub summary: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct CheckArgs {
+    /// Folders under functions/, for example pillow
+    #[arg(required = true)]
+    pub variants: Vec<String>,
+    /// The pipeline, a folder under experiments/
+    #[arg(long, default_value = "image-pipeline")]
+    pub pipeline: String,
+    /// The images to check it on: photos, or a set that is for checking alone, ten-bit or edge
+    #[arg(long, default_value = "photos")]
+    pub image_set: String,
+    /// Only this stage; may be repeated
+    #[arg(long = "stage", value_name = "STAGE")]
+    pub stages: Vec<String>,
+    /// Passes of each image: more than one finds what goes wrong at random
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub repetitions: u32,
+    /// Keep a picture of every output, not only of the wrong ones
+    #[arg(long)]
+    pub pictures: bool,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -8,7 +8,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use darkroom_core::image_set::{Image, ImageSet, Source};
+use darkroom_core::image_set::{Image, ImageSet, Purpose, Source};
 use darkroom_core::manifest::{
     self, InvalidManifest, Known, KnownImageSet, KnownPipeline, KnownVariant, Manifest, Override,
 };
@@ -123,7 +123,14 @@ impl Project {
     }
 
     pub fn image_sets_dir(&self, pipeline: &str) -> PathBuf {
-        self.root.join("experiments").join(pipeline).join("image-sets")
+        let of = self.pipeline(pipeline).ok().and_then(|pipeline| pipeline.image_sets_of);
+        self.root.join("experiments").join(of.as_deref().unwrap_or(pipeline)).join("image-sets")
+    }
+
+    /// Returns the pipeline that `experiments/<name>/pipeline.toml` describes, or why it can't be read.
+    pub fn pipeline(&self, name: &str) -> Result<Pipeline, String> {
+        let path = self.root.join("experiments").join(name).join("pipeline.toml");
+        Pipeline::parse(&self.shown(&path), &self.text(&path)?).map_err(|error| error.to_string())
     }
 
     /// Returns the image set that `experiments/<pipeline>/image-sets/<name>.toml` describes, or why it can't be read.
@@ -194,10 +201,7 @@ impl Project {
     }
 
     fn known_pipeline(&self, name: &str, mentioned: &BTreeSet<String>) -> KnownPipeline {
-        let path = self.root.join("experiments").join(name).join("pipeline.toml");
-        let parsed = self
-            .text(&path)
-            .and_then(|text| Pipeline::parse(&self.shown(&path), &text).map_err(|error| error.to_string()));
+        let parsed = self.pipeline(name);
         let image_sets =
             if mentioned.contains(name) { self.known_image_sets(name, mentioned) } else { BTreeMap::new() };
         match parsed {
@@ -222,15 +226,24 @@ impl Project {
     fn known_image_set(&self, pipeline: &str, name: &str) -> KnownImageSet {
         match self.image_set(pipeline, name) {
             Ok(set) => KnownImageSet {
-                faults: set.images.iter().filter_map(|image| self.image_fault(pipeline, image)).collect(),
+                faults: set.images.iter().filter_map(|image| self.image_fault(pipeline, image, set.purpose)).collect(),
+                bytes: set.images.iter().map(|image| self.image_bytes(pipeline, image)).collect(),
+                for_check_only: set.purpose == Purpose::Check,
                 images: set.images.into_iter().map(|image| image.name).collect(),
             },
-            Err(fault) => KnownImageSet { images: Vec::new(), faults: vec![fault] },
+            Err(fault) => KnownImageSet { faults: vec![fault], ..KnownImageSet::default() },
         }
     }
 
-    /// Says what is wrong with an image's file, if anything: missing, not the declared bytes, or not an image.
-    fn image_fault(&self, pipeline: &str, image: &Image) -> Option<String> {
+    /// Returns the size of an image's file.
+    fn image_bytes(&self, pipeline: &str, image: &Image) -> Option<u64> {
+        let Source::File { path, .. } = &image.source else { return None };
+        fs::metadata(self.image_sets_dir(pipeline).join(path)).ok().map(|file| file.len())
+    }
+
+    /// Says what is wrong with an image's file, if anything: missing, not the declared bytes, or not an image, which
+    /// in a set for checking is no fault.
+    fn image_fault(&self, pipeline: &str, image: &Image, purpose: Purpose) -> Option<String> {
         let Source::File { path, .. } = &image.source else { return None };
         let path = self.image_sets_dir(pipeline).join(path);
         let shown = self.shown(&path);
@@ -238,10 +251,9 @@ impl Project {
             Ok(bytes) => bytes,
             Err(error) => return Some(format!("cannot read {shown}: {error}")),
         };
-        decodes(&bytes)
-            .err()
-            .map(|error| format!("{shown} does not decode: {error}"))
-            .or_else(|| image.mismatch(&bytes))
+        let undecodable = || decodes(&bytes).err().map(|error| format!("{shown} does not decode: {error}"));
+        let undecodable = (purpose == Purpose::Timing).then(undecodable).flatten();
+        undecodable.or_else(|| image.mismatch(&bytes))
     }
 
     fn text(&self, path: &Path) -> Result<String, String> {

@@ -39,6 +39,10 @@ pub struct KnownPipeline {
 pub struct KnownImageSet {
     /// Names of the images, in the order they are used.
     pub images: Vec<String>,
+    /// Size of each image's file, bytes; `None` for one that is made when a run starts.
+    pub bytes: Vec<Option<u64>>,
+    /// For `darkroom check` alone: its images are never timed.
+    pub for_check_only: bool,
     pub faults: Vec<String>,
 }
 

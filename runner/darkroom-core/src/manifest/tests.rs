@@ -59,11 +59,15 @@ pub(crate) fn known() -> Known {
             handlers: ["greyscale", "resize"].map(|stage| (stage.into(), format!("{stage}.handler"))).into(),
             model: None,
             sample: None,
+            transport: crate::pipeline::Transport::S3,
+            wrong_on_purpose: false,
+            adapt: crate::adapt::Adapt::default(),
+            imported: BTreeMap::new(),
         }),
         faults: vec![],
     };
     let pipeline = Pipeline::parse("pipeline.toml", PIPELINE).expect("the fixture is right");
-    let photos = KnownImageSet { images: vec!["a.png".into(), "b.jpg".into()], faults: vec![] };
+    let photos = KnownImageSet { images: vec!["a.png".into(), "b.jpg".into()], ..KnownImageSet::default() };
     Known {
         variants: [("pillow", "python3.13"), ("rust", "provided.al2023")]
             .map(|(name, runtime)| (name.to_owned(), variant(runtime)))
@@ -89,7 +93,11 @@ fn known_with_faults() -> Known {
     partial.faults = vec!["functions/partial/greyscale.py is missing".into()];
     known.variants.extend([("broken".to_owned(), broken), ("partial".to_owned(), partial)]);
     let torn =
-        KnownImageSet { images: vec!["a".into()], faults: vec!["photos/a.png does not decode: it ends early".into()] };
+        KnownImageSet {
+            images: vec!["a".into()],
+            faults: vec!["photos/a.png does not decode: it ends early".into()],
+            ..KnownImageSet::default()
+        };
     let sets = &mut known.pipelines.get_mut("image-pipeline").unwrap().image_sets;
     sets.extend([("torn".to_owned(), torn), ("empty".to_owned(), KnownImageSet::default())]);
     known

@@ -14,8 +14,10 @@ use super::mistake::{InvalidManifest, Mistake, suggestion};
 use super::schema::schema;
 use super::set::Override;
 use super::tree::{self, Node, Value};
-use super::{Known, KnownPipeline, Levels, Manifest};
+use super::{Known, KnownImageSet, KnownPipeline, Levels, Manifest};
 use crate::cell::{Input, Trigger};
+use crate::pipeline::{PAYLOAD_LIMIT, Pipeline, Transport, base64_bytes};
+use crate::variant::Variant;
 
 /// Most cells a matrix may multiply to. A bound for slips: at one second a cell this is four months.
 pub const MAX_CELLS: u64 = 10_000_000;
@@ -189,6 +191,7 @@ impl Meaning<'_> {
             let mut faults = variant.faults.clone();
             let pipeline = self.pipeline().and_then(|pipeline| pipeline.pipeline.as_ref());
             if let (Some(variant), Some(pipeline)) = (&variant.variant, pipeline) {
+                faults.extend(other_transport(name, variant, pipeline));
                 let missing = variant.stages_without_handler(pipeline);
                 faults.extend(missing.iter().map(|stage| {
                     format!("functions/{name}/variant.toml names no handler for stage {stage} of {}", pipeline.name)
@@ -214,8 +217,15 @@ impl Meaning<'_> {
                 self.mistakes.push(Mistake::new("unknown_image_set", message, &node.at, label).help(help));
                 continue;
             };
+            if set.for_check_only {
+                let message = format!("image set `{name}` is for `darkroom check` alone");
+                let label = "its images are never timed or compared";
+                let help = format!("darkroom check VARIANT --image-set {name}");
+                self.mistakes.push(Mistake::new("check_only_image_set", message, &node.at, label).help(help));
+            }
             let empty = (set.images.is_empty() && set.faults.is_empty()).then(|| "it holds no images".to_owned());
-            self.mistakes.extend(set.faults.iter().cloned().chain(empty).map(|fault| {
+            let too_large = pipeline.pipeline.as_ref().and_then(|pipeline| too_large(set, pipeline));
+            self.mistakes.extend(set.faults.iter().cloned().chain(empty).chain(too_large).map(|fault| {
                 let message = format!("image set `{name}` can't be used: {fault}");
                 Mistake::new("broken_image_set", message, &node.at, "named here")
             }));
@@ -278,13 +288,19 @@ impl Meaning<'_> {
             );
             return;
         }
+        let payload = self.pipeline().and_then(|known| known.pipeline.as_ref());
+        let payload = payload.is_some_and(|pipeline| pipeline.transport == Transport::Payload);
         let mut any = false;
         let mut impossible = false;
+        let mut triggered = BTreeSet::new();
         let includes: HashSet<_> = matrix.include.iter().filter_map(Levels::as_cell).collect();
         let mut repeated = BTreeMap::new();
         for (position, cell) in matrix.cells().enumerate() {
             any = true;
             impossible |= cell.trigger == Trigger::S3 && cell.input == Input::Reference;
+            if cell.trigger == Trigger::S3 {
+                triggered.insert(cell.variant.to_owned());
+            }
             if includes.contains(&cell) {
                 repeated.entry(cell.to_cell().id()).or_insert_with(Vec::new).push(position);
             }
@@ -306,6 +322,9 @@ impl Meaning<'_> {
             );
             self.mistakes.push(mistake.help("leave it out"));
         }
+        if sound_excludes && !triggered.is_empty() {
+            self.check_triggers(&triggered, payload);
+        }
         if impossible && sound_excludes {
             let place = self.root.get(&["matrix", "input"]).map_or(&matrix_node.key_at, |node| &node.at);
             let message = "input \"reference\" can't be had with trigger \"s3\"";
@@ -315,11 +334,62 @@ impl Meaning<'_> {
         }
     }
 
+    /// What S3 can't start: a pipeline without objects between its stages, and handlers that need another event.
+    fn check_triggers(&mut self, variants: &BTreeSet<String>, payload: bool) {
+        let Some(matrix_node) = self.root.entry("matrix") else { return };
+        let place = self.root.get(&["matrix", "trigger"]).map_or(&matrix_node.key_at, |node| &node.at);
+        if payload {
+            let message = format!("trigger \"s3\" can't start pipeline `{}`", self.manifest.experiment.pipeline);
+            let label = "its images travel in the payload of the runner's calls: no upload starts a stage";
+            let help = "trigger = [\"direct\"], or a pipeline whose transport is s3";
+            self.mistakes.push(Mistake::new("impossible_cells", message, place, label).help(help));
+            return;
+        }
+        for name in variants {
+            let Some(why) = self.known.variant(name).and_then(|variant| variant.adapt.not_for_triggers()) else {
+                continue;
+            };
+            let message = format!("trigger \"s3\" can't start variant `{name}`: {why}");
+            let help = format!("trigger = [\"direct\"], or exclude = [{{ variant = \"{name}\", trigger = \"s3\" }}]");
+            self.mistakes.push(Mistake::new("impossible_cells", message, place, "asked for here").help(help));
+        }
+    }
+
     fn include_place(&self, id: &crate::cell::CellId) -> Option<&super::tree::Place> {
         let is_it = |levels: &Levels| levels.as_cell().is_some_and(|cell| cell.to_cell().id() == *id);
         let index = self.manifest.matrix.include.iter().rposition(is_it)?;
         Some(&self.root.get(&["matrix", "include"])?.items().get(index)?.at)
     }
+}
+
+/// Says that a variant's handlers get and give images otherwise than the pipeline's stages do.
+fn other_transport(name: &str, variant: &Variant, pipeline: &Pipeline) -> Option<String> {
+    (variant.transport != pipeline.transport).then(|| {
+        format!(
+            "its handlers are made for transport {} (functions/{name}/variant.toml), and {} has transport {}",
+            variant.transport.as_str(),
+            pipeline.name,
+            pipeline.transport.as_str()
+        )
+    })
+}
+
+/// Says which image can't be sent to the first stage in a payload, base64 and all.
+fn too_large(set: &KnownImageSet, pipeline: &Pipeline) -> Option<String> {
+    if pipeline.transport != Transport::Payload {
+        return None;
+    }
+    let too_large = |(image, bytes): (&String, &Option<u64>)| {
+        let sent = base64_bytes((*bytes)?);
+        (sent > PAYLOAD_LIMIT).then(|| {
+            format!(
+                "image `{image}` is {sent} bytes as base64, and Lambda takes at most {PAYLOAD_LIMIT} in a payload; \
+                 pipeline {} sends images so",
+                pipeline.name
+            )
+        })
+    };
+    set.images.iter().zip(&set.bytes).find_map(too_large)
 }
 
 /// Every place where a level of a factor is named: in its list, and in `include`.

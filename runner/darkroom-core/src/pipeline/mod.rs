@@ -17,6 +17,14 @@ pub const MAX_SIDE: u32 = 16_384;
 /// Lambda's longest function timeout, s. Source: Lambda quotas.
 pub const MAX_TIMEOUT_S: u32 = 900;
 
+/// Most bytes of JSON that one synchronous invocation takes or gives. Source: Lambda quotas, "Invocation payload" (6 MB), and the number that Invoke names when it refuses more.
+pub const PAYLOAD_LIMIT: u64 = 6_291_456;
+
+/// Returns how many characters of base64 `bytes` bytes make, with padding.
+pub const fn base64_bytes(bytes: u64) -> u64 {
+    bytes.div_ceil(3) * 4
+}
+
 /// Format of an image object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -318,16 +326,49 @@ pub struct Stage {
     pub prompt: String,
 }
 
+/// How an image comes to a stage and from it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Transport {
+    /// As S3 objects: a stage gets the notification of its input and writes its output object.
+    #[default]
+    S3,
+    /// As base64 in the JSON payload: the runner hands each stage's answer to the next, and the last writes to S3.
+    Payload,
+}
+
+impl Transport {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::S3 => "s3",
+            Self::Payload => "payload",
+        }
+    }
+}
+
 /// Stages in the order an image passes them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pipeline {
     pub name: String,
     pub description: String,
+    #[serde(default)]
+    pub transport: Transport,
+    /// The pipeline whose image sets this one uses; absent: its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_sets_of: Option<String>,
+    /// Name of the last stage, whose output is an S3 object whatever the transport. A part of a pipeline keeps it.
+    #[serde(skip)]
+    pub destination: String,
     pub stages: Vec<Stage>,
 }
 
 impl Pipeline {
+    /// Returns whether what `stage` makes comes back in its answer, and not as an object.
+    pub fn answers_with_image(&self, stage: &Stage) -> bool {
+        self.transport == Transport::Payload && stage.name != self.destination
+    }
+
     /// Returns the stage and its index from 0.
     pub fn stage(&self, name: &str) -> Option<(usize, &Stage)> {
         self.stages.iter().enumerate().find(|(_, stage)| stage.name == name)

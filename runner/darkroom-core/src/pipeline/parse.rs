@@ -6,7 +6,7 @@ use std::ops::Range;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Format, MAX_SIDE, MAX_TIMEOUT_S, Mode, Operation, Pipeline, SizeRule, Stage, Tolerance};
+use super::{Format, MAX_SIDE, MAX_TIMEOUT_S, Mode, Operation, Pipeline, SizeRule, Stage, Tolerance, Transport};
 use crate::data_file::{DataFile, DataFileError};
 
 impl Pipeline {
@@ -17,6 +17,10 @@ impl Pipeline {
     pub fn parse(file: &str, text: &str) -> Result<Self, DataFileError> {
         let file = DataFile { name: file, text };
         let shape: Shape = file.parse()?;
+        if let Some(other) = shape.image_sets_of.as_ref().filter(|other| !is_folder_name(other)) {
+            let message = format!("`{other}` is not the name of a folder under experiments/");
+            return Err(file.error_at_key(&(0..text.len()), "image_sets_of", message, None));
+        }
         if shape.stages.is_empty() {
             return Err(file.error_at_key(&(0..text.len()), "stages", "a pipeline needs at least one stage", None));
         }
@@ -41,8 +45,10 @@ impl Pipeline {
             previous = Some(stage);
             size = stage.output.size.after(size);
         }
-        let stages = shape.stages.into_iter().map(Spanned::into_inner).collect();
-        Ok(Self { name: shape.name, description: shape.description, stages })
+        let stages: Vec<Stage> = shape.stages.iter().map(|stage| stage.get_ref().clone()).collect();
+        let Shape { name, description, transport, image_sets_of, .. } = shape;
+        let destination = stages.last().map(|stage: &Stage| stage.name.clone()).unwrap_or_default();
+        Ok(Self { name, description, transport, image_sets_of, destination, stages })
     }
 }
 
@@ -51,6 +57,9 @@ impl Pipeline {
 struct Shape {
     name: String,
     description: String,
+    #[serde(default)]
+    transport: Transport,
+    image_sets_of: Option<String>,
     stages: Vec<Spanned<Stage>>,
 }
 
@@ -58,6 +67,12 @@ struct Shape {
 fn table_span(text: &str, span: &Range<usize>) -> Range<usize> {
     let rest = &text[span.end.min(text.len())..];
     span.start..span.end + rest.find("\n[[").unwrap_or(rest.len())
+}
+
+fn is_folder_name(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with('.')
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
 struct Mistake {

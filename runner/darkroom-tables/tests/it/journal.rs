@@ -86,6 +86,7 @@ impl Journal {
             cell: cell.clone(),
             model: None,
             sample: None,
+            wrong_on_purpose: false,
             not_runnable: (cell.architecture == Architecture::Arm64).then(|| "this host is x86_64".into()),
         });
         let run = RunStarted {
@@ -95,6 +96,7 @@ impl Journal {
             experiment: "smoke".into(),
             pipeline: "image-pipeline".into(),
             stages: STAGES.map(String::from).into(),
+            transport: darkroom_core::pipeline::Transport::S3,
             seed: 562,
             target: "local".into(),
             region: "us-east-1".into(),
@@ -201,6 +203,7 @@ impl Journal {
             stage_index: stage as u32,
             output_sha256: Some("cd".repeat(32)),
             input_sha256: None,
+            picture: None,
             verdict: verdict(reason),
         }));
         self

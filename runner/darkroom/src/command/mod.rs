@@ -2,6 +2,7 @@
 
 pub mod aggregate;
 mod cells;
+mod check;
 mod clean;
 mod completions;
 mod doctor;
@@ -25,6 +26,7 @@ pub fn run(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Validate(args) => validate::run(args, globals),
         Command::Cells(args) => cells::run(args, globals),
         Command::Plan(args) => plan::run(args, globals),
+        Command::Check(args) => check::run(args, globals),
         Command::Schema => schema::run(),
         Command::Serve(args) => serve::run(args, globals),
         Command::Doctor(args) => doctor::run(args, globals),

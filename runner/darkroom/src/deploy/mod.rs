@@ -16,6 +16,7 @@ pub mod tags;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use darkroom_core::adapt::filled;
 use darkroom_core::cell::{Architecture, Start, Trigger};
 use darkroom_core::event::FunctionDeployed;
 
@@ -64,6 +65,8 @@ pub struct WantedFunction {
     pub timeout_s: u32,
     /// Prefix of the objects whose creation starts it; `None` when the runner calls it.
     pub triggered_by: Option<String>,
+    /// Environment names of its own → templates of their values.
+    pub environment: BTreeMap<String, String>,
 }
 
 /// What holds for all functions of a deployment.
@@ -181,7 +184,6 @@ fn goal(settings: &Settings, want: &[WantedFunction]) -> Result<Want, DeployErro
     let tags = tags::of(settings);
     let functions = want.iter().map(|function| {
         let package = &function.package;
-        let environment = [("OUTPUT_BUCKET", bucket.clone()), ("OUTPUT_PREFIX", names::output_prefix(&function.key))];
         let target = Target {
             code_sha256: package.archive.sha256_base64.clone(),
             architecture: package.architecture,
@@ -191,12 +193,32 @@ fn goal(settings: &Settings, want: &[WantedFunction]) -> Result<Want, DeployErro
             timeout_s: function.timeout_s,
             role_arn: settings.role_arn.clone(),
             layers: package.layers.iter().map(|layer| layer_id(settings, package, layer)).collect(),
-            environment: environment.map(|(name, value)| (name.to_owned(), value)).into(),
+            environment: environment(settings, function, &bucket),
             tags: tags.clone(),
         };
         (names::function(&settings.experiment, &function.key), target)
     });
     Ok(Want { experiment: settings.experiment.clone(), functions: functions.collect(), tags: tags.clone(), bucket })
+}
+
+/// Returns where the function is to write, in the names of the contract and in its own.
+fn environment(settings: &Settings, function: &WantedFunction, bucket: &str) -> BTreeMap<String, String> {
+    let prefix = names::output_prefix(&function.key);
+    let mut environment = BTreeMap::from([
+        ("OUTPUT_BUCKET".to_owned(), bucket.to_owned()),
+        ("OUTPUT_PREFIX".to_owned(), prefix.clone()),
+    ]);
+    let fact = |name: &str| match name {
+        "bucket" => Some(bucket),
+        "prefix" => Some(prefix.as_str()),
+        "folder" => Some(prefix.trim_end_matches('/')),
+        "region" => Some(settings.region.as_str()),
+        "stage" => Some(function.key.stage.as_str()),
+        _ => None,
+    };
+    let own = function.environment.iter().map(|(name, template)| (name.clone(), filled(template, fact)));
+    environment.extend(own);
+    environment
 }
 
 fn layer_id(settings: &Settings, package: &Package, layer: &LayerPackage) -> LayerId {

@@ -4,6 +4,7 @@ pub mod diagnostics;
 pub mod plan;
 pub mod progress;
 pub mod terminal;
+pub mod verdicts;
 
 use std::io::{self, IsTerminal, Write};
 

@@ -70,8 +70,8 @@ pub async fn execute(
     let since_ms = jiff::Timestamp::now().as_millisecond();
     let deadline = setup.time_budget.and_then(|budget| Instant::now().checked_add(budget));
     let bench = Arc::new(Bench {
+        gate: Gate::new(setup.pictures.clone()),
         setup,
-        gate: Gate::default(),
         served: Served::default(),
         recorded: Recorded::default(),
         triggered: Memory::default(),

@@ -1,5 +1,6 @@
 //! The event a stage receives, and the names of the objects it reads and writes.
 
+use darkroom_core::adapt::{filled, filled_event};
 use darkroom_core::event::PassKey;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -14,6 +15,57 @@ pub fn stem(run_id: &str, key: &PassKey, image_index: usize) -> String {
         key.image.chars().take(32).map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' }).collect();
     let kind = if key.warm_up { 'w' } else { 'r' };
     format!("{image}-i{image_index}-{}-d{}-{kind}{:04}-a{}", &digest[..10], key.deployment, key.repetition, key.attempt)
+}
+
+/// What a stage's templates can name.
+pub struct Facts<'a> {
+    pub bucket: &'a str,
+    pub region: &'a str,
+    /// `OUTPUT_PREFIX`, ends with `/`.
+    pub prefix: &'a str,
+    pub stage: &'a str,
+    /// Of the output's key, without the dot.
+    pub extension: &'a str,
+    pub input_key: &'a str,
+}
+
+impl<'a> Facts<'a> {
+    fn get(&self, name: &str) -> Option<&'a str> {
+        let (folder, file) = self.input_key.rsplit_once('/').unwrap_or(("", self.input_key));
+        Some(match name {
+            "bucket" => self.bucket,
+            "region" => self.region,
+            "prefix" => self.prefix,
+            "folder" => self.prefix.trim_end_matches('/'),
+            "stage" => self.stage,
+            "extension" => self.extension,
+            "input_key" => self.input_key,
+            "input_file" => file,
+            "input_folder" => folder,
+            "name" => file.rsplit_once('.').map_or(file, |(name, _)| name),
+            _ => return None,
+        })
+    }
+
+    /// Returns the key under which the stage's output is due.
+    pub fn output_key(&self, template: Option<&str>) -> String {
+        filled(template.unwrap_or("{prefix}{name}.{extension}"), |name| self.get(name))
+    }
+
+    /// Returns the event that handlers of their own habits are called with.
+    pub fn own_event(&self, template: &Value, output_key: &str, image: Option<&str>) -> Value {
+        filled_event(template, &|name| match name {
+            "output_key" => Some(output_key),
+            "image" => Some(image.unwrap_or_default()),
+            _ => self.get(name),
+        })
+    }
+}
+
+/// Returns the event of a stage whose image travels in it. The one that writes to S3 is told where.
+pub fn payload_event(image: &str, writes_to: Option<(&str, &str)>) -> Value {
+    let params = writes_to.map_or_else(|| json!({}), |(bucket, key)| json!({ "bucket": bucket, "key": key }));
+    json!({ "image": image, "params": params })
 }
 
 /// Returns an S3 notification of one created object, as a function subscribed to it receives it.
@@ -67,6 +119,19 @@ mod tests {
         assert_ne!(name, stem("r1", &key("coffee", 2), 3));
         assert_ne!(name, stem("r1", &key("coffee", 1), 4));
         assert_ne!(name, stem("r2", &key("coffee", 1), 3));
+    }
+
+    #[test]
+    fn templates_name_the_input_the_way_handlers_derive_their_output_from_it() {
+        let (bucket, region) = ("b", "us-east-1");
+        let input_key = "input/resize/cat-1.jpg";
+        let facts = Facts { bucket, region, prefix: "p/resize/", stage: "resize", extension: "png", input_key };
+        assert_eq!(facts.output_key(None), "p/resize/cat-1.png");
+        assert_eq!(facts.output_key(Some("{folder}/small_{input_file}")), "p/resize/small_cat-1.jpg");
+        assert_eq!(facts.output_key(Some("{input_folder}/out/{name}.{extension}")), "input/resize/out/cat-1.png");
+        let template = json!({ "from": "s3://{bucket}/{input_key}", "to": "{output_key}" });
+        let event = facts.own_event(&template, "x.png", None);
+        assert_eq!(event, json!({ "from": "s3://b/input/resize/cat-1.jpg", "to": "x.png" }));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Looks at what a pass wrote, outside the timed path: sizes always, contents once per distinct output of a cell.
 
 use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_s3::error::DisplayErrorContext;
 use aws_sdk_s3::operation::head_object::HeadObjectError;
@@ -10,19 +10,34 @@ use darkroom_core::event::{Event, OutputCheck, PassKey, Verdict};
 use darkroom_core::pipeline::{Pipeline, Stage};
 use sha2::{Digest, Sha256};
 
+use super::pictures::Pictures;
+
 /// An object as HEAD shows it.
 #[derive(Clone, Debug)]
 pub struct Seen {
     pub bytes: u64,
     /// MD5 of what was written in one part: equal tags are equal contents.
     pub etag: String,
+    /// The contents, where they came in an answer and not as an object.
+    pub body: Option<Bytes>,
+}
+
+impl Seen {
+    /// An image that came in an answer.
+    pub fn in_answer(body: Bytes) -> Self {
+        Self { bytes: body.len() as u64, etag: sha256(&body), body: Some(body) }
+    }
 }
 
 /// A stage whose output is due: what it was given and where it should have written.
 pub struct Due<'a> {
     pub stage_index: usize,
     pub input: Given<'a>,
+    /// What the reference is made of, where that is not the input.
+    pub judged_as: Option<&'a Bytes>,
     pub key: &'a str,
+    /// The beginning of the stage's answer.
+    pub answered: &'a str,
 }
 
 /// What a stage was given.
@@ -41,6 +56,7 @@ pub async fn look(s3: &aws_sdk_s3::Client, bucket: &str, key: &str) -> Look {
         Ok(head) => Ok(Some(Seen {
             bytes: head.content_length().unwrap_or_default().unsigned_abs(),
             etag: head.e_tag().unwrap_or_default().to_owned(),
+            body: None,
         })),
         Err(error) if error.as_service_error().is_some_and(HeadObjectError::is_not_found) => Ok(None),
         Err(error) => Err(DisplayErrorContext(error).to_string()),
@@ -51,9 +67,14 @@ pub async fn look(s3: &aws_sdk_s3::Client, bucket: &str, key: &str) -> Look {
 #[derive(Default)]
 pub struct Gate {
     checked: Mutex<HashSet<[String; 5]>>,
+    pictures: Option<Arc<Pictures>>,
 }
 
 impl Gate {
+    pub fn new(pictures: Option<Arc<Pictures>>) -> Self {
+        Self { pictures, ..Self::default() }
+    }
+
     /// Checks one output against the contract, unless the same bytes from the same input have been checked in this cell.
     pub async fn check(
         &self,
@@ -75,13 +96,21 @@ impl Gate {
             stage_index: due.stage_index as u32,
             output_sha256: None,
             input_sha256: None,
+            picture: None,
             verdict: Verdict::default(),
         };
         match bytes_of(s3, bucket, due, output).await {
             Ok((input, bytes)) => {
                 check.input_sha256 = Some(sha256(&input));
                 check.output_sha256 = bytes.as_deref().map(sha256);
-                check.verdict = judge(stage.clone(), input, bytes).await;
+                let work = Work::new(stage, input, due.judged_as, bytes);
+                check.verdict = work.judge().await;
+                if work.output.is_none() {
+                    check.verdict.detail = Some(missing(pipeline, stage, due.answered));
+                }
+                if let Some(pictures) = &self.pictures {
+                    check.picture = pictures.keep(pass, &work, check.verdict.pass).await;
+                }
             }
             Err(error) => check.verdict = undecided(error),
         }
@@ -113,9 +142,13 @@ async fn bytes_of(
 ) -> Result<(Bytes, Option<Bytes>), String> {
     let input = match &due.input {
         Given::Bytes(bytes) => (*bytes).clone(),
-        Given::Object { key, .. } => fetch(s3, bucket, key).await?,
+        Given::Object { key, seen } => match seen.as_ref().and_then(|seen| seen.body.clone()) {
+            Some(body) => body,
+            None => fetch(s3, bucket, key).await?,
+        },
     };
     let output = match output {
+        Ok(Some(Seen { body: Some(body), .. })) => Some(body.clone()),
         Ok(Some(_)) => Some(fetch(s3, bucket, due.key).await?),
         Ok(None) => None,
         Err(error) => return Err(error.clone()),
@@ -123,10 +156,41 @@ async fn bytes_of(
     Ok((input, output))
 }
 
-async fn judge(stage: Stage, input: Bytes, output: Option<Bytes>) -> Verdict {
-    tokio::task::spawn_blocking(move || darkroom_contract::check(&stage, &input, output.as_deref()))
-        .await
-        .unwrap_or_else(|_| undecided("the check itself failed on this output; please report it as a bug".into()))
+/// Says what is missing, and what the function said instead: many a handler catches its error and answers with it.
+fn missing(pipeline: &Pipeline, stage: &Stage, answered: &str) -> String {
+    let what = if pipeline.answers_with_image(stage) {
+        "no image in its answer".to_owned()
+    } else {
+        format!("no object at the output's key; expected a .{}", stage.output.format.extension())
+    };
+    if answered.is_empty() || answered == "null" { what } else { format!("{what}; it answered {answered}") }
+}
+
+/// One output with what it is judged by.
+#[derive(Clone)]
+pub struct Work {
+    pub stage: Stage,
+    pub input: Bytes,
+    pub output: Option<Bytes>,
+}
+
+impl Work {
+    fn new(stage: &Stage, input: Bytes, judged_as: Option<&Bytes>, output: Option<Bytes>) -> Self {
+        let mut stage = stage.clone();
+        // Decoders differ on what was given, whatever the reference is made of.
+        if let Some(format) = darkroom_contract::format_of(&input) {
+            stage.check = stage.check.for_input(format);
+        }
+        Self { stage, input: judged_as.cloned().unwrap_or(input), output }
+    }
+
+    async fn judge(&self) -> Verdict {
+        let work = self.clone();
+        let check = move || darkroom_contract::check(&work.stage, &work.input, work.output.as_deref());
+        tokio::task::spawn_blocking(check)
+            .await
+            .unwrap_or_else(|_| undecided("the check itself failed on this output; please report it as a bug".into()))
+    }
 }
 
 /// A verdict for an output that could not be judged: never a pass.

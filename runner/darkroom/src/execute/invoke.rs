@@ -11,6 +11,7 @@ use aws_sdk_lambda::types::LogType;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use darkroom_core::event::{Report, Status};
+use darkroom_core::pipeline::PAYLOAD_LIMIT;
 use darkroom_core::report_line;
 
 /// What one call gave.
@@ -25,6 +26,8 @@ pub struct Answer {
     pub error: Option<String>,
     pub request_id: Option<String>,
     pub report: Option<Report>,
+    /// What the function answered; empty where it failed.
+    pub payload: Vec<u8>,
 }
 
 /// Calls `function` once and waits for its answer. A failure of the function or of the call is an answer too.
@@ -53,7 +56,33 @@ fn answered(started_at: String, client_ms: f64, output: &InvokeOutput) -> Answer
             || (error_type.is_none() && error.as_deref().is_some_and(|text| text.contains("Task timed out after")));
         status = if timed_out { Status::Timeout } else { Status::FunctionError };
     }
-    Answer { started_at, client_ms, status, error_type, error, request_id, report }
+    let payload = output.payload().filter(|_| status == Status::Ok).map(|blob| blob.as_ref().to_vec());
+    Answer {
+        started_at,
+        client_ms,
+        status,
+        error_type,
+        error,
+        request_id,
+        report,
+        payload: payload.unwrap_or_default(),
+    }
+}
+
+/// An answer to a call that was not made, because Lambda would refuse so large a payload.
+pub fn too_large(stage: &str, bytes: usize) -> Answer {
+    Answer {
+        started_at: super::now(),
+        client_ms: 0.0,
+        status: Status::CallError,
+        error_type: Some("PayloadTooLarge".to_owned()),
+        error: Some(format!(
+            "stage {stage} would get {bytes} bytes of JSON, and Lambda takes at most {PAYLOAD_LIMIT}: not called"
+        )),
+        request_id: None,
+        report: None,
+        payload: Vec::new(),
+    }
 }
 
 /// Reads `errorType` and `errorMessage`; a payload that has neither is shown as it is, shortened.
@@ -86,6 +115,7 @@ fn refused(started_at: String, client_ms: f64, error: &SdkError<InvokeError>) ->
         error: Some(shorten(&DisplayErrorContext(error).to_string())),
         request_id: error.request_id().map(str::to_owned),
         report: None,
+        payload: Vec::new(),
     }
 }
 

@@ -10,7 +10,10 @@ mod event_shape;
 mod gate;
 mod invoke;
 mod log_lines;
+mod one_by_one;
 mod pass;
+mod payload;
+mod pictures;
 mod reconcile;
 mod trigger_s3;
 
@@ -18,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use darkroom_core::adapt::Habits;
 use darkroom_core::cell::{Cell, CellId};
 use darkroom_core::pipeline::Pipeline;
 use darkroom_core::schedule::PlannedPass;
@@ -25,6 +29,8 @@ use darkroom_core::schedule::PlannedPass;
 use crate::record::Repetition;
 
 pub use dispatcher::{Ended, ExecuteError, Finished, execute};
+pub use one_by_one::one_by_one;
+pub use pictures::{Keep, Pictures};
 
 /// A deployed function, as execution needs to know it.
 #[derive(Clone, Debug)]
@@ -36,6 +42,8 @@ pub struct Function {
     pub output_prefix: String,
     /// Prefix of the objects whose creation starts it; `None` when the runner calls it.
     pub triggered_by: Option<String>,
+    /// How its handler is called and understood.
+    pub habits: Habits,
 }
 
 /// An image of an image set, read once per run.
@@ -47,6 +55,8 @@ pub struct Image {
     pub bytes: Bytes,
     /// What each stage is fed with `input = "reference"`, by stage index; empty when no cell asks for it.
     pub reference_inputs: Vec<Bytes>,
+    /// What the first stage's reference is made of, where that is not the image itself.
+    pub judged_as: Option<Bytes>,
 }
 
 /// A cell with all it needs to be measured.
@@ -88,6 +98,8 @@ pub struct Setup {
     pub cells: Vec<CellUnderTest>,
     /// `budget.minutes`, counted from the start of this session.
     pub time_budget: Option<Duration>,
+    /// Where pictures of outputs are kept, and of which; `None`: none are.
+    pub pictures: Option<Arc<Pictures>>,
 }
 
 /// UTC now, RFC 3339 with milliseconds.

@@ -1,6 +1,6 @@
 //! One pass: an image through every stage of one deployment of one cell, called by the runner.
 //!
-//! Prepares the input object, measures, and only then looks at what was written and clears it away.
+//! Prepares the input, measures, and only then looks at what came out and clears it away.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -11,11 +11,14 @@ use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use bytes::Bytes;
 use darkroom_core::cell::{Input, Start, Trigger};
 use darkroom_core::event::{Again, Event, Invocation, PassKey, PipelinePass, Status};
+use darkroom_core::pipeline::{PAYLOAD_LIMIT, Transport};
+use serde_json::Value;
 
 use super::collect_logs::Served;
-use super::event_shape::{s3_event, stem};
-use super::gate::{Due, Gate, Given, Look, look};
-use super::invoke::{Answer, invoke};
+use super::event_shape::{Facts, payload_event, s3_event, stem};
+use super::gate::{Due, Gate, Given, Look, Seen, look};
+use super::invoke::{self, Answer, invoke};
+use super::payload;
 use super::reconcile::Recorded;
 use super::trigger_s3::{self, Memory};
 use super::{CellUnderTest, ExecuteError, Function, Setup, cold};
@@ -78,14 +81,30 @@ pub struct Measured {
     pub turnaround_s: Option<f64>,
     /// How late `turnaround_s` can be at most, ms.
     pub resolution_ms: f64,
+    /// What each stage that was called answered, by stage index; empty where the runner got no answers.
+    pub answers: Vec<Told>,
 }
+
+/// What a stage that ended well said in its answer.
+#[derive(Default)]
+pub struct Told {
+    /// base64, as it was given.
+    image: Option<String>,
+    /// The answer's beginning, for where it gave nothing else.
+    beginning: String,
+}
+
+/// Longest beginning of an answer that a verdict quotes, characters.
+const BEGINNING: usize = 160;
+/// Answers of functions that write to S3 are read up to this size, bytes: they hold words, not images.
+const READ_ANSWERS: usize = 64 * 1024;
 
 /// Makes one pass and emits its facts. `may_repeat` is false on the last attempt allowed.
 pub async fn run(bench: &Bench, pass: &Pass, may_repeat: bool) -> Result<PassEnded, ExecuteError> {
     let cell = &bench.setup.cells[pass.cell_index];
     let functions = &cell.deployments[pass.key.deployment as usize - 1];
     let keys = names(bench, cell, functions, pass);
-    if cell.cell.trigger == Trigger::Direct {
+    if cell.cell.trigger == Trigger::Direct && bench.setup.pipeline.transport == Transport::S3 {
         put_inputs(bench, cell, pass, &keys).await?;
     }
     if cell.cell.start == Start::Cold {
@@ -98,11 +117,11 @@ pub async fn run(bench: &Bench, pass: &Pass, may_repeat: bool) -> Result<PassEnd
         Trigger::S3 => trigger_s3::measure(bench, functions, pass, &keys).await?,
     };
     let pass = &Pass { key: measured.key.clone(), ..pass.clone() };
-    let looks = look_at_outputs(bench, &keys, &measured.invocations).await;
+    let looks = look_at_outputs(bench, &keys, &measured).await;
     let ended = conclude(bench, cell, pass, &measured, &looks, may_repeat);
     // An attempt that does not count leaves the check to the one that does.
     if !pass.key.warm_up && ended.again.is_none() {
-        check_outputs(bench, cell, pass, &keys, &looks).await;
+        check_outputs(bench, cell, pass, &keys, &looks, &measured.answers).await;
     }
     let (key, again) = (pass.key.clone(), ended.again);
     bench.emitter.emit(Event::PipelineFinished(ended));
@@ -115,24 +134,35 @@ fn names(bench: &Bench, cell: &CellUnderTest, functions: &[Function], pass: &Pas
     let stem = stem(&bench.setup.run_id, &pass.key, pass.image_index);
     let extension = &cell.images[pass.image_index].extension;
     let stages = &bench.setup.pipeline.stages;
-    let outputs: Vec<String> = functions
-        .iter()
-        .zip(stages)
-        .map(|(function, stage)| format!("{}{stem}.{}", function.output_prefix, stage.output.format.extension()))
-        .collect();
-    let inputs = (0..stages.len())
-        .map(|index| match (index, cell.cell.input) {
+    let mut keys = Keys { inputs: Vec::with_capacity(stages.len()), outputs: Vec::with_capacity(stages.len()) };
+    for (index, function) in functions.iter().enumerate() {
+        let input = match (index, cell.cell.input) {
             (0, _) => {
                 let folder = functions[0].triggered_by.as_deref().unwrap_or("input/");
                 format!("{folder}{stem}.{extension}")
             }
-            (_, Input::Chained) => outputs[index - 1].clone(),
+            (_, Input::Chained) => keys.outputs[index - 1].clone(),
             (_, Input::Reference) => {
                 format!("input/{}/{stem}.{}", stages[index].name, stages[index - 1].output.format.extension())
             }
-        })
-        .collect();
-    Keys { inputs, outputs }
+        };
+        let output = facts(bench, function, index, &input).output_key(function.habits.output_key.as_deref());
+        keys.outputs.push(output);
+        keys.inputs.push(input);
+    }
+    keys
+}
+
+fn facts<'a>(bench: &'a Bench, function: &'a Function, index: usize, input_key: &'a str) -> Facts<'a> {
+    let stage = &bench.setup.pipeline.stages[index];
+    Facts {
+        bucket: &bench.setup.bucket,
+        region: &bench.setup.region,
+        prefix: &function.output_prefix,
+        stage: &stage.name,
+        extension: stage.output.format.extension(),
+        input_key,
+    }
 }
 
 /// Uploads what the runner itself provides: the image, and with `input = "reference"` every stage's input.
@@ -163,45 +193,111 @@ fn given_bytes(image: &super::Image, stage_index: usize, input: Input) -> Option
 }
 
 /// The timed part when the runner calls every stage.
+///
+/// Events are made before the clock starts, but for those that hold an image that a stage has yet to answer with: to
+/// hand it on is the orchestrator's work, and its time is part of the turnaround.
 async fn measure(bench: &Bench, cell: &CellUnderTest, functions: &[Function], pass: &Pass, keys: &Keys) -> Measured {
+    let pipeline = &bench.setup.pipeline;
     let image = &cell.images[pass.image_index];
     let chained = cell.cell.input == Input::Chained;
     let now = super::now();
-    let payloads: Vec<Vec<u8>> = keys
-        .inputs
-        .iter()
-        .enumerate()
-        .map(|(index, key)| {
-            let size = given_bytes(image, index, cell.cell.input).map(Bytes::len);
-            s3_event(&bench.setup.bucket, key, size, &bench.setup.region, &now).to_string().into_bytes()
+    let calls = Calls { bench, functions, keys, now: &now };
+    let mut ready: Vec<Option<Vec<u8>>> = (0..functions.len())
+        .map(|index| match (pipeline.transport, given_bytes(image, index, cell.cell.input)) {
+            (Transport::S3, bytes) => Some(calls.s3_event(index, bytes.map(Bytes::len))),
+            (Transport::Payload, bytes) => bytes.map(|bytes| calls.payload_event(index, &payload::encoded(bytes))),
         })
         .collect();
-    let mut invocations = Vec::with_capacity(functions.len());
-    let measured = |invocations, turnaround_s| Measured {
+    let mut measured = Measured {
         key: pass.key.clone(),
-        invocations,
+        invocations: Vec::with_capacity(functions.len()),
         started_at: now.clone(),
-        turnaround_s,
+        turnaround_s: None,
         resolution_ms: 0.0,
+        answers: Vec::with_capacity(functions.len()),
     };
     let clock = Instant::now();
-    for (index, (function, payload)) in functions.iter().zip(payloads).enumerate() {
-        let answer = invoke(&bench.setup.measured, &function.name, payload).await;
-        let ended_well = answer.status == Status::Ok;
+    for (index, function) in functions.iter().enumerate() {
+        let before = measured.answers.last().and_then(|told: &Told| told.image.as_deref());
+        let event = ready[index].take().unwrap_or_else(|| calls.payload_event(index, before.unwrap_or_default()));
+        let answer = if event.len() as u64 > PAYLOAD_LIMIT {
+            invoke::too_large(&pipeline.stages[index].name, event.len())
+        } else {
+            invoke(&bench.setup.measured, &function.name, event).await
+        };
+        let answers_with_image = pipeline.answers_with_image(&pipeline.stages[index]);
+        let (told, reported_ms) = told(function, &answer, answers_with_image);
+        let goes_on = answer.status == Status::Ok && (!answers_with_image || told.image.is_some());
         let sequence = bench.sequence.fetch_add(1, Ordering::Relaxed);
-        let invocation = fact(bench, pass, function, index, sequence, answer);
+        let invocation = fact(bench, pass, function, index, sequence, answer, reported_ms);
         bench.emit_invocation(invocation.clone());
-        invocations.push(invocation);
-        if chained && !ended_well {
-            return measured(invocations, None);
+        measured.invocations.push(invocation);
+        measured.answers.push(told);
+        if chained && !goes_on {
+            return measured;
         }
     }
     let turnaround_s = clock.elapsed().as_secs_f64();
-    let all_well = invocations.iter().all(|invocation| invocation.status == Status::Ok);
-    measured(invocations, (chained && all_well).then_some(turnaround_s))
+    let all_well = measured.invocations.iter().all(|invocation| invocation.status == Status::Ok);
+    Measured { turnaround_s: (chained && all_well).then_some(turnaround_s), ..measured }
 }
 
-fn fact(bench: &Bench, pass: &Pass, function: &Function, index: usize, sequence: u64, answer: Answer) -> Invocation {
+/// Makes the events of a pass.
+struct Calls<'a> {
+    bench: &'a Bench,
+    functions: &'a [Function],
+    keys: &'a Keys,
+    now: &'a str,
+}
+
+impl Calls<'_> {
+    fn s3_event(&self, index: usize, size: Option<usize>) -> Vec<u8> {
+        let setup = &self.bench.setup;
+        let event = self.own_event(index, None);
+        let event =
+            event.unwrap_or_else(|| s3_event(&setup.bucket, &self.keys.inputs[index], size, &setup.region, self.now));
+        event.to_string().into_bytes()
+    }
+
+    fn payload_event(&self, index: usize, image: &str) -> Vec<u8> {
+        let setup = &self.bench.setup;
+        let writes = !setup.pipeline.answers_with_image(&setup.pipeline.stages[index]);
+        let writes_to = writes.then(|| (setup.bucket.as_str(), self.keys.outputs[index].as_str()));
+        let event = self.own_event(index, Some(image)).unwrap_or_else(|| payload_event(image, writes_to));
+        event.to_string().into_bytes()
+    }
+
+    fn own_event(&self, index: usize, image: Option<&str>) -> Option<Value> {
+        let function = &self.functions[index];
+        let template = function.habits.event.as_ref()?;
+        let facts = facts(self.bench, function, index, &self.keys.inputs[index]);
+        Some(facts.own_event(template, &self.keys.outputs[index], image))
+    }
+}
+
+/// Reads an answer: the image in it, and the time that the handler claims for itself.
+fn told(function: &Function, answer: &Answer, answers_with_image: bool) -> (Told, Option<f64>) {
+    let beginning = String::from_utf8_lossy(&answer.payload[..answer.payload.len().min(4 * BEGINNING)]);
+    let mut told = Told { image: None, beginning: beginning.chars().take(BEGINNING).collect() };
+    if !answers_with_image && answer.payload.len() > READ_ANSWERS {
+        return (told, None);
+    }
+    let Ok(value) = serde_json::from_slice::<Value>(&answer.payload) else { return (told, None) };
+    if answers_with_image {
+        told.image = function.habits.image_in(&value);
+    }
+    (told, function.habits.reported_ms(&value))
+}
+
+fn fact(
+    bench: &Bench,
+    pass: &Pass,
+    function: &Function,
+    index: usize,
+    sequence: u64,
+    answer: Answer,
+    handler_reported_ms: Option<f64>,
+) -> Invocation {
     Invocation {
         pass: pass.key.clone(),
         stage: bench.setup.pipeline.stages[index].name.clone(),
@@ -220,15 +316,23 @@ fn fact(bench: &Bench, pass: &Pass, function: &Function, index: usize, sequence:
         code_sha256: function.code_sha256.clone(),
         bytes_in: None,
         bytes_out: None,
-        handler_reported_ms: None,
+        handler_reported_ms,
     }
 }
 
 /// Looks at the output of every stage that ended well; a stage that failed or was not reached owes none.
-async fn look_at_outputs(bench: &Bench, keys: &Keys, invocations: &[Invocation]) -> Vec<Option<Look>> {
+async fn look_at_outputs(bench: &Bench, keys: &Keys, measured: &Measured) -> Vec<Option<Look>> {
+    let pipeline = &bench.setup.pipeline;
     let looks = keys.outputs.iter().enumerate().map(async |(index, key)| {
-        let due = invocations.get(index).is_some_and(|invocation| invocation.status == Status::Ok);
-        if due { Some(look(&bench.setup.s3, &bench.setup.bucket, key).await) } else { None }
+        let due = measured.invocations.get(index).is_some_and(|invocation| invocation.status == Status::Ok);
+        if !due {
+            return None;
+        }
+        if pipeline.answers_with_image(&pipeline.stages[index]) {
+            let image = measured.answers.get(index).and_then(|told| told.image.as_deref());
+            return Some(Ok(image.map(|image| Seen::in_answer(payload::decoded(image)))));
+        }
+        Some(look(&bench.setup.s3, &bench.setup.bucket, key).await)
     });
     futures::future::join_all(looks).await
 }
@@ -281,18 +385,32 @@ fn again(cell: &CellUnderTest, pass: &Pass, invocations: &[Invocation]) -> Optio
     invocations.iter().any(wrong).then_some(Again::WrongStart)
 }
 
-async fn check_outputs(bench: &Bench, cell: &CellUnderTest, pass: &Pass, keys: &Keys, looks: &[Option<Look>]) {
+async fn check_outputs(
+    bench: &Bench,
+    cell: &CellUnderTest,
+    pass: &Pass,
+    keys: &Keys,
+    looks: &[Option<Look>],
+    answers: &[Told],
+) {
+    let image = &cell.images[pass.image_index];
     let Setup { s3, bucket, pipeline, .. } = &bench.setup;
     for (stage_index, look) in looks.iter().enumerate() {
         let Some(look) = look else { continue };
-        let input = match given_bytes(&cell.images[pass.image_index], stage_index, cell.cell.input) {
+        let input = match given_bytes(image, stage_index, cell.cell.input) {
             Some(bytes) => Given::Bytes(bytes),
             None => match looks[stage_index - 1].as_ref() {
                 Some(Ok(Some(seen))) => Given::Object { key: &keys.inputs[stage_index], seen: Some(seen.clone()) },
                 _ => continue, // Its predecessor wrote nothing, and that is said there.
             },
         };
-        let due = Due { stage_index, input, key: &keys.outputs[stage_index] };
+        let due = Due {
+            stage_index,
+            input,
+            judged_as: image.judged_as.as_ref().filter(|_| stage_index == 0),
+            key: &keys.outputs[stage_index],
+            answered: answers.get(stage_index).map_or("", |told| &told.beginning),
+        };
         if let Some(event) = bench.gate.check(s3, bucket, pipeline, &pass.key, &due, look).await {
             bench.emitter.emit(event);
         }

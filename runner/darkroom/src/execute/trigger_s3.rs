@@ -94,7 +94,8 @@ pub async fn measure(
         Arrival::Stopped => (None, 0.0),
     };
     let attempt = chain.emit(invocations, &surplus(&logged, &own));
-    Ok(Measured { key: attempt.key, invocations: attempt.invocations, started_at, turnaround_s, resolution_ms })
+    let Attempt { key, invocations } = attempt;
+    Ok(Measured { key, invocations, started_at, turnaround_s, resolution_ms, answers: Vec::new() })
 }
 
 /// Returns the requests that the functions have logged by now: none of them is of a pass that has not begun.

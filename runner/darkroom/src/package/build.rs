@@ -214,6 +214,10 @@ mod tests {
                 handlers: BTreeMap::from([("greyscale".into(), "greyscale.handler".into())]),
                 model: None,
                 sample: None,
+                transport: darkroom_core::pipeline::Transport::S3,
+                wrong_on_purpose: false,
+                adapt: darkroom_core::adapt::Adapt::default(),
+                imported: BTreeMap::new(),
             },
         }
     }

@@ -46,6 +46,24 @@ impl Emitter {
     }
 }
 
+impl Emitter {
+    /// Returns an emitter whose facts go to `take` instead of a journal; it ends when every copy of it is gone.
+    pub fn to(mut take: impl FnMut(Arc<Event>) + Send + 'static) -> (Self, JoinHandle<()>) {
+        let (facts, received) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            for message in received {
+                match message {
+                    Message::Fact(event) => take(event),
+                    Message::Barrier(done) => {
+                        let _ = done.send(());
+                    }
+                }
+            }
+        });
+        (Self { facts, failure: Arc::new(Mutex::new(None)) }, thread)
+    }
+}
+
 /// The threads behind an [`Emitter`].
 pub struct Recorder {
     writer: JoinHandle<()>,

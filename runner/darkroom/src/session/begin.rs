@@ -1,5 +1,6 @@
 //! How a session comes to its folder: a new run, one to go on with, or some cells of one to measure again.
 
+use darkroom_core::adapt::Adapt;
 use darkroom_core::cell::CellId;
 use darkroom_core::event::{Event, FunctionDeployed, JOURNAL_VERSION, PlannedCell, RunStarted};
 use darkroom_core::manifest::{Cloud, Manifest, Order};
@@ -28,12 +29,18 @@ pub fn resolved(manifest: &Manifest) -> String {
     toml::to_string(manifest).expect("a manifest is made of tables, lists, strings and numbers")
 }
 
-/// Returns the sha256 of the resolved manifest and its pipeline, hex: two runs with the same one have one configuration.
+/// Returns the sha256 of the resolved manifest, its pipeline and its variants' habits, hex: two runs with the same one have one configuration.
 ///
 /// The pipeline belongs to it because it says what stages there are and what their outputs are held against.
 pub fn fingerprint(job: &Job<'_>) -> String {
     let pipeline = serde_json::to_string(super::prepare::pipeline(job)).expect("a pipeline is plain values");
-    hex::encode(Sha256::digest(resolved(job.manifest) + &pipeline))
+    let adapted = |name: &String| {
+        let adapt = &job.known.variant(name)?.adapt;
+        let text = serde_json::to_string(adapt).expect("an adaptation is plain values");
+        (*adapt != Adapt::default()).then(|| format!("{name}{text}"))
+    };
+    let adapted: String = job.manifest.matrix.variants.iter().filter_map(adapted).collect();
+    hex::encode(Sha256::digest(resolved(job.manifest) + &pipeline + &adapted))
 }
 
 /// Makes or takes up the run's folder. Nothing is recorded yet.
@@ -160,6 +167,7 @@ impl Begun {
             experiment: experiment.name.clone(),
             pipeline: experiment.pipeline.clone(),
             stages: pipeline.stages.iter().map(|stage| stage.name.clone()).collect(),
+            transport: pipeline.transport,
             seed: experiment.seed,
             target: target.name.to_owned(),
             region: target.region.clone(),

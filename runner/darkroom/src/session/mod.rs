@@ -4,9 +4,12 @@
 //! its folder. Nothing is measured before everything that can be known to be wrong has been looked at.
 
 mod begin;
+pub mod check;
+mod images;
 mod prepare;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use darkroom_core::capability::Capability;
@@ -20,7 +23,7 @@ use tokio::sync::watch;
 use crate::cli::Globals;
 use crate::command::aggregate;
 use crate::display::progress::Progress;
-use crate::execute::{Ended, ExecuteError, Finished, Setup, execute, now};
+use crate::execute::{Ended, ExecuteError, Finished, Keep, Pictures, Setup, execute, now};
 use crate::exit::{Failure, Outcome};
 use crate::project::Project;
 use crate::record::{History, JournalError, Recorder, Repetition};
@@ -149,6 +152,7 @@ impl Session<'_> {
                 .budget
                 .minutes
                 .and_then(|minutes| Duration::try_from_secs_f64(minutes * 60.0).ok()),
+            pictures: Some(Arc::new(Pictures::new(self.begun.dir().path().to_owned(), "pictures", Keep::FirstWrong))),
         };
         let finished = execute(setup, history, &schedule, recorder.emitter(), interrupt).await;
         let ended = finished.as_ref().map(|finished| finished.ended);

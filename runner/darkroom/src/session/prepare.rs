@@ -4,18 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use darkroom_core::adapt::Habits;
 use darkroom_core::cell::{Architecture, Input, Trigger};
 use darkroom_core::event::{FunctionDeployed, PlannedCell};
-use darkroom_core::image_set::{self, Source};
-use darkroom_core::pipeline::Pipeline;
+use darkroom_core::pipeline::{PAYLOAD_LIMIT, Pipeline, Transport, base64_bytes};
 
-use super::Job;
+use super::{Job, images};
 use crate::deploy::{self, Clients, Deployment, FunctionKey, Settings, WantedFunction, names};
 use crate::display::progress::Progress;
 use crate::execute::{CellUnderTest, Function, Image};
 use crate::exit::Failure;
 use crate::package::{self, Package, Request};
-use crate::project::Project;
 use crate::target::Target;
 
 /// By variant and architecture.
@@ -70,8 +69,9 @@ pub fn images(job: &Job<'_>, cells: &[PlannedCell]) -> Result<Images, Failure> {
     for cell in cells {
         let set = &cell.cell.image_set;
         if !images.contains_key(set) {
-            let read = image_set(job.project, &pipeline.name, set);
-            let read = read.map_err(|error| Failure::wrong_request(miette::miette!("image set `{set}`: {error}")))?;
+            let wrong = |error| Failure::wrong_request(miette::miette!("image set `{set}`: {error}"));
+            let read = images::read_set(job.project, &pipeline.name, set).map_err(wrong)?;
+            fits_payload(pipeline, &read).map_err(wrong)?;
             images.insert(set.clone(), read);
         }
     }
@@ -90,29 +90,17 @@ pub fn images(job: &Job<'_>, cells: &[PlannedCell]) -> Result<Images, Failure> {
     Ok(images)
 }
 
-/// Reads a set's files and generates its other images.
-fn image_set(project: &Project, pipeline: &str, name: &str) -> Result<Vec<Image>, String> {
-    let folder = project.image_sets_dir(pipeline);
-    let set = project.image_set(pipeline, name)?;
-    let read = |image: &image_set::Image| {
-        let bytes = match &image.source {
-            Source::File { path, .. } => {
-                let path = folder.join(path);
-                std::fs::read(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?
-            }
-            Source::Generated { width, height, seed, format } => {
-                darkroom_contract::generate(*seed, *width, *height, *format)
-            }
-        };
-        image.mismatch(&bytes).map_or(Ok(()), Err)?;
-        Ok(Image {
-            name: image.name.clone(),
-            extension: image.extension().to_owned(),
-            bytes: bytes.into(),
-            reference_inputs: Vec::new(),
-        })
-    };
-    set.images.iter().map(read).collect()
+/// Says which image can't be sent in a payload; those of files have been looked at with the manifest.
+fn fits_payload(pipeline: &Pipeline, images: &[Image]) -> Result<(), String> {
+    let sent = |image: &Image| base64_bytes(image.bytes.len() as u64);
+    match images.iter().find(|image| pipeline.transport == Transport::Payload && sent(image) > PAYLOAD_LIMIT) {
+        Some(image) => Err(format!(
+            "image `{}` is {} bytes as base64, and Lambda takes at most {PAYLOAD_LIMIT} in a payload",
+            image.name,
+            sent(image)
+        )),
+        None => Ok(()),
+    }
 }
 
 /// Deploys one function for every stage of every (variant, architecture, memory, trigger, start, deployment) that a cell needs.
@@ -155,12 +143,20 @@ fn wanted(job: &Job<'_>, cells: &[PlannedCell], packages: &Packages) -> Vec<Want
             for stage in &pipeline(job).stages {
                 let key = key(cell, deployment, &stage.name);
                 let handler = spec.handlers[&stage.name].clone();
+                let environment = spec.adapt.for_stage(&stage.name).environment;
                 let triggered_by = (cell.trigger == Trigger::S3)
                     .then(|| before.as_ref().map_or_else(|| names::uploads_prefix(&key), names::output_prefix));
                 before = Some(key.clone());
                 want.insert(
                     key.clone(),
-                    WantedFunction { key, package: package.clone(), handler, timeout_s: stage.timeout_s, triggered_by },
+                    WantedFunction {
+                        key,
+                        package: package.clone(),
+                        handler,
+                        timeout_s: stage.timeout_s,
+                        triggered_by,
+                        environment,
+                    },
                 );
             }
         }
@@ -178,6 +174,10 @@ fn key(cell: &darkroom_core::cell::Cell, deployment: u32, stage: &str) -> Functi
         start: cell.start,
         stage: stage.to_owned(),
     }
+}
+
+fn habits(job: &Job<'_>, variant: &str, stage: &str) -> Habits {
+    job.known.variant(variant).map(|variant| variant.adapt.for_stage(stage)).unwrap_or_default()
 }
 
 /// Puts cells, images and deployed functions together.
@@ -198,6 +198,7 @@ pub fn cells_under_test(
             code_sha256: deployed.code_sha256.clone(),
             output_prefix: deployed.output_prefix.clone(),
             triggered_by: deployed.triggered_by.clone(),
+            habits: habits(job, &planned.cell.variant, stage),
         })
     };
     let stages = &pipeline(job).stages;

@@ -1,0 +1,23 @@
+"""10-bit greyscale PNG to 8-bit greyscale JPEG."""
+
+import io
+
+from PIL import Image
+
+from payload import answer, read_image
+
+QUALITY = 90
+
+
+def reduce_depth(image):
+    """Returns a mode L image: 0..1023 mapped to 0..255, to the nearest level."""
+    # convert("L") on I;16 would clip at 255 instead of scaling, so scale in floating point first.
+    return image.convert("F").point(lambda value: value * (255 / 1023) + 0.5).convert("L")
+
+
+def handler(event, context):
+    body = read_image(event)
+    result = io.BytesIO()
+    with Image.open(io.BytesIO(body)) as image:
+        reduce_depth(image).save(result, "JPEG", quality=QUALITY)
+    return answer(result.getvalue())

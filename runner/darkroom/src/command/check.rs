@@ -1,0 +1,34 @@
+//! `darkroom check`: the gate alone, a line for each output, pictures of the wrong ones, exit code 1 if there are any.
+
+use crate::cli::{CheckArgs, Globals};
+use crate::display::progress::Progress;
+use crate::display::{self, verdicts};
+use crate::exit::{Failure, Outcome};
+use crate::project::Project;
+use crate::session::check::{Report, Request, check};
+
+pub fn run(args: &CheckArgs, globals: Globals) -> Result<Outcome, Failure> {
+    let project = Project::here().map_err(Failure::wrong_request)?;
+    let progress = Progress::new(globals, std::env::var_os("CI").is_some());
+    let mut reports = Vec::new();
+    for variant in &args.variants {
+        let request = Request {
+            project: &project,
+            variant,
+            pipeline: &args.pipeline,
+            image_set: &args.image_set,
+            stages: &args.stages,
+            repetitions: args.repetitions,
+            all_pictures: args.pictures,
+        };
+        let report = check(&request, &progress)?;
+        if !globals.json && !globals.quiet {
+            display::answer(&verdicts::page(&report))?;
+        }
+        reports.push(report);
+    }
+    if globals.json {
+        display::answer_json(&reports)?;
+    }
+    Ok(if reports.iter().all(Report::passed) { Outcome::Done } else { Outcome::SomeCellsFailed })
+}

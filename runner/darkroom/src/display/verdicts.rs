@@ -1,0 +1,73 @@
+//! What `check` found, a line for each output. Pure.
+
+use std::fmt::Write as _;
+
+use darkroom_core::event::Verdict;
+
+use super::count;
+use crate::session::check::{Checked, Report};
+
+/// Renders a report, ending in a newline.
+pub fn page(report: &Report) -> String {
+    let Report { variant, pipeline, image_set, outputs, .. } = report;
+    let mut text = format!("\n{variant} · {pipeline} · {image_set}\n");
+    let width = |of: fn(&Checked) -> usize| outputs.iter().map(of).max().unwrap_or(0);
+    let (stages, images) = (width(|o| o.stage.len()), width(|o| named(o).len()));
+    for output in outputs {
+        let word = if output.pass { "PASS " } else { "WRONG" };
+        let said = said(output);
+        let _ = writeln!(text, "{word}  {:stages$}  {:images$}  {said}", output.stage, named(output));
+    }
+    for stage in &report.without_handler {
+        let _ = writeln!(text, "WRONG  {stage:stages$}  no handler for it in functions/{variant}/variant.toml");
+    }
+    text + &totals(report)
+}
+
+fn named(output: &Checked) -> String {
+    if output.repetition == 1 { output.image.clone() } else { format!("{} #{}", output.image, output.repetition) }
+}
+
+fn said(output: &Checked) -> String {
+    let values = output.verdict.as_ref().map(measured).unwrap_or_default();
+    match (&output.reason, &output.verdict) {
+        (Some(reason), _) if values.is_empty() => reason.clone(),
+        (Some(reason), _) => format!("{reason} [{values}]"),
+        (None, Some(verdict)) if verdict.pass => values,
+        (None, _) => {
+            let kind = output.error_type.as_deref().unwrap_or(output.status.as_str());
+            format!("ended in an error, as it may: {kind}")
+        }
+    }
+}
+
+fn measured(verdict: &Verdict) -> String {
+    let mut values = Vec::new();
+    match (verdict.psnr_db, verdict.mse) {
+        (Some(psnr), _) => values.push(format!("PSNR {psnr:.1} dB")),
+        (None, Some(_)) => values.push("equal".to_owned()),
+        (None, None) => {}
+    }
+    values.extend(verdict.max_abs.filter(|max| *max > 0.0).map(|max| format!("max {max}")));
+    values.extend(verdict.ssim.map(|ssim| format!("SSIM {ssim:.4}")));
+    if let (Some(mean), Some(reference)) = (verdict.mean_out, verdict.mean_reference) {
+        values.push(format!("mean {mean:.1} of {reference:.1}"));
+    }
+    if let (Some(width), Some(height), Some(mode)) = (verdict.width, verdict.height, &verdict.mode) {
+        values.push(format!("{width}x{height} {mode}"));
+    }
+    values.join(", ")
+}
+
+fn totals(report: &Report) -> String {
+    let wrong = report.outputs.iter().filter(|output| !output.pass).count() + report.without_handler.len();
+    let all = count(report.outputs.len() as u64, "output");
+    let mut text = match wrong {
+        0 => format!("{}: every one of {all} is right\n", report.variant),
+        wrong => format!("{}: {wrong} WRONG of {all}\n", report.variant),
+    };
+    if let Some(folder) = &report.pictures {
+        let _ = writeln!(text, "pictures (expected | got | difference, amplified): {}/", folder.display());
+    }
+    text
+}

@@ -1,0 +1,37 @@
+//! Passes for their outputs' sake: every image of every cell in order, nothing warmed up, nothing made again.
+
+use std::sync::atomic::AtomicU64;
+
+use darkroom_core::event::PassKey;
+
+use super::collect_logs::Served;
+use super::gate::Gate;
+use super::pass::{self, Bench, Pass};
+use super::reconcile::Recorded;
+use super::trigger_s3::Memory;
+use super::{ExecuteError, Setup};
+use crate::record::Emitter;
+
+/// Makes `repetitions` passes of each image, one after another, and emits their facts.
+pub async fn one_by_one(setup: Setup, repetitions: u32, emitter: Emitter) -> Result<(), ExecuteError> {
+    let bench = Bench {
+        gate: Gate::new(setup.pictures.clone()),
+        setup,
+        served: Served::default(),
+        recorded: Recorded::default(),
+        triggered: Memory::default(),
+        sequence: AtomicU64::new(0),
+        emitter,
+    };
+    for (cell_index, cell) in bench.setup.cells.iter().enumerate() {
+        for repetition in 1..=repetitions {
+            for (image_index, image) in cell.images.iter().enumerate() {
+                let (cell_id, image) = (cell.id.clone(), image.name.clone());
+                let key = PassKey { cell_id, deployment: 1, image, warm_up: false, repetition, attempt: 1 };
+                let pass = Pass { cell_index, image_index, key, scheduled_at: super::now() };
+                pass::run(&bench, &pass, false).await?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,480 @@
+//! The gate alone: a variant's stages on the images of a set, each stage on its own input, in seconds.
+//!
+//! The same packages, functions and passes as in a run; what differs is that each stage is a pipeline of its own, fed
+//! with what the reference made, that nothing is warmed up or repeated, and that no journal is kept.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use darkroom_core::cell::{Architecture, Cell, Input, Start, Trigger};
+use darkroom_core::event::{Event, Invocation, OutputCheck, PlannedCell, Status, Verdict};
+use darkroom_core::image_set::{Expect, ImageSet};
+use darkroom_core::manifest::{
+    Budget, Cloud, Experiment, Known, Manifest, Matrix, Output, Repetitions, Schedule, Target as TargetKeys,
+};
+use darkroom_core::pipeline::{Pipeline, Stage};
+use futures::stream::{self, StreamExt, TryStreamExt};
+use serde::Serialize;
+
+use super::{Begin, Job, images, prepare};
+use crate::display::progress::Progress;
+use crate::execute::{CellUnderTest, Image, Keep, Pictures, Setup, one_by_one};
+use crate::exit::Failure;
+use crate::project::Project;
+use crate::record::Emitter;
+use crate::target::{self, Target};
+
+/// Name of the experiment whose functions a check deploys.
+const EXPERIMENT: &str = "check";
+/// Lambda memory of the functions, MB: one vCPU.
+const MEMORY_MB: u32 = 1769;
+/// Stages whose images are under way at once.
+const AT_ONCE: usize = 2;
+
+/// What is to be checked.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    pub project: &'a Project,
+    pub variant: &'a str,
+    pub pipeline: &'a str,
+    pub image_set: &'a str,
+    /// Empty: every stage that the variant has a handler for.
+    pub stages: &'a [String],
+    /// Passes of each image: more than one finds what goes wrong at random.
+    pub repetitions: u32,
+    /// A picture of every output, not only of the wrong ones.
+    pub all_pictures: bool,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    pub variant: String,
+    pub pipeline: String,
+    pub image_set: String,
+    /// By stage in pipeline order, then image, then repetition.
+    pub outputs: Vec<Checked>,
+    /// Stages of the pipeline that the variant has no handler for.
+    pub without_handler: Vec<String>,
+    /// Where the pictures are; `None` when none was kept.
+    pub pictures: Option<PathBuf>,
+}
+
+/// One stage's answer to one image.
+#[derive(Clone, Debug, Serialize)]
+pub struct Checked {
+    pub stage: String,
+    pub image: String,
+    /// From 1.
+    pub repetition: u32,
+    /// It is what was due.
+    pub pass: bool,
+    /// Why it is not, in words.
+    pub reason: Option<String>,
+    pub expected: &'static str,
+    pub status: Status,
+    pub error_type: Option<String>,
+    pub error: Option<String>,
+    /// The platform's duration, ms.
+    pub duration_ms: Option<f64>,
+    /// `None` where the stage ended in an error.
+    pub verdict: Option<Verdict>,
+    pub picture: Option<PathBuf>,
+}
+
+impl Report {
+    pub fn passed(&self) -> bool {
+        self.outputs.iter().all(|output| output.pass) && self.without_handler.is_empty()
+    }
+}
+
+/// Packages, deploys and checks; blocking. The pictures of an earlier check of the same kind are removed first.
+pub fn check(request: &Request<'_>, progress: &Progress) -> Result<Report, Failure> {
+    let subject = Subject::of(request)?;
+    let pictures = PicturesFolder::new(request);
+    pictures.clear()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::broken(miette::miette!("cannot start threads: {error}")))?;
+    let job = subject.job(request);
+    let packages = prepare::packages(&job, std::slice::from_ref(&subject.cell), progress)?;
+    let fed = subject.feeds(request)?;
+    let events = runtime.block_on(async {
+        let region = &subject.manifest.target.region;
+        let target = Target::open(Cloud::Local, region, request.project.root()).await.map_err(Failure::broken)?;
+        let events = subject.run_in(&target, request, &packages, &fed, &pictures, progress).await;
+        target.close().await;
+        events
+    })?;
+    Ok(subject.report(request, &events, &pictures))
+}
+
+/// Where pictures of a check go.
+struct PicturesFolder {
+    root: PathBuf,
+    folder: String,
+}
+
+impl PicturesFolder {
+    fn new(request: &Request<'_>) -> Self {
+        let root = request.project.root().join("outputs").join("check");
+        Self { root, folder: format!("{}/{}", request.variant, request.image_set) }
+    }
+
+    fn clear(&self) -> Result<(), Failure> {
+        let path = self.root.join(&self.folder);
+        match std::fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(Failure::broken(miette::miette!("cannot remove {}: {error}", path.display())))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A variant, its pipeline and a set, read and found usable.
+struct Subject {
+    manifest: Manifest,
+    known: Known,
+    capability: darkroom_core::capability::Capability,
+    /// The stages that are checked.
+    pipeline: Pipeline,
+    whole: Pipeline,
+    set: ImageSet,
+    cell: PlannedCell,
+    without_handler: Vec<String>,
+}
+
+impl Subject {
+    fn of(request: &Request<'_>) -> Result<Self, Failure> {
+        let Request { project, variant, pipeline, image_set, stages, .. } = *request;
+        let mentioned = BTreeSet::from([variant, pipeline, image_set].map(str::to_owned));
+        let mut known = project.known(&mentioned);
+        let whole = usable_pipeline(&known, pipeline)?;
+        let spec = usable_variant(&known, variant, &whole)?;
+        if let Some(stage) = stages.iter().find(|stage| whole.stage(stage).is_none()) {
+            let names: Vec<&str> = whole.stages.iter().map(|stage| stage.name.as_str()).collect();
+            return Err(refused(format!("pipeline {pipeline} has no stage `{stage}`"), &names));
+        }
+        let asked = |stage: &Stage| stages.is_empty() || stages.contains(&stage.name);
+        let (with, without): (Vec<_>, Vec<_>) = whole
+            .stages
+            .iter()
+            .filter(|stage| asked(stage))
+            .cloned()
+            .partition(|stage| spec.handlers.contains_key(&stage.name));
+        let set = usable_set(project, &known, &whole, image_set)?;
+        let part = Pipeline { stages: with, ..whole.clone() };
+        if let Some(entry) = known.pipelines.get_mut(pipeline) {
+            entry.pipeline = Some(part.clone());
+        }
+        let capability = target::capability(Cloud::Local);
+        let architecture = architecture(&capability, &spec.architectures)?;
+        let cell = cell(variant, image_set, architecture);
+        Ok(Self {
+            manifest: manifest(pipeline, &cell),
+            known,
+            capability,
+            pipeline: part,
+            whole,
+            set,
+            cell: PlannedCell {
+                id: cell.id(),
+                model: spec.model,
+                sample: spec.sample,
+                not_runnable: None,
+                wrong_on_purpose: spec.wrong_on_purpose,
+                cell,
+            },
+            without_handler: without.into_iter().map(|stage| stage.name).collect(),
+        })
+    }
+
+    fn job<'a>(&'a self, request: &Request<'a>) -> Job<'a> {
+        Job {
+            project: request.project,
+            manifest: &self.manifest,
+            known: &self.known,
+            capability: &self.capability,
+            begin: Begin::Anew { cells: None },
+        }
+    }
+
+    /// Returns what each stage is fed, by its name.
+    ///
+    /// A set for checking feeds the stages that it names as its files are; any other one feeds every stage what the
+    /// reference makes of its images.
+    fn feeds(&self, request: &Request<'_>) -> Result<BTreeMap<String, Vec<Image>>, Failure> {
+        let wrong = |error| Failure::wrong_request(miette::miette!("image set `{}`: {error}", request.image_set));
+        let first = self.whole.stages.first().map_or("", |stage| stage.name.as_str());
+        let mut feeds: BTreeMap<String, Vec<Image>> = BTreeMap::new();
+        for declared in &self.set.images {
+            let image = images::read(request.project, request.pipeline, declared).map_err(wrong)?;
+            if self.set.purpose == darkroom_core::image_set::Purpose::Check {
+                let named = if declared.stages.is_empty() { vec![first.to_owned()] } else { declared.stages.clone() };
+                for stage in named {
+                    feeds.entry(stage).or_default().push(image.clone());
+                }
+                continue;
+            }
+            let inputs = darkroom_contract::reference_inputs(&self.whole, &image.bytes)
+                .map_err(|error| wrong(format!("no reference input can be made of image `{}`: {error}", image.name)))?;
+            for (stage, bytes) in self.whole.stages.iter().zip(inputs) {
+                let extension = darkroom_contract::format_of(&bytes).map_or("bin", |format| format.extension());
+                let fed = Image { extension: extension.to_owned(), bytes: bytes.into(), ..image.clone() };
+                feeds.entry(stage.name.clone()).or_default().push(fed);
+            }
+        }
+        Ok(feeds)
+    }
+
+    async fn run_in(
+        &self,
+        target: &Target,
+        request: &Request<'_>,
+        packages: &prepare::Packages,
+        fed: &BTreeMap<String, Vec<Image>>,
+        pictures: &PicturesFolder,
+        progress: &Progress,
+    ) -> Result<Vec<Arc<Event>>, Failure> {
+        let job = self.job(request);
+        let cells = std::slice::from_ref(&self.cell);
+        let deployed = prepare::deploy(&job, cells, target, packages, progress).await?;
+        let no_images = prepare::Images::from([(request.image_set.to_owned(), Vec::new())]);
+        let under_test = prepare::cells_under_test(&job, cells, &deployed.deployment, no_images)?;
+        let cell = under_test.first().expect("one cell was asked for");
+        let (taken, keep) =
+            (Arc::new(Mutex::new(Vec::new())), if request.all_pictures { Keep::All } else { Keep::EveryWrong });
+        let events = taken.clone();
+        let (emitter, thread) =
+            Emitter::to(move |event| events.lock().unwrap_or_else(PoisonError::into_inner).push(event));
+        let pictures = Arc::new(Pictures::new(pictures.root.clone(), &pictures.folder, keep));
+        let of_stage = |index: usize, stage: &Stage| {
+            let images = fed.get(&stage.name).cloned().unwrap_or_default();
+            let function = cell.deployments[0][index].clone();
+            let mut stage = stage.clone();
+            if let Some(tolerance) = self.set.tolerances.get(&stage.name) {
+                stage.check = tolerance.clone();
+            }
+            let pipeline = Pipeline { stages: vec![stage], ..self.whole.clone() };
+            let cell = CellUnderTest { images: images.into(), deployments: vec![vec![function]], ..cell.clone() };
+            let setup = setup(target, &deployed.deployment.bucket, pipeline, cell, pictures.clone());
+            one_by_one(setup, request.repetitions, emitter.clone())
+        };
+        let passes: Vec<_> =
+            self.pipeline.stages.iter().enumerate().map(|(index, stage)| of_stage(index, stage)).collect();
+        let done = stream::iter(passes).buffer_unordered(AT_ONCE).try_collect::<()>().await;
+        drop(emitter);
+        let _ = thread.join();
+        done.map_err(|error| Failure::broken(miette::miette!("{error}")))?;
+        let events = std::mem::take(&mut *taken.lock().unwrap_or_else(PoisonError::into_inner));
+        Ok(events)
+    }
+
+    fn report(&self, request: &Request<'_>, events: &[Arc<Event>], pictures: &PicturesFolder) -> Report {
+        let mut checks: BTreeMap<(&str, &str, u32), &OutputCheck> = BTreeMap::new();
+        let mut invocations = Vec::new();
+        for event in events {
+            match &**event {
+                Event::OutputChecked(check) => {
+                    checks.insert((&check.stage, &check.pass.image, check.pass.repetition), check);
+                }
+                Event::InvocationFinished(invocation) => invocations.push(invocation),
+                _ => {}
+            }
+        }
+        let shown = |name: &String| {
+            let path = pictures.root.join(name);
+            path.strip_prefix(request.project.root()).map_or(path.clone(), ToOwned::to_owned)
+        };
+        let mut outputs: Vec<(usize, usize, Checked)> = Vec::new();
+        let mut seen_right: BTreeMap<(&str, &str), &OutputCheck> = BTreeMap::new();
+        for invocation in invocations {
+            let key = (invocation.stage.as_str(), invocation.pass.image.as_str());
+            let check = checks.get(&(key.0, key.1, invocation.pass.repetition)).copied();
+            // The same bytes again are not judged again: what was said of them holds.
+            let check = check.or_else(|| seen_right.get(&key).copied().filter(|_| invocation.status == Status::Ok));
+            if let Some(check) = check {
+                seen_right.insert(key, check);
+            }
+            let (stage, _) = self.whole.stage(key.0).expect("a stage of this pipeline was called");
+            let (place, image) = self.image(key.1);
+            let mut checked = judged(invocation, check, image.expect);
+            checked.picture = check.and_then(|check| check.picture.as_ref()).map(shown);
+            outputs.push((stage, place, checked));
+        }
+        outputs.sort_by_key(|(stage, image, checked)| (*stage, *image, checked.repetition));
+        let outputs: Vec<Checked> = outputs.into_iter().map(|(_, _, checked)| checked).collect();
+        let any = outputs.iter().any(|output| output.picture.is_some());
+        Report {
+            variant: request.variant.to_owned(),
+            pipeline: request.pipeline.to_owned(),
+            image_set: request.image_set.to_owned(),
+            without_handler: self.without_handler.clone(),
+            pictures: any.then(|| shown(&pictures.folder)),
+            outputs,
+        }
+    }
+
+    fn image(&self, name: &str) -> (usize, &darkroom_core::image_set::Image) {
+        self.set.images.iter().enumerate().find(|(_, image)| image.name == name).expect("an image of this set was fed")
+    }
+}
+
+/// Says whether a stage answered as was due.
+fn judged(invocation: &Invocation, check: Option<&OutputCheck>, expect: Expect) -> Checked {
+    let verdict = check.map(|check| check.verdict.clone());
+    let ended_well = invocation.status == Status::Ok;
+    let right = verdict.as_ref().is_some_and(|verdict| verdict.pass);
+    let failed = || {
+        let kind = invocation.error_type.as_deref().unwrap_or(invocation.status.as_str());
+        let error = invocation.error.as_deref().map(|error| format!(": {}", error.lines().next().unwrap_or_default()));
+        format!("{kind}{}", error.unwrap_or_default())
+    };
+    let wrong = || {
+        verdict.as_ref().map_or_else(
+            || "not checked".to_owned(),
+            |verdict| {
+                let detail = verdict.detail.as_deref().map(|detail| format!(": {detail}")).unwrap_or_default();
+                format!("{}{detail}", verdict.reason.as_deref().unwrap_or("wrong"))
+            },
+        )
+    };
+    let reason = match (expect, ended_well) {
+        (Expect::Error | Expect::RightOrError, false) => None,
+        (Expect::Right, false) => Some(failed()),
+        (Expect::Error, true) => Some("ended well where an error was due".to_owned()),
+        (_, true) => (!right).then(wrong),
+    };
+    Checked {
+        stage: invocation.stage.clone(),
+        image: invocation.pass.image.clone(),
+        repetition: invocation.pass.repetition,
+        pass: reason.is_none(),
+        reason,
+        expected: expect.as_str(),
+        status: invocation.status,
+        error_type: invocation.error_type.clone(),
+        error: invocation.error.clone(),
+        duration_ms: invocation.report.as_ref().map(|report| report.duration_ms),
+        verdict,
+        picture: None,
+    }
+}
+
+fn setup(target: &Target, bucket: &str, pipeline: Pipeline, cell: CellUnderTest, pictures: Arc<Pictures>) -> Setup {
+    Setup {
+        run_id: format!("check-{}", uuid::Uuid::new_v4().simple()),
+        measured: target.measured_lambda(),
+        control: target.lambda(),
+        s3: target.s3(),
+        logs: target.logs(),
+        metrics: target.metrics(),
+        bucket: bucket.to_owned(),
+        region: target.region.clone(),
+        pipeline,
+        cells: vec![cell],
+        time_budget: None,
+        pictures: Some(pictures),
+    }
+}
+
+fn refused(what: String, known: &[&str]) -> Failure {
+    let known = if known.is_empty() { "there are none".to_owned() } else { format!("there are: {}", known.join(", ")) };
+    Failure::wrong_request(miette::miette!(help = known, "{what}"))
+}
+
+fn usable_pipeline(known: &Known, name: &str) -> Result<Pipeline, Failure> {
+    let Some(entry) = known.pipelines.get(name) else {
+        let names: Vec<&str> = known.pipelines.keys().map(String::as_str).collect();
+        return Err(refused(format!("unknown pipeline `{name}`"), &names));
+    };
+    entry.pipeline.clone().ok_or_else(|| Failure::wrong_request(miette::miette!("{}", entry.faults.join("; "))))
+}
+
+fn usable_variant(known: &Known, name: &str, pipeline: &Pipeline) -> Result<darkroom_core::variant::Variant, Failure> {
+    let Some(entry) = known.variants.get(name) else {
+        let names: Vec<&str> = known.variants.keys().map(String::as_str).collect();
+        return Err(refused(format!("unknown variant `{name}`"), &names));
+    };
+    let faults =
+        || Failure::wrong_request(miette::miette!("variant `{name}` can't be used: {}", entry.faults.join("; ")));
+    let Some(variant) = entry.variant.clone().filter(|_| entry.faults.is_empty()) else { return Err(faults()) };
+    if variant.transport != pipeline.transport {
+        return Err(Failure::wrong_request(miette::miette!(
+            help = "name the pipeline that it is made for with --pipeline",
+            "the handlers of variant `{name}` are made for transport {}, and pipeline {} has transport {}",
+            variant.transport.as_str(),
+            pipeline.name,
+            pipeline.transport.as_str()
+        )));
+    }
+    Ok(variant)
+}
+
+fn usable_set(project: &Project, known: &Known, pipeline: &Pipeline, name: &str) -> Result<ImageSet, Failure> {
+    let sets = &known.pipelines[&pipeline.name].image_sets;
+    let Some(entry) = sets.get(name) else {
+        let names: Vec<&str> = sets.keys().map(String::as_str).collect();
+        return Err(refused(format!("unknown image set `{name}`"), &names));
+    };
+    let wrong = |fault: String| Failure::wrong_request(miette::miette!("image set `{name}` can't be used: {fault}"));
+    if !entry.faults.is_empty() {
+        return Err(wrong(entry.faults.join("; ")));
+    }
+    let set = project.image_set(&pipeline.name, name).map_err(wrong)?;
+    let mut named = set.images.iter().flat_map(|image| &image.stages).chain(set.tolerances.keys());
+    match named.find(|stage| pipeline.stage(stage).is_none()) {
+        Some(stage) => Err(wrong(format!("it names stage `{stage}`, which pipeline {} has not", pipeline.name))),
+        None => Ok(set),
+    }
+}
+
+fn architecture(
+    capability: &darkroom_core::capability::Capability,
+    made_for: &[Architecture],
+) -> Result<Architecture, Failure> {
+    let here = capability.architectures.iter().copied().find(|architecture| made_for.contains(architecture));
+    here.ok_or_else(|| {
+        let made_for: Vec<&str> = made_for.iter().map(|architecture| architecture.as_str()).collect();
+        let (here, made_for) = (&capability.name, made_for.join(", "));
+        Failure::wrong_request(miette::miette!("{here} can't run this variant, which is made for {made_for}"))
+    })
+}
+
+fn cell(variant: &str, image_set: &str, architecture: Architecture) -> Cell {
+    Cell {
+        variant: variant.to_owned(),
+        architecture,
+        memory_mb: MEMORY_MB,
+        image_set: image_set.to_owned(),
+        trigger: Trigger::Direct,
+        input: Input::Chained,
+        start: Start::Warm,
+        concurrency: 1,
+    }
+}
+
+fn manifest(pipeline: &str, cell: &Cell) -> Manifest {
+    let Cell { variant, architecture, memory_mb, image_set, trigger, input, start, concurrency } = cell.clone();
+    Manifest {
+        experiment: Experiment { name: EXPERIMENT.to_owned(), pipeline: pipeline.to_owned(), seed: 562 },
+        target: TargetKeys::default(),
+        matrix: Matrix {
+            variants: vec![variant],
+            architectures: vec![architecture],
+            memory_mb: vec![memory_mb],
+            image_sets: vec![image_set],
+            trigger: vec![trigger],
+            input: vec![input],
+            start: vec![start],
+            concurrency: vec![concurrency],
+            exclude: Vec::new(),
+            include: Vec::new(),
+        },
+        repetitions: Repetitions { count: 1, warm_up: 0, deployments: 1 },
+        schedule: Schedule::default(),
+        budget: Budget::default(),
+        output: Output::default(),
+    }
+}

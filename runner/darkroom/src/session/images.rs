@@ -1,0 +1,37 @@
+//! Reads the images of a set: its files, and those that are made from a seed or a formula.
+
+use bytes::Bytes;
+use darkroom_core::image_set::{self, Source};
+
+use crate::execute::Image;
+use crate::project::Project;
+
+/// Returns every image of a set, in its order.
+pub fn read_set(project: &Project, pipeline: &str, name: &str) -> Result<Vec<Image>, String> {
+    let set = project.image_set(pipeline, name)?;
+    set.images.iter().map(|image| read(project, pipeline, image)).collect()
+}
+
+/// Returns one image as its source gives it.
+pub fn read(project: &Project, pipeline: &str, image: &image_set::Image) -> Result<Image, String> {
+    let bytes = match &image.source {
+        Source::File { path, .. } => file(project, pipeline, path)?,
+        Source::Generated { width, height, seed, format } => {
+            darkroom_contract::generate(*seed, *width, *height, *format).into()
+        }
+        Source::Pattern { pattern, width, height } => darkroom_contract::pattern(*pattern, *width, *height).into(),
+    };
+    image.mismatch(&bytes).map_or(Ok(()), Err)?;
+    Ok(Image {
+        name: image.name.clone(),
+        extension: image.extension().to_owned(),
+        bytes,
+        reference_inputs: Vec::new(),
+        judged_as: image.stands_for.as_ref().map(|path| file(project, pipeline, path)).transpose()?,
+    })
+}
+
+fn file(project: &Project, pipeline: &str, path: &str) -> Result<Bytes, String> {
+    let path = project.image_sets_dir(pipeline).join(path);
+    std::fs::read(&path).map(Bytes::from).map_err(|error| format!("cannot read {}: {error}", path.display()))
+}
