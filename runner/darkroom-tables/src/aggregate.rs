@@ -129,6 +129,7 @@ pub fn outputs(facts: &Facts) -> Vec<Outputs> {
     }
     let of_cell = |cell: u32| {
         let stages = (0u32..).zip(&facts.run.stages);
+        let none_checked = stages.clone().find(|(index, _)| !checked.contains_key(&(cell, *index)));
         let found = stages.filter_map(|(index, stage)| Some((stage, checked.get(&(cell, index))?)));
         let mut outputs = Outputs::default();
         for (stage, (all, wrong)) in found {
@@ -138,6 +139,10 @@ pub fn outputs(facts: &Facts) -> Vec<Outputs> {
             if let (None, Some((reason, count))) = (&outputs.reason, worst) {
                 outputs.reason = Some(format!("{stage}: {reason} ({count} of {all})"));
             }
+        }
+        // A stage that never gave an output did not do its work: the others' times are those of an unfinished job.
+        if let (Some(true), Some((_, stage))) = (outputs.ok, none_checked) {
+            outputs = Outputs { ok: Some(false), reason: Some(format!("{stage}: no output")) };
         }
         outputs
     };

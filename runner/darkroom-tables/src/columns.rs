@@ -122,7 +122,7 @@ const OUTPUTS_OK: Column = column(
     Bool,
     "",
     Derived,
-    "every checked output of the cell passed; false: the numbers are of wrong work and are never ranked; null: none was checked",
+    "every checked output of the cell passed, and every stage had one; false: the numbers are of wrong or unfinished work and are never ranked; null: none was checked",
 );
 const REASON: Column = column("reason", Text, "", Derived, "first failed check by stage when `outputs_ok` is false");
 const RANK: Column = column(

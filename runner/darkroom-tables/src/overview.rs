@@ -74,6 +74,7 @@ fn cell_summary(
         model: planned.model.clone(),
         sample: planned.sample,
         not_runnable: planned.not_runnable.clone(),
+        wrong_on_purpose: planned.wrong_on_purpose,
         outputs_ok: outputs.ok,
         reason: outputs.reason.clone(),
         stages: stages.collect(),

@@ -39,9 +39,24 @@ impl Summary {
         self.cells.iter().filter(|cell| cell.not_runnable.is_some())
     }
 
-    /// Says whether something failed or came out wrong: exit code 1.
+    /// Says whether something failed or came out otherwise than it should: exit code 1.
+    ///
+    /// Wrong outputs of a variant that is wrong on purpose are what should come of it, and their absence is not.
     pub fn has_failures(&self) -> bool {
-        !self.failures.is_empty() || !self.wrong_outputs.is_empty()
+        let expected = |wrong: &WrongOutput| self.is_wrong_on_purpose(&wrong.cell_id);
+        !self.failures.is_empty()
+            || !self.wrong_outputs.iter().all(expected)
+            || self.passed_but_wrong_on_purpose().next().is_some()
+    }
+
+    /// Says whether the cell's variant is an example of what the gate finds.
+    pub fn is_wrong_on_purpose(&self, cell_id: &str) -> bool {
+        self.cells.iter().any(|cell| cell.cell_id == cell_id && cell.wrong_on_purpose)
+    }
+
+    /// Cells of variants that are wrong on purpose whose every output passed nevertheless.
+    pub fn passed_but_wrong_on_purpose(&self) -> impl Iterator<Item = &CellSummary> {
+        self.cells.iter().filter(|cell| cell.wrong_on_purpose && cell.outputs_ok == Some(true))
     }
 }
 
@@ -55,6 +70,8 @@ pub struct CellSummary {
     pub sample: Option<u32>,
     /// Why this target can't run it; its statistics are then empty (n = 0).
     pub not_runnable: Option<String>,
+    /// The variant says of itself that it is wrong.
+    pub wrong_on_purpose: bool,
     /// Whether every checked output passed; `None` when none was checked.
     pub outputs_ok: Option<bool>,
     /// First failed check by stage, for example `colour-depth: blank (6 of 6)`.

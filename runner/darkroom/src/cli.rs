@@ -43,6 +43,8 @@ pub enum Command {
     Plan(PlanArgs),
     /// Check a variant's outputs against the contract, in seconds
     Check(CheckArgs),
+    /// Take handlers that exist in as a variant, without editing them
+    Import(ImportArgs),
     /// Print the manifest's JSON Schema, for editors
     Schema,
     /// Run the local cloud by itself, for the AWS CLI, boto3 or any SDK
@@ -156,6 +158,51 @@ pub struct CheckArgs {
     pub pictures: bool,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ImportEvents {
+    /// S3 notifications: the handlers read objects and write objects
+    S3,
+    /// Images as base64 in the JSON payload
+    Payload,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct ImportArgs {
+    /// The folder that holds the handlers
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// What the variant is to be called: its folder under functions/
+    #[arg(long, value_name = "NAME")]
+    pub variant: String,
+    /// Which handler serves a stage, where it can't be told; may be repeated
+    #[arg(long = "map", value_name = "STAGE=FILE.py:FUNCTION")]
+    pub map: Vec<String>,
+    /// How the handlers get images [default: told from the code]
+    #[arg(long)]
+    pub events: Option<ImportEvents>,
+    /// The pipeline that they implement [default: image-pipeline, or payload-pipeline]
+    #[arg(long)]
+    pub pipeline: Option<String>,
+    /// What an environment name of theirs holds; {bucket}, {prefix} and {folder} are the run's; may be repeated
+    #[arg(long = "env", value_name = "NAME=VALUE")]
+    pub environment: Vec<String>,
+    /// The key under which a stage writes, for example 'rotate=out/{name}.jpg'; may be repeated
+    #[arg(long = "output-key", value_name = "[STAGE=]TEMPLATE")]
+    pub output_keys: Vec<String>,
+    /// Pinned requirements, with hashes [default: the folder's own, or Pillow's or NumPy's of this project]
+    #[arg(long, value_name = "FILE")]
+    pub requirements: Option<PathBuf>,
+    /// The Lambda runtime
+    #[arg(long, default_value = "python3.13")]
+    pub runtime: String,
+    /// What it is, in a sentence
+    #[arg(long)]
+    pub description: Option<String>,
+    /// Do not ask whether it was understood right
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
 #[derive(Clone, Debug, Args)]
 pub struct ServeArgs {
     /// The port on 127.0.0.1 [default: a free one]
@@ -201,7 +248,7 @@ pub struct CleanArgs {
 const GROUPS: &[(&str, &[&str])] = &[
     ("Measure", &["run", "resume", "aggregate"]),
     ("Look before you run", &["validate", "cells", "plan", "check", "doctor"]),
-    ("Around it", &["serve", "clean", "schema", "completions"]),
+    ("Around it", &["import", "serve", "clean", "schema", "completions"]),
 ];
 
 const ABOUT: &str = "\

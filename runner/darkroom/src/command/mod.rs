@@ -6,6 +6,7 @@ mod check;
 mod clean;
 mod completions;
 mod doctor;
+mod import;
 mod plan;
 mod resume;
 mod run;
@@ -27,6 +28,7 @@ pub fn run(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Cells(args) => cells::run(args, globals),
         Command::Plan(args) => plan::run(args, globals),
         Command::Check(args) => check::run(args, globals),
+        Command::Import(args) => import::run(args, globals),
         Command::Schema => schema::run(),
         Command::Serve(args) => serve::run(args, globals),
         Command::Doctor(args) => doctor::run(args, globals),

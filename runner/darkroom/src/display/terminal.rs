@@ -187,10 +187,18 @@ fn wrong(summary: &Summary) -> String {
     let mut text = String::new();
     for wrong in &summary.wrong_outputs {
         let detail = wrong.detail.as_deref().map(|detail| format!(" ({detail})")).unwrap_or_default();
+        let known = if summary.is_wrong_on_purpose(&wrong.cell_id) { " (wrong on purpose)" } else { "" };
         let _ = writeln!(
             text,
-            "\nWRONG  {} · {}: {}{detail}, in {} of {} outputs checked. Its times are shown, never ranked.",
+            "\nWRONG  {}{known} · {}: {}{detail}, in {} of {} outputs checked. Its times are shown, never ranked.",
             wrong.cell_id, wrong.stage, wrong.reason, wrong.count, wrong.checked
+        );
+    }
+    for cell in summary.passed_but_wrong_on_purpose() {
+        let _ = writeln!(
+            text,
+            "\nPASSED {} · its variant.toml says wrong_on_purpose, and no output was found wrong: mend one or the other",
+            cell.cell_id
         );
     }
     text

@@ -77,6 +77,7 @@ impl Account {
                         handler: "greyscale.handler".into(),
                         timeout_s: 30,
                         triggered_by: None,
+                        environment: std::collections::BTreeMap::new(),
                     });
                 }
             }

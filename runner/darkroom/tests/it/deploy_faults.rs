@@ -198,6 +198,7 @@ async fn deploy_one(clients: &Clients, code: &str, timeout_s: u32) -> Result<Dep
         handler: "resize.handler".into(),
         timeout_s,
         triggered_by: None,
+        environment: std::collections::BTreeMap::new(),
     };
     let settings = Settings {
         experiment: "smoke".into(),

@@ -3,8 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a story that can't be told fails its test")]
 
 mod architecture;
+mod check;
 mod deploy;
 mod deploy_faults;
+mod import;
+mod payload;
 mod requests;
 mod runs;
 mod story;

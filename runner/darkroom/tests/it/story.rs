@@ -60,6 +60,53 @@ impl Project {
         project
     }
 
+    /// A project with a pipeline of this repository and copies of these variants. What is installed or packaged once is
+    /// shared by all stories.
+    pub fn study(pipeline: &str, variants: &[&str]) -> Self {
+        let project = Self::new();
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        for of in ["image-pipeline", pipeline] {
+            let file = format!("experiments/{of}/pipeline.toml");
+            project.write(&file, fs::read(repository.join(&file)).unwrap());
+        }
+        for variant in variants {
+            project.copy(&repository, &format!("functions/{variant}"));
+        }
+        let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("stories");
+        fs::create_dir_all(project.root().join(".darkroom")).unwrap();
+        for folder in ["runtimes", "packages"] {
+            fs::create_dir_all(cache.join(folder)).unwrap();
+            std::os::unix::fs::symlink(cache.join(folder), project.root().join(".darkroom").join(folder)).unwrap();
+        }
+        project
+    }
+
+    /// Copies a folder's files from elsewhere to the same place here, or to `to`.
+    pub fn copy_to(&self, from: &Path, to: &str) -> &Self {
+        for entry in fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            if entry.file_type().unwrap().is_file() {
+                self.write(&format!("{to}/{}", entry.file_name().to_str().unwrap()), fs::read(entry.path()).unwrap());
+            }
+        }
+        self
+    }
+
+    fn copy(&self, from: &Path, folder: &str) -> &Self {
+        self.copy_to(&from.join(folder), folder)
+    }
+
+    /// Makes an image set `photos` of seeded scenes, of these sizes.
+    pub fn scenes(&self, sizes: &[(u32, u32)]) -> &Self {
+        let mut set = "description = \"for tests\"\n".to_owned();
+        for (index, (width, height)) in sizes.iter().enumerate() {
+            let format = darkroom_core::pipeline::Format::Png;
+            let image = darkroom_contract::generate(index as u64 + 1, *width, *height, format);
+            set += &self.file(&format!("scene-{}", index + 1), &image);
+        }
+        self.write("experiments/image-pipeline/image-sets/photos.toml", set)
+    }
+
     pub fn root(&self) -> &Path {
         self.root.path()
     }

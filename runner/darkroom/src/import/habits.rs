@@ -1,0 +1,293 @@
+//! What `[adapt]` must say for these handlers, as far as reading them shows; and what has to be asked. Pure.
+
+use std::collections::BTreeMap;
+
+use darkroom_core::adapt::{Adapt, StageAdapt, TimeUnit};
+use darkroom_core::pipeline::{Pipeline, Stage, Transport};
+use serde_json::{Map, Value};
+
+use super::mapping::Mapped;
+use super::scan::{EventKey, Handler, Variable, Write};
+
+/// What the user says where reading does not carry.
+#[derive(Clone, Debug, Default)]
+pub struct Said {
+    pub environment: BTreeMap<String, String>,
+    /// Stage → template; an empty stage means all.
+    pub output_keys: BTreeMap<String, String>,
+}
+
+/// The adaptation, and words about it.
+#[derive(Clone, Debug, Default)]
+pub struct Habits {
+    pub adapt: Adapt,
+    /// What keeps the handlers from being taken in as they are; each names a file and a line.
+    pub obstacles: Vec<String>,
+    /// What may go wrong and can't be decided here.
+    pub notes: Vec<String>,
+}
+
+/// Returns what these handlers need.
+pub fn habits(pipeline: &Pipeline, mapped: &[Mapped], said: &Said) -> Habits {
+    let mut found = Habits::default();
+    for one in mapped {
+        let Some((_, stage)) = pipeline.stage(one.stage) else { continue };
+        found.environment(one, said);
+        found.buckets(one);
+        let mut own = StageAdapt::default();
+        if pipeline.answers_with_image(stage) {
+            found.answer(one, &mut own);
+        } else {
+            own.output_key = found.output_key(pipeline, stage, one, said);
+        }
+        if pipeline.transport == Transport::Payload {
+            own.event = found.event(pipeline, stage, one);
+        }
+        if let Some(reported) = &one.candidate.handler.reported {
+            let usual = darkroom_core::adapt::USUAL_TIMES_MS.contains(&reported.path.as_str());
+            found.adapt.reported_unit = if reported.unit == "s" { TimeUnit::S } else { TimeUnit::Ms };
+            own.reported = (!usual || reported.unit == "s").then(|| reported.path.clone());
+        }
+        if own != StageAdapt::default() {
+            found.adapt.stages.insert(one.stage.to_owned(), own);
+        }
+    }
+    found.adapt.environment.extend(said.environment.clone());
+    found.share();
+    found
+}
+
+impl Habits {
+    fn environment(&mut self, one: &Mapped, said: &Said) {
+        let handler = one.candidate.handler;
+        let keys = || handler.writes.iter().filter_map(|write| write.template.as_deref());
+        for Variable { name, default, line } in &handler.environment {
+            if said.environment.contains_key(name) || self.adapt.environment.contains_key(name) {
+                continue;
+            }
+            let in_folder = keys().any(|key| key.contains(&format!("{{env:{name}}}/")));
+            match value_of(name, in_folder) {
+                Some(value) => {
+                    self.adapt.environment.insert(name.clone(), value.to_owned());
+                }
+                None if *default => {}
+                None => self.obstacles.push(format!(
+                    "{}:{line} needs the environment name {name}: say what it holds with --env {name}=VALUE",
+                    one.candidate.file.file
+                )),
+            }
+        }
+    }
+
+    fn buckets(&mut self, one: &Mapped) {
+        for hard_coded in &one.candidate.handler.buckets {
+            let (file, line, bucket) = (&one.candidate.file.file, hard_coded.line, &hard_coded.bucket);
+            let obstacle = format!(
+                "{file}:{line} names the bucket `{bucket}`: a run's bucket is another, and the code is not edited; let it \
+                 read the name from os.environ, then import it again"
+            );
+            if !self.obstacles.contains(&obstacle) {
+                self.obstacles.push(obstacle);
+            }
+        }
+    }
+
+    fn answer(&mut self, one: &Mapped, own: &mut StageAdapt) {
+        match one.candidate.handler.answer_image.as_deref() {
+            Some("image") => {}
+            Some(path) if !path.is_empty() => own.image = Some(path.to_owned()),
+            _ => self.notes.push(format!(
+                "{}: where its answer holds the image can't be told; `image` is tried ([adapt.stages.{}] image)",
+                one.candidate.spelt(),
+                one.stage
+            )),
+        }
+    }
+
+    fn output_key(&mut self, pipeline: &Pipeline, stage: &Stage, one: &Mapped, said: &Said) -> Option<String> {
+        if let Some(key) = said.output_keys.get(&stage.name).or_else(|| said.output_keys.get("")) {
+            return Some(key.clone());
+        }
+        let writes = &one.candidate.handler.writes;
+        let told = |write: &Write| write.from_event.is_some() && pipeline.transport == Transport::Payload;
+        if writes.iter().any(told) {
+            return None;
+        }
+        let templates: Vec<&str> = writes.iter().filter_map(|write| write.template.as_deref()).collect();
+        let (Some(template), 1) = (templates.first(), writes.len()) else {
+            self.cannot_follow(one, writes);
+            return None;
+        };
+        let (key, unknown) = self.with_environment(template);
+        if unknown {
+            self.cannot_follow(one, writes);
+            return None;
+        }
+        let extension = format!(".{}", stage.output.format.extension());
+        let usual = format!("{{prefix}}{{name}}{extension}");
+        (key != usual).then_some(key)
+    }
+
+    fn cannot_follow(&mut self, one: &Mapped, writes: &[Write]) {
+        let lines: Vec<String> = writes.iter().map(|write| write.line.to_string()).collect();
+        let file = &one.candidate.file.file;
+        let place = if lines.is_empty() { file.clone() } else { format!("{file}:{}", lines.join(",")) };
+        self.obstacles.push(format!(
+            "{place}: the key under which stage {} writes can't be followed: say it with --output-key \
+             '{}={{prefix}}{{name}}.png' (name: the input's file name without extension)",
+            one.stage, one.stage
+        ));
+    }
+
+    /// Puts in what the environment will say.
+    fn with_environment(&self, template: &str) -> (String, bool) {
+        let mut key = template.to_owned();
+        for (name, value) in &self.adapt.environment {
+            key = key.replace(&format!("{{env:{name}}}"), value);
+        }
+        for (name, value) in [("OUTPUT_PREFIX", "{prefix}")] {
+            key = key.replace(&format!("{{env:{name}}}"), value);
+        }
+        let unknown = key.contains("{env:") || key.contains("{bucket}");
+        (key, unknown)
+    }
+
+    /// Makes the event that a payload handler reads; `None` where it is the pipeline's own.
+    fn event(&mut self, pipeline: &Pipeline, stage: &Stage, one: &Mapped) -> Option<Value> {
+        let handler = one.candidate.handler;
+        let Some(image) = &handler.reads_image else {
+            self.notes.push(format!(
+                "{}: which part of the event it takes for the image can't be told; `image` is tried",
+                one.candidate.spelt()
+            ));
+            return None;
+        };
+        let mut event = Value::Object(Map::new());
+        put(&mut event, image, "{image}".into());
+        let from_event = |write: &Write| write.from_event.clone();
+        let mut filled = vec![image.clone()];
+        if !pipeline.answers_with_image(stage) {
+            for path in handler.writes.iter().filter_map(from_event) {
+                put(&mut event, &path, "{output_key}".into());
+                filled.push(path);
+            }
+        }
+        for EventKey { path, default, line } in leaves(&handler.event_keys) {
+            if filled.contains(path) {
+                continue;
+            }
+            match fact(stage, path) {
+                Some(value) => put(&mut event, path, value),
+                None if *default => {}
+                None => self.notes.push(format!(
+                    "{}:{line} reads {} of the event, which is not filled in ([adapt.stages.{}] event)",
+                    one.candidate.file.file,
+                    spelt(path),
+                    one.stage
+                )),
+            }
+        }
+        (event != default_event(handler)).then_some(event)
+    }
+
+    /// Says once what all stages say alike.
+    fn share(&mut self) {
+        let stages = &mut self.adapt.stages;
+        let alike = |of: fn(&StageAdapt) -> &Option<String>, stages: &BTreeMap<String, StageAdapt>| {
+            let mut said: Vec<&String> = stages.values().filter_map(|stage| of(stage).as_ref()).collect();
+            said.dedup();
+            if said.len() == 1 { Some(said[0].clone()) } else { None }
+        };
+        if let Some(image) = alike(|stage| &stage.image, stages) {
+            stages.values_mut().for_each(|stage| stage.image = None);
+            self.adapt.image = Some(image);
+        }
+        if let Some(reported) = alike(|stage| &stage.reported, stages) {
+            stages.values_mut().for_each(|stage| stage.reported = None);
+            self.adapt.reported = Some(reported);
+        }
+        stages.retain(|_, stage| *stage != StageAdapt::default());
+    }
+}
+
+/// Returns what a name of the environment most likely holds.
+fn value_of(name: &str, in_folder: bool) -> Option<&'static str> {
+    let name = name.to_ascii_uppercase();
+    let says = |word: &str| name.split('_').any(|part| part == word);
+    if says("BUCKET") {
+        return Some("{bucket}");
+    }
+    if ["PREFIX", "FOLDER", "DIR", "PATH", "DIRECTORY"].iter().any(|word| says(word)) {
+        return Some(if in_folder { "{folder}" } else { "{prefix}" });
+    }
+    says("REGION").then_some("{region}")
+}
+
+/// Paths that are read whole, not only gone through.
+fn leaves(keys: &[EventKey]) -> impl Iterator<Item = &EventKey> {
+    keys.iter().filter(move |key| {
+        !keys.iter().any(|other| other.path.len() > key.path.len() && other.path.starts_with(&key.path))
+    })
+}
+
+fn spelt(path: &[String]) -> String {
+    path.iter().filter(|step| *step != "{json}").cloned().collect::<Vec<_>>().join(".")
+}
+
+/// Returns a fact of the stage by the name that the event's last step has.
+fn fact(stage: &Stage, path: &[String]) -> Option<Value> {
+    let facts = stage.facts();
+    let number = |name: &str| facts.get(name)?.parse::<u64>().ok().map(Value::from);
+    match path.last()?.to_ascii_lowercase().as_str() {
+        "width" | "target_width" | "new_width" => number("width"),
+        "height" | "target_height" | "new_height" => number("height"),
+        "quality" => number("quality"),
+        "bucket" | "output_bucket" | "destination_bucket" | "dest_bucket" => Some("{bucket}".into()),
+        "key" | "output_key" | "destination_key" => Some("{output_key}".into()),
+        "name" | "filename" | "file_name" => Some("{input_file}".into()),
+        _ => None,
+    }
+}
+
+/// Puts a value at a path, making what lies on the way; what is read as JSON from a string becomes one.
+fn put(event: &mut Value, path: &[String], value: Value) {
+    let [step, rest @ ..] = path else {
+        *event = value;
+        return;
+    };
+    if step == "{json}" {
+        let mut inner = event.as_str().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        put(&mut inner, rest, value);
+        *event = Value::String(inner.to_string());
+        return;
+    }
+    if let Ok(index) = step.parse::<usize>() {
+        if !event.is_array() {
+            *event = Value::Array(Vec::new());
+        }
+        if let Value::Array(items) = event {
+            items.resize(items.len().max(index + 1), Value::Null);
+            put(&mut items[index], rest, value);
+        }
+        return;
+    }
+    if !event.is_object() {
+        *event = Value::Object(Map::new());
+    }
+    if let Value::Object(entries) = event {
+        put(entries.entry(step.clone()).or_insert(Value::Null), rest, value);
+    }
+}
+
+/// The pipeline's own event, as far as this handler reads it.
+fn default_event(handler: &Handler) -> Value {
+    let mut event = Value::Object(Map::new());
+    put(&mut event, &["image".to_owned()], "{image}".into());
+    for (name, value) in [("bucket", "{bucket}"), ("key", "{output_key}")] {
+        let path = ["params".to_owned(), name.to_owned()];
+        if handler.event_keys.iter().any(|key| key.path == path) {
+            put(&mut event, &path, value.into());
+        }
+    }
+    event
+}

@@ -1,0 +1,97 @@
+//! What reading a folder of handlers shows: `scan.py` in the interpreter of the variant's runtime; nothing is executed.
+
+use std::path::Path;
+use std::process::Command;
+
+use darkroom_cloud::python;
+use serde::Deserialize;
+
+const SCRIPT: &str = include_str!("scan.py");
+
+/// One Python file.
+#[derive(Clone, Debug, Deserialize)]
+pub struct File {
+    /// Relative to the folder.
+    pub file: String,
+    pub doc: String,
+    /// Why it does not parse.
+    pub error: Option<String>,
+    pub handlers: Vec<Handler>,
+    /// Top-level modules that it imports and that are not Python's own.
+    pub imports: Vec<String>,
+}
+
+/// A function that takes an event and a context.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Handler {
+    pub name: String,
+    pub line: u32,
+    pub doc: String,
+    /// Names and short constants in its body, split into words.
+    pub words: Vec<String>,
+    /// It reads `event["Records"]`.
+    pub s3_event: bool,
+    /// Path of the event's part that it decodes as base64; `{json}` where a string is read as JSON on the way.
+    pub reads_image: Option<Vec<String>>,
+    pub event_keys: Vec<EventKey>,
+    /// Path of what it encodes as base64 in its answer.
+    pub answer_image: Option<String>,
+    pub reported: Option<Reported>,
+    pub writes: Vec<Write>,
+    pub environment: Vec<Variable>,
+    pub buckets: Vec<HardCoded>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct EventKey {
+    pub path: Vec<String>,
+    /// It says what holds where the event lacks it.
+    pub default: bool,
+    pub line: u32,
+}
+
+/// A time that a handler claims for itself.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Reported {
+    pub path: String,
+    pub unit: String,
+}
+
+/// A call that writes an object.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Write {
+    pub line: u32,
+    /// The key, as far as it can be followed; `{env:NAME}` for what the environment says.
+    pub template: Option<String>,
+    /// The key is this part of the event.
+    pub from_event: Option<Vec<String>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+pub struct Variable {
+    pub name: String,
+    pub default: bool,
+    pub line: u32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct HardCoded {
+    pub bucket: String,
+    pub line: u32,
+}
+
+/// Reads these Python files of `folder` with Python `version`, for example `3.13`.
+pub fn scan(folder: &Path, files: &[String], version: &str) -> Result<Vec<File>, String> {
+    let interpreter = python::find(version).map_err(|error| error.to_string())?;
+    let output = Command::new(&interpreter.path)
+        .args(["-I", "-c", SCRIPT])
+        .arg(folder)
+        .args(files)
+        .output()
+        .map_err(|error| format!("cannot run {}: {error}", interpreter.path.display()))?;
+    if !output.status.success() {
+        return Err(format!("the handlers could not be read: {}", String::from_utf8_lossy(&output.stderr).trim()));
+    }
+    serde_json::from_slice(&output.stdout).map_err(|error| format!("the handlers could not be read: {error}"))
+}

@@ -1,0 +1,6 @@
+"""resize: height x width."""
+
+import resize
+
+resize.SIZE = (600, 800)
+handler = resize.handler
