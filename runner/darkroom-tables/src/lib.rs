@@ -15,6 +15,7 @@ mod facts;
 mod frames;
 mod overview;
 mod parquet;
+pub mod read;
 mod samples;
 mod summary;
 

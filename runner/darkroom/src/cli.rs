@@ -35,6 +35,10 @@ pub enum Command {
     Resume(ResumeArgs),
     /// Make the tables of a run anew from its journal
     Aggregate(AggregateArgs),
+    /// Make a run's report anew from its tables: one HTML file that opens offline
+    Report(ReportArgs),
+    /// Write a run's figures as SVG and PNG files, for a paper
+    Figures(ReportArgs),
     /// Check a manifest: all mistakes at once
     Validate(ManifestArgs),
     /// List the cells of a manifest, one id a line
@@ -115,6 +119,12 @@ pub struct AggregateArgs {
 }
 
 #[derive(Clone, Debug, Args)]
+pub struct ReportArgs {
+    /// The run's folder, for example outputs/smoke/latest
+    pub run: PathBuf,
+}
+
+#[derive(Clone, Debug, Args)]
 pub struct CellsArgs {
     #[command(flatten)]
     pub manifest: ManifestArgs,
@@ -175,7 +185,7 @@ pub struct CleanArgs {
 
 /// Commands by what one wants of them, in the order of a first day. One that is in no group is listed last.
 const GROUPS: &[(&str, &[&str])] = &[
-    ("Measure", &["run", "resume", "aggregate"]),
+    ("Measure", &["run", "resume", "aggregate", "report", "figures"]),
     ("Look before you run", &["validate", "cells", "plan", "check", "doctor"]),
     ("Around it", &["serve", "clean", "schema", "completions"]),
 ];

@@ -35,6 +35,7 @@ pub fn tables(path: &Path, project: Option<&Project>, globals: Globals) -> Resul
     let facts = complete(&journal).map_err(Failure::wrong_request)?;
     let summary = darkroom_tables::aggregate(facts, &prices, path)
         .map_err(|error| Failure::broken(miette::miette!("the tables could not be made: {error}")))?;
+    super::report::write(path)?;
     show(&summary, globals)?;
     let unfinished = say_what_is_missing(path, &run, &summary, globals)?;
     Ok(if summary.has_failures() || unfinished { Outcome::SomeCellsFailed } else { Outcome::Done })

@@ -6,6 +6,7 @@ mod clean;
 mod completions;
 mod doctor;
 mod plan;
+pub mod report;
 mod resume;
 mod run;
 mod schema;
@@ -22,6 +23,8 @@ pub fn run(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Run(args) => run::run(args, globals),
         Command::Resume(args) => resume::run(args, globals),
         Command::Aggregate(args) => aggregate::run(args, globals),
+        Command::Report(args) => report::run(args, globals),
+        Command::Figures(args) => report::figures(args, globals),
         Command::Validate(args) => validate::run(args, globals),
         Command::Cells(args) => cells::run(args, globals),
         Command::Plan(args) => plan::run(args, globals),
