@@ -12,6 +12,7 @@ mod png;
 mod run;
 
 pub use charts::{Figure, figures};
+pub use number::figure;
 pub use page::html;
 pub use png::png;
 pub use run::Run;

@@ -180,7 +180,7 @@ fn tables_section(run: &Run) -> Markup {
 }
 
 fn table(name: &str, rows: &Rows) -> Markup {
-    let address = format!("data:text/csv;base64,{}", BASE64_STANDARD.encode(csv(rows)));
+    let address = format!("data:text/csv;base64,{}", BASE64_STANDARD.encode(rows.csv()));
     html! {
         details {
             summary { (name) " (" (rows.rows.len()) " rows)" }
@@ -207,23 +207,6 @@ fn shown(value: &Value) -> Markup {
         Value::Integer(number) | Value::Time(number) => html! { td class="n" data-value=(number) { (number) } },
         Value::Float(number) => html! { td class="n" data-value=(number) { (figure(*number)) } },
     }
-}
-
-/// Returns the rows as CSV, numbers in full; a null is an empty field.
-fn csv(rows: &Rows) -> String {
-    let mut text = rows.columns.join(",") + "\n";
-    for row in &rows.rows {
-        let fields = row.iter().map(|value| match value {
-            Value::Null => String::new(),
-            Value::Text(text) if text.contains([',', '"', '\n']) => format!("\"{}\"", text.replace('"', "\"\"")),
-            Value::Text(text) => text.clone(),
-            Value::Bool(truth) => truth.to_string(),
-            Value::Integer(number) | Value::Time(number) => number.to_string(),
-            Value::Float(number) => number.to_string(),
-        });
-        text += &(fields.collect::<Vec<_>>().join(",") + "\n");
-    }
-    text
 }
 
 fn methods_section(run: &Run) -> Markup {

@@ -57,6 +57,28 @@ impl Rows {
     pub fn iter(&self) -> impl Iterator<Item = Row<'_>> {
         self.rows.iter().map(|values| Row { columns: &self.columns, values })
     }
+
+    /// Returns the rows as CSV (RFC 4180), numbers in full; a null is an empty field, a time epoch milliseconds.
+    pub fn csv(&self) -> String {
+        let mut text = self.columns.join(",") + "\n";
+        for row in &self.rows {
+            let fields: Vec<String> = row.iter().map(field).collect();
+            text += &fields.join(",");
+            text.push('\n');
+        }
+        text
+    }
+}
+
+fn field(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::Text(text) if text.contains([',', '"', '\n', '\r']) => format!("\"{}\"", text.replace('"', "\"\"")),
+        Value::Text(text) => text.clone(),
+        Value::Bool(truth) => truth.to_string(),
+        Value::Integer(number) | Value::Time(number) => number.to_string(),
+        Value::Float(number) => number.to_string(),
+    }
 }
 
 impl<'a> Row<'a> {

@@ -3,8 +3,10 @@
 pub mod aggregate;
 mod cells;
 mod clean;
+mod compare;
 mod completions;
 mod doctor;
+mod export;
 mod plan;
 pub mod report;
 mod resume;
@@ -12,6 +14,7 @@ mod run;
 mod schema;
 mod serve;
 mod validate;
+mod verify;
 
 use crate::cli::{Cli, Command};
 use crate::exit::{Failure, Outcome};
@@ -25,6 +28,9 @@ pub fn run(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Aggregate(args) => aggregate::run(args, globals),
         Command::Report(args) => report::run(args, globals),
         Command::Figures(args) => report::figures(args, globals),
+        Command::Compare(args) => compare::run(args, globals),
+        Command::Export(args) => export::run(args, globals),
+        Command::Verify(args) => verify::run(args, globals),
         Command::Validate(args) => validate::run(args, globals),
         Command::Cells(args) => cells::run(args, globals),
         Command::Plan(args) => plan::run(args, globals),

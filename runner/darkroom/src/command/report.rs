@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use darkroom_report::Run;
 
-use crate::cli::{Globals, ReportArgs};
+use crate::cli::{Globals, RunFolder};
 use crate::display;
 use crate::exit::{Failure, Outcome};
 
-pub fn run(args: &ReportArgs, globals: Globals) -> Result<Outcome, Failure> {
+pub fn run(args: &RunFolder, globals: Globals) -> Result<Outcome, Failure> {
     let path = write(&args.run)?;
     if !globals.quiet {
         display::note(&format!("{}", path.display()));
@@ -25,7 +25,7 @@ pub fn write(run: &Path) -> Result<PathBuf, Failure> {
 }
 
 /// Writes every figure as SVG and PNG into `figures/` of a run's folder.
-pub fn figures(args: &ReportArgs, globals: Globals) -> Result<Outcome, Failure> {
+pub fn figures(args: &RunFolder, globals: Globals) -> Result<Outcome, Failure> {
     let folder = args.run.join("figures");
     let made = darkroom_report::figures(&read(&args.run)?);
     fs::create_dir_all(&folder).map_err(|error| broken("make", &folder, &error))?;

@@ -10,7 +10,7 @@ use darkroom_core::cell::Factors;
 use darkroom_tables::{CellSummary, Statistic, Summary};
 
 /// Rules above, under the header and below; stages are told apart by their name, which stands once.
-const RULED: TableStyle = {
+pub const RULED: TableStyle = {
     let rule = LineStyle::none().fill('─').junction('─');
     TableStyle::new().top_border(rule).header_separator(rule).bottom_border(rule)
 };
@@ -192,6 +192,10 @@ fn not_runnable(summary: &Summary) -> String {
 fn files(summary: &Summary) -> String {
     let Some(folder) = summary.tables.first().and_then(|table| table.path.parent()) else { return String::new() };
     let names: Vec<String> = summary.tables.iter().map(|table| format!("{} ({})", table.name, table.rows)).collect();
-    format!("\n{}/\n  {} rows as .parquet; columns: outputs/README.md\n  \
-         report.html: the same with figures, in a browser\n", folder.display(), names.join(", "))
+    format!(
+        "\n{}/\n  {} rows as .parquet; columns: outputs/README.md\n  \
+         report.html: the same with figures, in a browser\n",
+        folder.display(),
+        names.join(", ")
+    )
 }
