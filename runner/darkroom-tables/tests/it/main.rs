@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, clippy::cast_possible_wrap, reason = "a test may panic, and counts few rows")]
 
+mod between;
 mod journal;
+mod verify;
 
 use std::collections::HashSet;
 use std::path::Path;

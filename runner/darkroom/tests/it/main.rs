@@ -8,6 +8,7 @@ mod deploy;
 mod deploy_faults;
 mod import;
 mod payload;
+mod reports;
 mod requests;
 mod runs;
 mod story;
