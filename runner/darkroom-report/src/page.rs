@@ -106,9 +106,21 @@ fn wrong_section(run: &Run) -> Markup {
                         li { b { (cell) " · " (stage) } ": " (reason) ", " (count) " of the checked outputs" @if !detail.is_empty() { " (" (detail) ")" } }
                     }
                 }
+                @for row in run.wrong.iter() {
+                    @if let Some((name, png)) = row.text("picture").and_then(|name| run.pictures.get_key_value(name)) {
+                        figure {
+                            img alt=(format!("expected, got and difference: {name}")) src=(data_url(png));
+                            figcaption { (row.text("cell_id").unwrap_or("")) " · " (row.text("stage").unwrap_or("")) ", image " (row.text("image").unwrap_or("")) ": expected | got | difference, amplified" }
+                        }
+                    }
+                }
             }
         }
     }
+}
+
+fn data_url(png: &[u8]) -> String {
+    format!("data:image/png;base64,{}", BASE64_STANDARD.encode(png))
 }
 
 /// Every stage and the pipeline, each with mean, SD and CV: what the study asks for.

@@ -27,6 +27,8 @@ pub struct Run {
     pub costs: Rows,
     /// Checks that failed.
     pub wrong: Rows,
+    /// PNG of expected, got and difference by its name in the run's folder, for the checks that have one.
+    pub pictures: BTreeMap<String, Vec<u8>>,
     /// How many outputs were checked.
     pub checked: usize,
     /// Every row, or every k-th.
@@ -82,6 +84,7 @@ impl Run {
             stages: stages(&summary),
             index: index.collect(),
             checked: outputs.rows.len(),
+            pictures: pictures(dir, &outputs),
             wrong: Rows { rows: wrong(&outputs), ..outputs },
             invocations: drawn("invocations", INVOCATION_COLUMNS)?,
             pipelines: drawn("pipelines", PIPELINE_COLUMNS)?,
@@ -180,6 +183,15 @@ fn stages(summary: &Rows) -> Vec<String> {
         }
     }
     stages.into_values().collect()
+}
+
+/// Most pictures that a page holds; the others stay beside it as files.
+const PICTURES: usize = 24;
+
+/// Reads the pictures that checks name. One that is gone leaves the page without it.
+fn pictures(dir: &Path, outputs: &Rows) -> BTreeMap<String, Vec<u8>> {
+    let named = outputs.iter().filter_map(|row| row.text("picture").map(str::to_owned)).take(PICTURES);
+    named.filter_map(|name| Some((name.clone(), std::fs::read(dir.join(&name)).ok()?))).collect()
 }
 
 fn wrong(outputs: &Rows) -> Vec<Vec<darkroom_tables::read::Value>> {

@@ -36,7 +36,8 @@ fn said(output: &Checked) -> String {
         (None, Some(verdict)) if verdict.pass => values,
         (None, _) => {
             let kind = output.error_type.as_deref().unwrap_or(output.status.as_str());
-            format!("ended in an error, as it may: {kind}")
+            let so = if output.expected == "error" { "as it must" } else { "as it may" };
+            format!("ended in an error, {so}: {kind}")
         }
     }
 }

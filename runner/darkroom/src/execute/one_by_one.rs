@@ -15,7 +15,7 @@ use crate::record::Emitter;
 /// Makes `repetitions` passes of each image, one after another, and emits their facts.
 pub async fn one_by_one(setup: Setup, repetitions: u32, emitter: Emitter) -> Result<(), ExecuteError> {
     let bench = Bench {
-        gate: Gate::new(setup.pictures.clone()),
+        gate: Gate::every_time(setup.pictures.clone()),
         setup,
         served: Served::default(),
         recorded: Recorded::default(),

@@ -54,6 +54,10 @@ pub fn habits(pipeline: &Pipeline, mapped: &[Mapped], said: &Said) -> Habits {
     }
     found.adapt.environment.extend(said.environment.clone());
     found.share();
+    for said in [&mut found.obstacles, &mut found.notes] {
+        let mut seen = std::collections::BTreeSet::new();
+        said.retain(|words| seen.insert(words.clone()));
+    }
     found
 }
 

@@ -73,6 +73,8 @@ fn a_whole_run_goes_through_payloads_and_the_wrong_stage_is_found() {
     }
     assert!(reported > 0 && checked >= 10);
     assert_eq!(std::fs::read_dir(run.join("pictures")).unwrap().count(), 1, "one picture a cell and stage");
+    let page = std::fs::read_to_string(run.join("report.html")).unwrap();
+    assert_eq!(page.matches("data:image/png;base64,").count(), 1, "and the report shows it");
 }
 
 #[test]
@@ -82,12 +84,12 @@ fn a_stage_that_answers_with_no_image_or_too_large_a_one_breaks_the_chain_by_nam
     let caught = "def handler(event, context):\n    return {'statusCode': 500, 'body': 'cannot identify image'}\n";
     twin(&project, "caught", "resize.py", caught);
     let large = "import base64, os\n\n\ndef handler(event, context):\n    \
-                 return {'image': base64.b64encode(os.urandom(4_718_000)).decode()}\n";
+                 return {'image': base64.b64encode(os.urandom(4_718_580)).decode()}\n";
     twin(&project, "large", "resize.py", large);
     manifest(&project, "variants = [\"caught\", \"large\"]");
     let shown = project.darkroom(&["run", "m.toml", "--set", "repetitions.count=1"]).exits(1).stdout();
     assert!(shown.contains("no image in its answer; it answered {\"statusCode\": 500"), "{shown}");
-    assert!(shown.contains("PayloadTooLarge: stage colour-depth would get 6290"), "{shown}");
+    assert!(shown.contains("PayloadTooLarge: stage colour-depth would get 62914"), "{shown}");
     let called = |event: &Event| matches!(event, Event::InvocationFinished(i) if i.stage == "rotate");
     assert!(!facts(&project).iter().any(called), "nothing is called after the chain broke");
     let not_called = |event: &Event| matches!(event, Event::InvocationFinished(i) if i.status == Status::CallError && i.request_id.is_none());
