@@ -10,6 +10,7 @@ pub fn answer(run: &Run) -> Vec<String> {
     sentences
         .extend(best(run, "cost_usd_per_100k", "cheaper", |stat| format!("${} per 100,000 images", figure(stat.mean))));
     sentences.push(right(run));
+    sentences.extend(noise_floor(run));
     sentences
 }
 
@@ -55,6 +56,29 @@ fn best(run: &Run, metric: &str, word: &str, value: impl Fn(&Stat) -> String) ->
     Some(clauses.join("; ") + ".")
 }
 
+/// Says how far identical code came out apart: what no difference can be claimed below.
+fn noise_floor(run: &Run) -> Option<String> {
+    let twins = run
+        .comparisons
+        .iter()
+        .filter(|row| row.text("factor") == Some("deployment") && row.text("metric") == Some("turnaround_s"));
+    let apart = twins.filter_map(|row| Some(((row.number("ratio_mean")? - 1.0).abs(), run.cell(row.text("cell_a")?)?)));
+    let Some((most, cell)) = apart.max_by(|a, b| a.0.total_cmp(&b.0)) else {
+        let once = run.measured().next()?;
+        return run.stat(once, PIPELINE, "turnaround_s").map(|_| {
+            "Noise floor unknown: each cell was deployed once, so a host's share in a difference can't be seen \
+             (repetitions.deployments = 2 shows it)."
+                .into()
+        });
+    };
+    Some(format!(
+        "Noise floor: the same code deployed twice differed by up to {:.1}% in mean turnaround ({}); a difference no \
+         larger than that may be the host's, not the code's.",
+        most * 100.0,
+        cell.label
+    ))
+}
+
 struct Claim {
     other: String,
     factor: String,
@@ -71,6 +95,9 @@ fn claims(run: &Run, winner: &CellView, metric: &str) -> Vec<Claim> {
         run.comparisons.iter().filter(|row| row.text("stage") == Some(PIPELINE) && row.text("metric") == Some(metric));
     of.filter_map(|row| {
         let (a, b) = (row.text("cell_a")?, row.text("cell_b")?);
+        if a == b {
+            return None; // The same cell deployed twice.
+        }
         let (ratio, low, high) =
             (row.number("ratio_mean")?, row.number("ratio_mean_ci_low")?, row.number("ratio_mean_ci_high")?);
         let verdict = row.text("verdict")?;
