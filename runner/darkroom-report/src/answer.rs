@@ -1,5 +1,7 @@
 //! The answer, in three sentences: who is faster, who is cheaper, what is right. Only what the tables claim.
 
+use std::collections::BTreeMap;
+
 use crate::number::{count, figure, interval};
 use crate::run::{CellView, PIPELINE, Run, Stat};
 
@@ -10,6 +12,7 @@ pub fn answer(run: &Run) -> Vec<String> {
     sentences
         .extend(best(run, "cost_usd_per_100k", "cheaper", |stat| format!("${} per 100,000 images", figure(stat.mean))));
     sentences.push(right(run));
+    sentences.extend(memory(run));
     sentences.extend(noise_floor(run));
     sentences
 }
@@ -54,6 +57,43 @@ fn best(run: &Run, metric: &str, word: &str, value: impl Fn(&Stat) -> String) ->
         clauses.push(format!("against {} that can't be claimed", count(unclear, "other")));
     }
     Some(clauses.join("; ") + ".")
+}
+
+/// Says which memory size is cheapest, fastest and balanced, of each variant that has several.
+fn memory(run: &Run) -> Vec<String> {
+    let mut families: BTreeMap<String, Vec<(&CellView, Stat, Stat)>> = BTreeMap::new();
+    for cell in run.measured().filter(|cell| cell.outputs_ok == Some(true)) {
+        let stat = |metric| run.stat(cell, PIPELINE, metric);
+        if let (Some(turnaround), Some(cost)) = (stat("turnaround_s"), stat("cost_usd_per_100k")) {
+            let mut alike = cell.cell.clone();
+            alike.memory_mb = 0;
+            families.entry(alike.id().to_string()).or_default().push((cell, turnaround, cost));
+        }
+    }
+    families.into_values().filter(|sizes| sizes.len() > 1).map(|sizes| recommended(&sizes)).collect()
+}
+
+fn recommended(sizes: &[(&CellView, Stat, Stat)]) -> String {
+    let least = |of: fn(&Stat, &Stat) -> f64| {
+        let best = sizes.iter().min_by(|a, b| of(&a.1, &a.2).total_cmp(&of(&b.1, &b.2)));
+        best.unwrap_or(&sizes[0])
+    };
+    let (fastest, cheapest) = (least(|turnaround, _| turnaround.mean), least(|_, cost| cost.mean));
+    // As power tuners weigh them: equally.
+    let balanced = least(|turnaround, cost| turnaround.mean * cost.mean);
+    let name = sizes[0].0.label.replace(&format!(" {} MB", sizes[0].0.cell.memory_mb), "");
+    let mb = |of: &(&CellView, Stat, Stat)| of.0.cell.memory_mb;
+    format!(
+        "Memory of {name}, by means: cheapest {} MB (${} per 100,000 images {}), fastest {} MB ({} s {}), balanced {} MB (lowest \
+         product of the two); where intervals overlap, the sizes may be alike.",
+        mb(cheapest),
+        figure(cheapest.2.mean),
+        interval(cheapest.2.ci),
+        mb(fastest),
+        figure(fastest.1.mean),
+        interval(fastest.1.ci),
+        mb(balanced),
+    )
 }
 
 /// Says how far identical code came out apart: what no difference can be claimed below.
