@@ -64,7 +64,9 @@ fn answer_section(run: &Run) -> Markup {
     html! {
         section id="answer" {
             h2 { "The answer" }
-            @for sentence in answer(run) { p class="answer" { (sentence) } }
+            @for (place, sentence) in answer(run).iter().enumerate() {
+                p class=[(place < 3).then_some("answer")] { (sentence) }
+            }
             @for (why, cells) in not_measured(run) {
                 details {
                     summary { "Not measured, " (count(cells.len(), "cell")) ": " (why) }
@@ -106,21 +108,15 @@ fn wrong_section(run: &Run) -> Markup {
                         li { b { (cell) " · " (stage) } ": " (reason) ", " (count) " of the checked outputs" @if !detail.is_empty() { " (" (detail) ")" } }
                     }
                 }
-                @for row in run.wrong.iter() {
-                    @if let Some((name, png)) = row.text("picture").and_then(|name| run.pictures.get_key_value(name)) {
-                        figure {
-                            img alt=(format!("expected, got and difference: {name}")) src=(data_url(png));
-                            figcaption { (row.text("cell_id").unwrap_or("")) " · " (row.text("stage").unwrap_or("")) ", image " (row.text("image").unwrap_or("")) ": expected | got | difference, amplified" }
-                        }
+                @for (cell, stage, png) in &run.pictures {
+                    figure {
+                        img alt=(format!("{cell}, {stage}: expected, got and their difference")) src=(format!("data:image/png;base64,{}", BASE64_STANDARD.encode(png)));
+                        figcaption { (cell) " · " (stage) ": expected, got, difference" }
                     }
                 }
             }
         }
     }
-}
-
-fn data_url(png: &[u8]) -> String {
-    format!("data:image/png;base64,{}", BASE64_STANDARD.encode(png))
 }
 
 /// Every stage and the pipeline, each with mean, SD and CV: what the study asks for.
