@@ -17,7 +17,7 @@ const FEW: u64 = 63;
 pub fn pattern(pattern: Pattern, width: u32, height: u32) -> Vec<u8> {
     let pixels = u64::from(width) * u64::from(height);
     assert!((1..=MAX_GENERATED_PIXELS).contains(&pixels), "{width}x{height} is not a size of a pattern");
-    let picture = Picture::grey(width, height, |x, y| level(pattern, Place::of(x, y, width, height)));
+    let picture = Picture::grey(width, height, |x, y| level(pattern, &Place::of(x, y, width, height)));
     let output = OutputSpec {
         format: Format::Png,
         mode: Mode::Grey16,
@@ -48,7 +48,7 @@ impl Place {
     }
 }
 
-fn level(pattern: Pattern, at: Place) -> u16 {
+fn level(pattern: Pattern, at: &Place) -> u16 {
     let level = match pattern {
         // Darker towards the bottom by an eighth, so that it is not symmetric.
         Pattern::Ramp => {

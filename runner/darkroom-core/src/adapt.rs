@@ -273,12 +273,11 @@ impl Habits {
             Value::String(text) => text.trim().parse().ok(),
             _ => None,
         };
-        let found = match &self.reported {
-            Some(path) => number(value_at(answer, path)?)? * if self.reported_unit == TimeUnit::S { 1e3 } else { 1.0 },
-            None => {
-                let usual = |of: &Value| USUAL_TIMES_MS.iter().find_map(|name| of.get(name).cloned());
-                number(usual(answer).or_else(|| usual(&body_of(answer)?))?)?
-            }
+        let found = if let Some(path) = &self.reported {
+            number(value_at(answer, path)?)? * if self.reported_unit == TimeUnit::S { 1e3 } else { 1.0 }
+        } else {
+            let usual = |of: &Value| USUAL_TIMES_MS.iter().find_map(|name| of.get(name).cloned());
+            number(usual(answer).or_else(|| usual(&body_of(answer)?))?)?
         };
         (found.is_finite() && found >= 0.0).then_some(found)
     }

@@ -380,10 +380,10 @@ fn too_large(set: &KnownImageSet, pipeline: &Pipeline) -> Option<String> {
         return None;
     }
     let too_large = |(image, bytes): (&String, &Option<u64>)| {
-        let sent = base64_bytes((*bytes)?);
-        (sent > PAYLOAD_LIMIT).then(|| {
+        let payload = base64_bytes((*bytes)?);
+        (payload > PAYLOAD_LIMIT).then(|| {
             format!(
-                "image `{image}` is {sent} bytes as base64, and Lambda takes at most {PAYLOAD_LIMIT} in a payload; \
+                "image `{image}` is {payload} bytes as base64, and Lambda takes at most {PAYLOAD_LIMIT} in a payload; \
                  pipeline {} sends images so",
                 pipeline.name
             )

@@ -149,9 +149,7 @@ impl Habits {
         for (name, value) in &self.adapt.environment {
             key = key.replace(&format!("{{env:{name}}}"), value);
         }
-        for (name, value) in [("OUTPUT_PREFIX", "{prefix}")] {
-            key = key.replace(&format!("{{env:{name}}}"), value);
-        }
+        key = key.replace("{env:OUTPUT_PREFIX}", "{prefix}");
         let unknown = key.contains("{env:") || key.contains("{bucket}");
         (key, unknown)
     }

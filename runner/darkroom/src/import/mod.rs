@@ -146,20 +146,23 @@ pub fn plan(request: &Request<'_>) -> Result<Import, ImportError> {
 /// Writes the variant, whole or not at all.
 pub fn write(import: &Import) -> Result<(), ImportError> {
     let part = import.folder.with_file_name(format!(".{}.part", import.variant));
-    let copied = (|| -> std::io::Result<()> {
-        let _ = fs::remove_dir_all(&part);
-        for (name, from) in &import.files {
-            let to = part.join(name);
-            fs::create_dir_all(to.parent().unwrap_or(&part))?;
-            fs::copy(from, to)?;
-        }
-        fs::write(part.join("variant.toml"), &import.toml)?;
-        fs::rename(&part, &import.folder)
-    })();
-    copied.map_err(|error| {
+    let written = copy(import, &part).and_then(|()| fs::rename(&part, &import.folder));
+    written.map_err(|error| {
         let _ = fs::remove_dir_all(&part);
         ImportError::new(format!("cannot write {}: {error}", import.folder.display()))
     })
+}
+
+fn copy(import: &Import, to: &Path) -> std::io::Result<()> {
+    if to.exists() {
+        fs::remove_dir_all(to)?;
+    }
+    for (name, from) in &import.files {
+        let file = to.join(name);
+        fs::create_dir_all(file.parent().unwrap_or(to))?;
+        fs::copy(from, file)?;
+    }
+    fs::write(to.join("variant.toml"), &import.toml)
 }
 
 /// The decision as a page for a person who is to agree with it.

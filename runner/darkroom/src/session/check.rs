@@ -220,7 +220,8 @@ impl Subject {
             let inputs = darkroom_contract::reference_inputs(&self.whole, &image.bytes)
                 .map_err(|error| wrong(format!("no reference input can be made of image `{}`: {error}", image.name)))?;
             for (stage, bytes) in self.whole.stages.iter().zip(inputs) {
-                let extension = darkroom_contract::format_of(&bytes).map_or("bin", |format| format.extension());
+                let extension =
+                    darkroom_contract::format_of(&bytes).map_or("bin", darkroom_core::pipeline::Format::extension);
                 let fed = Image { extension: extension.to_owned(), bytes: bytes.into(), ..image.clone() };
                 feeds.entry(stage.name.clone()).or_default().push(fed);
             }
