@@ -165,6 +165,7 @@ fn pass_events(cell: &Cell, speed: f64, round: usize, index: usize, random: &mut
         started_at: at(index),
         turnaround_s: Some(turnaround_ms / 1000.0),
         resolution_ms: 0.0,
+        upload_ms: None,
         complete: true,
         failed_stage: None,
         again: None,
@@ -199,6 +200,8 @@ fn invocation(pass: &PassKey, stage: usize, index: usize, ms: f64, init_ms: Opti
         code_sha256: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=".into(),
         bytes_in: Some(500_000),
         bytes_out: Some(400_000),
+        ended_at: None,
+        trigger_delay_ms: None,
         handler_reported_ms: None,
     }
 }
@@ -253,6 +256,7 @@ fn run_started(cells: &[Cell]) -> RunStarted {
         repetitions: 1,
         warm_up: 1,
         deployments: 1,
+        renew_environments_every: None,
         order: "interleaved".into(),
         cells: planned.collect(),
         image_sets: BTreeMap::new(),

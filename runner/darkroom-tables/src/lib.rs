@@ -1,7 +1,7 @@
 //! Journal facts to Parquet tables, and the summary that the terminal shows. The only crate that names Polars, and it
 //! names it only inside: nothing below has a Polars type in it.
 //!
-//! [`Event`]s → `invocations`, `pipelines`, `outputs` (facts with their derived columns) → `summary`, `costs`
+//! [`Event`]s → `invocations`, `pipelines`, `outputs`, `reconciliation` (facts with their derived columns) → `summary`, `costs`
 //! (conclusions) → [`Summary`]. Needs the journal and a price table and nothing else; makes no call and reads no clock, so
 //! the same journal gives the same rows byte for byte. What a column means is said once, in [`columns`].
 
@@ -30,7 +30,10 @@ use facts::Facts;
 use frames::Frames;
 use parquet::TableWriter;
 
-pub use summary::{CellSummary, ComparisonSummary, Failure, StageSummary, Statistic, Summary, TableFile, WrongOutput};
+pub use summary::{
+    CellSummary, ComparisonSummary, Difference, Failure, ReconciliationSummary, StageSummary, Statistic, Summary,
+    TableFile, WrongOutput,
+};
 
 /// Version of the tables' columns, in every file's metadata. Raised when a column is added, removed or changes meaning.
 pub const SCHEMA_VERSION: u32 = 2;
@@ -88,7 +91,8 @@ pub fn aggregate(
     let summary = write(&columns::SUMMARY, aggregate::summary_frame(&facts, &summary_rows, &outputs))?;
     let comparisons = write(&columns::COMPARISONS, comparisons::comparison_frame(&facts, &comparison_rows))?;
     let costs = write(&columns::COSTS, costs::cost_frame(&facts, &cost_rows, &outputs, prices))?;
-    let tables = vec![summary, comparisons, costs, pipelines, invocations, checks];
+    let reconciliation = write(&columns::RECONCILIATION, frames::reconciliation(&facts))?;
+    let tables = vec![summary, comparisons, costs, pipelines, invocations, checks, reconciliation];
     Ok(overview::overview(&facts, prices, &summary_rows, &cost_rows, &comparison_rows, &outputs, tables))
 }
 

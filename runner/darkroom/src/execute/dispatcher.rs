@@ -1,10 +1,11 @@
 //! Decides what runs next: warm-ups, then the schedule, attempts repeated where a pass was not what its cell asked for.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
-use darkroom_core::event::{Again, PassKey};
+use darkroom_core::event::{Again, Event, PassKey};
 use darkroom_core::schedule::{PlannedPass, Schedule};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -13,7 +14,7 @@ use super::Setup;
 use super::collect_logs::{LATE, Served};
 use super::gate::Gate;
 use super::pass::{self, Bench, Pass};
-use super::reconcile::{self, ByFunction, Recorded};
+use super::reconcile::{self, Recorded};
 use super::trigger_s3::Memory;
 use crate::record::{Emitter, History, Repetition};
 
@@ -52,8 +53,6 @@ pub struct Finished {
     pub ended: Ended,
     /// Invocations whose environment the logs did not show in time.
     pub without_environment: usize,
-    /// What CloudWatch metrics say otherwise than the journal, a sentence for each function.
-    pub differences: Vec<String>,
 }
 
 /// Runs what is left of the schedule.
@@ -78,7 +77,9 @@ pub async fn execute(
         sequence: AtomicU64::new(history.sequence),
         emitter,
     });
-    let before = metrics_before(&bench.setup, since_ms).await;
+    let names = function_names(&bench.setup);
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let before = reconcile::counted(&bench.setup.metrics, &names, since_ms).await;
     let mut dispatcher = Dispatcher { bench: bench.clone(), history, deadline };
     let ended = tokio::select! {
         biased;
@@ -89,24 +90,23 @@ pub async fn execute(
     let patience = if ended == Ended::Interrupted { Duration::ZERO } else { LATE };
     let without_environment =
         bench.served.emit_environments(&bench.setup.logs, &bench.emitter, since_ms, patience).await;
-    let differences = match (ended, before) {
-        // What was under way then is in the metrics alone.
-        (Ended::Interrupted, _) => Vec::new(),
-        (_, Ok(before)) => bench
-            .recorded
-            .differences(&bench.setup.metrics, since_ms, &before, LATE)
-            .await
-            .unwrap_or_else(|reason| vec![format!("CloudWatch metrics can't be compared: {reason}")]),
-        (_, Err(reason)) => vec![format!("CloudWatch metrics can't be compared: {reason}")],
+    let figures = match (ended, before) {
+        (Ended::Interrupted, _) => {
+            bench.recorded.alone(&names, "interrupted: what was under way then was not recorded")
+        }
+        (_, Err(reason)) => bench.recorded.alone(&names, &reason),
+        (_, Ok(before)) => bench.recorded.reconcile(&bench.setup.metrics, &names, since_ms, &before, LATE).await,
     };
-    Ok(Finished { ended, without_environment, differences })
+    for figure in figures {
+        bench.emitter.emit(Event::Reconciled(figure));
+    }
+    Ok(Finished { ended, without_environment })
 }
 
-/// Returns what CloudWatch counted of this run's functions in the minute before the session.
-async fn metrics_before(setup: &Setup, since_ms: i64) -> Result<ByFunction, String> {
+/// Returns the names of the functions under test, each once.
+fn function_names(setup: &Setup) -> BTreeSet<String> {
     let functions = setup.cells.iter().flat_map(|cell| cell.deployments.iter().flatten());
-    let names: std::collections::BTreeSet<&str> = functions.map(|function| function.name.as_str()).collect();
-    reconcile::counted(&setup.metrics, &names.into_iter().collect::<Vec<_>>(), since_ms).await
+    functions.map(|function| function.name.clone()).collect()
 }
 
 struct Dispatcher {

@@ -78,6 +78,8 @@ pub struct Measured {
     pub turnaround_s: Option<f64>,
     /// How late `turnaround_s` can be at most, ms.
     pub resolution_ms: f64,
+    /// The upload that starts a chain, ms; `None` where the runner calls.
+    pub upload_ms: Option<f64>,
 }
 
 /// Makes one pass and emits its facts. `may_repeat` is false on the last attempt allowed.
@@ -183,6 +185,7 @@ async fn measure(bench: &Bench, cell: &CellUnderTest, functions: &[Function], pa
         started_at: now.clone(),
         turnaround_s,
         resolution_ms: 0.0,
+        upload_ms: None,
     };
     let clock = Instant::now();
     for (index, (function, payload)) in functions.iter().zip(payloads).enumerate() {
@@ -210,6 +213,8 @@ fn fact(bench: &Bench, pass: &Pass, function: &Function, index: usize, sequence:
         sequence,
         scheduled_at: pass.scheduled_at.clone(),
         started_at: answer.started_at,
+        ended_at: None,
+        trigger_delay_ms: None,
         client_ms: Some(answer.client_ms),
         status: answer.status,
         error_type: answer.error_type,
@@ -257,6 +262,7 @@ fn conclude(
         started_at: measured.started_at.clone(),
         turnaround_s: measured.turnaround_s.filter(|_| failed.is_none()),
         resolution_ms: measured.resolution_ms,
+        upload_ms: measured.upload_ms,
         complete: failed.is_none(),
         failed_stage: failed.map(|index| stages[index].name.clone()),
         again: again(cell, pass, &measured.invocations).filter(|_| may_repeat),

@@ -168,6 +168,7 @@ impl Begun {
             repetitions: repetitions.count,
             warm_up: repetitions.warm_up,
             deployments: repetitions.deployments,
+            renew_environments_every: None,
             order: match schedule.order {
                 Order::Interleaved => "interleaved",
                 Order::Sequential => "sequential",

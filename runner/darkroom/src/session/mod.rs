@@ -182,10 +182,6 @@ impl Session<'_> {
         if missing > 0 {
             self.progress.step(&format!("the logs do not show which environment served {missing} invocations"));
         }
-        let differences = finished.as_ref().map_or(&[][..], |finished| &finished.differences);
-        for difference in differences {
-            self.progress.step(difference);
-        }
     }
 
     /// A journal that can't be written outweighs whatever else happened.
