@@ -74,10 +74,7 @@ fn project() -> Project {
     project.write("experiments/image-pipeline/pipeline.toml", PIPELINE);
     variant(&project, "copy", COPY);
     project.images(&["one", "two"]);
-    let shared = Path::new(env!("CARGO_TARGET_TMPDIR")).join("runtimes");
-    fs::create_dir_all(&shared).unwrap();
-    fs::create_dir_all(project.root().join(".darkroom")).unwrap();
-    std::os::unix::fs::symlink(shared, project.root().join(".darkroom/runtimes")).unwrap();
+    project.share_runtimes();
     project
 }
 
