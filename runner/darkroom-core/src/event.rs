@@ -205,6 +205,9 @@ pub struct Invocation {
     pub report: Option<Report>,
     /// Log stream, which Lambda keeps one of per environment (`faas.instance`).
     pub environment_id: Option<String>,
+    /// Which round of environments it belongs to, from 1: they are renewed between rounds. `None` in a cold cell.
+    #[serde(default)]
+    pub environment_round: Option<u32>,
     pub code_sha256: String,
     pub bytes_in: Option<u64>,
     pub bytes_out: Option<u64>,

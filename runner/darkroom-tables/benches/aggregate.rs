@@ -200,6 +200,7 @@ fn invocation(pass: &PassKey, stage: usize, index: usize, ms: f64, init_ms: Opti
         code_sha256: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=".into(),
         bytes_in: Some(500_000),
         bytes_out: Some(400_000),
+        environment_round: Some(1),
         ended_at: None,
         trigger_delay_ms: None,
         handler_reported_ms: None,

@@ -16,7 +16,7 @@ use polars::prelude::{Column, DataFrame, PolarsResult};
 use rayon::prelude::*;
 
 use crate::columns;
-use crate::facts::Facts;
+use crate::facts::{CountsAs, Facts, Text};
 use crate::frames::{bools, cell_columns, floats, frame, integers, texts};
 use crate::samples::Group;
 
@@ -145,6 +145,7 @@ pub fn outputs(facts: &Facts) -> Vec<Outputs> {
             *wrong.entry(check.verdict.reason.as_deref().unwrap_or("wrong")).or_default() += 1;
         }
     }
+    let lost = images_lost(facts);
     let of_cell = |cell: u32| {
         let stages = (0u32..).zip(&facts.run.stages);
         let found = stages.filter_map(|(index, stage)| Some((stage, checked.get(&(cell, index))?)));
@@ -157,9 +158,31 @@ pub fn outputs(facts: &Facts) -> Vec<Outputs> {
                 outputs.reason = Some(format!("{stage}: {reason} ({count} of {all})"));
             }
         }
+        if let (Some(true), Some(lost)) = (outputs.ok, lost.get(&cell)) {
+            let images = facts.run.image_sets.get(&facts.run.cells[cell as usize].cell.image_set).map_or(0, Vec::len);
+            outputs = Outputs { ok: Some(false), reason: Some(format!("no output of {lost} of {images} images")) };
+        }
         outputs
     };
     (0..facts.run.cells.len() as u32).map(of_cell).collect()
+}
+
+/// Returns of how many images every pass of a cell failed for good: nothing of the last stage could be checked.
+fn images_lost(facts: &Facts) -> HashMap<u32, usize> {
+    let mut ended: HashMap<(u32, Text), bool> = HashMap::new();
+    for pass in facts.passes.iter().filter(|pass| !pass.key.warm_up && !facts.is_old(pass)) {
+        let well = match facts.pass_counts_as(pass) {
+            CountsAs::Failed => false,
+            CountsAs::Sample | CountsAs::NoReport | CountsAs::WrongStart => true,
+            CountsAs::Superseded | CountsAs::WarmUp => continue,
+        };
+        *ended.entry((pass.key.cell, pass.key.image)).or_default() |= well;
+    }
+    let mut lost = HashMap::new();
+    for ((cell, _), _) in ended.into_iter().filter(|(_, well)| !well) {
+        *lost.entry(cell).or_default() += 1;
+    }
+    lost
 }
 
 /// Returns every row of `summary`, by cell, stage (the pipeline last) and metric.

@@ -112,17 +112,30 @@ const DEPLOYMENT: Column =
     column("deployment", Integer, "", Plan, "which deployment of the same code under another name, from 1");
 const STAGE: Column = column("stage", Text, "", Plan, "stage of the pipeline");
 const STAGE_INDEX: Column = column("stage_index", Integer, "", Plan, "its place, from 0");
-const WARM_UP: Column = column("warm_up", Bool, "", Plan, "an uncounted pass before the first repetition");
+const WARM_UP: Column = column(
+    "warm_up",
+    Bool,
+    "",
+    Plan,
+    "an uncounted pass: before the first repetition of a round, or beside the last ones of a cell that runs several at once",
+);
 const REPETITION: Column =
     column("repetition", Integer, "", Plan, "from 1; warm-ups are numbered apart from repetitions");
 const ATTEMPT: Column =
     column("attempt", Integer, "", Runner, "try of that repetition, from 1; only the last one counts");
+const ENVIRONMENT_ROUND: Column = column(
+    "environment_round",
+    Integer,
+    "",
+    Plan,
+    "which round of environments, from 1: `repetitions.renew_environments_every` renews them between rounds, and a resumed session has new ones too; null in cold cells",
+);
 const OUTPUTS_OK: Column = column(
     "outputs_ok",
     Bool,
     "",
     Derived,
-    "every checked output of the cell passed; false: the numbers are of wrong work and are never ranked; null: none was checked",
+    "every checked output of the cell passed, and no image failed each time; false: the numbers are of wrong work and are never ranked; null: none was checked",
 );
 const REASON: Column = column("reason", Text, "", Derived, "first failed check by stage when `outputs_ok` is false");
 const RANK: Column = column(
@@ -229,6 +242,7 @@ pub const INVOCATIONS: Table = Table {
             "`init_ms` is present; null when no REPORT came, for it is never inferred from latency; `faas.coldstart`",
         ),
         column("environment_id", Text, "", Platform, "log stream, one per environment; `faas.instance`"),
+        ENVIRONMENT_ROUND,
         column("cpu_model", Text, "", Runner, "processor of this machine when the target is local; null on AWS"),
         column("bytes_in", Integer, "bytes", Runner, "size of the object read; null where it was not seen"),
         column("bytes_out", Integer, "bytes", Runner, "size of the object written; null where it was not seen"),
@@ -299,6 +313,7 @@ pub const PIPELINES: Table = Table {
         WARM_UP,
         REPETITION,
         ATTEMPT,
+        ENVIRONMENT_ROUND,
         column("started_at", Time, "", Runner, "just before the first call or the source PUT"),
         column(
             "turnaround_s",

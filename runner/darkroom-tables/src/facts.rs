@@ -77,6 +77,8 @@ pub struct Pass {
     pub wrong_start: bool,
     /// A stage ended well but no REPORT line came.
     pub no_report: bool,
+    /// Of its invocations.
+    pub environment_round: Option<u32>,
     /// What the platform reports of the turnaround's parts; only an attempt's own invocations, one a stage.
     pub parts: Parts,
     /// One bit a stage that has a cost. A pipeline of more than 128 stages has no pass costs.
@@ -125,6 +127,7 @@ pub struct InvocationFact {
     pub request_id: Option<RequestId>,
     pub report: Option<ReportFact>,
     pub environment: Option<Text>,
+    pub environment_round: Option<u32>,
     pub code_sha256: Text,
     pub bytes_in: Option<u64>,
     pub bytes_out: Option<u64>,
@@ -268,6 +271,7 @@ impl Facts {
                 init_ms: report.init_ms,
             }),
             environment: fact.environment_id.as_deref().map(|text| self.text(text)),
+            environment_round: fact.environment_round,
             code_sha256: self.text(&fact.code_sha256),
             bytes_in: fact.bytes_in,
             bytes_out: fact.bytes_out,
@@ -277,6 +281,7 @@ impl Facts {
         let wrong_start = self.is_wrong_start(&row);
         let pass = &mut self.passes[pass as usize];
         pass.wrong_start |= wrong_start;
+        pass.environment_round = pass.environment_round.or(row.environment_round);
         pass.no_report |= row.status == Status::Ok && row.report.is_none();
         if let Some(cost) = cost {
             pass.cost += cost;
@@ -343,6 +348,7 @@ impl Facts {
                 cost: Cost::default(),
                 wrong_start: false,
                 no_report: false,
+                environment_round: None,
                 parts: Parts::default(),
                 costed: 0,
             });

@@ -218,6 +218,7 @@ impl<'a> Frames<'a> {
             integers("max_memory_mb", report().map(|r| r.map(|r| r.max_memory_mb.into()))),
             bools("cold", report().map(|r| r.map(|r| r.init_ms.is_some()))),
             self.interned("environment_id", rows.iter().map(|row| row.environment))?,
+            integers("environment_round", rows.iter().map(|row| row.environment_round.map(i64::from))),
             texts("request_id", rows.iter().map(|row| row.request_id.map(|id| self.request_id(id)))),
             self.interned("error_type", rows.iter().map(|row| row.error_type))?,
             self.interned("error", rows.iter().map(|row| row.error))?,
@@ -251,6 +252,7 @@ impl<'a> Frames<'a> {
         });
         let mut columns = self.pass_columns(self.finished[range.clone()].iter().copied())?;
         columns.extend([
+            integers("environment_round", passes().map(|pass| pass.environment_round.map(i64::from))),
             times("started_at", finished().map(|f| Some(f.started_at))),
             floats("turnaround_s", finished().map(|f| f.turnaround_s)),
             floats("resolution_ms", finished().map(|f| Some(f.resolution_ms))),

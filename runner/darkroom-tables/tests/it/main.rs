@@ -674,3 +674,21 @@ fn what_cloudwatch_counted_otherwise_is_a_row_and_in_the_summary() {
     let sessions: Vec<_> = table.column("session").unwrap().i64().unwrap().iter().flatten().collect();
     assert_eq!(sessions, [1, 1, 2]);
 }
+
+#[test]
+fn a_cell_that_never_ends_well_with_one_of_its_images_is_not_right() {
+    let cell = cell("rust");
+    let mut journal = Journal::of(std::slice::from_ref(&cell));
+    journal.pass(&Pass::of(&cell, 1, 40.0)).check_all(&cell);
+    let failing =
+        Pass { image: "chelsea.png", status: [Status::Ok, Status::FunctionError], ..Pass::of(&cell, 1, 40.0) };
+    journal.pass(&failing);
+    let found = |journal: &Journal| {
+        let cells = Run::of(journal).summary.cells;
+        (cells[0].outputs_ok, cells[0].reason.clone())
+    };
+    assert_eq!(found(&journal), (Some(false), Some("no output of 1 of 2 images".into())));
+    // Once is enough to show that it can.
+    journal.pass(&Pass { status: [Status::Ok; 2], repetition: 2, ..failing });
+    assert_eq!(found(&journal), (Some(true), None));
+}

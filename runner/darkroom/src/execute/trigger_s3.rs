@@ -269,6 +269,7 @@ impl Chain<'_> {
             request_id: logged.map(|logged| logged.request_id.clone()),
             report: logged.and_then(|logged| logged.report.clone()),
             environment_id: logged.map(|logged| logged.stream.clone()),
+            environment_round: self.pass.round,
             code_sha256: function.code_sha256.clone(),
             bytes_in: None,
             bytes_out: None,
