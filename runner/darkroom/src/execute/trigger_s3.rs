@@ -28,7 +28,10 @@ const SLOWER: f64 = 3.0;
 const NEVER_BEFORE: Duration = Duration::from_secs(5);
 /// Polls come this often in a turnaround, so that they are at most 1% late.
 const POLLS: f64 = 100.0;
+/// A timer's resolution.
 const SHORTEST_POLL: Duration = Duration::from_millis(1);
+/// Share of the fastest turnaround so far from which on a chain may be over.
+const MAY_BE_OVER: f64 = 0.7;
 /// Logs of the functions are read from this long before the upload: clocks differ, ms.
 const CLOCKS_APART_MS: i64 = 60_000;
 /// A handler can print what looks like the end of its invocation; what is really the end stays the last.
@@ -174,7 +177,10 @@ impl Chain<'_> {
                 }
                 inquiry = clock.elapsed() * 2;
             }
-            tokio::time::sleep(interval(fastest, clock.elapsed())).await;
+            match interval(fastest, clock.elapsed()) {
+                Duration::ZERO => {}
+                pause => tokio::time::sleep(pause).await,
+            }
         }
     }
 
@@ -337,8 +343,12 @@ fn surplus<'a>(logged: &'a [Vec<Logged>], own: &[Option<&Logged>]) -> Vec<(usize
 }
 
 /// Returns how long to wait before the next look: a hundredth of the fastest turnaround so far, or of the wait so far.
+///
+/// Of a chain so fast that a timer is too coarse for that, looks follow one another without a pause once it may be over.
 fn interval(fastest: Option<Duration>, elapsed: Duration) -> Duration {
-    fastest.unwrap_or(elapsed).div_f64(POLLS).max(SHORTEST_POLL)
+    let wanted = fastest.unwrap_or(elapsed).div_f64(POLLS);
+    let may_be_over = fastest.is_some_and(|fastest| elapsed >= fastest.mul_f64(MAY_BE_OVER));
+    if wanted < SHORTEST_POLL && may_be_over { Duration::ZERO } else { wanted.max(SHORTEST_POLL) }
 }
 
 /// UTC now, epoch ms with its fraction to the microsecond.
@@ -395,10 +405,11 @@ mod tests {
     }
 
     #[test]
-    fn polls_are_a_hundredth_apart_and_never_less_than_a_millisecond() {
+    fn polls_are_a_hundredth_apart_or_without_a_pause_where_that_is_less_than_a_timer_can() {
         let (ms, s) = (Duration::from_millis, Duration::from_secs);
         assert_eq!(interval(Some(s(3)), ms(5)), ms(30));
-        assert_eq!(interval(Some(ms(40)), s(1)), ms(1));
+        assert_eq!(interval(Some(ms(40)), ms(27)), ms(1));
+        assert_eq!(interval(Some(ms(40)), ms(28)), Duration::ZERO);
         assert_eq!(interval(None, ms(5)), ms(1));
         assert_eq!(interval(None, s(2)), ms(20));
     }

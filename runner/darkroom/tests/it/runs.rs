@@ -479,10 +479,10 @@ fn a_latest_run_that_is_damaged_is_said_to_be_and_another_image_is_another_run()
 fn calls_that_the_runner_did_not_make_are_a_difference_that_is_always_said() {
     let project = project();
     project.images(&["one"]);
-    // The handler calls itself once more, behind the runner's back.
+    // The handler calls itself once more, behind the runner's back, and leaves that call time to begin.
     let calls = COPY.replace(
         "    record = event",
-        "    if event.get(\"again\"):\n        return\n    boto3.client(\"lambda\").invoke(FunctionName=context.function_name, InvocationType=\"Event\", Payload=b'{\"again\": true}')\n    record = event",
+        "    if event.get(\"again\"):\n        return\n    boto3.client(\"lambda\").invoke(FunctionName=context.function_name, InvocationType=\"Event\", Payload=b'{\"again\": true}')\n    import time\n    time.sleep(1)\n    record = event",
     );
     variant(&project, "copy", &calls);
     manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 1);
