@@ -599,6 +599,28 @@ pub const SUMMARY: Table = Table {
             Derived,
             "median of the second half of the sample / of the first, in the order of execution",
         ),
+        column(
+            "variance_image",
+            Float,
+            "fraction",
+            Derived,
+            "share of the variance of the logarithm that is between images (omega squared); the four shares add up to 1",
+        ),
+        column(
+            "variance_deployment",
+            Float,
+            "fraction",
+            Derived,
+            "between deployments of the same code; null with one deployment, which can't tell",
+        ),
+        column(
+            "variance_environment",
+            Float,
+            "fraction",
+            Derived,
+            "between environments of a deployment; null where they are not known or there is one each",
+        ),
+        column("variance_repetition", Float, "fraction", Derived, "the rest: repetition itself"),
         column("iqr", Float, "metric's", Derived, "interquartile range"),
         column("mad", Float, "metric's", Derived, "median absolute deviation from the median, unscaled"),
         column(
@@ -670,7 +692,13 @@ pub const COMPARISONS: Table = Table {
     row: "one pair of levels of one factor, all else equal, in one metric of one stage (or the pipeline): b against its baseline a, which comes first in the plan",
     columns: &[
         RUN_ID,
-        column("factor", Text, "", Plan, "variant, architecture, memory_mb, image_set, trigger, start or concurrency"),
+        column(
+            "factor",
+            Text,
+            "",
+            Plan,
+            "variant, architecture, memory_mb, image_set, trigger, start or concurrency; `deployment`: the same code deployed twice, whose difference is the noise floor",
+        ),
         column("level_a", Text, "", Plan, "baseline's level"),
         column("level_b", Text, "", Plan, "the other's"),
         column("cell_a", Text, "", Plan, "baseline's cell"),

@@ -6,6 +6,7 @@ mod architecture;
 mod deploy;
 mod deploy_faults;
 mod misbehaving;
+mod reports;
 mod requests;
 mod runs;
 mod story;
