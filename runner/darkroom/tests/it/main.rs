@@ -8,4 +8,5 @@ mod deploy_faults;
 mod requests;
 mod runs;
 mod story;
+mod tour;
 mod trigger;
