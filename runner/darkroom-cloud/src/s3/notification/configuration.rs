@@ -54,7 +54,8 @@ pub struct Rule {
     pub suffix: Option<String>,
 }
 
-/// Why a configuration is refused: `InvalidArgument`, with the fields that S3 puts beside the message.
+/// Why a configuration is refused: `InvalidArgument`, with the fields that S3 puts beside the message; without any it is
+/// `MalformedXML`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invalid {
     pub message: String,
@@ -136,8 +137,11 @@ impl Rule {
     }
 
     fn add_filter(&mut self, filter: dto::FilterRule) -> Result<(), Invalid> {
-        let name = filter.name.map(|name| name.as_str().to_owned()).unwrap_or_default();
-        let value = filter.value.unwrap_or_default();
+        let (Some(name), Some(value)) = (filter.name, filter.value) else {
+            let message = "The XML you provided was not well-formed or did not validate against our published schema";
+            return Err(Invalid { message: message.to_owned(), fields: Vec::new() });
+        };
+        let name = name.as_str().to_owned();
         let slot = match name.to_ascii_lowercase().as_str() {
             "prefix" => &mut self.prefix,
             "suffix" => &mut self.suffix,
