@@ -3,12 +3,14 @@
 //! Every result is an `Option<f64>`: a statistic that does not exist is `None`, never NaN, 0 or a sentinel. Knows nothing
 //! of cells, tables or clouds; which values belong to a sample is decided by `darkroom-tables`.
 
+mod calibration;
 mod compare;
 mod interval;
 mod rank_tests;
 mod stationarity;
 mod summary;
 
+pub use calibration::{Promise, calibrate};
 pub use compare::{Comparison, Samples, Verdict, compare, effect_word, holm, verdict};
 pub use interval::{
     Bounds, Interval, Intervals, MOST_RESAMPLED, Method, SMALL_N, intervals, quantile_interval, seed_of,

@@ -126,6 +126,11 @@ impl Journal {
         Self { events: vec![Event::RunStarted(run), Event::FunctionDeployed(deployed)], sequence: 0 }
     }
 
+    /// The facts as a reader of the journal gives them.
+    pub fn facts(&self) -> impl Iterator<Item = Result<Event, String>> {
+        self.events.clone().into_iter().map(Ok)
+    }
+
     pub fn pass(&mut self, pass: &Pass) -> &mut Self {
         for (index, stage) in STAGES.iter().enumerate() {
             self.invocation(pass, index, stage);
