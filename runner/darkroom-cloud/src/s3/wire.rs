@@ -69,7 +69,11 @@ impl Wire {
             Ok(response) => response,
             Err(error) => failed(&format!("{error:?}")),
         };
+        let no_content = response.extensions().get::<NoContent>().is_some();
         let mut response = document(response, head, &resource, &ids).await;
+        if no_content {
+            *response.status_mut() = StatusCode::NO_CONTENT;
+        }
         if attributes && response.status() == StatusCode::OK {
             response = without_etag_quotes(response).await;
         }
@@ -213,6 +217,10 @@ fn default_message(code: &str) -> &'static str {
         _ => "The request is not valid.",
     }
 }
+
+/// Beside an answer that is a 204 where `s3s` makes it a 200.
+#[derive(Debug, Clone, Copy)]
+pub struct NoContent;
 
 /// Access keys and their secrets.
 struct Credentials(Vec<(String, String)>);

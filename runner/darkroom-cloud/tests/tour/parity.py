@@ -166,6 +166,10 @@ def tour_bucket_settings():
             Policy="{}")
     equal("deleted", status(s3.delete_bucket_policy(Bucket=bucket)), 204)
 
+    tags = {"TagSet": [{"Key": "team", "Value": "a"}]}
+    equal("tagged", status(s3.put_bucket_tagging(Bucket=bucket, Tagging=tags)), 204)
+    equal("tags", s3.get_bucket_tagging(Bucket=bucket)["TagSet"], tags["TagSet"])
+    equal("untagged", status(s3.delete_bucket_tagging(Bucket=bucket)), 204)
     refused("no tags", "NoSuchTagSet", 404, "The TagSet does not exist", s3.get_bucket_tagging, Bucket=bucket)
     for call, code, message in (
         (s3.get_bucket_lifecycle_configuration, "NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist"),
@@ -236,6 +240,13 @@ def tour_objects_again():
     copied = s3.copy_object(Bucket=bucket, Key="c", CopySource=f"{bucket}/k", ChecksumAlgorithm="SHA256")["CopyObjectResult"]
     equal("a copy with another checksum", copied.get("ChecksumSHA256"), base64.b64encode(hashlib.sha256(body).digest()).decode())
     equal("and the same content", copied["ETag"].strip('"'), hashlib.md5(body).hexdigest())
+    for condition in ({"IfNoneMatch": "*"}, {"IfMatch": '"0"'}):
+        refused(f"a copy {condition}", "PreconditionFailed", 412, "At least one of the pre-conditions you specified did not hold",
+                s3.copy_object, Bucket=bucket, Key="c", CopySource=f"{bucket}/k", **condition)
+    s3.copy_object(Bucket=bucket, Key="c", CopySource=f"{bucket}/k", IfMatch=copied["ETag"])
+    s3.put_object(Bucket=bucket, Key="tagged", Body=b"", Tagging="a=1&b=2")
+    head = s3.head_object(Bucket=bucket, Key="tagged")
+    equal("tags counted", head["ResponseMetadata"]["HTTPHeaders"].get("x-amz-tagging-count"), "2")
     refused("a wrong checksum", "BadDigest", 400, "The SHA256 you specified did not match the calculated checksum.",
             s3.put_object, Bucket=bucket, Key="k", Body=body, ChecksumSHA256=base64.b64encode(b"0" * 32).decode())
     for number in range(5):

@@ -32,7 +32,7 @@ fn boto3_and_the_aws_cli_take_the_tour() {
     let taken = command.output().unwrap();
     let said = String::from_utf8_lossy(&taken.stdout);
     assert!(taken.status.success(), "{said}\n{}", String::from_utf8_lossy(&taken.stderr));
-    println!("{said}");
+    assert!(said.contains("cli.quick_start: 3 checks"), "the quick start was not pasted: {said}");
 
     // Idle environments of the tour are still there; so that they are seen to go, they must first be seen.
     let descendants = descendants(server.process.id());

@@ -80,6 +80,14 @@ pub fn put_condition(
     }
 }
 
+/// Reads an `If-Match` or `If-None-Match` header.
+fn etag_condition(text: &str) -> ETagCondition {
+    match text {
+        "*" => ETagCondition::Any,
+        etag => ETagCondition::ETag(ETag::Strong(etag.trim_matches('"').to_owned())),
+    }
+}
+
 /// Commits on the blocking pool, and puts S3's words to what goes wrong.
 pub async fn commit(
     bucket: &Arc<Bucket>,
@@ -100,9 +108,13 @@ pub async fn copy_object(
     request: S3Request<CopyObjectInput>,
 ) -> S3Result<S3Response<CopyObjectOutput>> {
     let by = By::of(&request);
+    // `s3s` has no fields for what the target must be; S3 has.
+    let [if_match, if_none_match] = ["if-match", "if-none-match"].map(|name| header(&request, name));
     let mut input = request.input;
     let bucket = this.bucket(&input.bucket)?;
     check_key(&input.key)?;
+    let condition =
+        put_condition(if_match.as_deref().map(etag_condition), if_none_match.as_deref().map(etag_condition))?;
     let (source_bucket, source) = source(this, &input.copy_source)?;
     let conditions = ReadConditions {
         if_match: input.copy_source_if_match.as_ref(),
@@ -144,7 +156,7 @@ pub async fn copy_object(
         part_sizes: Vec::new(),
         tags: if replace_tags { given_tags } else { original.tags.clone() },
     };
-    let object = commit(&bucket, object, copied.blob, WriteCondition::Always).await?;
+    let object = commit(&bucket, object, copied.blob, condition).await?;
     this.announce(&bucket, "ObjectCreated:Copy", &object.key, Some((object.size, &object.etag)), &by);
     let mut result = CopyObjectResult {
         e_tag: Some(ETag::Strong(object.etag.clone())),

@@ -212,6 +212,10 @@ pub async fn head_object(
     check(&conditions, &object)?;
     let selection = Wanted::of(input.range, input.part_number)?.select(&object)?;
     let mut response = S3Response::new(head(&object, &selection, input.part_number, input.checksum_mode.as_ref()));
+    if !object.tags.is_empty() {
+        // `s3s` has no field for it here.
+        response.headers.insert("x-amz-tagging-count", http::HeaderValue::from(object.tags.len()));
+    }
     response.status = selection.partial.then_some(http::StatusCode::PARTIAL_CONTENT);
     Ok(response)
 }
