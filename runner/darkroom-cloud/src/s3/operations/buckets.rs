@@ -183,7 +183,7 @@ pub async fn put_bucket_notification_configuration(
 
 fn refused(invalid: Invalid) -> s3s::S3Error {
     let fields: Vec<(&str, &str)> = invalid.fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    if fields.is_empty() {
+    if invalid.malformed {
         return s3s::S3Error::with_message(s3s::S3ErrorCode::MalformedXML, invalid.message);
     }
     with_fields(s3s::S3Error::with_message(s3s::S3ErrorCode::InvalidArgument, invalid.message), &fields)
