@@ -253,7 +253,7 @@ def tour_objects_again():
         s3.put_object(Bucket=bucket, Key=f"page/{number} &", Body=b"")
     first = s3.list_objects_v2(Bucket=bucket, Prefix="page/", MaxKeys=2, StartAfter="page/0 &", EncodingType="url")
     equal("first page", ([one["Key"] for one in first["Contents"]], first["IsTruncated"], first["StartAfter"]),
-          (["page/1 &", "page/2 &"], True, "page/0 &"))
+          (["page/1+%26", "page/2+%26"], True, "page/0+%26"))
     second = s3.list_objects_v2(Bucket=bucket, Prefix="page/", MaxKeys=2, StartAfter="page/0 &",
                                 ContinuationToken=first["NextContinuationToken"])
     equal("second page", ([one["Key"] for one in second["Contents"]], "StartAfter" in second), (["page/3 &", "page/4 &"], False))
@@ -288,7 +288,7 @@ def tour_signed_links():
     equal("put", asked("PUT", put, b"hello")[0], 200)
     get = signer.generate_presigned_url("get_object", {"Bucket": bucket, "Key": "a b"}, ExpiresIn=60)
     equal("get", asked("GET", get), (200, b"hello"))
-    status, text = asked("GET", get.replace("Signature=", "Signature=0"))
+    status, text = asked("GET", get[:-1] + ("1" if get[-1] == "0" else "0"))
     check("a wrong signature", status == 403 and b"<Code>SignatureDoesNotMatch</Code>" in text, (status, text))
     short = signer.generate_presigned_url("get_object", {"Bucket": bucket, "Key": "a b"}, ExpiresIn=1)
 
