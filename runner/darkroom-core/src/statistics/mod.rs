@@ -9,6 +9,7 @@ mod interval;
 mod rank_tests;
 mod stationarity;
 mod summary;
+mod variance;
 
 pub use calibration::{Promise, calibrate};
 pub use compare::{Comparison, Samples, Verdict, compare, effect_word, holm, verdict};
@@ -20,6 +21,8 @@ pub use stationarity::{Trend, halves_ratio, lag_one_autocorrelation, trend};
 pub use summary::{
     Description, MIN_N_P95, MIN_N_P99, describe, is_outlier, mean_of_sorted, outlier_fences, quantile_of_sorted,
 };
+
+pub use variance::{Origin, VarianceSplit, variance_split};
 
 #[cfg(test)]
 mod worked;

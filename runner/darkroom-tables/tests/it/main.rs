@@ -588,3 +588,28 @@ fn nothing_is_claimed_of_wrong_unchecked_or_unmeasured_cells() {
     assert_eq!((integer(&row, "n_b"), float(&row, "ratio_mean")), (Some(0), None));
     assert!(run.summary.comparisons.iter().all(|c| c.p_adjusted.is_none()), "{:?}", run.summary.comparisons);
 }
+
+#[test]
+fn the_same_code_deployed_twice_is_compared_and_its_share_of_the_variance_told() {
+    let pillow = cell("pillow");
+    let mut journal = Journal::of(std::slice::from_ref(&pillow));
+    journal.deployments(2).check_all(&pillow);
+    for repetition in 1..=20 {
+        for (deployment, slower) in [(1, 1.0), (2, 1.3)] {
+            for image in ["astronaut.png", "chelsea.png"] {
+                let ms = (100.0 + f64::from(repetition % 5)) * slower;
+                journal.pass(&Pass { image, deployment, ..Pass::of(&pillow, repetition, ms) });
+            }
+        }
+    }
+    let run = Run::of(&journal);
+    let twins = run.table("comparisons").lazy().filter(col("factor").eq(lit("deployment"))).collect().unwrap();
+    let duration = twins.lazy().filter(col("metric").eq(lit("duration_ms")).and(col("stage").eq(lit("resize"))));
+    let row = duration.collect().unwrap();
+    assert_eq!((text(&row, "level_a").as_deref(), text(&row, "level_b").as_deref()), (Some("1"), Some("2")));
+    assert!((float(&row, "ratio_mean").unwrap() - 1.3).abs() < 1e-9);
+    assert_eq!(text(&row, "verdict").as_deref(), Some("slower"));
+    let summary = run.summary(&pillow, "resize", "duration_ms");
+    assert!(float(&summary, "variance_deployment").unwrap() > 0.9);
+    assert_eq!(float(&summary, "variance_environment"), None, "no environment is known");
+}
