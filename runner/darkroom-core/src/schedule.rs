@@ -89,9 +89,12 @@ impl Schedule {
     /// Returns which round of environments a pass meets, from 1; `None` in a cell whose every start is a cold one.
     pub fn round_of(&self, pass: &PlannedPass) -> Option<u32> {
         let Repetitions { warm_up, .. } = self.repetitions;
-        self.shapes[pass.cell].warm.then(|| match pass.warm_up {
-            true => (pass.repetition - 1) / warm_up.max(1) + 1,
-            false => self.repetitions.round(pass.repetition),
+        self.shapes[pass.cell].warm.then(|| {
+            if pass.warm_up {
+                (pass.repetition - 1) / warm_up.max(1) + 1
+            } else {
+                self.repetitions.round(pass.repetition)
+            }
         })
     }
 

@@ -10,4 +10,5 @@ mod reports;
 mod requests;
 mod runs;
 mod story;
+mod tour;
 mod trigger;
