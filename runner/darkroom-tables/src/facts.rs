@@ -291,7 +291,8 @@ impl Facts {
             pass.cost += cost;
             pass.costed |= 1u128.checked_shl(stage).unwrap_or(0);
         }
-        if let (Some(delay_ms), Some(running_ms)) = (row.trigger_delay_ms, row.report.and_then(ReportFact::headline_ms)) {
+        if let (Some(delay_ms), Some(running_ms)) = (row.trigger_delay_ms, row.report.and_then(ReportFact::headline_ms))
+        {
             pass.parts.trigger_delay_ms += delay_ms;
             pass.parts.running_ms += running_ms;
             pass.parts.stages += 1;

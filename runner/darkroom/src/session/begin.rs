@@ -1,6 +1,7 @@
 //! How a session comes to its folder: a new run, one to go on with, or some cells of one to measure again.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use darkroom_core::cell::CellId;
 use darkroom_core::event::{Event, FunctionDeployed, JOURNAL_VERSION, PlannedCell, RunStarted};
@@ -56,7 +57,7 @@ fn images(job: &Job<'_>) -> String {
                     format!("{width}x{height} {seed} {}", format.extension())
                 }
             };
-            text += &format!("\n{set}/{} {what}", image.name);
+            let _ = write!(text, "\n{set}/{} {what}", image.name);
         }
     }
     text
