@@ -28,7 +28,8 @@ pub async fn one_by_one(setup: Setup, repetitions: u32, emitter: Emitter) -> Res
             for (image_index, image) in cell.images.iter().enumerate() {
                 let (cell_id, image) = (cell.id.clone(), image.name.clone());
                 let key = PassKey { cell_id, deployment: 1, image, warm_up: false, repetition, attempt: 1 };
-                let pass = Pass { cell_index, image_index, key, scheduled_at: super::now() };
+                let pass =
+                    Pass { cell_index, image_index, key, scheduled_at: super::now(), round: None, together: None };
                 pass::run(&bench, &pass, false).await?;
             }
         }

@@ -2,6 +2,7 @@
 //!
 //! Prepares the input, measures, and only then looks at what came out and clears it away.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
@@ -13,6 +14,7 @@ use darkroom_core::cell::{Input, Start, Trigger};
 use darkroom_core::event::{Again, Event, Invocation, PassKey, PipelinePass, Status};
 use darkroom_core::pipeline::{PAYLOAD_LIMIT, Transport};
 use serde_json::Value;
+use tokio::sync::Barrier;
 
 use super::collect_logs::Served;
 use super::event_shape::{Facts, payload_event, s3_event, stem};
@@ -54,6 +56,10 @@ pub struct Pass {
     pub image_index: usize,
     pub key: PassKey,
     pub scheduled_at: String,
+    /// As in [`Invocation::environment_round`].
+    pub round: Option<u32>,
+    /// Where passes of a warm-up wait for one another before each stage, so that each warms an environment of its own.
+    pub together: Option<Arc<Barrier>>,
 }
 
 /// How a pass ended: what the dispatcher needs to go on.
@@ -83,6 +89,8 @@ pub struct Measured {
     pub resolution_ms: f64,
     /// What each stage that was called answered, by stage index; empty where the runner got no answers.
     pub answers: Vec<Told>,
+    /// The upload that starts a chain, ms; `None` where the runner calls.
+    pub upload_ms: Option<f64>,
 }
 
 /// What a stage that ended well said in its answer.
@@ -215,9 +223,11 @@ async fn measure(bench: &Bench, cell: &CellUnderTest, functions: &[Function], pa
         turnaround_s: None,
         resolution_ms: 0.0,
         answers: Vec::with_capacity(functions.len()),
+        upload_ms: None,
     };
     let clock = Instant::now();
     for (index, function) in functions.iter().enumerate() {
+        meet(pass).await;
         let before = measured.answers.last().and_then(|told: &Told| told.image.as_deref());
         let event = ready[index].take().unwrap_or_else(|| calls.payload_event(index, before.unwrap_or_default()));
         let answer = if event.len() as u64 > PAYLOAD_LIMIT {
@@ -234,12 +244,22 @@ async fn measure(bench: &Bench, cell: &CellUnderTest, functions: &[Function], pa
         measured.invocations.push(invocation);
         measured.answers.push(told);
         if chained && !goes_on {
+            for _ in index + 1..functions.len() {
+                meet(pass).await; // The others go on, and wait for it.
+            }
             return measured;
         }
     }
     let turnaround_s = clock.elapsed().as_secs_f64();
     let all_well = measured.invocations.iter().all(|invocation| invocation.status == Status::Ok);
     Measured { turnaround_s: (chained && all_well).then_some(turnaround_s), ..measured }
+}
+
+/// Waits until every pass of the same warm-up is here.
+async fn meet(pass: &Pass) {
+    if let Some(together) = &pass.together {
+        together.wait().await;
+    }
 }
 
 /// Makes the events of a pass.
@@ -306,6 +326,8 @@ fn fact(
         sequence,
         scheduled_at: pass.scheduled_at.clone(),
         started_at: answer.started_at,
+        ended_at: None,
+        trigger_delay_ms: None,
         client_ms: Some(answer.client_ms),
         status: answer.status,
         error_type: answer.error_type,
@@ -313,6 +335,7 @@ fn fact(
         request_id: answer.request_id,
         report: answer.report,
         environment_id: None,
+        environment_round: pass.round,
         code_sha256: function.code_sha256.clone(),
         bytes_in: None,
         bytes_out: None,
@@ -361,6 +384,7 @@ fn conclude(
         started_at: measured.started_at.clone(),
         turnaround_s: measured.turnaround_s.filter(|_| failed.is_none()),
         resolution_ms: measured.resolution_ms,
+        upload_ms: measured.upload_ms,
         complete: failed.is_none(),
         failed_stage: failed.map(|index| stages[index].name.clone()),
         again: again(cell, pass, &measured.invocations).filter(|_| may_repeat),

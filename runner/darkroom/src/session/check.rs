@@ -467,7 +467,7 @@ fn manifest(pipeline: &str, cell: &Cell) -> Manifest {
             exclude: Vec::new(),
             include: Vec::new(),
         },
-        repetitions: Repetitions { count: 1, warm_up: 0, deployments: 1 },
+        repetitions: Repetitions { count: 1, warm_up: 0, deployments: 1, ..Repetitions::default() },
         schedule: Schedule::default(),
         budget: Budget::default(),
         output: Output::default(),

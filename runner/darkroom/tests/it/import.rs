@@ -142,7 +142,7 @@ fn a_handler_that_can_not_be_imported_is_a_fact_about_the_variant_and_the_run_go
     assert!(events.iter().any(ended), "the run goes on to its end");
     let summary = project.darkroom(&["aggregate", "outputs/test/latest", "--json"]).exits(1).stdout();
     let summary: serde_json::Value = serde_json::from_str(&summary).unwrap();
-    assert_eq!(summary["cells"][0]["reason"], "rotate: no output");
+    assert_eq!(summary["cells"][0]["reason"], "no output of 2 of 2 images");
     let stages = summary["cells"][0]["stages"].as_array().unwrap();
     assert!(stages.iter().all(|stage| stage["time_ms"]["rank"].is_null()), "shown, not ranked");
 }
