@@ -17,6 +17,7 @@ pub mod manifest;
 pub mod matrix;
 pub mod pipeline;
 pub mod plan;
+pub mod profile_line;
 pub mod report_line;
 pub mod schedule;
 pub mod selection;

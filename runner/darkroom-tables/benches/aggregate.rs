@@ -200,6 +200,7 @@ fn invocation(pass: &PassKey, stage: usize, index: usize, ms: f64, init_ms: Opti
         bytes_in: Some(500_000),
         bytes_out: Some(400_000),
         handler_reported_ms: None,
+        profile: None,
     }
 }
 

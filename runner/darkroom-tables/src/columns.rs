@@ -42,6 +42,8 @@ pub enum Source {
     Platform,
     /// The contract's check of an output.
     Contract,
+    /// The profile wrapper's line: what the handler's own process says. Null with `profile = false`.
+    Inside,
     /// Derived from other columns by `darkroom aggregate`.
     Derived,
 }
@@ -53,6 +55,7 @@ impl Source {
             Self::Runner => "runner",
             Self::Platform => "platform",
             Self::Contract => "contract",
+            Self::Inside => "inside",
             Self::Derived => "derived",
         }
     }
@@ -84,7 +87,7 @@ const fn column(name: &'static str, kind: Kind, unit: &'static str, source: Sour
 }
 
 use Kind::{Bool, Float, Integer, Text, Time};
-use Source::{Contract, Derived, Plan, Platform, Runner};
+use Source::{Contract, Derived, Inside, Plan, Platform, Runner};
 
 const RUN_ID: Column = column("run_id", Text, "", Plan, "the run");
 const CELL_ID: Column = column("cell_id", Text, "", Plan, "the cell: its levels in order, joined by dots");
@@ -202,7 +205,48 @@ pub const INVOCATIONS: Table = Table {
             "`init_ms` is present; null when no REPORT came, for it is never inferred from latency; `faas.coldstart`",
         ),
         column("environment_id", Text, "", Platform, "log stream, one per environment; `faas.instance`"),
-        column("cpu_model", Text, "", Runner, "processor of this machine when the target is local; null on AWS"),
+        column(
+            "cpu_model",
+            Text,
+            "",
+            Inside,
+            "processor as the handler's environment names it (arm64 kernels give numbers of maker and part only); without a profile that of this machine when the target is local; `host.cpu.model.name`",
+        ),
+        column(
+            "handler_ms",
+            Float,
+            "ms",
+            Inside,
+            "from entering the handler to leaving it, monotonic clock; explains `duration_ms`, never replaces it",
+        ),
+        column(
+            "s3_ms",
+            Float,
+            "ms",
+            Inside,
+            "time in which at least one S3 call or the reading of its body was under way (Python: through botocore); null when not all of it was watched",
+        ),
+        column("compute_ms", Float, "ms", Derived, "`handler_ms - s3_ms`: the handler's time without S3"),
+        column("s3_calls", Integer, "", Inside, "S3 calls that the handler made, retries within one not counted"),
+        column("cpu_user_ms", Float, "ms", Inside, "CPU time of the process and its finished children, user mode"),
+        column("cpu_system_ms", Float, "ms", Inside, "the same in the kernel"),
+        column("context_switches_voluntary", Integer, "", Inside, "times the process waited for something"),
+        column("context_switches_involuntary", Integer, "", Inside, "times the kernel took the processor from it"),
+        column("page_faults_minor", Integer, "", Inside, "page faults without I/O"),
+        column("page_faults_major", Integer, "", Inside, "page faults that waited for I/O"),
+        column(
+            "steal_ms",
+            Float,
+            "ms",
+            Inside,
+            "time that other guests took from the machine during the handler, over all its processors, in ticks of 10 ms",
+        ),
+        column("peak_rss_mb", Float, "MiB", Inside, "most memory that the process has held so far"),
+        column("new_container", Bool, "", Inside, "the process's first invocation; `cold` is what the platform says"),
+        column("container_id", Text, "", Inside, "drawn at random by the wrapper when the process started"),
+        column("kernel", Text, "", Inside, "release of the kernel under the handler; `os.version`"),
+        column("handler_started_ns", Integer, "ns", Inside, "since 1970, by the environment's clock"),
+        column("handler_ended_ns", Integer, "ns", Inside, "since 1970, by the environment's clock"),
         column("bytes_in", Integer, "bytes", Runner, "size of the object read; null where it was not seen"),
         column("bytes_out", Integer, "bytes", Runner, "size of the object written; null where it was not seen"),
         column("request_id", Text, "", Platform, "`faas.invocation_id`; null when the call was refused"),

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 use darkroom_core::cell::Start;
 use darkroom_core::cost::{Cost, FREE_EPHEMERAL_MB, PriceTable, Usage, cost};
 use darkroom_core::event::{
-    Again, Event, FunctionDeployed, Invocation, OutputCheck, PassKey, PipelinePass, RunStarted, Status, Verdict,
+    Again, Event, FunctionDeployed, Invocation, OutputCheck, PassKey, PipelinePass, Profile, RunStarted, Status,
+    Verdict,
 };
 use darkroom_core::statistics::{is_outlier, outlier_fences};
 use indexmap::IndexSet;
@@ -113,6 +114,17 @@ pub struct InvocationFact {
     pub bytes_in: Option<u64>,
     pub bytes_out: Option<u64>,
     pub handler_reported_ms: Option<f64>,
+    pub profile: Option<Box<ProfileFact>>,
+}
+
+/// What an invocation looked like from inside, its texts interned.
+#[derive(Clone, Debug)]
+pub struct ProfileFact {
+    /// Without its texts.
+    pub figures: Profile,
+    pub container_id: Option<Text>,
+    pub cpu_model: Option<Text>,
+    pub kernel: Option<Text>,
 }
 
 /// A REPORT line's numbers.
@@ -237,6 +249,7 @@ impl Facts {
             bytes_in: fact.bytes_in,
             bytes_out: fact.bytes_out,
             handler_reported_ms: fact.handler_reported_ms,
+            profile: fact.profile.as_ref().map(|profile| Box::new(self.profile(profile))),
         };
         let cost = self.cost(&row, prices);
         let wrong_start = self.is_wrong_start(&row);
@@ -249,6 +262,14 @@ impl Facts {
         }
         self.invocations.push(row);
         Ok(())
+    }
+
+    fn profile(&mut self, profile: &Profile) -> ProfileFact {
+        let mut text = |text: &Option<String>| text.as_deref().map(|text| self.text(text));
+        let (container_id, cpu_model, kernel) =
+            (text(&profile.container_id), text(&profile.cpu_model), text(&profile.kernel));
+        let figures = Profile { container_id: None, cpu_model: None, kernel: None, ..profile.clone() };
+        ProfileFact { figures, container_id, cpu_model, kernel }
     }
 
     fn take_pass(&mut self, fact: PipelinePass) -> Result<(), TablesError> {

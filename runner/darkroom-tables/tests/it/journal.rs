@@ -6,7 +6,7 @@ use darkroom_core::cell::{Architecture, Cell, CellId, Input, Start, Trigger};
 use darkroom_core::cost::{PriceTable, billed_ms};
 use darkroom_core::event::{
     Again, Event, FunctionDeployed, Invocation, JOURNAL_VERSION, OutputCheck, PassKey, PipelinePass, PlannedCell,
-    Report, RunStarted, Status, Verdict,
+    Profile, Report, RunStarted, Status, Verdict,
 };
 
 pub const STAGES: [&str; 2] = ["greyscale", "resize"];
@@ -168,6 +168,14 @@ impl Journal {
             bytes_in: None,
             bytes_out: Some(1234),
             handler_reported_ms: None,
+            profile: answered.then(|| Profile {
+                handler_ms: Some(pass.ms[index] - 0.5),
+                s3_ms: Some(0.25),
+                container_id: Some("c0ffee".into()),
+                container_invocation: Some(if pass.init_ms.is_some() { 1 } else { 2 }),
+                cpu_model: Some("a processor".into()),
+                ..Profile::default()
+            }),
         }));
         self.sequence += 1;
     }

@@ -181,17 +181,22 @@ fn goal(settings: &Settings, want: &[WantedFunction]) -> Result<Want, DeployErro
     let tags = tags::of(settings);
     let functions = want.iter().map(|function| {
         let package = &function.package;
+        let (handler, variables) = package.entry(&function.handler);
         let environment = [("OUTPUT_BUCKET", bucket.clone()), ("OUTPUT_PREFIX", names::output_prefix(&function.key))];
         let target = Target {
             code_sha256: package.archive.sha256_base64.clone(),
             architecture: package.architecture,
             runtime: package.runtime.clone(),
-            handler: function.handler.clone(),
+            handler,
             memory_mb: function.key.memory_mb,
             timeout_s: function.timeout_s,
             role_arn: settings.role_arn.clone(),
-            layers: package.layers.iter().map(|layer| layer_id(settings, package, layer)).collect(),
-            environment: environment.map(|(name, value)| (name.to_owned(), value)).into(),
+            layers: package.layers.iter().map(|layer| layer_id(settings, layer)).collect(),
+            environment: environment
+                .map(|(name, value)| (name.to_owned(), value))
+                .into_iter()
+                .chain(variables)
+                .collect(),
             tags: tags.clone(),
         };
         (names::function(&settings.experiment, &function.key), target)
@@ -199,8 +204,8 @@ fn goal(settings: &Settings, want: &[WantedFunction]) -> Result<Want, DeployErro
     Ok(Want { experiment: settings.experiment.clone(), functions: functions.collect(), tags: tags.clone(), bucket })
 }
 
-fn layer_id(settings: &Settings, package: &Package, layer: &LayerPackage) -> LayerId {
-    let name = names::layer(&settings.experiment, &package.variant, package.architecture);
+fn layer_id(settings: &Settings, layer: &LayerPackage) -> LayerId {
+    let name = names::layer(&settings.experiment, &layer.name);
     LayerId { name, sha256: layer.archive.sha256_base64.clone() }
 }
 
@@ -210,7 +215,7 @@ fn archives<'a>(settings: &Settings, want: &'a [WantedFunction]) -> apply::Archi
         let package = &function.package;
         let name = names::function(&settings.experiment, &function.key);
         archives.code.insert(name, &package.archive);
-        let layers = package.layers.iter().map(|layer| (layer_id(settings, package, layer), &layer.archive));
+        let layers = package.layers.iter().map(|layer| (layer_id(settings, layer), &layer.archive));
         archives.layers.extend(layers);
     }
     archives

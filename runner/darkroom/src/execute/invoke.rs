@@ -10,8 +10,8 @@ use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::LogType;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use darkroom_core::event::{Report, Status};
-use darkroom_core::report_line;
+use darkroom_core::event::{Profile, Report, Status};
+use darkroom_core::{profile_line, report_line};
 
 /// What one call gave.
 #[derive(Debug)]
@@ -25,6 +25,7 @@ pub struct Answer {
     pub error: Option<String>,
     pub request_id: Option<String>,
     pub report: Option<Report>,
+    pub profile: Option<Profile>,
 }
 
 /// Calls `function` once and waits for its answer. A failure of the function or of the call is an answer too.
@@ -43,7 +44,9 @@ pub async fn invoke(client: &Client, function: &str, payload: Vec<u8>) -> Answer
 fn answered(started_at: String, client_ms: f64, output: &InvokeOutput) -> Answer {
     let request_id = output.request_id().map(str::to_owned);
     let log = output.log_result().and_then(|log| BASE64_STANDARD.decode(log).ok()).unwrap_or_default();
-    let report = request_id.as_deref().and_then(|id| report_line::parse_tail(&String::from_utf8_lossy(&log), id));
+    let log = String::from_utf8_lossy(&log);
+    let report = request_id.as_deref().and_then(|id| report_line::parse_tail(&log, id));
+    let profile = request_id.as_deref().and_then(|id| profile_line::parse_tail(&log, id, report.as_ref()));
     let (mut status, mut error_type, mut error) = (Status::Ok, None, None);
     if output.function_error().is_some() {
         let payload = output.payload().map(Blob::as_ref).unwrap_or_default();
@@ -53,7 +56,7 @@ fn answered(started_at: String, client_ms: f64, output: &InvokeOutput) -> Answer
             || (error_type.is_none() && error.as_deref().is_some_and(|text| text.contains("Task timed out after")));
         status = if timed_out { Status::Timeout } else { Status::FunctionError };
     }
-    Answer { started_at, client_ms, status, error_type, error, request_id, report }
+    Answer { started_at, client_ms, status, error_type, error, request_id, report, profile }
 }
 
 /// Reads `errorType` and `errorMessage`; a payload that has neither is shown as it is, shortened.
@@ -86,6 +89,7 @@ fn refused(started_at: String, client_ms: f64, error: &SdkError<InvokeError>) ->
         error: Some(shorten(&DisplayErrorContext(error).to_string())),
         request_id: error.request_id().map(str::to_owned),
         report: None,
+        profile: None,
     }
 }
 

@@ -221,6 +221,7 @@ fn fact(bench: &Bench, pass: &Pass, function: &Function, index: usize, sequence:
         bytes_in: None,
         bytes_out: None,
         handler_reported_ms: None,
+        profile: answer.profile,
     }
 }
 

@@ -266,6 +266,7 @@ impl Chain<'_> {
             bytes_in: None,
             bytes_out: None,
             handler_reported_ms: None,
+            profile: logged.and_then(|logged| logged.profile.clone()),
         }
     }
 
@@ -332,7 +333,14 @@ mod tests {
     use super::*;
 
     fn run(request_id: &str, started_ms: i64) -> Logged {
-        Logged { request_id: request_id.into(), stream: "s".into(), started_ms, report: None, failure: None }
+        Logged {
+            request_id: request_id.into(),
+            stream: "s".into(),
+            started_ms,
+            report: None,
+            failure: None,
+            profile: None,
+        }
     }
 
     #[test]

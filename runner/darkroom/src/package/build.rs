@@ -29,6 +29,7 @@ pub fn package(cache_dir: &Path, request: &Request) -> Result<Package, PackageEr
         runtime: request.spec.runtime.clone(),
         archive,
         layers,
+        profiled: false,
     };
     check_limits(&package)?;
     Ok(package)
@@ -97,6 +98,16 @@ fn rust(cache_dir: &Path, request: &Request, bin: &str) -> Result<Archive, Packa
     })
 }
 
+/// Returns the archive of files that the runner itself brings.
+pub(super) fn of_entries(cache_dir: &Path, name: &str, entries: Entries) -> Result<Archive, PackageError> {
+    let mut key = Key::new("own");
+    for (name, entry) in &entries {
+        key.add(name.as_bytes());
+        key.add(&entry.contents);
+    }
+    cached(&key.path(cache_dir, name), || Ok(entries))
+}
+
 /// A hash of everything an archive is made from.
 struct Key(Sha256);
 
@@ -134,7 +145,8 @@ fn cached(path: &Path, make: impl FnOnce() -> Result<Entries, PackageError>) -> 
     Ok(archive)
 }
 
-fn check_limits(package: &Package) -> Result<(), PackageError> {
+/// Refuses what Lambda would refuse, before anything is uploaded.
+pub(super) fn check_limits(package: &Package) -> Result<(), PackageError> {
     let too_large = |what, bytes, limit, help| {
         let (variant, architecture) = (package.variant.clone(), package.architecture);
         Err(PackageError::TooLarge { variant, architecture, what, bytes, limit, help })
@@ -296,6 +308,7 @@ mod tests {
             runtime: "python3.13".into(),
             archive,
             layers: vec![LayerPackage { name: "fat".into(), archive: layer }],
+            profiled: false,
         };
         assert!(check_limits(&package(archive(ZIPPED_LIMIT, 1), archive(ZIPPED_LIMIT, UNZIPPED_LIMIT - 1))).is_ok());
         for over in [

@@ -50,7 +50,12 @@ pub fn packages(job: &Job<'_>, cells: &[PlannedCell], progress: &Progress) -> Re
         spec: job.known.variant(variant).expect("a valid manifest names variants that can be read").clone(),
     };
     let requests: Vec<Request> = wanted.iter().map(request).collect();
-    let made = package::packages(&job.project.root().join(".darkroom"), &requests).map_err(all_of)?;
+    let cache_dir = job.project.root().join(".darkroom");
+    let mut made = package::packages(&cache_dir, &requests).map_err(all_of)?;
+    if job.manifest.profile {
+        let profiled = made.into_iter().map(|package| package::profiled(&cache_dir, package));
+        made = profiled.collect::<Result<_, _>>().map_err(Failure::broken)?;
+    }
     let key = |package: &Package| (package.variant.clone(), package.architecture);
     Ok(made.into_iter().map(|package| (key(&package), Arc::new(package))).collect())
 }
