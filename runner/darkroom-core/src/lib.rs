@@ -15,6 +15,7 @@ pub mod event;
 pub mod image_set;
 pub mod manifest;
 pub mod matrix;
+pub mod month;
 pub mod pipeline;
 pub mod plan;
 pub mod profile_line;

@@ -8,6 +8,7 @@
 #![expect(clippy::cast_possible_wrap, reason = "counts of rows and bytes become 64-bit columns")]
 
 mod aggregate;
+mod between;
 pub mod columns;
 mod comparisons;
 mod costs;
@@ -15,8 +16,10 @@ mod facts;
 mod frames;
 mod overview;
 mod parquet;
+pub mod read;
 mod samples;
 mod summary;
+mod verify;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -30,7 +33,9 @@ use facts::Facts;
 use frames::Frames;
 use parquet::TableWriter;
 
+pub use between::{Between, Change, between};
 pub use summary::{CellSummary, ComparisonSummary, Failure, StageSummary, Statistic, Summary, TableFile, WrongOutput};
+pub use verify::{Verified, verify};
 
 /// Version of the tables' columns, in every file's metadata. Raised when a column is added, removed or changes meaning.
 pub const SCHEMA_VERSION: u32 = 2;
@@ -40,6 +45,8 @@ pub const SCHEMA_VERSION: u32 = 2;
 pub enum TablesError {
     #[error("journal does not start with `run_started`, so nothing says what run its facts belong to")]
     NoRunStarted,
+    #[error("{0}")]
+    Journal(Box<dyn std::error::Error + Send + Sync>),
     #[error("journal speaks of cell `{cell_id}`, which its `run_started` does not plan")]
     UnknownCell { cell_id: String },
     #[error("journal speaks of stage `{stage}` of cell `{cell_id}`, which its `run_started` does not list")]
@@ -54,10 +61,10 @@ pub enum TablesError {
 
 /// Writes every table of a run into `out_dir` (made if absent) and returns what the terminal shows.
 ///
-/// `events` are the journal's facts in their order; they are taken one by one and need not fit in memory. Each file is
-/// replaced as a whole or not at all.
-pub fn aggregate(
-    events: impl Iterator<Item = Event>,
+/// `events` are the journal's facts in their order; they are taken one by one and need not fit in memory, and one that
+/// could not be read ends it before any file is touched. Each file is replaced as a whole or not at all.
+pub fn aggregate<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
+    events: impl Iterator<Item = Result<Event, E>>,
     prices: &PriceTable,
     out_dir: &Path,
 ) -> Result<Summary, TablesError> {

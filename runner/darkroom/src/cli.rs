@@ -34,7 +34,21 @@ pub enum Command {
     /// Go on with an interrupted run
     Resume(ResumeArgs),
     /// Make the tables of a run anew from its journal
-    Aggregate(AggregateArgs),
+    Aggregate(RunFolder),
+    /// Make a run's report anew from its tables: one HTML file that opens offline
+    Report(RunFolder),
+    /// Write a run's figures as SVG and PNG files, for a paper
+    Figures(RunFolder),
+    /// Say what changed between two runs of one manifest, cell by cell
+    Compare(CompareArgs),
+    /// Say what a month of images would cost, from a run's measured work
+    Cost(CostArgs),
+    /// Print a table of a run as CSV, JSON, LaTeX or Markdown
+    Export(ExportArgs),
+    /// Make a run's tables and report anew from its journal, and say what does not match
+    Verify(RunFolder),
+    /// Test the statistics on simulated samples whose truth is known
+    Calibrate(CalibrateArgs),
     /// Check a manifest: all mistakes at once
     Validate(ManifestArgs),
     /// List the cells of a manifest, one id a line
@@ -109,9 +123,110 @@ pub struct ResumeArgs {
 }
 
 #[derive(Clone, Debug, Args)]
-pub struct AggregateArgs {
+pub struct RunFolder {
     /// The run's folder, for example outputs/smoke/latest
     pub run: PathBuf,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct ExportArgs {
+    /// The run's folder, for example outputs/smoke/latest
+    pub run: PathBuf,
+    /// Which of its tables
+    #[arg(long, default_value = "summary")]
+    pub table: String,
+    /// CSV and JSON hold every column in full; LaTeX and Markdown what a page shows, rounded
+    #[arg(long, default_value = "csv")]
+    pub format: ExportFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    Csv,
+    Json,
+    Latex,
+    Markdown,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct CalibrateArgs {
+    /// How often each promise is simulated
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub simulations: u32,
+    /// Every random number comes from it
+    #[arg(long, default_value_t = 562)]
+    pub seed: u64,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct CostArgs {
+    /// The run's folder, for example outputs/full/latest
+    pub run: PathBuf,
+    /// Images a month
+    #[arg(long, default_value_t = 100_000.0, value_parser = positive)]
+    pub images: f64,
+    /// Whose prices: a file of experiments/prices [default: the run's]
+    #[arg(long)]
+    pub region: Option<String>,
+    /// Share of images that meet cold starts, 0 to 1; needs cells of both starts
+    #[arg(long, default_value_t = 0.0, value_parser = share)]
+    pub cold_share: f64,
+    /// Take off what every month includes for nothing
+    #[arg(long)]
+    pub free_tier: bool,
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| format!("`{text}` is not a number"))?;
+    if number.is_finite() && number > 0.0 {
+        Ok(number)
+    } else {
+        Err("expected a number above 0, for example 1e6".into())
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| format!("`{text}` is not a number"))?;
+    if (0.0..=1.0).contains(&number) {
+        Ok(number)
+    } else {
+        Err("expected a share from 0 to 1, for example 0.05".into())
+    }
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct CompareArgs {
+    /// The run to compare with, its folder
+    pub run_a: PathBuf,
+    /// The run that may have changed, its folder
+    pub run_b: PathBuf,
+    /// End with exit code 1 when something is claimed to be that much worse, for example slower:5%; may be repeated
+    #[arg(long, value_name = "slower|dearer:PERCENT%")]
+    pub fail_on: Vec<Limit>,
+}
+
+/// How much worse is too much: `slower:5%`, `dearer:10%`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limit {
+    /// A verdict of the comparisons.
+    pub verdict: &'static str,
+    /// Smallest ratio of means that is too much.
+    pub ratio: f64,
+}
+
+impl std::str::FromStr for Limit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wanted = || format!("`{text}` is not a limit; write slower:5% or dearer:5%");
+        let (word, percent) = text.split_once(':').ok_or_else(wanted)?;
+        let verdict = ["slower", "dearer"].into_iter().find(|known| *known == word).ok_or_else(wanted)?;
+        let percent: f64 = percent.strip_suffix('%').and_then(|number| number.parse().ok()).ok_or_else(wanted)?;
+        if !(percent.is_finite() && percent >= 0.0) {
+            return Err(wanted());
+        }
+        Ok(Self { verdict, ratio: 1.0 + percent / 100.0 })
+    }
 }
 
 #[derive(Clone, Debug, Args)]
@@ -175,9 +290,9 @@ pub struct CleanArgs {
 
 /// Commands by what one wants of them, in the order of a first day. One that is in no group is listed last.
 const GROUPS: &[(&str, &[&str])] = &[
-    ("Measure", &["run", "resume", "aggregate"]),
+    ("Measure", &["run", "resume", "aggregate", "report", "figures", "compare", "cost", "export", "verify"]),
     ("Look before you run", &["validate", "cells", "plan", "check", "doctor"]),
-    ("Around it", &["serve", "clean", "schema", "completions"]),
+    ("Around it", &["serve", "clean", "calibrate", "schema", "completions"]),
 ];
 
 const ABOUT: &str = "\

@@ -5,6 +5,7 @@
 mod architecture;
 mod deploy;
 mod deploy_faults;
+mod reports;
 mod requests;
 mod runs;
 mod story;
