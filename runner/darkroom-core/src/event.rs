@@ -33,6 +33,8 @@ pub enum Event {
     },
     /// A function is deployed and what runs is what was packaged (`code_sha256` as Lambda reports it).
     FunctionDeployed(FunctionDeployed),
+    /// A variant's package: what it was made of and by what.
+    PackageBuilt(PackageBuilt),
     InvocationFinished(Invocation),
     PipelineFinished(PipelinePass),
     OutputChecked(OutputCheck),
@@ -115,6 +117,47 @@ pub struct FunctionDeployed {
     /// Layers' sha256, base64, in order.
     pub layers_sha256: Vec<String>,
     pub code_bytes: u64,
+}
+
+/// A variant's package for one architecture, as it is deployed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PackageBuilt {
+    pub at: String,
+    pub variant: String,
+    pub architecture: crate::cell::Architecture,
+    pub runtime: String,
+    /// base64, as in [`FunctionDeployed`].
+    pub code_sha256: String,
+    pub code_bytes: u64,
+    /// Of code and layers, unpacked.
+    pub unzipped_bytes: u64,
+    pub layers_sha256: Vec<String>,
+    pub build: Build,
+}
+
+/// How a package came to be: the same record gives the same bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Build {
+    /// What `rustc -vV` says, on one line; `None` for code that is not compiled.
+    pub compiler: Option<String>,
+    /// The command that built it, without this machine's paths.
+    pub command: Option<String>,
+    /// `[profile.release]` of the variant's Cargo.toml and the profiles of single packages, as JSON.
+    pub profile: Option<String>,
+    /// Newest version of glibc that the binary asks for, for example `2.34`.
+    pub glibc: Option<String>,
+    pub dependencies: Vec<Dependency>,
+}
+
+/// A package that went into a build.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dependency {
+    pub name: String,
+    pub version: String,
+    /// Cargo features it was built with, sorted; empty also where they are not known.
+    pub features: Vec<String>,
+    /// sha256 that the lockfile or the requirements demand, hex; several where any of several files will do.
+    pub sha256: Vec<String>,
 }
 
 /// How an invocation ended.

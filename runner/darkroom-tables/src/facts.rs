@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 use darkroom_core::cell::Start;
 use darkroom_core::cost::{Cost, FREE_EPHEMERAL_MB, PriceTable, Usage, cost};
 use darkroom_core::event::{
-    Again, Event, FunctionDeployed, Invocation, OutputCheck, PassKey, PipelinePass, Profile, RunStarted, Status,
-    Verdict,
+    Again, Event, FunctionDeployed, Invocation, OutputCheck, PackageBuilt, PassKey, PipelinePass, Profile, RunStarted,
+    Status, Verdict,
 };
 use darkroom_core::statistics::{is_outlier, outlier_fences};
 use indexmap::IndexSet;
@@ -151,6 +151,7 @@ pub struct CheckFact {
 pub struct Facts {
     pub run: RunStarted,
     pub deployed: Vec<FunctionDeployed>,
+    pub built: Vec<PackageBuilt>,
     pub texts: IndexSet<String>,
     pub passes: Vec<Pass>,
     pub invocations: Vec<InvocationFact>,
@@ -187,6 +188,7 @@ impl Facts {
         Self {
             epochs: vec![0; run.cells.len()],
             deployed: Vec::new(),
+            built: Vec::new(),
             texts: IndexSet::new(),
             passes: Vec::new(),
             invocations: Vec::new(),
@@ -214,6 +216,13 @@ impl Facts {
                 let request_id = self.request_id(&request_id);
                 let environment = self.text(&environment_id);
                 self.environments.insert(request_id, environment);
+                Ok(())
+            }
+            Event::PackageBuilt(built) => {
+                // A session that goes on packages again: the same package is told once.
+                if !self.built.iter().any(|known| PackageBuilt { at: built.at.clone(), ..known.clone() } == built) {
+                    self.built.push(built);
+                }
                 Ok(())
             }
             Event::FunctionDeployed(deployed) => {

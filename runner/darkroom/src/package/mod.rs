@@ -10,15 +10,18 @@ mod describe;
 mod error;
 mod layer;
 mod profile;
+mod provenance;
 mod zip;
 
 use std::path::{Path, PathBuf};
 
 use darkroom_core::cell::Architecture;
+use darkroom_core::event::Build;
 use darkroom_core::variant::Variant;
 
 pub use error::{NotPackaged, PackageError};
 pub use profile::profiled;
+pub use provenance::too_new;
 
 /// A variant's code for one architecture, ready to deploy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +36,8 @@ pub struct Package {
     pub layers: Vec<LayerPackage>,
     /// Whether its functions are to be configured to be looked at from inside.
     pub profiled: bool,
+    /// What it was made of and by what.
+    pub build: Build,
 }
 
 impl Package {

@@ -1,7 +1,7 @@
 //! How a session comes to its folder: a new run, one to go on with, or some cells of one to measure again.
 
 use darkroom_core::cell::CellId;
-use darkroom_core::event::{Event, FunctionDeployed, JOURNAL_VERSION, PlannedCell, RunStarted};
+use darkroom_core::event::{Event, FunctionDeployed, JOURNAL_VERSION, PackageBuilt, PlannedCell, RunStarted};
 use darkroom_core::manifest::{Cloud, Manifest, Order};
 use sha2::{Digest, Sha256};
 
@@ -117,6 +117,7 @@ impl Begun {
         &self,
         job: &Job<'_>,
         target: &Facts,
+        builds: impl Iterator<Item = PackageBuilt>,
         functions: Vec<FunctionDeployed>,
     ) -> Result<(Journal, History), Failure> {
         let path = self.dir.journal();
@@ -132,6 +133,7 @@ impl Begun {
             facts.push(Event::RunStarted(run.clone()));
             (Journal::create(&path).map_err(Failure::broken)?, History::new(run))
         };
+        facts.extend(builds.map(Event::PackageBuilt));
         facts.extend(functions.into_iter().map(Event::FunctionDeployed));
         for fact in &facts {
             journal.append(fact).map_err(Failure::broken)?;
@@ -187,7 +189,7 @@ impl Begun {
             Cloud::Aws => "aws",
         };
         let target = Facts { name, region: job.manifest.target.region.clone(), isolation: "not started".to_owned() };
-        let (mut journal, _) = self.open_journal(job, &target, Vec::new())?;
+        let (mut journal, _) = self.open_journal(job, &target, std::iter::empty(), Vec::new())?;
         if self.earlier {
             return Ok(()); // What was asked for can't run here; whether the rest is done was said before.
         }

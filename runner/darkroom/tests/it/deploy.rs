@@ -59,6 +59,7 @@ impl Account {
                 archive: zip(self.folder.path(), "python/dependency.py", dependency),
             }],
             profiled: false,
+            build: darkroom_core::event::Build::default(),
         });
         let mut wanted = Vec::new();
         for memory_mb in [512, 1024] {

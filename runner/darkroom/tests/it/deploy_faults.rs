@@ -192,6 +192,7 @@ async fn deploy_one(clients: &Clients, code: &str, timeout_s: u32) -> Result<Dep
         archive: Archive { zip, sha256_base64, bytes: code.len() as u64, unzipped_bytes: 1 },
         layers: Vec::new(),
         profiled: false,
+        build: darkroom_core::event::Build::default(),
     };
     let want = WantedFunction {
         key,

@@ -60,6 +60,7 @@ mod tests {
             archive: Archive { zip: "x".into(), sha256_base64: "c".into(), bytes: 1, unzipped_bytes: 1 },
             layers: Vec::new(),
             profiled: false,
+            build: darkroom_core::event::Build::default(),
         }
     }
 
