@@ -278,9 +278,12 @@ impl Facts {
     }
 
     fn profile(&mut self, profile: &Profile) -> ProfileFact {
-        let mut text = |text: &Option<String>| text.as_deref().map(|text| self.text(text));
-        let (container_id, cpu_model, kernel) =
-            (text(&profile.container_id), text(&profile.cpu_model), text(&profile.kernel));
+        let mut text = |text: Option<&str>| text.map(|text| self.text(text));
+        let (container_id, cpu_model, kernel) = (
+            text(profile.container_id.as_deref()),
+            text(profile.cpu_model.as_deref()),
+            text(profile.kernel.as_deref()),
+        );
         let figures = Profile { container_id: None, cpu_model: None, kernel: None, ..profile.clone() };
         ProfileFact { figures, container_id, cpu_model, kernel }
     }

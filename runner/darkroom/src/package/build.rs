@@ -336,6 +336,35 @@ mod tests {
     }
 
     #[test]
+    fn a_variant_is_built_for_the_other_machine_or_it_is_said_what_that_takes() {
+        const MACHINE: usize = 18; // of an ELF header: e_machine, little-endian
+        let folder = tempfile::tempdir().unwrap();
+        let variant = folder.path().join("fake");
+        fs::create_dir_all(variant.join("src")).unwrap();
+        let manifest = "[package]\nname = 'fake'\nversion = '0.1.0'\nedition = '2024'\n[workspace]\n";
+        fs::write(variant.join("Cargo.toml"), manifest).unwrap();
+        fs::write(variant.join("Cargo.lock"), "version = 4\n\n[[package]]\nname = \"fake\"\nversion = \"0.1.0\"\n")
+            .unwrap();
+        fs::write(variant.join("src/main.rs"), "fn main() {}").unwrap();
+        let mut request = request(&variant, Build::Cargo { bin: "fake".into() });
+        let (other, machine) =
+            if cfg!(target_arch = "aarch64") { (Architecture::X86_64, 62) } else { (Architecture::Arm64, 183) };
+        request.architecture = other;
+        match package(&folder.path().join(".darkroom"), &request) {
+            Ok(made) => {
+                let binary = zip::contents(&made.archive.zip, "bootstrap").unwrap();
+                assert_eq!(binary[MACHINE], machine);
+                assert!(provenance::too_new(&made.build).is_none(), "{:?}", made.build.glibc);
+                assert!(made.build.compiler.unwrap().contains("rustc"));
+            }
+            Err(PackageError::NoTarget { help, .. }) => {
+                assert!(help.contains("rustup target add") || help.contains("pip install cargo-zigbuild"), "{help}");
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    #[test]
     fn a_variant_that_does_not_compile_shows_what_cargo_said() {
         let folder = tempfile::tempdir().unwrap();
         let variant = folder.path().join("fake");
