@@ -5,8 +5,10 @@
 mod architecture;
 mod deploy;
 mod deploy_faults;
+mod misbehaving;
 mod reports;
 mod requests;
 mod runs;
 mod story;
+mod tour;
 mod trigger;
