@@ -1,6 +1,8 @@
 //! The objects a stage reads and writes, in S3.
 
+use std::cell::Cell;
 use std::env;
+use std::time::{Duration, Instant};
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Builder, Credentials, Region};
@@ -14,6 +16,8 @@ pub struct Objects {
     client: Client,
     output_bucket: String,
     output_prefix: String,
+    /// Time in S3 and calls of it since they were last taken.
+    spent: Cell<(Duration, u64)>,
 }
 
 impl Objects {
@@ -39,6 +43,7 @@ impl Objects {
             client: Client::from_conf(config.build()),
             output_bucket: env::var("OUTPUT_BUCKET")?,
             output_prefix: env::var("OUTPUT_PREFIX")?,
+            spent: Cell::default(),
         })
     }
 
@@ -46,10 +51,26 @@ impl Objects {
         &self.output_bucket
     }
 
+    /// Returns the time that calls of S3 took since the last time it was asked, and how many they were.
+    pub fn take_spent(&self) -> (Duration, u64) {
+        self.spent.take()
+    }
+
+    async fn timed<T>(&self, call: impl Future<Output = T>) -> T {
+        let clock = Instant::now();
+        let answer = call.await;
+        let (spent, calls) = self.spent.get();
+        self.spent.set((spent + clock.elapsed(), calls + 1));
+        answer
+    }
+
     pub async fn read(&self, bucket: &str, key: &str) -> Result<Vec<u8>, Error> {
-        let answer = self.client.get_object().bucket(bucket).key(key).send().await;
-        let object = answer.map_err(|error| format!("GET {bucket}/{key}: {}", DisplayErrorContext(error)))?;
-        Ok(object.body.collect().await?.to_vec())
+        let whole = async {
+            let answer = self.client.get_object().bucket(bucket).key(key).send().await;
+            let object = answer.map_err(|error| format!("GET {bucket}/{key}: {}", DisplayErrorContext(error)))?;
+            Ok(object.body.collect().await?.to_vec())
+        };
+        self.timed(whole).await
     }
 
     /// Stores `body` under the input's file name with `extension`; returns its key.
@@ -57,7 +78,7 @@ impl Objects {
         let key = output_key(&self.output_prefix, input_key, extension);
         let request = self.client.put_object().bucket(&self.output_bucket).key(&key);
         let content_type = if extension == "png" { "image/png" } else { "image/jpeg" };
-        let answer = request.content_type(content_type).body(ByteStream::from(body)).send().await;
+        let answer = self.timed(request.content_type(content_type).body(ByteStream::from(body)).send()).await;
         answer.map_err(|error| format!("PUT {}/{key}: {}", self.output_bucket, DisplayErrorContext(error)))?;
         Ok(key)
     }

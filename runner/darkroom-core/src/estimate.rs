@@ -150,7 +150,7 @@ mod tests {
                 "event": "invocation_finished", "stage": "greyscale", "stage_index": 0, "function": "f", "sequence": 0,
                 "scheduled_at": "", "started_at": "", "client_ms": client_ms, "status": "ok", "error_type": null,
                 "error": null, "request_id": null, "report": report, "environment_id": null, "code_sha256": "",
-                "bytes_in": null, "bytes_out": null, "handler_reported_ms": null,
+                "bytes_in": null, "bytes_out": null, "handler_reported_ms": null, "profile": null,
             }),
         )
     }

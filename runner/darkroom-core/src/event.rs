@@ -34,6 +34,8 @@ pub enum Event {
     },
     /// A function is deployed and what runs is what was packaged (`code_sha256` as Lambda reports it).
     FunctionDeployed(FunctionDeployed),
+    /// A variant's package: what it was made of and by what.
+    PackageBuilt(PackageBuilt),
     InvocationFinished(Invocation),
     PipelineFinished(PipelinePass),
     OutputChecked(OutputCheck),
@@ -137,6 +139,47 @@ pub struct FunctionDeployed {
     pub code_bytes: u64,
 }
 
+/// A variant's package for one architecture, as it is deployed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PackageBuilt {
+    pub at: String,
+    pub variant: String,
+    pub architecture: crate::cell::Architecture,
+    pub runtime: String,
+    /// base64, as in [`FunctionDeployed`].
+    pub code_sha256: String,
+    pub code_bytes: u64,
+    /// Of code and layers, unpacked.
+    pub unzipped_bytes: u64,
+    pub layers_sha256: Vec<String>,
+    pub build: Build,
+}
+
+/// How a package came to be: the same record gives the same bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Build {
+    /// What `rustc -vV` says, on one line; `None` for code that is not compiled.
+    pub compiler: Option<String>,
+    /// The command that built it, without this machine's paths.
+    pub command: Option<String>,
+    /// `[profile.release]` of the variant's Cargo.toml and the profiles of single packages, as JSON.
+    pub profile: Option<String>,
+    /// Newest version of glibc that the binary asks for, for example `2.34`.
+    pub glibc: Option<String>,
+    pub dependencies: Vec<Dependency>,
+}
+
+/// A package that went into a build.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dependency {
+    pub name: String,
+    pub version: String,
+    /// Cargo features it was built with, sorted; empty also where they are not known.
+    pub features: Vec<String>,
+    /// sha256 that the lockfile or the requirements demand, hex; several where any of several files will do.
+    pub sha256: Vec<String>,
+}
+
 /// How an invocation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -220,6 +263,42 @@ pub struct Invocation {
     pub bytes_out: Option<u64>,
     /// Time the handler claims for itself, ms. Never used as a duration.
     pub handler_reported_ms: Option<f64>,
+    /// What the profile wrapper saw from inside; `None` when it was off, or its line did not come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Profile>,
+}
+
+/// One invocation from inside: what the handler's own process says of it. Never a duration that ranks.
+///
+/// Counts are of the process and its finished children, from just before the handler to just after it. `None`: not
+/// known, for example where the kernel does not say.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Profile {
+    /// When the handler was entered and left, by the environment's clock, ns since 1970.
+    pub handler_started_ns: Option<i64>,
+    pub handler_ended_ns: Option<i64>,
+    /// From entering to leaving, monotonic clock.
+    pub handler_ms: Option<f64>,
+    /// Time in which at least one S3 call, or the reading of its body, was under way.
+    pub s3_ms: Option<f64>,
+    pub s3_calls: Option<u64>,
+    pub cpu_user_ms: Option<f64>,
+    pub cpu_system_ms: Option<f64>,
+    pub context_switches_voluntary: Option<u64>,
+    pub context_switches_involuntary: Option<u64>,
+    pub page_faults_minor: Option<u64>,
+    pub page_faults_major: Option<u64>,
+    /// What other guests of the host took, over all processors of the machine; the kernel counts in ticks of 10 ms.
+    pub steal_ms: Option<f64>,
+    /// Most memory that the process ever held, MiB.
+    pub peak_rss_mb: Option<f64>,
+    /// Drawn at random when the process started.
+    pub container_id: Option<String>,
+    /// Which invocation of that process it is, from 1.
+    pub container_invocation: Option<u64>,
+    pub cpu_model: Option<String>,
+    pub kernel: Option<String>,
 }
 
 /// What Lambda's REPORT line says of one invocation.

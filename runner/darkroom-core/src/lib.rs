@@ -19,6 +19,7 @@ pub mod matrix;
 pub mod month;
 pub mod pipeline;
 pub mod plan;
+pub mod profile_line;
 pub mod report_line;
 pub mod schedule;
 pub mod selection;

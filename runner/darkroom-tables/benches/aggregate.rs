@@ -205,6 +205,7 @@ fn invocation(pass: &PassKey, stage: usize, index: usize, ms: f64, init_ms: Opti
         ended_at: None,
         trigger_delay_ms: None,
         handler_reported_ms: None,
+        profile: None,
     }
 }
 

@@ -42,6 +42,8 @@ pub enum Source {
     Platform,
     /// The contract's check of an output.
     Contract,
+    /// The profile wrapper's line: what the handler's own process says. Null with `profile = false`.
+    Inside,
     /// Derived from other columns by `darkroom aggregate`.
     Derived,
 }
@@ -53,6 +55,7 @@ impl Source {
             Self::Runner => "runner",
             Self::Platform => "platform",
             Self::Contract => "contract",
+            Self::Inside => "inside",
             Self::Derived => "derived",
         }
     }
@@ -84,7 +87,7 @@ const fn column(name: &'static str, kind: Kind, unit: &'static str, source: Sour
 }
 
 use Kind::{Bool, Float, Integer, Text, Time};
-use Source::{Contract, Derived, Plan, Platform, Runner};
+use Source::{Contract, Derived, Inside, Plan, Platform, Runner};
 
 const RUN_ID: Column = column("run_id", Text, "", Plan, "the run");
 const CELL_ID: Column = column("cell_id", Text, "", Plan, "the cell: its levels in order, joined by dots");
@@ -149,7 +152,61 @@ const NOTE: Column =
     column("note", Text, "", Derived, "what a reader must know before believing the row; null if nothing");
 
 /// The tables in reading order.
-pub const TABLES: [&Table; 7] = [&SUMMARY, &COMPARISONS, &COSTS, &PIPELINES, &INVOCATIONS, &OUTPUTS, &RECONCILIATION];
+pub const TABLES: [&Table; 8] =
+    [&SUMMARY, &COMPARISONS, &COSTS, &PIPELINES, &INVOCATIONS, &OUTPUTS, &RECONCILIATION, &BUILDS];
+
+pub const BUILDS: Table = Table {
+    name: "builds",
+    row: "one part of one variant's package for one architecture: the variant's own code, then each dependency",
+    columns: &[
+        RUN_ID,
+        VARIANT,
+        ARCHITECTURE,
+        column("runtime", Text, "", Plan, "Lambda runtime"),
+        column("code_sha256", Text, "", Runner, "base64 of the zip's sha256: joins `invocations.code_sha256`"),
+        column("code_bytes", Integer, "bytes", Runner, "size of the zip"),
+        column("unzipped_bytes", Integer, "bytes", Runner, "code and layers unpacked"),
+        column(
+            "layers_sha256",
+            Text,
+            "",
+            Runner,
+            "of each layer's zip, base64, in the order of unpacking; null without",
+        ),
+        column("compiler", Text, "", Runner, "`rustc -vV`; null for code that is not compiled"),
+        column(
+            "command",
+            Text,
+            "",
+            Runner,
+            "what built it, and with which arguments; null for code that is not compiled",
+        ),
+        column(
+            "profile",
+            Text,
+            "",
+            Runner,
+            "release profile of the variant's Cargo.toml as JSON: optimisation of the whole and of single dependencies",
+        ),
+        column(
+            "glibc",
+            Text,
+            "",
+            Runner,
+            "newest glibc that the binary asks for; Lambda has 2.34; null for none and for code that is not compiled",
+        ),
+        column("dependency", Text, "", Runner, "name; null in the row of the variant's own code"),
+        column("version", Text, "", Runner, "as locked or pinned"),
+        column("features", Text, "", Runner, "Cargo features it was built with, by spaces; null for none"),
+        column(
+            "sha256",
+            Text,
+            "",
+            Runner,
+            "that its source or wheel must have, hex; several by spaces where any of several wheels will do",
+        ),
+    ],
+};
 
 pub const INVOCATIONS: Table = Table {
     name: "invocations",
@@ -243,7 +300,48 @@ pub const INVOCATIONS: Table = Table {
         ),
         column("environment_id", Text, "", Platform, "log stream, one per environment; `faas.instance`"),
         ENVIRONMENT_ROUND,
-        column("cpu_model", Text, "", Runner, "processor of this machine when the target is local; null on AWS"),
+        column(
+            "cpu_model",
+            Text,
+            "",
+            Inside,
+            "processor as the handler's environment names it (arm64 kernels give numbers of maker and part only); without a profile that of this machine when the target is local; `host.cpu.model.name`",
+        ),
+        column(
+            "handler_ms",
+            Float,
+            "ms",
+            Inside,
+            "from entering the handler to leaving it, monotonic clock; explains `duration_ms`, never replaces it",
+        ),
+        column(
+            "s3_ms",
+            Float,
+            "ms",
+            Inside,
+            "time in which at least one S3 call or the reading of its body was under way (Python: through botocore); null when not all of it was watched",
+        ),
+        column("compute_ms", Float, "ms", Derived, "`handler_ms - s3_ms`: the handler's time without S3"),
+        column("s3_calls", Integer, "", Inside, "S3 calls that the handler made, retries within one not counted"),
+        column("cpu_user_ms", Float, "ms", Inside, "CPU time of the process and its finished children, user mode"),
+        column("cpu_system_ms", Float, "ms", Inside, "the same in the kernel"),
+        column("context_switches_voluntary", Integer, "", Inside, "times the process waited for something"),
+        column("context_switches_involuntary", Integer, "", Inside, "times the kernel took the processor from it"),
+        column("page_faults_minor", Integer, "", Inside, "page faults without I/O"),
+        column("page_faults_major", Integer, "", Inside, "page faults that waited for I/O"),
+        column(
+            "steal_ms",
+            Float,
+            "ms",
+            Inside,
+            "time that other guests took from the machine during the handler, over all its processors, in ticks of 10 ms",
+        ),
+        column("peak_rss_mb", Float, "MiB", Inside, "most memory that the process has held so far"),
+        column("new_container", Bool, "", Inside, "the process's first invocation; `cold` is what the platform says"),
+        column("container_id", Text, "", Inside, "drawn at random by the wrapper when the process started"),
+        column("kernel", Text, "", Inside, "release of the kernel under the handler; `os.version`"),
+        column("handler_started_ns", Integer, "ns", Inside, "since 1970, by the environment's clock"),
+        column("handler_ended_ns", Integer, "ns", Inside, "since 1970, by the environment's clock"),
         column(
             "bytes_in",
             Integer,

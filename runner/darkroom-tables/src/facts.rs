@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 use darkroom_core::cell::Start;
 use darkroom_core::cost::{Cost, FREE_EPHEMERAL_MB, PriceTable, Usage, cost};
 use darkroom_core::event::{
-    Again, Event, FunctionDeployed, Invocation, OutputCheck, PassKey, PipelinePass, Reconciliation, RunStarted, Status,
-    Verdict,
+    Again, Event, FunctionDeployed, Invocation, OutputCheck, PackageBuilt, PassKey, PipelinePass, Profile,
+    Reconciliation, RunStarted, Status, Verdict,
 };
 use darkroom_core::pipeline::Transport;
 use darkroom_core::statistics::{is_outlier, outlier_fences};
@@ -133,6 +133,17 @@ pub struct InvocationFact {
     pub bytes_in: Option<u64>,
     pub bytes_out: Option<u64>,
     pub handler_reported_ms: Option<f64>,
+    pub profile: Option<Box<ProfileFact>>,
+}
+
+/// What an invocation looked like from inside, its texts interned.
+#[derive(Clone, Debug)]
+pub struct ProfileFact {
+    /// Without its texts.
+    pub figures: Profile,
+    pub container_id: Option<Text>,
+    pub cpu_model: Option<Text>,
+    pub kernel: Option<Text>,
 }
 
 /// A REPORT line's numbers.
@@ -160,6 +171,7 @@ pub struct CheckFact {
 pub struct Facts {
     pub run: RunStarted,
     pub deployed: Vec<FunctionDeployed>,
+    pub built: Vec<PackageBuilt>,
     pub texts: IndexSet<String>,
     pub passes: Vec<Pass>,
     pub invocations: Vec<InvocationFact>,
@@ -200,6 +212,7 @@ impl Facts {
         Self {
             epochs: vec![0; run.cells.len()],
             deployed: Vec::new(),
+            built: Vec::new(),
             texts: IndexSet::new(),
             passes: Vec::new(),
             invocations: Vec::new(),
@@ -242,6 +255,13 @@ impl Facts {
                 self.environments.insert(request_id, environment);
                 Ok(())
             }
+            Event::PackageBuilt(built) => {
+                // A session that goes on packages again: the same package is told once.
+                if !self.built.iter().any(|known| PackageBuilt { at: built.at.clone(), ..known.clone() } == built) {
+                    self.built.push(built);
+                }
+                Ok(())
+            }
             Event::FunctionDeployed(deployed) => {
                 self.deployed.push(deployed);
                 Ok(())
@@ -282,6 +302,7 @@ impl Facts {
             bytes_in: fact.bytes_in,
             bytes_out: fact.bytes_out,
             handler_reported_ms: fact.handler_reported_ms,
+            profile: fact.profile.as_ref().map(|profile| Box::new(self.profile(profile))),
         };
         let cost = self.cost(&row, prices);
         let wrong_start = self.is_wrong_start(&row);
@@ -301,6 +322,17 @@ impl Facts {
         }
         self.invocations.push(row);
         Ok(())
+    }
+
+    fn profile(&mut self, profile: &Profile) -> ProfileFact {
+        let mut text = |text: Option<&str>| text.map(|text| self.text(text));
+        let (container_id, cpu_model, kernel) = (
+            text(profile.container_id.as_deref()),
+            text(profile.cpu_model.as_deref()),
+            text(profile.kernel.as_deref()),
+        );
+        let figures = Profile { container_id: None, cpu_model: None, kernel: None, ..profile.clone() };
+        ProfileFact { figures, container_id, cpu_model, kernel }
     }
 
     fn take_pass(&mut self, fact: PipelinePass) -> Result<(), TablesError> {

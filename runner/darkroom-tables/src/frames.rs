@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use darkroom_core::cost::PriceTable;
-use darkroom_core::event::{Again, PlannedCell, Reconciliation};
+use darkroom_core::event::{Again, PlannedCell, Profile, Reconciliation};
 use polars::prelude::{
     BooleanChunked, ChunkTake, Column, DataFrame, Float64Chunked, IdxCa, Int64Chunked, IntoColumn, IntoSeries,
     NewChunkedArray, PolarsResult, StringChunked, TimeUnit, TimeZone,
@@ -179,12 +179,12 @@ impl<'a> Frames<'a> {
         columns.extend(self.stage_columns(rows.iter().map(|row| row.stage))?);
         columns.extend(self.runner_columns(rows)?);
         columns.extend(self.report_columns(rows)?);
+        columns.extend(self.profile_columns(rows)?);
         columns.extend(self.derived_columns(rows, counts));
         frame(&columns::INVOCATIONS, columns)
     }
 
     fn runner_columns(&self, rows: &[InvocationFact]) -> PolarsResult<Vec<Column>> {
-        let machine = (self.facts.run.target == "local").then(|| self.facts.run.machine.get("cpu_model")).flatten();
         let bytes = |of: fn(&Finished) -> &[Option<u64>], row: &InvocationFact| {
             let seen = self.pass(row.pass).finished.as_ref()?;
             of(seen).get(row.stage as usize).copied().flatten()
@@ -201,7 +201,6 @@ impl<'a> Frames<'a> {
             floats("client_ms", rows.iter().map(|row| row.client_ms)),
             integers("bytes_in", bytes_in.map(|b| b.map(|b| b as i64))),
             integers("bytes_out", bytes_out.map(|b| b.map(|b| b as i64))),
-            texts("cpu_model", rows.iter().map(|_| machine)),
             texts("isolation", rows.iter().map(|_| Some(&self.facts.run.isolation))),
             texts("status", rows.iter().map(|row| Some(row.status.as_str()))),
             self.interned("function", rows.iter().map(|row| Some(row.function)))?,
@@ -224,6 +223,40 @@ impl<'a> Frames<'a> {
             self.interned("error", rows.iter().map(|row| row.error))?,
             floats("handler_reported_ms", rows.iter().map(|row| row.handler_reported_ms)),
             self.interned("code_sha256", rows.iter().map(|row| Some(row.code_sha256)))?,
+        ])
+    }
+
+    fn profile_columns(&self, rows: &[InvocationFact]) -> PolarsResult<Vec<Column>> {
+        let facts = || rows.iter().map(|row| row.profile.as_deref());
+        let float = |name: &str, of: fn(&Profile) -> Option<f64>| floats(name, facts().map(|f| of(&f?.figures)));
+        let count = |name: &str, of: fn(&Profile) -> Option<u64>| {
+            integers(name, facts().map(|f| Some(of(&f?.figures)? as i64)))
+        };
+        let moment = |name: &str, of: fn(&Profile) -> Option<i64>| integers(name, facts().map(|f| of(&f?.figures)));
+        let machine = (self.facts.run.target == "local").then(|| self.facts.run.machine.get("cpu_model")).flatten();
+        let cpu_model = facts().map(|f| match f.and_then(|f| f.cpu_model) {
+            Some(seen) => self.facts.texts.get_index(seen as usize),
+            None => machine,
+        });
+        Ok(vec![
+            float("handler_ms", |p| p.handler_ms),
+            float("s3_ms", |p| p.s3_ms),
+            float("compute_ms", |p| Some(p.handler_ms? - p.s3_ms?)),
+            count("s3_calls", |p| p.s3_calls),
+            float("cpu_user_ms", |p| p.cpu_user_ms),
+            float("cpu_system_ms", |p| p.cpu_system_ms),
+            count("context_switches_voluntary", |p| p.context_switches_voluntary),
+            count("context_switches_involuntary", |p| p.context_switches_involuntary),
+            count("page_faults_minor", |p| p.page_faults_minor),
+            count("page_faults_major", |p| p.page_faults_major),
+            float("steal_ms", |p| p.steal_ms),
+            float("peak_rss_mb", |p| p.peak_rss_mb),
+            bools("new_container", facts().map(|f| Some(f?.figures.container_invocation? == 1))),
+            self.interned("container_id", facts().map(|f| f?.container_id))?,
+            self.interned("kernel", facts().map(|f| f?.kernel))?,
+            moment("handler_started_ns", |p| p.handler_started_ns),
+            moment("handler_ended_ns", |p| p.handler_ended_ns),
+            texts("cpu_model", cpu_model),
         ])
     }
 

@@ -9,9 +9,9 @@ mod rotate;
 use std::io::Cursor;
 
 use image::{
-    DynamicImage, EncodableLayout, GrayImage, ImageBuffer, ImageFormat, ImageReader, Luma, PixelWithColorType,
+    DynamicImage, EncodableLayout, GrayImage, ImageBuffer as Pixels, ImageFormat, ImageReader, Luma, PixelWithColorType,
 };
-use jpeg_encoder::{ColorType, Encoder};
+use jpeg_encoder::{Encoder, ImageBuffer, JpegColorType};
 
 /// Any failure, in the words of whoever failed.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -20,7 +20,7 @@ pub type Error = Box<dyn std::error::Error + Send + Sync>;
 const PEAK: u16 = 1023;
 const JPEG_QUALITY: u8 = 90;
 
-type Grey16 = ImageBuffer<Luma<u16>, Vec<u16>>;
+type Grey16 = Pixels<Luma<u16>, Vec<u16>>;
 
 /// One stage: what it does and the extension of what it writes.
 pub struct Stage {
@@ -54,7 +54,7 @@ fn decode_grey16(bytes: &[u8]) -> Result<Grey16, Error> {
     }
 }
 
-fn png<P>(image: &ImageBuffer<P, Vec<P::Subpixel>>) -> Result<Vec<u8>, Error>
+fn png<P>(image: &Pixels<P, Vec<P::Subpixel>>) -> Result<Vec<u8>, Error>
 where
     P: PixelWithColorType,
     [P::Subpixel]: EncodableLayout,
@@ -66,7 +66,33 @@ where
 
 fn jpeg(image: &GrayImage) -> Result<Vec<u8>, Error> {
     let (width, height) = (u16::try_from(image.width())?, u16::try_from(image.height())?);
-    let mut encoded = Vec::new();
-    Encoder::new(&mut encoded, JPEG_QUALITY).encode(image.as_raw(), width, height, ColorType::Luma)?;
+    let mut encoded = Vec::with_capacity(image.as_raw().len() / 4);
+    Encoder::new(&mut encoded, JPEG_QUALITY).encode_image(Rows { samples: image.as_raw(), width, height })?;
     Ok(encoded)
+}
+
+/// Hands the encoder whole rows; its own greyscale source copies sample by sample, a twelfth of the time of a JPEG.
+struct Rows<'a> {
+    samples: &'a [u8],
+    width: u16,
+    height: u16,
+}
+
+impl ImageBuffer for Rows<'_> {
+    fn get_jpeg_color_type(&self) -> JpegColorType {
+        JpegColorType::Luma
+    }
+
+    fn width(&self) -> u16 {
+        self.width
+    }
+
+    fn height(&self) -> u16 {
+        self.height
+    }
+
+    fn fill_buffers(&self, y: u16, buffers: &mut [Vec<u8>; 4]) {
+        let width = usize::from(self.width);
+        buffers[0].extend_from_slice(&self.samples[usize::from(y) * width..][..width]);
+    }
 }

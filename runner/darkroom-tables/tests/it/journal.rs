@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use darkroom_core::cell::{Architecture, Cell, CellId, Input, Start, Trigger};
 use darkroom_core::cost::{PriceTable, billed_ms};
 use darkroom_core::event::{
-    Again, Event, FunctionDeployed, Invocation, JOURNAL_VERSION, OutputCheck, PassKey, PipelinePass, PlannedCell,
-    ReconciledMetric, Reconciliation, Report, RunStarted, Status, Verdict,
+    Again, Build, Dependency, Event, FunctionDeployed, Invocation, JOURNAL_VERSION, OutputCheck, PackageBuilt, PassKey,
+    PipelinePass, PlannedCell, Profile, ReconciledMetric, Reconciliation, Report, RunStarted, Status, Verdict,
 };
 
 pub const STAGES: [&str; 2] = ["greyscale", "resize"];
@@ -128,7 +128,29 @@ impl Journal {
             layers_sha256: vec![],
             code_bytes: 1000,
         };
-        Self { events: vec![Event::RunStarted(run), Event::FunctionDeployed(deployed)], sequence: 0 }
+        let built = PackageBuilt {
+            at: at(0),
+            variant: "pillow".into(),
+            architecture: Architecture::X86_64,
+            runtime: "python3.13".into(),
+            code_sha256: "c29tZSBoYXNo".into(),
+            code_bytes: 1000,
+            unzipped_bytes: 3000,
+            layers_sha256: vec!["bGF5ZXI=".into()],
+            build: Build {
+                dependencies: vec![Dependency {
+                    name: "pillow".into(),
+                    version: "13.0.0".into(),
+                    features: vec!["one".into(), "two".into()],
+                    sha256: vec!["aa".into()],
+                }],
+                ..Build::default()
+            },
+        };
+        // Told again by a session that goes on.
+        let again = PackageBuilt { at: at(1), ..built.clone() };
+        let events = [Event::PackageBuilt(built), Event::FunctionDeployed(deployed), Event::PackageBuilt(again)];
+        Self { events: [vec![Event::RunStarted(run)], events.into()].concat(), sequence: 0 }
     }
 
     /// Says that every cell is deployed that often.
@@ -190,6 +212,14 @@ impl Journal {
             ended_at: chain.then(|| at(self.sequence + 1)),
             trigger_delay_ms: chain.then(|| f64::from(pass.repetition) - 2.5),
             handler_reported_ms: None,
+            profile: answered.then(|| Profile {
+                handler_ms: Some(pass.ms[index] - 0.5),
+                s3_ms: Some(0.25),
+                container_id: Some("c0ffee".into()),
+                container_invocation: Some(if pass.init_ms.is_some() { 1 } else { 2 }),
+                cpu_model: Some("a processor".into()),
+                ..Profile::default()
+            }),
         }));
         self.sequence += 1;
     }

@@ -9,8 +9,8 @@ use darkroom_core::cell::Architecture;
 
 use super::{DeployError, tags};
 
-/// Variables with this prefix are changed while a run measures (a cold start's nonce); they are no difference.
-const OURS_AT_RUN_TIME: &str = "DARKROOM_";
+/// Changed while a run measures, to renew environments; it is no difference.
+const OURS_AT_RUN_TIME: &str = "DARKROOM_NONCE";
 
 /// A layer by name and contents.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -231,7 +231,7 @@ pub fn differences(found: &HaveFunction, target: &Target, layers: &BTreeMap<Laye
     // A layer that is not published yet has no ARN, so it can't be the one that the function has.
     let layer_arns: Option<Vec<&String>> = target.layers.iter().map(|layer| layers.get(layer)).collect();
     let same_layers = layer_arns.is_some_and(|arns| found.layer_arns.iter().eq(arns));
-    let environment = found.environment.iter().filter(|(name, _)| !name.starts_with(OURS_AT_RUN_TIME));
+    let environment = found.environment.iter().filter(|(name, _)| *name != OURS_AT_RUN_TIME);
     let differs = [
         ("runtime", found.runtime != target.runtime),
         ("handler", found.handler != target.handler),

@@ -184,16 +184,17 @@ fn goal(settings: &Settings, want: &[WantedFunction]) -> Result<Want, DeployErro
     let tags = tags::of(settings);
     let functions = want.iter().map(|function| {
         let package = &function.package;
+        let (handler, variables) = package.entry(&function.handler);
         let target = Target {
             code_sha256: package.archive.sha256_base64.clone(),
             architecture: package.architecture,
             runtime: package.runtime.clone(),
-            handler: function.handler.clone(),
+            handler,
             memory_mb: function.key.memory_mb,
             timeout_s: function.timeout_s,
             role_arn: settings.role_arn.clone(),
-            layers: package.layers.iter().map(|layer| layer_id(settings, package, layer)).collect(),
-            environment: environment(settings, function, &bucket),
+            layers: package.layers.iter().map(|layer| layer_id(settings, layer)).collect(),
+            environment: environment(settings, function, &bucket).into_iter().chain(variables).collect(),
             tags: tags.clone(),
         };
         (names::function(&settings.experiment, &function.key), target)
@@ -221,8 +222,8 @@ fn environment(settings: &Settings, function: &WantedFunction, bucket: &str) -> 
     environment
 }
 
-fn layer_id(settings: &Settings, package: &Package, layer: &LayerPackage) -> LayerId {
-    let name = names::layer(&settings.experiment, &package.variant, package.architecture);
+fn layer_id(settings: &Settings, layer: &LayerPackage) -> LayerId {
+    let name = names::layer(&settings.experiment, &layer.name);
     LayerId { name, sha256: layer.archive.sha256_base64.clone() }
 }
 
@@ -232,7 +233,7 @@ fn archives<'a>(settings: &Settings, want: &'a [WantedFunction]) -> apply::Archi
         let package = &function.package;
         let name = names::function(&settings.experiment, &function.key);
         archives.code.insert(name, &package.archive);
-        let layers = package.layers.iter().map(|layer| (layer_id(settings, package, layer), &layer.archive));
+        let layers = package.layers.iter().map(|layer| (layer_id(settings, layer), &layer.archive));
         archives.layers.extend(layers);
     }
     archives

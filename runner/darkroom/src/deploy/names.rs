@@ -1,6 +1,6 @@
 //! What deployed things are called: readable, deterministic, within the cloud's limits. Pure.
 
-use darkroom_core::cell::{Architecture, Start, Trigger};
+use darkroom_core::cell::{Start, Trigger};
 use sha2::{Digest, Sha256};
 
 use super::FunctionKey;
@@ -63,9 +63,9 @@ pub fn bucket(experiment: &str, account_id: &str, region: &str) -> String {
     within(&plain, BUCKET_LIMIT, |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
 
-/// Returns the name of a variant's layer in an experiment.
-pub fn layer(experiment: &str, variant: &str, architecture: Architecture) -> String {
-    let plain = format!("{PREFIX}-{experiment}-{variant}-{architecture}");
+/// Returns what a layer, `<variant>-<architecture>` for example, is called in an experiment.
+pub fn layer(experiment: &str, layer: &str) -> String {
+    let plain = format!("{PREFIX}-{experiment}-{layer}");
     within(&plain, LAYER_LIMIT, |c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
 }
 
@@ -88,6 +88,7 @@ fn within(plain: &str, limit: usize, allowed: impl Fn(char) -> bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use darkroom_core::cell::Architecture;
     use proptest::prelude::*;
 
     fn key(variant: &str, stage: &str) -> FunctionKey {

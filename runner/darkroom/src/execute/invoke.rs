@@ -10,9 +10,9 @@ use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::LogType;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use darkroom_core::event::{Report, Status};
+use darkroom_core::event::{Profile, Report, Status};
 use darkroom_core::pipeline::PAYLOAD_LIMIT;
-use darkroom_core::report_line;
+use darkroom_core::{profile_line, report_line};
 
 /// What one call gave.
 #[derive(Debug)]
@@ -28,6 +28,7 @@ pub struct Answer {
     pub report: Option<Report>,
     /// What the function answered; empty where it failed.
     pub payload: Vec<u8>,
+    pub profile: Option<Profile>,
 }
 
 /// Calls `function` once and waits for its answer. A failure of the function or of the call is an answer too.
@@ -46,7 +47,9 @@ pub async fn invoke(client: &Client, function: &str, payload: Vec<u8>) -> Answer
 fn answered(started_at: String, client_ms: f64, output: &InvokeOutput) -> Answer {
     let request_id = output.request_id().map(str::to_owned);
     let log = output.log_result().and_then(|log| BASE64_STANDARD.decode(log).ok()).unwrap_or_default();
-    let report = request_id.as_deref().and_then(|id| report_line::parse_tail(&String::from_utf8_lossy(&log), id));
+    let log = String::from_utf8_lossy(&log);
+    let report = request_id.as_deref().and_then(|id| report_line::parse_tail(&log, id));
+    let profile = request_id.as_deref().and_then(|id| profile_line::parse_tail(&log, id, report.as_ref()));
     let (mut status, mut error_type, mut error) = (Status::Ok, None, None);
     if output.function_error().is_some() {
         let payload = output.payload().map(Blob::as_ref).unwrap_or_default();
@@ -65,6 +68,7 @@ fn answered(started_at: String, client_ms: f64, output: &InvokeOutput) -> Answer
         error,
         request_id,
         report,
+        profile,
         payload: payload.unwrap_or_default(),
     }
 }
@@ -81,6 +85,7 @@ pub fn too_large(stage: &str, bytes: usize) -> Answer {
         )),
         request_id: None,
         report: None,
+        profile: None,
         payload: Vec::new(),
     }
 }
@@ -116,6 +121,7 @@ fn refused(started_at: String, client_ms: f64, error: &SdkError<InvokeError>) ->
         request_id: error.request_id().map(str::to_owned),
         report: None,
         payload: Vec::new(),
+        profile: None,
     }
 }
 

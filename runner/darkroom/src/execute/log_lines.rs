@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use darkroom_core::event::Report;
-use darkroom_core::report_line;
+use darkroom_core::event::{Profile, Report};
+use darkroom_core::{profile_line, report_line};
 
 /// One event of a log stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub struct Logged {
     /// Absent while it runs, or while its last lines have not arrived.
     pub report: Option<Report>,
     pub failure: Option<Failure>,
+    /// What the profile wrapper printed of it.
+    pub profile: Option<Profile>,
 }
 
 /// Why an invocation did not end well, as its log has it.
@@ -97,11 +99,13 @@ fn begun(request_id: &str, line: &Line) -> Logged {
         ended_ms: None,
         report: None,
         failure: None,
+        profile: None,
     }
 }
 
 fn take_report(last: &mut Logged, text: &str) {
     let Some((_, report)) = report_line::parse_line(text).filter(|(id, _)| *id == last.request_id) else { return };
+    last.profile = last.profile.take().filter(|profile| profile_line::fits(profile, Some(&report)));
     last.report = Some(report);
     let field = |name: &str| text.split('\t').find_map(|field| field.strip_prefix(name));
     let status = field("Status: ").filter(|status| *status != "success");
@@ -121,7 +125,9 @@ fn take_text(last: &mut Logged, text: &str) {
     let failure = |error_type: &str, error: &str| {
         Some(Failure { timed_out: false, error_type: Some(error_type.to_owned()), error: Some(error.to_owned()) })
     };
-    if let Some(uncaught) = text.strip_prefix("[ERROR] ").filter(|text| text.contains("\nTraceback ")) {
+    if let Some(profile) = profile_line::parse_line(text, &last.request_id) {
+        last.profile = Some(profile);
+    } else if let Some(uncaught) = text.strip_prefix("[ERROR] ").filter(|text| text.contains("\nTraceback ")) {
         let first = uncaught.lines().next().unwrap_or_default();
         let (error_type, error) = first.split_once(": ").unwrap_or((first, ""));
         last.failure = failure(error_type, error);
@@ -215,6 +221,30 @@ mod tests {
         assert_eq!(durations(&lines), shown(&[("a", Some(5.0)), ("b", Some(6.0))]));
         // Nor when it claims to have ended.
         assert_eq!(invocations(&lines)[0].ended_ms, Some(6));
+    }
+
+    #[test]
+    fn a_profile_is_the_last_line_of_its_request_and_within_the_report() {
+        let profile = |id: &str, ms: &str| format!(r#"{{"darkroom_profile":1,"request_id":"{id}","handler_ms":{ms}}}"#);
+        let lines = log(
+            "s",
+            &[
+                &start("a"),
+                &profile("a", "1"),
+                &profile("a", "4"),
+                &profile("b", "2"),
+                "[ERROR] ValueError: x\nTraceback (most recent call last):",
+                &end("a"),
+                &report("a", "5"),
+                &start("b"),
+                &profile("b", "50"),
+                &end("b"),
+                &report("b", "6"),
+            ],
+        );
+        let profiles: Vec<Option<f64>> =
+            invocations(&lines).into_iter().map(|logged| logged.profile.and_then(|p| p.handler_ms)).collect();
+        assert_eq!(profiles, [Some(4.0), None]);
     }
 
     #[test]

@@ -340,6 +340,7 @@ fn fact(
         bytes_in: None,
         bytes_out: None,
         handler_reported_ms,
+        profile: answer.profile,
     }
 }
 

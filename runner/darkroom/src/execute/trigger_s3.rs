@@ -280,6 +280,7 @@ impl Chain<'_> {
             bytes_in: None,
             bytes_out: None,
             handler_reported_ms: None,
+            profile: logged.and_then(|logged| logged.profile.clone()),
         }
     }
 
@@ -373,6 +374,7 @@ mod tests {
             ended_ms: None,
             report: None,
             failure: None,
+            profile: None,
         }
     }
 

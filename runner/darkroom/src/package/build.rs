@@ -3,11 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use darkroom_core::event::Build as Record;
 use darkroom_core::variant::Build;
 use sha2::{Digest, Sha256};
 
 use super::zip::{Entries, Entry};
-use super::{Archive, LayerPackage, Package, PackageError, Request, cargo, describe, layer, zip};
+use super::{Archive, LayerPackage, Package, PackageError, Request, cargo, describe, layer, provenance, zip};
 
 /// Part of every cache key: raised when the same inputs are to give another archive.
 const FORMAT: &str = "darkroom-package-1";
@@ -19,9 +20,9 @@ const UNZIPPED_LIMIT: u64 = 262_144_000;
 
 /// Returns the package of one request, from the cache if it is there.
 pub fn package(cache_dir: &Path, request: &Request) -> Result<Package, PackageError> {
-    let (archive, layers) = match &request.spec.build {
+    let (archive, layers, build) = match &request.spec.build {
         Build::Python { requirements } => python(cache_dir, request, requirements.as_deref())?,
-        Build::Cargo { bin } => (rust(cache_dir, request, bin)?, Vec::new()),
+        Build::Cargo { bin } => rust(cache_dir, request, bin)?,
     };
     let package = Package {
         variant: request.variant.clone(),
@@ -29,6 +30,8 @@ pub fn package(cache_dir: &Path, request: &Request) -> Result<Package, PackageEr
         runtime: request.spec.runtime.clone(),
         archive,
         layers,
+        profiled: false,
+        build,
     };
     check_limits(&package)?;
     Ok(package)
@@ -38,7 +41,7 @@ fn python(
     cache_dir: &Path,
     request: &Request,
     requirements: Option<&str>,
-) -> Result<(Archive, Vec<LayerPackage>), PackageError> {
+) -> Result<(Archive, Vec<LayerPackage>, Record), PackageError> {
     let files = describe::python_files(&files_under(&request.folder)?, requirements);
     if !files.iter().any(|file| file.extension().is_some_and(|extension| extension == "py")) {
         return Err(PackageError::Empty { variant: request.variant.clone(), folder: request.folder.clone() });
@@ -57,14 +60,16 @@ fn python(
     }
     // The code is the same for every architecture, so its archive is too.
     let archive = cached(&key.path(cache_dir, &request.variant), || Ok(entries))?;
-    let layers = match requirements {
-        Some(file) => vec![python_layer(cache_dir, request, &request.folder.join(file))?],
-        None => Vec::new(),
-    };
-    Ok((archive, layers))
+    let Some(file) = requirements else { return Ok((archive, Vec::new(), Record::default())) };
+    let (layer, record) = python_layer(cache_dir, request, &request.folder.join(file))?;
+    Ok((archive, vec![layer], record))
 }
 
-fn python_layer(cache_dir: &Path, request: &Request, requirements: &Path) -> Result<LayerPackage, PackageError> {
+fn python_layer(
+    cache_dir: &Path,
+    request: &Request,
+    requirements: &Path,
+) -> Result<(LayerPackage, Record), PackageError> {
     let text = fs::read_to_string(requirements).map_err(PackageError::io("read", requirements))?;
     layer::check_pinned(&request.variant, requirements, &text)?;
     let name = format!("{}-{}", request.variant, request.architecture);
@@ -75,14 +80,16 @@ fn python_layer(cache_dir: &Path, request: &Request, requirements: &Path) -> Res
     let scratch = cache_dir.join("scratch");
     let archive =
         cached(&key.path(cache_dir, &format!("{name}-layer")), || layer::entries(&scratch, request, requirements))?;
-    Ok(LayerPackage { name, archive })
+    Ok((LayerPackage { name, archive }, provenance::of_requirements(&text)))
 }
 
-fn rust(cache_dir: &Path, request: &Request, bin: &str) -> Result<Archive, PackageError> {
+fn rust(cache_dir: &Path, request: &Request, bin: &str) -> Result<(Archive, Vec<LayerPackage>, Record), PackageError> {
     let toolchain = cargo::Toolchain::of(request)?;
     let inputs = describe::cargo_inputs(&files_under(&request.folder)?);
     let mut key = Key::new("cargo");
-    for part in [&toolchain.version, bin, cargo::triple(request.architecture)] {
+    let triple = cargo::triple(request.architecture);
+    let builder = cargo::builder(&toolchain, triple);
+    for part in [&toolchain.version, bin, triple, &builder] {
         key.add(part.as_bytes());
     }
     for (name, entry) in read_all(&request.folder, &inputs)? {
@@ -91,10 +98,27 @@ fn rust(cache_dir: &Path, request: &Request, bin: &str) -> Result<Archive, Packa
     }
     let name = format!("{}-{}", request.variant, request.architecture);
     let target_dir = absolute(&cache_dir.join("cargo").join(&request.variant))?;
-    cached(&key.path(cache_dir, &name), || {
+    let archive = cached(&key.path(cache_dir, &name), || {
         let contents = cargo::build(&toolchain, &target_dir, request, bin)?;
         Ok(Entries::from([("bootstrap".to_owned(), Entry { contents, executable: true })]))
-    })
+    })?;
+    let record = Record {
+        compiler: Some(toolchain.version.lines().collect::<Vec<_>>().join("; ")),
+        command: Some(format!("{builder}: {}", cargo::command(&builder, bin, triple).join(" "))),
+        glibc: zip::contents(&archive.zip, "bootstrap").as_deref().and_then(provenance::glibc),
+        ..provenance::of_cargo(&request.folder, triple)
+    };
+    Ok((archive, Vec::new(), record))
+}
+
+/// Returns the archive of files that the runner itself brings.
+pub(super) fn of_entries(cache_dir: &Path, name: &str, entries: Entries) -> Result<Archive, PackageError> {
+    let mut key = Key::new("own");
+    for (name, entry) in &entries {
+        key.add(name.as_bytes());
+        key.add(&entry.contents);
+    }
+    cached(&key.path(cache_dir, name), || Ok(entries))
 }
 
 /// A hash of everything an archive is made from.
@@ -134,7 +158,8 @@ fn cached(path: &Path, make: impl FnOnce() -> Result<Entries, PackageError>) -> 
     Ok(archive)
 }
 
-fn check_limits(package: &Package) -> Result<(), PackageError> {
+/// Refuses what Lambda would refuse, before anything is uploaded.
+pub(super) fn check_limits(package: &Package) -> Result<(), PackageError> {
     let too_large = |what, bytes, limit, help| {
         let (variant, architecture) = (package.variant.clone(), package.architecture);
         Err(PackageError::TooLarge { variant, architecture, what, bytes, limit, help })
@@ -300,6 +325,8 @@ mod tests {
             runtime: "python3.13".into(),
             archive,
             layers: vec![LayerPackage { name: "fat".into(), archive: layer }],
+            profiled: false,
+            build: Record::default(),
         };
         assert!(check_limits(&package(archive(ZIPPED_LIMIT, 1), archive(ZIPPED_LIMIT, UNZIPPED_LIMIT - 1))).is_ok());
         for over in [
@@ -309,6 +336,35 @@ mod tests {
         ] {
             let text = check_limits(&over).unwrap_err().to_string();
             assert!(text.contains("`fat`") && text.contains("too large"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_variant_is_built_for_the_other_machine_or_it_is_said_what_that_takes() {
+        const MACHINE: usize = 18; // of an ELF header: e_machine, little-endian
+        let folder = tempfile::tempdir().unwrap();
+        let variant = folder.path().join("fake");
+        fs::create_dir_all(variant.join("src")).unwrap();
+        let manifest = "[package]\nname = 'fake'\nversion = '0.1.0'\nedition = '2024'\n[workspace]\n";
+        fs::write(variant.join("Cargo.toml"), manifest).unwrap();
+        fs::write(variant.join("Cargo.lock"), "version = 4\n\n[[package]]\nname = \"fake\"\nversion = \"0.1.0\"\n")
+            .unwrap();
+        fs::write(variant.join("src/main.rs"), "fn main() {}").unwrap();
+        let mut request = request(&variant, Build::Cargo { bin: "fake".into() });
+        let (other, machine) =
+            if cfg!(target_arch = "aarch64") { (Architecture::X86_64, 62) } else { (Architecture::Arm64, 183) };
+        request.architecture = other;
+        match package(&folder.path().join(".darkroom"), &request) {
+            Ok(made) => {
+                let binary = zip::contents(&made.archive.zip, "bootstrap").unwrap();
+                assert_eq!(binary[MACHINE], machine);
+                assert!(provenance::too_new(&made.build).is_none(), "{:?}", made.build.glibc);
+                assert!(made.build.compiler.unwrap().contains("rustc"));
+            }
+            Err(PackageError::NoTarget { help, .. }) => {
+                assert!(help.contains("rustup target add") || help.contains("pip install cargo-zigbuild"), "{help}");
+            }
+            Err(other) => panic!("{other}"),
         }
     }
 

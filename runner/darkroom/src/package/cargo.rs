@@ -57,16 +57,43 @@ pub const fn triple(architecture: Architecture) -> &'static str {
     }
 }
 
+/// Newest glibc that a cross-built binary may ask for: that of Lambda's Amazon Linux 2023.
+const LAMBDAS_GLIBC: &str = "2.34";
+
+/// Returns what builds for a target, as one line: cargo itself here, for another machine cargo-zigbuild where it is
+/// installed, because it brings a linker for every machine and glibc.
+pub fn builder(toolchain: &Toolchain, triple: &str) -> String {
+    let zigbuild = || {
+        let output = Command::new("cargo-zigbuild").arg("--version").output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let other_machine = toolchain.host != triple;
+    other_machine.then(zigbuild).flatten().unwrap_or_else(|| "cargo".to_owned())
+}
+
+/// Returns cargo's arguments.
+pub fn command(builder: &str, bin: &str, triple: &str) -> Vec<String> {
+    let (build, target) = match builder {
+        "cargo" => ("build", triple.to_owned()),
+        _ => ("zigbuild", format!("{triple}.{LAMBDAS_GLIBC}")),
+    };
+    [build, "--release", "--locked", "--bin", bin, "--target", &target].map(str::to_owned).into()
+}
+
 /// Builds binary `bin` of the variant and returns its bytes. `target_dir` keeps cargo's own artefacts.
 pub fn build(toolchain: &Toolchain, target_dir: &Path, request: &Request, bin: &str) -> Result<Vec<u8>, PackageError> {
     let triple = triple(request.architecture);
     let mut cargo = Command::new("cargo");
-    cargo.args(["build", "--release", "--locked", "--bin", bin, "--target", triple]);
+    let builder = builder(toolchain, triple);
+    cargo.args(command(&builder, bin, triple));
     cargo.args(remapped_paths(request)).current_dir(&request.folder);
     forget_the_callers_settings(&mut cargo);
     cargo.env("CARGO_TARGET_DIR", target_dir);
     if toolchain.host != triple {
-        let linker = cross_linker(toolchain, request, triple)?;
+        standard_library(toolchain, request, triple)?;
+    }
+    if toolchain.host != triple && builder == "cargo" {
+        let linker = cross_linker(request, triple)?;
         let name = triple.replace('-', "_");
         cargo.env(format!("CARGO_TARGET_{}_LINKER", name.to_uppercase()), &linker).env(format!("CC_{name}"), &linker);
     }
@@ -112,8 +139,24 @@ fn forget_the_callers_settings(cargo: &mut Command) {
     }
 }
 
+/// What else a build for another machine takes.
+const ZIGBUILD: &str = "`pip install cargo-zigbuild`, which brings a linker for every machine";
+
+/// Checks that Rust's standard library for another machine is there, or says in plain words how to get it.
+fn standard_library(toolchain: &Toolchain, request: &Request, triple: &str) -> Result<(), PackageError> {
+    if toolchain.sysroot.join("lib/rustlib").join(triple).join("lib").is_dir() {
+        return Ok(());
+    }
+    Err(PackageError::NoTarget {
+        variant: request.variant.clone(),
+        architecture: request.architecture,
+        missing: format!("Rust's standard library for {triple} is not installed"),
+        help: format!("run `rustup target add {triple}` and {ZIGBUILD}"),
+    })
+}
+
 /// Returns the linker for another machine than this, or in plain words what is missing and how to get it.
-fn cross_linker(toolchain: &Toolchain, request: &Request, triple: &str) -> Result<PathBuf, PackageError> {
+fn cross_linker(request: &Request, triple: &str) -> Result<PathBuf, PackageError> {
     let linker = format!("{}-linux-gnu-gcc", triple.split('-').next().unwrap_or_default());
     let no_target = |missing: String, help: String| PackageError::NoTarget {
         variant: request.variant.clone(),
@@ -121,16 +164,11 @@ fn cross_linker(toolchain: &Toolchain, request: &Request, triple: &str) -> Resul
         missing,
         help,
     };
-    let std_of_target = toolchain.sysroot.join("lib/rustlib").join(triple).join("lib");
-    if !std_of_target.is_dir() {
-        let missing = format!("Rust's standard library for {triple} is not installed");
-        return Err(no_target(missing, format!("run `rustup target add {triple}`, and install the linker {linker}")));
-    }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).map(|folder| folder.join(&linker)).find(|file| file.is_file());
     found.ok_or_else(|| {
         let machine = linker.split('-').next().unwrap_or_default().replace('_', "-");
-        let help = format!("on Debian and Ubuntu: `apt install gcc-{machine}-linux-gnu`");
-        no_target(format!("there is no linker {linker} on PATH"), help)
+        let help = format!("run {ZIGBUILD}; or on Debian and Ubuntu `apt install gcc-{machine}-linux-gnu`");
+        no_target(format!("there is neither cargo-zigbuild nor the linker {linker} on PATH"), help)
     })
 }

@@ -9,14 +9,19 @@ mod cargo;
 mod describe;
 mod error;
 mod layer;
+mod profile;
+mod provenance;
 mod zip;
 
 use std::path::{Path, PathBuf};
 
 use darkroom_core::cell::Architecture;
+use darkroom_core::event::Build;
 use darkroom_core::variant::Variant;
 
 pub use error::{NotPackaged, PackageError};
+pub use profile::profiled;
+pub use provenance::too_new;
 
 /// A variant's code for one architecture, ready to deploy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +34,17 @@ pub struct Package {
     pub archive: Archive,
     /// In the order Lambda unpacks them.
     pub layers: Vec<LayerPackage>,
+    /// Whether its functions are to be configured to be looked at from inside.
+    pub profiled: bool,
+    /// What it was made of and by what.
+    pub build: Build,
+}
+
+impl Package {
+    /// Returns the handler that a function of this package is configured with, and the variables that go with it.
+    pub fn entry(&self, handler: &str) -> (String, Vec<(String, String)>) {
+        if self.profiled { profile::entry(&self.runtime, handler) } else { (handler.to_owned(), Vec::new()) }
+    }
 }
 
 /// Dependencies of a variant for one architecture, as a Lambda layer.

@@ -61,6 +61,14 @@ pub fn read(path: &Path) -> Option<Archive> {
     })
 }
 
+/// Returns one file of a zip; `None` if either is not there.
+pub fn contents(path: &Path, name: &str) -> Option<Vec<u8>> {
+    let mut contents = Vec::new();
+    let mut zip = zip::ZipArchive::new(File::open(path).ok()?).ok()?;
+    zip.by_name(name).ok()?.read_to_end(&mut contents).ok()?;
+    Some(contents)
+}
+
 fn bytes_of(entries: &Entries) -> io::Result<Vec<u8>> {
     let mut zip = ZipWriter::new(io::Cursor::new(Vec::new()));
     // `DateTime::default()` is 1980-01-01 00:00, the earliest a zip can say.

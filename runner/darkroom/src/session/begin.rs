@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use darkroom_core::adapt::Adapt;
 use darkroom_core::cell::CellId;
-use darkroom_core::event::{Event, FunctionDeployed, JOURNAL_VERSION, PlannedCell, RunStarted};
+use darkroom_core::event::{Event, FunctionDeployed, JOURNAL_VERSION, PackageBuilt, PlannedCell, RunStarted};
 use darkroom_core::image_set::Source;
 use darkroom_core::manifest::{Cloud, Manifest, Order};
 use sha2::{Digest, Sha256};
@@ -159,6 +159,7 @@ impl Begun {
         &self,
         job: &Job<'_>,
         target: &Facts,
+        builds: impl Iterator<Item = PackageBuilt>,
         functions: Vec<FunctionDeployed>,
     ) -> Result<(Journal, History), Failure> {
         let path = self.dir.journal();
@@ -174,6 +175,7 @@ impl Begun {
             facts.push(Event::RunStarted(run.clone()));
             (Journal::create(&path).map_err(Failure::broken)?, History::new(run))
         };
+        facts.extend(builds.map(Event::PackageBuilt));
         facts.extend(functions.into_iter().map(Event::FunctionDeployed));
         for fact in &facts {
             journal.append(fact).map_err(Failure::broken)?;
@@ -231,7 +233,7 @@ impl Begun {
             Cloud::Aws => "aws",
         };
         let target = Facts { name, region: job.manifest.target.region.clone(), isolation: "not started".to_owned() };
-        let (mut journal, _) = self.open_journal(job, &target, Vec::new())?;
+        let (mut journal, _) = self.open_journal(job, &target, std::iter::empty(), Vec::new())?;
         if self.earlier {
             return Ok(()); // What was asked for can't run here; whether the rest is done was said before.
         }

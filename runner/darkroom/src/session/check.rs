@@ -453,6 +453,7 @@ fn cell(variant: &str, image_set: &str, architecture: Architecture) -> Cell {
 fn manifest(pipeline: &str, cell: &Cell) -> Manifest {
     let Cell { variant, architecture, memory_mb, image_set, trigger, input, start, concurrency } = cell.clone();
     Manifest {
+        profile: false,
         experiment: Experiment { name: EXPERIMENT.to_owned(), pipeline: pipeline.to_owned(), seed: 562 },
         target: TargetKeys::default(),
         matrix: Matrix {

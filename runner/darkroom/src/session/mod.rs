@@ -128,7 +128,8 @@ impl Session<'_> {
         let cells = prepare::cells_under_test(self.job, cells, &deployed.deployment, images)?;
         let levels: Vec<_> = cells.iter().map(|cell| cell.cell.clone()).collect();
         let schedule = self.plan.schedule(&levels);
-        let (journal, history) = self.begun.open_journal(self.job, &target.facts(), deployed.events)?;
+        let (journal, history) =
+            self.begun.open_journal(self.job, &target.facts(), prepare::builds(packages), deployed.events)?;
         let is_done = |planned: &PlannedPass| history.is_done(&cells[planned.cell].repetition(planned));
         let done = schedule.passes().filter(is_done).count() as u64;
         let others_done = self.others_done(&history);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use darkroom_core::adapt::Habits;
 use darkroom_core::cell::{Architecture, Input, Trigger};
-use darkroom_core::event::{FunctionDeployed, PlannedCell};
+use darkroom_core::event::{FunctionDeployed, PackageBuilt, PlannedCell};
 use darkroom_core::pipeline::{PAYLOAD_LIMIT, Pipeline, Transport, base64_bytes};
 
 use super::{Job, images};
@@ -49,9 +49,33 @@ pub fn packages(job: &Job<'_>, cells: &[PlannedCell], progress: &Progress) -> Re
         spec: job.known.variant(variant).expect("a valid manifest names variants that can be read").clone(),
     };
     let requests: Vec<Request> = wanted.iter().map(request).collect();
-    let made = package::packages(&job.project.root().join(".darkroom"), &requests).map_err(all_of)?;
+    let cache_dir = job.project.root().join(".darkroom");
+    let mut made = package::packages(&cache_dir, &requests).map_err(all_of)?;
+    if job.manifest.profile {
+        let profiled = made.into_iter().map(|package| package::profiled(&cache_dir, package));
+        made = profiled.collect::<Result<_, _>>().map_err(Failure::broken)?;
+    }
+    for (package, said) in made.iter().filter_map(|package| Some((package, package::too_new(&package.build)?))) {
+        progress.step(&format!("  {} ({}) {said}", package.variant, package.architecture));
+    }
     let key = |package: &Package| (package.variant.clone(), package.architecture);
     Ok(made.into_iter().map(|package| (key(&package), Arc::new(package))).collect())
+}
+
+/// Returns what each package was made of, as facts.
+pub fn builds(packages: &Packages) -> impl Iterator<Item = PackageBuilt> {
+    packages.values().map(|package| PackageBuilt {
+        at: crate::execute::now(),
+        variant: package.variant.clone(),
+        architecture: package.architecture,
+        runtime: package.runtime.clone(),
+        code_sha256: package.archive.sha256_base64.clone(),
+        code_bytes: package.archive.bytes,
+        unzipped_bytes: package.archive.unzipped_bytes
+            + package.layers.iter().map(|layer| layer.archive.unzipped_bytes).sum::<u64>(),
+        layers_sha256: package.layers.iter().map(|layer| layer.archive.sha256_base64.clone()).collect(),
+        build: package.build.clone(),
+    })
 }
 
 /// Makes one failure of several, each with its own mend.

@@ -58,6 +58,8 @@ impl Account {
                 name: "fake-x86_64".into(),
                 archive: zip(self.folder.path(), "python/dependency.py", dependency),
             }],
+            profiled: false,
+            build: darkroom_core::event::Build::default(),
         });
         let mut wanted = Vec::new();
         for memory_mb in [512, 1024] {

@@ -191,6 +191,8 @@ async fn deploy_one(clients: &Clients, code: &str, timeout_s: u32) -> Result<Dep
         runtime: "python3.13".into(),
         archive: Archive { zip, sha256_base64, bytes: code.len() as u64, unzipped_bytes: 1 },
         layers: Vec::new(),
+        profiled: false,
+        build: darkroom_core::event::Build::default(),
     };
     let want = WantedFunction {
         key,

@@ -249,6 +249,39 @@ fn some_cells_of_an_unfinished_run_do_not_make_it_a_finished_one() {
     each_once(&latest(&project), 40);
 }
 
+#[test]
+fn a_handler_that_is_looked_at_from_inside_ends_as_it_does_without() {
+    let project = project();
+    project.images(&["one"]);
+    variant(&project, "raises", &changing("    raise ValueError('too small: 3')\n"));
+    variant(&project, "lacks", "import nothing_such\n");
+    manifest(&project, "\"copy\", \"raises\", \"lacks\"", &format!("\"{HOST}\""), 1);
+    let invocations = |profile: &str| -> Vec<Invocation> {
+        project.darkroom(&["run", "m.toml", "--quiet", "--set", profile]).exits(1);
+        let of = |event| if let Event::InvocationFinished(invocation) = event { Some(invocation) } else { None };
+        let mut all: Vec<Invocation> = facts(&latest(&project)).into_iter().filter_map(of).collect();
+        all.sort_by(|a, b| (&a.pass, a.stage_index).cmp(&(&b.pass, b.stage_index)));
+        all
+    };
+    let (on, off) = (invocations("profile=true"), invocations("profile=false"));
+    let ended = |all: &[Invocation]| {
+        let words = all
+            .iter()
+            .map(|i| format!("{} {} {:?} {:?} {:?}", i.pass.cell_id, i.stage, i.status, i.error_type, i.error));
+        words.collect::<Vec<_>>()
+    };
+    assert_eq!(ended(&on), ended(&off));
+    assert!(off.iter().all(|invocation| invocation.profile.is_none()));
+    for invocation in &on {
+        let imported = invocation.error_type.as_deref() != Some("Runtime.ImportModuleError");
+        assert_eq!(invocation.profile.is_some(), imported, "{invocation:?}");
+        let Some(profile) = &invocation.profile else { continue };
+        assert_eq!(profile.s3_calls, Some(if invocation.status == Status::Ok { 2 } else { 1 }), "{invocation:?}");
+        assert!(profile.s3_ms.unwrap() > 0.0 && profile.s3_ms <= profile.handler_ms, "{profile:?}");
+        assert!(profile.peak_rss_mb.unwrap() > 1.0 && profile.cpu_user_ms.is_some() && profile.kernel.is_some());
+    }
+}
+
 /// Starts `darkroom` and leaves it running.
 fn start(project: &Project, arguments: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_darkroom"))
