@@ -304,7 +304,7 @@ pub struct ImportArgs {
     /// The key under which a stage writes, for example 'rotate=out/{name}.jpg'; may be repeated
     #[arg(long = "output-key", value_name = "[STAGE=]TEMPLATE")]
     pub output_keys: Vec<String>,
-    /// Pinned requirements, with hashes [default: the folder's own, or Pillow's or NumPy's of this project]
+    /// Pinned requirements, with hashes [default: the folder's own, or those of pillow or numpy here]
     #[arg(long, value_name = "FILE")]
     pub requirements: Option<PathBuf>,
     /// The Lambda runtime

@@ -77,7 +77,7 @@ impl Habits {
                 None if *default => {}
                 None => self.obstacles.push(format!(
                     "{}:{line} needs the environment name {name}: say what it holds with --env {name}=VALUE",
-                    one.candidate.file.file
+                    one.candidate.file.name
                 )),
             }
         }
@@ -85,7 +85,7 @@ impl Habits {
 
     fn buckets(&mut self, one: &Mapped) {
         for hard_coded in &one.candidate.handler.buckets {
-            let (file, line, bucket) = (&one.candidate.file.file, hard_coded.line, &hard_coded.bucket);
+            let (file, line, bucket) = (&one.candidate.file.name, hard_coded.line, &hard_coded.bucket);
             let obstacle = format!(
                 "{file}:{line} names the bucket `{bucket}`: a run's bucket is another, and the code is not edited; let it \
                  read the name from os.environ, then import it again"
@@ -134,7 +134,7 @@ impl Habits {
 
     fn cannot_follow(&mut self, one: &Mapped, writes: &[Write]) {
         let lines: Vec<String> = writes.iter().map(|write| write.line.to_string()).collect();
-        let file = &one.candidate.file.file;
+        let file = &one.candidate.file.name;
         let place = if lines.is_empty() { file.clone() } else { format!("{file}:{}", lines.join(",")) };
         self.obstacles.push(format!(
             "{place}: the key under which stage {} writes can't be followed: say it with --output-key \
@@ -183,7 +183,7 @@ impl Habits {
                 None if *default => {}
                 None => self.notes.push(format!(
                     "{}:{line} reads {} of the event, which is not filled in ([adapt.stages.{}] event)",
-                    one.candidate.file.file,
+                    one.candidate.file.name,
                     spelt(path),
                     one.stage
                 )),
@@ -201,11 +201,15 @@ impl Habits {
             if said.len() == 1 { Some(said[0].clone()) } else { None }
         };
         if let Some(image) = alike(|stage| &stage.image, stages) {
-            stages.values_mut().for_each(|stage| stage.image = None);
+            for stage in stages.values_mut() {
+                stage.image = None;
+            }
             self.adapt.image = Some(image);
         }
         if let Some(reported) = alike(|stage| &stage.reported, stages) {
-            stages.values_mut().for_each(|stage| stage.reported = None);
+            for stage in stages.values_mut() {
+                stage.reported = None;
+            }
             self.adapt.reported = Some(reported);
         }
         stages.retain(|_, stage| *stage != StageAdapt::default());

@@ -16,13 +16,13 @@ pub struct Candidate<'a> {
 impl Candidate<'_> {
     /// Lambda's name of it, for example `grey_scale.lambda_handler`.
     pub fn lambda_name(&self) -> String {
-        let module = self.file.file.trim_end_matches(".py").replace('/', ".");
+        let module = self.file.name.trim_end_matches(".py").replace('/', ".");
         format!("{module}.{}", self.handler.name)
     }
 
     /// How a person passes it.
     pub fn spelt(&self) -> String {
-        format!("{}:{}", self.file.file, self.handler.name)
+        format!("{}:{}", self.file.name, self.handler.name)
     }
 }
 
@@ -95,7 +95,7 @@ pub fn guess<'a>(
 }
 
 fn score(stage: &Stage, candidate: &Candidate) -> (u32, Vec<String>) {
-    let names = split(&format!("{} {}", candidate.file.file.trim_end_matches(".py"), candidate.handler.name));
+    let names = split(&format!("{} {}", candidate.file.name.trim_end_matches(".py"), candidate.handler.name));
     let docs = split(&format!("{} {}", candidate.file.doc, candidate.handler.doc));
     let body: BTreeSet<String> = candidate.handler.words.iter().cloned().collect();
     let (mut sum, mut because) = (0, Vec::new());
@@ -164,7 +164,7 @@ mod tests {
             words: words.iter().map(|word| (*word).to_owned()).collect(),
             ..Handler::default()
         };
-        File { file: name.into(), doc: String::new(), error: None, handlers: vec![handler], imports: Vec::new() }
+        File { name: name.into(), doc: String::new(), error: None, handlers: vec![handler], imports: Vec::new() }
     }
 
     fn guessed(files: &[File]) -> Result<Vec<String>, Vec<String>> {

@@ -101,7 +101,7 @@ pub struct Serves {
 pub fn plan(request: &Request<'_>) -> Result<Import, ImportError> {
     check_name(request)?;
     let files = files_of(request.folder)?;
-    let python: Vec<String> = files.keys().filter(|name| name.ends_with(".py")).cloned().collect();
+    let python: Vec<String> = files.keys().filter(|name| is_python(name)).cloned().collect();
     if python.is_empty() {
         return Err(ImportError::new(format!("{} holds no Python file", request.folder.display())));
     }
@@ -213,6 +213,10 @@ fn check_name(request: &Request<'_>) -> Result<(), ImportError> {
     Ok(())
 }
 
+fn is_python(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == "py")
+}
+
 /// Returns the folder's files by their names in it.
 fn files_of(folder: &Path) -> Result<BTreeMap<String, PathBuf>, ImportError> {
     let mut files = BTreeMap::new();
@@ -322,7 +326,7 @@ fn requirements(
         }
         notes.push("its requirements.txt has no hashes, so that it does not say which code is measured".to_owned());
     }
-    let local: BTreeSet<&str> = scanned.iter().map(|file| file.file.split(['/', '.']).next().unwrap_or("")).collect();
+    let local: BTreeSet<&str> = scanned.iter().map(|file| file.name.split(['/', '.']).next().unwrap_or("")).collect();
     let needed: BTreeSet<&str> = scanned
         .iter()
         .flat_map(|file| &file.imports)

@@ -12,7 +12,8 @@ const SCRIPT: &str = include_str!("scan.py");
 #[derive(Clone, Debug, Deserialize)]
 pub struct File {
     /// Relative to the folder.
-    pub file: String,
+    #[serde(rename = "file")]
+    pub name: String,
     pub doc: String,
     /// Why it does not parse.
     pub error: Option<String>,

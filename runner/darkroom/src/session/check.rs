@@ -154,7 +154,7 @@ impl Subject {
         let spec = usable_variant(&known, variant, &whole)?;
         if let Some(stage) = stages.iter().find(|stage| whole.stage(stage).is_none()) {
             let names: Vec<&str> = whole.stages.iter().map(|stage| stage.name.as_str()).collect();
-            return Err(refused(format!("pipeline {pipeline} has no stage `{stage}`"), &names));
+            return Err(refused(&format!("pipeline {pipeline} has no stage `{stage}`"), &names));
         }
         let asked = |stage: &Stage| stages.is_empty() || stages.contains(&stage.name);
         let (with, without): (Vec<_>, Vec<_>) = whole
@@ -374,7 +374,7 @@ fn setup(target: &Target, bucket: &str, pipeline: Pipeline, cell: CellUnderTest,
     }
 }
 
-fn refused(what: String, known: &[&str]) -> Failure {
+fn refused(what: &str, known: &[&str]) -> Failure {
     let known = if known.is_empty() { "there are none".to_owned() } else { format!("there are: {}", known.join(", ")) };
     Failure::wrong_request(miette::miette!(help = known, "{what}"))
 }
@@ -382,7 +382,7 @@ fn refused(what: String, known: &[&str]) -> Failure {
 fn usable_pipeline(known: &Known, name: &str) -> Result<Pipeline, Failure> {
     let Some(entry) = known.pipelines.get(name) else {
         let names: Vec<&str> = known.pipelines.keys().map(String::as_str).collect();
-        return Err(refused(format!("unknown pipeline `{name}`"), &names));
+        return Err(refused(&format!("unknown pipeline `{name}`"), &names));
     };
     entry.pipeline.clone().ok_or_else(|| Failure::wrong_request(miette::miette!("{}", entry.faults.join("; "))))
 }
@@ -390,7 +390,7 @@ fn usable_pipeline(known: &Known, name: &str) -> Result<Pipeline, Failure> {
 fn usable_variant(known: &Known, name: &str, pipeline: &Pipeline) -> Result<darkroom_core::variant::Variant, Failure> {
     let Some(entry) = known.variants.get(name) else {
         let names: Vec<&str> = known.variants.keys().map(String::as_str).collect();
-        return Err(refused(format!("unknown variant `{name}`"), &names));
+        return Err(refused(&format!("unknown variant `{name}`"), &names));
     };
     let faults =
         || Failure::wrong_request(miette::miette!("variant `{name}` can't be used: {}", entry.faults.join("; ")));
@@ -411,7 +411,7 @@ fn usable_set(project: &Project, known: &Known, pipeline: &Pipeline, name: &str)
     let sets = &known.pipelines[&pipeline.name].image_sets;
     let Some(entry) = sets.get(name) else {
         let names: Vec<&str> = sets.keys().map(String::as_str).collect();
-        return Err(refused(format!("unknown image set `{name}`"), &names));
+        return Err(refused(&format!("unknown image set `{name}`"), &names));
     };
     let wrong = |fault: String| Failure::wrong_request(miette::miette!("image set `{name}` can't be used: {fault}"));
     if !entry.faults.is_empty() {
