@@ -6,6 +6,7 @@
 //! Nothing here does I/O, reads a clock or the environment, or names a cloud SDK or Polars: text, time, seeds and
 //! directory listings come in as arguments. This crate's `clippy.toml` enforces it.
 
+pub mod answer;
 pub mod capability;
 pub mod cell;
 pub mod cost;
@@ -15,8 +16,10 @@ pub mod event;
 pub mod image_set;
 pub mod manifest;
 pub mod matrix;
+pub mod models;
 pub mod pipeline;
 pub mod plan;
+pub mod prompt;
 pub mod report_line;
 pub mod schedule;
 pub mod selection;

@@ -9,6 +9,7 @@ pub mod deploy;
 pub mod display;
 pub mod execute;
 pub mod exit;
+pub mod generate;
 pub mod machine;
 pub mod package;
 pub mod project;

@@ -74,6 +74,7 @@ pub(crate) fn known() -> Known {
                 pipeline: Some(pipeline),
                 faults: vec![],
                 image_sets: BTreeMap::from([("photos".into(), photos)]),
+                models: vec![],
             },
         )]),
     }

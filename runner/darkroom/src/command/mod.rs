@@ -5,6 +5,7 @@ mod cells;
 mod clean;
 mod completions;
 mod doctor;
+mod generate;
 mod plan;
 mod resume;
 mod run;
@@ -28,6 +29,7 @@ pub fn run(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Schema => schema::run(),
         Command::Serve(args) => serve::run(args, globals),
         Command::Doctor(args) => doctor::run(args, globals),
+        Command::Generate(args) => generate::run(args, globals),
         Command::Clean(args) => clean::run(args, globals),
         Command::Completions { shell } => completions::run(*shell),
     }

@@ -5,7 +5,9 @@
 mod architecture;
 mod deploy;
 mod deploy_faults;
+mod generate;
 mod requests;
 mod runs;
+mod scripted;
 mod story;
 mod trigger;
