@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use darkroom_core::cell::Start;
 use darkroom_core::cost::{Cost, FREE_EPHEMERAL_MB, PriceTable, Usage, cost};
 use darkroom_core::event::{
-    Again, Event, FunctionDeployed, Invocation, OutputCheck, PassKey, PipelinePass, RunStarted, Status, Verdict,
+    Again, CodeExamined, Event, FunctionDeployed, Invocation, OutputCheck, PassKey, PipelinePass, RunStarted, Status, Verdict,
 };
 use darkroom_core::statistics::{is_outlier, outlier_fences};
 use indexmap::IndexSet;
@@ -139,6 +139,7 @@ pub struct CheckFact {
 pub struct Facts {
     pub run: RunStarted,
     pub deployed: Vec<FunctionDeployed>,
+    pub code: Vec<CodeExamined>,
     pub texts: IndexSet<String>,
     pub passes: Vec<Pass>,
     pub invocations: Vec<InvocationFact>,
@@ -171,6 +172,7 @@ impl Facts {
         Self {
             epochs: vec![0; run.cells.len()],
             deployed: Vec::new(),
+            code: Vec::new(),
             texts: IndexSet::new(),
             passes: Vec::new(),
             invocations: Vec::new(),
@@ -202,6 +204,10 @@ impl Facts {
             }
             Event::FunctionDeployed(deployed) => {
                 self.deployed.push(deployed);
+                Ok(())
+            }
+            Event::CodeExamined(code) => {
+                self.code.push(code);
                 Ok(())
             }
             Event::RunStarted(_)

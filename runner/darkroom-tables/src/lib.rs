@@ -8,6 +8,7 @@
 #![expect(clippy::cast_possible_wrap, reason = "counts of rows and bytes become 64-bit columns")]
 
 mod aggregate;
+mod code;
 pub mod columns;
 mod comparisons;
 mod costs;
@@ -88,7 +89,8 @@ pub fn aggregate(
     let summary = write(&columns::SUMMARY, aggregate::summary_frame(&facts, &summary_rows, &outputs))?;
     let comparisons = write(&columns::COMPARISONS, comparisons::comparison_frame(&facts, &comparison_rows))?;
     let costs = write(&columns::COSTS, costs::cost_frame(&facts, &cost_rows, &outputs, prices))?;
-    let tables = vec![summary, comparisons, costs, pipelines, invocations, checks];
+    let code = write(&columns::CODE, code::code_frame(&facts))?;
+    let tables = vec![summary, comparisons, costs, pipelines, invocations, checks, code];
     Ok(overview::overview(&facts, prices, &summary_rows, &cost_rows, &comparison_rows, &outputs, tables))
 }
 

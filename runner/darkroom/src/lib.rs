@@ -7,6 +7,7 @@ pub mod cli;
 pub mod command;
 pub mod deploy;
 pub mod display;
+pub mod examine;
 pub mod execute;
 pub mod exit;
 pub mod generate;

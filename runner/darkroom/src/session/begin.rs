@@ -1,7 +1,7 @@
 //! How a session comes to its folder: a new run, one to go on with, or some cells of one to measure again.
 
 use darkroom_core::cell::CellId;
-use darkroom_core::event::{Event, FunctionDeployed, JOURNAL_VERSION, PlannedCell, RunStarted};
+use darkroom_core::event::{CodeExamined, Event, FunctionDeployed, JOURNAL_VERSION, PlannedCell, RunStarted};
 use darkroom_core::manifest::{Cloud, Manifest, Order};
 use sha2::{Digest, Sha256};
 
@@ -118,6 +118,7 @@ impl Begun {
         job: &Job<'_>,
         target: &Facts,
         functions: Vec<FunctionDeployed>,
+        code: Vec<CodeExamined>,
     ) -> Result<(Journal, History), Failure> {
         let path = self.dir.journal();
         let mut facts = Vec::new();
@@ -130,6 +131,8 @@ impl Begun {
         } else {
             let run = self.started(job, target);
             facts.push(Event::RunStarted(run.clone()));
+            // A run goes on with the same code only, so that it is looked at once.
+            facts.extend(code.into_iter().map(Event::CodeExamined));
             (Journal::create(&path).map_err(Failure::broken)?, History::new(run))
         };
         facts.extend(functions.into_iter().map(Event::FunctionDeployed));
@@ -187,7 +190,7 @@ impl Begun {
             Cloud::Aws => "aws",
         };
         let target = Facts { name, region: job.manifest.target.region.clone(), isolation: "not started".to_owned() };
-        let (mut journal, _) = self.open_journal(job, &target, Vec::new())?;
+        let (mut journal, _) = self.open_journal(job, &target, Vec::new(), Vec::new())?;
         if self.earlier {
             return Ok(()); // What was asked for can't run here; whether the rest is done was said before.
         }
