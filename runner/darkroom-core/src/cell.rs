@@ -2,6 +2,7 @@
 //!
 //! Knows the factors and how ids are spelt; not how a matrix is expanded ([`crate::manifest`]) or run.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use schemars::JsonSchema;
@@ -117,6 +118,45 @@ impl Cell {
             "{}.{}.{}mb.{}.{}{input}.{}.c{}",
             self.variant, self.architecture, self.memory_mb, self.image_set, self.trigger, self.start, self.concurrency
         ))
+    }
+}
+
+/// Which factors differ between cells: only these need saying of every one.
+#[derive(Clone, Debug)]
+pub struct Factors {
+    differing: Vec<usize>,
+    /// Levels that all the cells share, in the order of the factors.
+    pub shared: Vec<String>,
+}
+
+fn levels(cell: &Cell) -> [String; 8] {
+    [
+        cell.variant.clone(),
+        cell.architecture.to_string(),
+        format!("{} MB", cell.memory_mb),
+        cell.image_set.clone(),
+        cell.trigger.to_string(),
+        cell.input.to_string(),
+        cell.start.to_string(),
+        format!("concurrency {}", cell.concurrency),
+    ]
+}
+
+impl Factors {
+    /// Compares `cells` with each other.
+    pub fn of<'a>(cells: impl Iterator<Item = &'a Cell>) -> Self {
+        let all: Vec<[String; 8]> = cells.map(levels).collect();
+        let distinct = |factor: usize| all.iter().map(|cell| &cell[factor]).collect::<BTreeSet<_>>().len();
+        // The variant is always said: it is what a table is read for.
+        let (differing, same): (Vec<_>, Vec<_>) = (0..8).partition(|factor| *factor == 0 || distinct(*factor) > 1);
+        let shared = all.first().map(|cell| same.iter().map(|factor| cell[*factor].clone()).collect());
+        Self { differing, shared: shared.unwrap_or_default() }
+    }
+
+    /// Names a cell among the others by what differs, for example `pillow arm64 512 MB`.
+    pub fn label(&self, cell: &Cell) -> String {
+        let levels = levels(cell);
+        self.differing.iter().map(|factor| levels[*factor].as_str()).collect::<Vec<_>>().join(" ")
     }
 }
 

@@ -120,7 +120,7 @@ fn pair_rows(facts: &Facts, groups: &Groups, pair: Pair) -> Vec<ComparisonRow> {
 }
 
 /// Returns the samples of a metric, paired if enough of them have a partner.
-fn samples(a: &Group, b: &Group, metric: &'static str, interleaved: bool) -> Samples {
+pub fn samples(a: &Group, b: &Group, metric: &'static str, interleaved: bool) -> Samples {
     let (of_a, of_b) = (keyed(a, metric), keyed(b, metric));
     let shared: Vec<(SampleKey, f64, f64)> =
         of_a.iter().filter_map(|(key, value)| Some((*key, *value, *of_b.get(key)?))).collect();
@@ -205,7 +205,7 @@ fn barred(row: &ComparisonRow, outputs: &[Outputs]) -> Option<&'static str> {
     }
 }
 
-fn word(verdict: Verdict, metric: &str) -> &'static str {
+pub fn word(verdict: Verdict, metric: &str) -> &'static str {
     let cost = metric.starts_with("cost");
     match verdict {
         Verdict::Lower if cost => "cheaper",

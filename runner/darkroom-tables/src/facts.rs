@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 use darkroom_core::cell::Start;
 use darkroom_core::cost::{Cost, FREE_EPHEMERAL_MB, PriceTable, Usage, cost};
 use darkroom_core::event::{
-    Again, CodeExamined, Event, FunctionDeployed, Invocation, OutputCheck, PassKey, PipelinePass, RunStarted, Status, Verdict,
+    Again, CodeExamined, Event, FunctionDeployed, Invocation, OutputCheck, PassKey, PipelinePass, RunStarted, Status,
+    Verdict,
 };
 use darkroom_core::statistics::{is_outlier, outlier_fences};
 use indexmap::IndexSet;

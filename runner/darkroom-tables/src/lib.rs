@@ -9,6 +9,7 @@
 
 mod aggregate;
 mod code;
+mod between;
 pub mod columns;
 mod comparisons;
 mod costs;
@@ -16,8 +17,10 @@ mod facts;
 mod frames;
 mod overview;
 mod parquet;
+pub mod read;
 mod samples;
 mod summary;
+mod verify;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -31,7 +34,9 @@ use facts::Facts;
 use frames::Frames;
 use parquet::TableWriter;
 
+pub use between::{Between, Change, between};
 pub use summary::{CellSummary, ComparisonSummary, Failure, StageSummary, Statistic, Summary, TableFile, WrongOutput};
+pub use verify::{Verified, verify};
 
 /// Version of the tables' columns, in every file's metadata. Raised when a column is added, removed or changes meaning.
 pub const SCHEMA_VERSION: u32 = 2;

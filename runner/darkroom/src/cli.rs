@@ -34,7 +34,17 @@ pub enum Command {
     /// Go on with an interrupted run
     Resume(ResumeArgs),
     /// Make the tables of a run anew from its journal
-    Aggregate(AggregateArgs),
+    Aggregate(RunFolder),
+    /// Make a run's report anew from its tables: one HTML file that opens offline
+    Report(RunFolder),
+    /// Write a run's figures as SVG and PNG files, for a paper
+    Figures(RunFolder),
+    /// Say what changed between two runs of one manifest, cell by cell
+    Compare(CompareArgs),
+    /// Print a table of a run as CSV, JSON, LaTeX or Markdown
+    Export(ExportArgs),
+    /// Make a run's tables and report anew from its journal, and say what does not match
+    Verify(RunFolder),
     /// Check a manifest: all mistakes at once
     Validate(ManifestArgs),
     /// List the cells of a manifest, one id a line
@@ -111,9 +121,64 @@ pub struct ResumeArgs {
 }
 
 #[derive(Clone, Debug, Args)]
-pub struct AggregateArgs {
+pub struct RunFolder {
     /// The run's folder, for example outputs/smoke/latest
     pub run: PathBuf,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct ExportArgs {
+    /// The run's folder, for example outputs/smoke/latest
+    pub run: PathBuf,
+    /// Which of its tables
+    #[arg(long, default_value = "summary")]
+    pub table: String,
+    /// CSV and JSON hold every column in full; LaTeX and Markdown what a page shows, rounded
+    #[arg(long, default_value = "csv")]
+    pub format: ExportFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    Csv,
+    Json,
+    Latex,
+    Markdown,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct CompareArgs {
+    /// The run to compare with, its folder
+    pub run_a: PathBuf,
+    /// The run that may have changed, its folder
+    pub run_b: PathBuf,
+    /// End with exit code 1 when something is claimed to be that much worse, for example slower:5%; may be repeated
+    #[arg(long, value_name = "slower|dearer:PERCENT%")]
+    pub fail_on: Vec<Limit>,
+}
+
+/// How much worse is too much: `slower:5%`, `dearer:10%`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limit {
+    /// A verdict of the comparisons.
+    pub verdict: &'static str,
+    /// Smallest ratio of means that is too much.
+    pub ratio: f64,
+}
+
+impl std::str::FromStr for Limit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wanted = || format!("`{text}` is not a limit; write slower:5% or dearer:5%");
+        let (word, percent) = text.split_once(':').ok_or_else(wanted)?;
+        let verdict = ["slower", "dearer"].into_iter().find(|known| *known == word).ok_or_else(wanted)?;
+        let percent: f64 = percent.strip_suffix('%').and_then(|number| number.parse().ok()).ok_or_else(wanted)?;
+        if !(percent.is_finite() && percent >= 0.0) {
+            return Err(wanted());
+        }
+        Ok(Self { verdict, ratio: 1.0 + percent / 100.0 })
+    }
 }
 
 #[derive(Clone, Debug, Args)]
@@ -205,7 +270,7 @@ pub struct CleanArgs {
 
 /// Commands by what one wants of them, in the order of a first day. One that is in no group is listed last.
 const GROUPS: &[(&str, &[&str])] = &[
-    ("Measure", &["run", "resume", "aggregate"]),
+    ("Measure", &["run", "resume", "aggregate", "report", "figures", "compare", "export", "verify"]),
     ("Look before you run", &["validate", "cells", "plan", "check", "doctor"]),
     ("Make a variant", &["generate", "import"]),
     ("Around it", &["serve", "clean", "schema", "completions"]),

@@ -2,13 +2,15 @@
 
 #![expect(clippy::unwrap_used, clippy::cast_possible_wrap, reason = "a test may panic, and counts few rows")]
 
+mod between;
 mod journal;
+mod verify;
 
 use std::collections::HashSet;
 use std::path::Path;
 
 use darkroom_core::cell::{Architecture, Cell, Input, Start};
-use darkroom_core::event::{CodeExamined, Again, Event, Status};
+use darkroom_core::event::{Again, CodeExamined, Event, Status};
 use darkroom_core::statistics::describe;
 use darkroom_tables::columns::{self, TABLES};
 use darkroom_tables::{Summary, TablesError, aggregate};

@@ -7,7 +7,7 @@ use darkroom_core::cost::PriceTable;
 use darkroom_core::event::{Event, RunStarted};
 use darkroom_tables::Summary;
 
-use crate::cli::{AggregateArgs, Globals};
+use crate::cli::{Globals, RunFolder};
 use crate::display::{self, terminal};
 use crate::exit::{Failure, Outcome};
 use crate::project::Project;
@@ -16,7 +16,7 @@ use crate::record::{History, complete, read};
 /// Prices that every project has; used where a region has no table of its own.
 const DEFAULT_PRICES: &str = include_str!("../../../../experiments/prices/us-east-1.toml");
 
-pub fn run(args: &AggregateArgs, globals: Globals) -> Result<Outcome, Failure> {
+pub fn run(args: &RunFolder, globals: Globals) -> Result<Outcome, Failure> {
     let path = args.run.canonicalize().map_err(|error| {
         Failure::wrong_request(miette::miette!("cannot open the run {}: {error}", args.run.display()))
     })?;
@@ -27,17 +27,25 @@ pub fn run(args: &AggregateArgs, globals: Globals) -> Result<Outcome, Failure> {
 /// Makes every table of the run at `path` and shows its summary.
 pub fn tables(path: &Path, project: Option<&Project>, globals: Globals) -> Result<Outcome, Failure> {
     let journal = path.join("journal.ndjson");
-    let first = read(&journal).and_then(|mut facts| facts.next().transpose()).map_err(Failure::wrong_request)?;
-    let Some(Event::RunStarted(run)) = first else {
-        return Err(Failure::wrong_request(miette::miette!("{} holds no run", journal.display())));
-    };
+    let run = started(path)?;
     let prices = prices(project, &run.region)?;
     let facts = complete(&journal).map_err(Failure::wrong_request)?;
     let summary = darkroom_tables::aggregate(facts, &prices, path)
         .map_err(|error| Failure::broken(miette::miette!("the tables could not be made: {error}")))?;
+    super::report::write(path)?;
     show(&summary, globals)?;
     let unfinished = say_what_is_missing(path, &run, &summary, globals)?;
     Ok(if summary.has_failures() || unfinished { Outcome::SomeCellsFailed } else { Outcome::Done })
+}
+
+/// Returns what the journal of the run at `path` says that the run is.
+pub fn started(path: &Path) -> Result<RunStarted, Failure> {
+    let journal = path.join("journal.ndjson");
+    let first = read(&journal).and_then(|mut facts| facts.next().transpose()).map_err(Failure::wrong_request)?;
+    match first {
+        Some(Event::RunStarted(run)) => Ok(run),
+        _ => Err(Failure::wrong_request(miette::miette!("{} holds no run", journal.display()))),
+    }
 }
 
 /// Says which cells have fewer measurements than the run plans, and how to go on; returns whether there are any.
@@ -79,7 +87,7 @@ fn show(summary: &Summary, globals: Globals) -> Result<(), Failure> {
 }
 
 /// Returns the region's price table, or the default one where the project has none for it.
-fn prices(project: Option<&Project>, region: &str) -> Result<PriceTable, Failure> {
+pub fn prices(project: Option<&Project>, region: &str) -> Result<PriceTable, Failure> {
     let text = project.and_then(|project| project.price_table(region)).unwrap_or_else(|| DEFAULT_PRICES.to_owned());
     PriceTable::parse(&text)
         .map_err(|error| Failure::wrong_request(miette::miette!("experiments/prices/{region}.toml: {error}")))

@@ -3,15 +3,19 @@
 pub mod aggregate;
 mod cells;
 mod clean;
+mod compare;
 mod completions;
 mod doctor;
 mod generate;
+mod export;
 mod plan;
+pub mod report;
 mod resume;
 mod run;
 mod schema;
 mod serve;
 mod validate;
+mod verify;
 
 use crate::cli::{Cli, Command};
 use crate::exit::{Failure, Outcome};
@@ -23,6 +27,11 @@ pub fn run(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Run(args) => run::run(args, globals),
         Command::Resume(args) => resume::run(args, globals),
         Command::Aggregate(args) => aggregate::run(args, globals),
+        Command::Report(args) => report::run(args, globals),
+        Command::Figures(args) => report::figures(args, globals),
+        Command::Compare(args) => compare::run(args, globals),
+        Command::Export(args) => export::run(args, globals),
+        Command::Verify(args) => verify::run(args, globals),
         Command::Validate(args) => validate::run(args, globals),
         Command::Cells(args) => cells::run(args, globals),
         Command::Plan(args) => plan::run(args, globals),

@@ -1,5 +1,6 @@
 //! The only rooms that print.
 
+pub mod changes;
 pub mod diagnostics;
 pub mod plan;
 pub mod progress;

@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use comfy_table::{Cell as TableCell, CellAlignment, Color, ContentArrangement, LineStyle, Table, TableStyle};
-use darkroom_core::cell::Cell;
+use darkroom_core::cell::Factors;
 use darkroom_tables::{CellSummary, Statistic, Summary};
 
 /// Rules above, under the header and below; stages are told apart by their name, which stands once.
-const RULED: TableStyle = {
+pub const RULED: TableStyle = {
     let rule = LineStyle::none().fill('─').junction('─');
     TableStyle::new().top_border(rule).header_separator(rule).bottom_border(rule)
 };
@@ -25,7 +25,8 @@ pub struct Look {
 
 /// Renders a run's summary, ending in a newline.
 pub fn summary(summary: &Summary, look: Look) -> String {
-    let factors = Factors::of(summary);
+    let runnable = summary.cells.iter().filter(|cell| cell.not_runnable.is_none());
+    let factors = Factors::of(runnable.map(|cell| &cell.cell));
     let mut text = format!("\n{}\n", heading(summary, &factors));
     let measured: Vec<&CellSummary> = summary.cells.iter().filter(|cell| cell.not_runnable.is_none()).collect();
     if !measured.is_empty() {
@@ -37,42 +38,6 @@ pub fn summary(summary: &Summary, look: Look) -> String {
     text += &not_runnable(summary);
     text += &files(summary);
     text
-}
-
-/// Which factors differ between the cells: only these need saying in every row.
-struct Factors {
-    differing: Vec<usize>,
-    shared: Vec<String>,
-}
-
-fn levels(cell: &Cell) -> [String; 8] {
-    [
-        cell.variant.clone(),
-        cell.architecture.to_string(),
-        format!("{} MB", cell.memory_mb),
-        cell.image_set.clone(),
-        cell.trigger.to_string(),
-        cell.input.to_string(),
-        cell.start.to_string(),
-        format!("concurrency {}", cell.concurrency),
-    ]
-}
-
-impl Factors {
-    fn of(summary: &Summary) -> Self {
-        let measured = summary.cells.iter().filter(|cell| cell.not_runnable.is_none());
-        let all: Vec<[String; 8]> = measured.map(|cell| levels(&cell.cell)).collect();
-        let distinct = |factor: usize| all.iter().map(|cell| &cell[factor]).collect::<BTreeSet<_>>().len();
-        // The variant is always said: it is what the table is read for.
-        let (differing, same): (Vec<_>, Vec<_>) = (0..8).partition(|factor| *factor == 0 || distinct(*factor) > 1);
-        let shared = all.first().map(|cell| same.iter().map(|factor| cell[*factor].clone()).collect());
-        Self { differing, shared: shared.unwrap_or_default() }
-    }
-
-    fn label(&self, cell: &Cell) -> String {
-        let levels = levels(cell);
-        self.differing.iter().map(|factor| levels[*factor].as_str()).collect::<Vec<_>>().join(" ")
-    }
 }
 
 fn heading(summary: &Summary, factors: &Factors) -> String {
@@ -227,5 +192,10 @@ fn not_runnable(summary: &Summary) -> String {
 fn files(summary: &Summary) -> String {
     let Some(folder) = summary.tables.first().and_then(|table| table.path.parent()) else { return String::new() };
     let names: Vec<String> = summary.tables.iter().map(|table| format!("{} ({})", table.name, table.rows)).collect();
-    format!("\n{}/\n  {} rows as .parquet; columns: outputs/README.md\n", folder.display(), names.join(", "))
+    format!(
+        "\n{}/\n  {} rows as .parquet; columns: outputs/README.md\n  \
+         report.html: the same with figures, in a browser\n",
+        folder.display(),
+        names.join(", ")
+    )
 }

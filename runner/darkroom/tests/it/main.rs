@@ -6,6 +6,7 @@ mod architecture;
 mod deploy;
 mod deploy_faults;
 mod generate;
+mod reports;
 mod requests;
 mod runs;
 mod scripted;

@@ -1,0 +1,116 @@
+//! The answer, in three sentences: who is faster, who is cheaper, what is right. Only what the tables claim.
+
+use crate::number::{count, figure, interval};
+use crate::run::{CellView, PIPELINE, Run, Stat};
+
+/// Returns the sentences, in order of interest.
+pub fn answer(run: &Run) -> Vec<String> {
+    let mut sentences = Vec::new();
+    sentences.extend(best(run, "turnaround_s", "faster", |stat| format!("{} s per image", figure(stat.mean))));
+    sentences
+        .extend(best(run, "cost_usd_per_100k", "cheaper", |stat| format!("${} per 100,000 images", figure(stat.mean))));
+    sentences.push(right(run));
+    sentences
+}
+
+/// Says which cell has the lowest mean of a pipeline metric, and of which others that may be claimed.
+fn best(run: &Run, metric: &str, word: &str, value: impl Fn(&Stat) -> String) -> Option<String> {
+    let ranked: Vec<(&CellView, Stat)> = run
+        .measured()
+        .filter_map(|cell| Some((cell, run.stat(cell, PIPELINE, metric).filter(|s| s.rank.is_some())?)))
+        .collect();
+    let what = if word == "faster" { "turnaround" } else { "hosting cost" };
+    let Some((winner, stat)) = ranked.iter().min_by(|a, b| a.1.mean.total_cmp(&b.1.mean)) else {
+        let none = run.measured().any(|cell| run.stat(cell, PIPELINE, metric).is_some());
+        return none.then(|| format!("No cell is ranked by {what}: none has outputs that were all found right."));
+    };
+    let mean = format!("{} {}", value(stat), interval(stat.ci));
+    if ranked.len() == 1 {
+        return Some(format!(
+            "{}: {what} {mean}; there is no other cell with right outputs to compare it with.",
+            winner.label
+        ));
+    }
+    let claims = claims(run, winner, metric);
+    let claimed = claims.iter().filter(|claim| claim.verdict == word).count();
+    let mut clauses = vec![format!("Lowest mean {what}: {}, {mean}", winner.label)];
+    match claims.iter().filter(|claim| claim.verdict == word).max_by(|a, b| a.ratio.total_cmp(&b.ratio)) {
+        Some(closest) => clauses.push(format!(
+            "{word} than {claimed} of the {} it can be compared with, the closest {} ({}, ratio {} {})",
+            count(claims.len(), "cell"),
+            run.cell(&closest.other).map_or("", |cell| &cell.label),
+            closest.factor,
+            figure(closest.ratio),
+            interval(Some(closest.ci)),
+        )),
+        None if claims.is_empty() => {
+            clauses.push("no other cell differs from it in one factor only, so none is compared".into());
+        }
+        None => clauses.push("no difference from any other cell is beyond noise".into()),
+    }
+    let unclear = claims.len() - claimed;
+    if unclear > 0 && claimed > 0 {
+        clauses.push(format!("against {} that can't be claimed", count(unclear, "other")));
+    }
+    Some(clauses.join("; ") + ".")
+}
+
+struct Claim {
+    other: String,
+    factor: String,
+    /// Winner's mean / the other's.
+    ratio: f64,
+    ci: (f64, f64),
+    verdict: String,
+}
+
+/// Comparisons of `winner` with cells whose outputs are right, turned so that the winner stands first.
+fn claims(run: &Run, winner: &CellView, metric: &str) -> Vec<Claim> {
+    let metric = if metric == "cost_usd_per_100k" { "cost_usd" } else { metric };
+    let of =
+        run.comparisons.iter().filter(|row| row.text("stage") == Some(PIPELINE) && row.text("metric") == Some(metric));
+    of.filter_map(|row| {
+        let (a, b) = (row.text("cell_a")?, row.text("cell_b")?);
+        let (ratio, low, high) =
+            (row.number("ratio_mean")?, row.number("ratio_mean_ci_low")?, row.number("ratio_mean_ci_high")?);
+        let verdict = row.text("verdict")?;
+        let turned = match verdict {
+            "slower" => "faster",
+            "dearer" => "cheaper",
+            "faster" => "slower",
+            "cheaper" => "dearer",
+            other => other,
+        };
+        if ["wrong outputs", "outputs not checked", "not measured"].contains(&verdict) {
+            return None;
+        }
+        let factor = crate::charts::in_words(row.text("factor")?).to_owned();
+        if b == winner.id {
+            Some(Claim { other: a.to_owned(), factor, ratio, ci: (low, high), verdict: verdict.to_owned() })
+        } else if a == winner.id {
+            let ci = (1.0 / high, 1.0 / low);
+            Some(Claim { other: b.to_owned(), factor, ratio: 1.0 / ratio, ci, verdict: turned.to_owned() })
+        } else {
+            None
+        }
+    })
+    .collect()
+}
+
+/// Says whose outputs are right.
+fn right(run: &Run) -> String {
+    let wrong: Vec<&CellView> = run.measured().filter(|cell| cell.outputs_ok == Some(false)).collect();
+    let unchecked = run.measured().filter(|cell| cell.outputs_ok.is_none()).count();
+    let sentence = if wrong.is_empty() {
+        format!("All {} checked are what the contract asks for", count(run.checked, "output"))
+    } else {
+        let named: Vec<String> = wrong
+            .iter()
+            .map(|cell| format!("{} ({})", cell.label, cell.reason.as_deref().unwrap_or("wrong")))
+            .collect();
+        format!("WRONG, and therefore not ranked: {}", named.join("; "))
+    };
+    let unchecked =
+        if unchecked == 0 { String::new() } else { format!("; {} without a check", count(unchecked, "cell")) };
+    format!("{sentence}{unchecked}.")
+}

@@ -1,0 +1,270 @@
+//! What every figure is drawn on: plotters' SVG, finished so that it fits a page.
+//!
+//! Knows marks and axes, not what they mean.
+
+use std::fmt::Write as _;
+use std::ops::Range;
+
+use plotters::coord::Shift;
+use plotters::coord::types::RangedCoordf64;
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+use crate::number::figure;
+
+/// Pixels of a figure's width: the width of a paper's column at 110 pixels an inch.
+pub const WIDTH: u32 = 760;
+/// Pixels of one row of a row chart.
+const ROW: u32 = 30;
+const FONT: &str = "sans-serif";
+/// Plotters draws a font at about 0.8 of what is asked for.
+const FONT_SIZE: i32 = 14;
+const LEGEND_SIZE: i32 = 12;
+/// Okabe and Ito's colours, told apart by nearly everyone (<https://jfly.uni-koeln.de/color/>), without their yellow.
+const COLOURS: [RGBColor; 7] = [
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(86, 180, 233),
+    RGBColor(230, 159, 0),
+    RGBColor(128, 128, 128),
+];
+
+/// Returns the colour of the variant (or part) at `place`.
+pub const fn colour(place: usize) -> RGBColor {
+    COLOURS[place % COLOURS.len()]
+}
+
+type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+pub type Chart<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+/// Why a figure could not be drawn: never for a string as the canvas, so callers drop the figure.
+pub type Failed = DrawingAreaErrorKind<std::io::Error>;
+
+/// A place that tells its value when pointed at.
+struct Hover {
+    x: i32,
+    y: i32,
+    width: i32,
+    height: i32,
+    text: String,
+}
+
+/// A chart being drawn, and what it tells on hover.
+pub struct Plot<'a> {
+    pub chart: Chart<'a>,
+    hovers: Vec<Hover>,
+}
+
+/// The axes of a chart.
+pub struct Axes<'a> {
+    pub x: Range<f64>,
+    pub y: Range<f64>,
+    pub x_title: &'a str,
+    pub y_title: &'a str,
+    pub height: u32,
+}
+
+/// Draws a chart with two axes of numbers.
+pub fn draw(axes: &Axes<'_>, marks: impl FnOnce(&mut Plot<'_>) -> Result<(), Failed>) -> Option<String> {
+    build(axes.height, |root| {
+        let mut chart = ChartBuilder::on(root)
+            .margin(8)
+            .margin_right(16)
+            .x_label_area_size(44)
+            .y_label_area_size(58)
+            .build_cartesian_2d(axes.x.clone(), axes.y.clone())?;
+        chart
+            .configure_mesh()
+            .light_line_style(TRANSPARENT)
+            .bold_line_style(BLACK.mix(0.12))
+            .axis_style(BLACK.mix(0.6))
+            .label_style((FONT, FONT_SIZE).into_font().color(&BLACK))
+            .axis_desc_style((FONT, FONT_SIZE).into_font().color(&BLACK))
+            .x_labels(8)
+            .y_labels(6)
+            .x_label_formatter(&|value| tick(*value))
+            .y_label_formatter(&|value| tick(*value))
+            .x_desc(axes.x_title)
+            .y_desc(axes.y_title)
+            .draw()?;
+        let mut plot = Plot { chart, hovers: Vec::new() };
+        marks(&mut plot)?;
+        Ok(plot.hovers)
+    })
+}
+
+/// Draws a chart with a named row a value and an axis of numbers below: row 0 is the uppermost.
+pub fn draw_rows(
+    labels: &[String],
+    x: Range<f64>,
+    x_title: &str,
+    marks: impl FnOnce(&mut Plot<'_>) -> Result<(), Failed>,
+) -> Option<String> {
+    let rows = labels.len();
+    let height = ROW * rows as u32 + 64;
+    let longest = labels.iter().map(|label| label.chars().count()).max().unwrap_or(0);
+    let margin = (longest as u32 * 7 + 16).clamp(60, WIDTH / 2);
+    build(height, |root| {
+        let mut chart = ChartBuilder::on(root)
+            .margin(6)
+            .margin_right(18)
+            .x_label_area_size(44)
+            .y_label_area_size(margin)
+            .build_cartesian_2d(x.clone(), rows as f64..0.0)?;
+        chart
+            .configure_mesh()
+            .disable_y_mesh()
+            .y_labels(0)
+            .light_line_style(TRANSPARENT)
+            .bold_line_style(BLACK.mix(0.12))
+            .axis_style(BLACK.mix(0.6))
+            .label_style((FONT, FONT_SIZE).into_font().color(&BLACK))
+            .axis_desc_style((FONT, FONT_SIZE).into_font().color(&BLACK))
+            .x_labels(8)
+            .x_label_formatter(&|value| tick(*value))
+            .x_desc(x_title)
+            .draw()?;
+        let style = text_style(HPos::Right);
+        for (row, label) in labels.iter().enumerate() {
+            let (left, middle) = chart.backend_coord(&(x.start, row as f64 + 0.5));
+            root.draw_text(label, &style, (left - 8, middle))?;
+        }
+        let mut plot = Plot { chart, hovers: Vec::new() };
+        marks(&mut plot)?;
+        Ok(plot.hovers)
+    })
+}
+
+impl Plot<'_> {
+    /// Tells `text` when the pointer is near the place.
+    pub fn tell(&mut self, (x, y): (f64, f64), radius: i32, text: String) {
+        let (x, y) = self.chart.backend_coord(&(x, y));
+        self.hovers.push(Hover { x: x - radius, y: y - radius, width: 2 * radius, height: 2 * radius, text });
+    }
+
+    /// Tells `text` anywhere within the rectangle.
+    pub fn tell_within(&mut self, from: (f64, f64), to: (f64, f64), text: String) {
+        let ((x0, y0), (x1, y1)) = (self.chart.backend_coord(&from), self.chart.backend_coord(&to));
+        let (width, height) = ((x1 - x0).abs().max(4), (y1 - y0).abs().max(4));
+        self.hovers.push(Hover { x: x0.min(x1), y: y0.min(y1), width, height, text });
+    }
+
+    /// Writes a word beside a place, some pixels off.
+    pub fn label(&mut self, at: (f64, f64), offset: (i32, i32), text: String) -> Result<(), Failed> {
+        let word = EmptyElement::at(at) + Text::new(text, offset, text_style(HPos::Left));
+        self.chart.draw_series([word])?;
+        Ok(())
+    }
+
+    /// Draws a filled rectangle that tells `text`.
+    pub fn bar(&mut self, from: (f64, f64), to: (f64, f64), fill: ShapeStyle, text: String) -> Result<(), Failed> {
+        self.chart.draw_series([Rectangle::new([from, to], fill)])?;
+        self.tell_within(from, to, text);
+        Ok(())
+    }
+
+    /// Draws an interval with ends at `y`, and a dot within it.
+    pub fn whisker(&mut self, (low, at, high): (f64, f64, f64), y: f64, style: ShapeStyle) -> Result<(), Failed> {
+        let end = |x: f64| PathElement::new([(x, y - 0.16), (x, y + 0.16)], style);
+        self.chart.draw_series([PathElement::new([(low, y), (high, y)], style), end(low), end(high)])?;
+        self.chart.draw_series([Circle::new((at, y), 4, style.color.filled())])?;
+        Ok(())
+    }
+}
+
+/// Returns the legend of a figure, as HTML-free text marks of its own small SVG row.
+pub fn legend(entries: &[(RGBColor, String)]) -> String {
+    let mut row = String::new();
+    let (mut x, mut y) = (0, 0);
+    for (colour, text) in entries {
+        let width = 30 + text.chars().count() as u32 * 7;
+        if x + width > WIDTH && x > 0 {
+            (x, y) = (0, y + 20);
+        }
+        let _ = write!(
+            row,
+            "<rect x=\"{}\" y=\"{}\" width=\"12\" height=\"12\" fill=\"{}\"/><text x=\"{}\" y=\"{}\" font-family=\"{FONT}\" \
+             font-size=\"{LEGEND_SIZE}\" fill=\"currentColor\">{}</text>",
+            x + 8,
+            y + 5,
+            hex(*colour),
+            x + 25,
+            y + 15,
+            escape(text)
+        );
+        x += width;
+    }
+    format!("<g class=\"legend\" data-height=\"{}\">{row}</g>", y + 24)
+}
+
+/// Puts a legend above a finished figure.
+pub fn with_legend(svg: &str, entries: &[(RGBColor, String)]) -> String {
+    let legend = legend(entries);
+    let extra: u32 =
+        legend.split("data-height=\"").nth(1).and_then(|rest| rest.split('"').next()?.parse().ok()).unwrap_or(24);
+    let Some((head, rest)) = svg.split_once('>') else { return svg.to_owned() };
+    let height: u32 = head.split("height=\"").nth(1).and_then(|rest| rest.split('"').next()?.parse().ok()).unwrap_or(0);
+    let head = head.replacen(&format!("height=\"{height}\""), &format!("height=\"{}\"", height + extra), 1).replacen(
+        &format!("0 0 {WIDTH} {height}"),
+        &format!("0 0 {WIDTH} {}", height + extra),
+        1,
+    );
+    let body = rest.trim_end().strip_suffix("</svg>").unwrap_or(rest);
+    format!("{head}>{legend}<g transform=\"translate(0 {extra})\">{body}</g></svg>")
+}
+
+/// Returns the upper end of an axis from 0 that holds `values` with a little room.
+pub fn upper(values: impl Iterator<Item = f64>) -> f64 {
+    let most = values.filter(|value| value.is_finite()).fold(0.0, f64::max);
+    if most > 0.0 { most * 1.05 } else { 1.0 }
+}
+
+fn text_style(horizontal: HPos) -> TextStyle<'static> {
+    (FONT, FONT_SIZE).into_font().color(&BLACK).pos(Pos::new(horizontal, VPos::Center))
+}
+
+fn tick(value: f64) -> String {
+    if value == 0.0 {
+        return "0".into();
+    }
+    let text = figure(value);
+    if text.contains('.') && !text.contains('e') {
+        return text.trim_end_matches('0').trim_end_matches('.').to_owned();
+    }
+    text
+}
+
+fn build<'a>(height: u32, content: impl FnOnce(&Area<'_>) -> Result<Vec<Hover>, Failed> + 'a) -> Option<String> {
+    let mut svg = String::new();
+    let hovers = {
+        let root = SVGBackend::with_string(&mut svg, (WIDTH, height)).into_drawing_area();
+        let hovers = content(&root).ok()?;
+        root.present().ok()?;
+        hovers
+    };
+    Some(finish(&svg, &hovers))
+}
+
+/// Takes plotters' black for the theme's text colour, and adds what is told on hover.
+fn finish(svg: &str, hovers: &[Hover]) -> String {
+    let themed = svg.replace("\"#000000\"", "\"currentColor\"");
+    let body = themed.trim_end().strip_suffix("</svg>").unwrap_or(&themed);
+    let mut told = String::new();
+    for Hover { x, y, width, height, text } in hovers {
+        let _ = write!(
+            told,
+            "<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" fill=\"transparent\"><title>{}</title></rect>",
+            escape(text)
+        );
+    }
+    format!("{body}<g class=\"told\">{told}</g></svg>")
+}
+
+fn hex(RGBColor(red, green, blue): RGBColor) -> String {
+    format!("#{red:02X}{green:02X}{blue:02X}")
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

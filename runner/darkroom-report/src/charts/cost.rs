@@ -1,0 +1,79 @@
+//! What 100,000 images cost, by part.
+
+use plotters::prelude::*;
+
+use super::Figure;
+use super::canvas::{colour, draw_rows, upper, with_legend};
+use super::runtime::marked;
+use crate::number::{figure as spelt, interval};
+use crate::run::Run;
+
+const PARTS: [(&str, &str); 4] = [
+    ("compute_usd_per_100k", "compute"),
+    ("init_usd_per_100k", "init"),
+    ("request_usd_per_100k", "requests"),
+    ("ephemeral_usd_per_100k", "/tmp over 512 MB"),
+];
+
+/// Draws one bar a cell, made of the parts of its hosting cost.
+pub fn figure(run: &Run) -> Option<Figure> {
+    let rows: Vec<_> = run
+        .costs
+        .iter()
+        .filter_map(|row| Some((run.cell(row.text("cell_id")?)?, row.number("cost_usd_per_100k")?, row)))
+        .collect();
+    if rows.is_empty() {
+        return None;
+    }
+    let labels: Vec<String> = rows.iter().map(|(cell, ..)| marked(cell)).collect();
+    let present: Vec<(usize, &str, &str)> = PARTS
+        .iter()
+        .enumerate()
+        .filter(|(_, (column, _))| rows.iter().any(|(.., row)| row.number(column).unwrap_or(0.0) > 0.0))
+        .map(|(place, (column, name))| (place, *column, *name))
+        .collect();
+    let high = |row: darkroom_tables::read::Row<'_>| row.number("cost_usd_per_100k_ci_high").unwrap_or(0.0);
+    let most = upper(rows.iter().map(|(_, total, row)| total.max(high(*row))));
+    let svg = draw_rows(&labels, 0.0..most, "USD per 100,000 images", |plot| {
+        for (place, (cell, total, row)) in rows.iter().enumerate() {
+            let (top, bottom, mut from) = (place as f64 + 0.2, place as f64 + 0.8, 0.0);
+            for (part, column, name) in &present {
+                let value = row.number(column).unwrap_or(0.0);
+                let text = format!("{}: {name} ${}, of ${} in all", marked(cell), spelt(value), spelt(*total));
+                plot.bar((from, top), (from + value, bottom), colour(*part).filled(), text)?;
+                from += value;
+            }
+            if let Some(low) = row.number("cost_usd_per_100k_ci_low") {
+                let style = BLACK.stroke_width(1);
+                plot.chart.draw_series([PathElement::new(
+                    [(low, place as f64 + 0.5), (high(*row), place as f64 + 0.5)],
+                    style,
+                )])?;
+            }
+        }
+        Ok(())
+    })?;
+    let legend: Vec<_> = present.iter().map(|(place, _, name)| (colour(*place), (*name).to_owned())).collect();
+    let words = rows.iter().map(|(cell, total, row)| {
+        let ci = row.number("cost_usd_per_100k_ci_low").map(|low| (low, high(*row)));
+        format!("{}: ${} {}", marked(cell), spelt(*total), interval(ci))
+    });
+    let s3 = rows.iter().find_map(|(.., row)| row.number("s3_usd_per_100k"));
+    let s3 = s3.map(|usd| format!(" S3 requests (${usd:.2}, equal for all) are not in it.")).unwrap_or_default();
+    Some(Figure {
+        id: "cost".into(),
+        title: "Hosting cost of 100,000 images".into(),
+        caption: format!(
+            "At the {} prices of {}, first tier, without the free one{}. Thin line: 95% interval of the sum.{s3}",
+            run.about("price_region"),
+            run.about("price_date"),
+            if run.is_local() {
+                "; what AWS would charge for these local durations, not what it would cost there"
+            } else {
+                ""
+            },
+        ),
+        alternative: words.collect::<Vec<_>>().join(". "),
+        svg: with_legend(&svg, &legend),
+    })
+}

@@ -1,0 +1,45 @@
+//! The figures of a report: what each shows, in words too, and which runs have it.
+//!
+//! Axes and marks are drawn by plotters; what it lacks (values on hover, colours that follow the page's theme, a text
+//! alternative) is added to its SVG by [`canvas`].
+
+mod canvas;
+mod cost;
+mod memory;
+mod ratios;
+mod runtime;
+mod timeline;
+mod turnaround;
+mod waterfall;
+
+use crate::run::Run;
+
+pub use ratios::in_words;
+pub use runtime::marked;
+
+/// A picture with its words.
+#[derive(Clone, Debug)]
+pub struct Figure {
+    /// File name without extension, and anchor in the page.
+    pub id: String,
+    pub title: String,
+    /// How to read it, and what it leaves out.
+    pub caption: String,
+    /// What it shows, for who can't see it.
+    pub alternative: String,
+    /// A whole SVG document, `currentColor` where the theme decides.
+    pub svg: String,
+}
+
+/// Draws every figure that the run has data for, in reading order.
+pub fn figures(run: &Run) -> Vec<Figure> {
+    let mut figures = Vec::new();
+    figures.extend(runtime::figures(run));
+    figures.extend(turnaround::figure(run));
+    figures.extend(waterfall::figure(run));
+    figures.extend(ratios::figures(run));
+    figures.extend(cost::figure(run));
+    figures.extend(memory::figure(run));
+    figures.extend(timeline::figure(run));
+    figures
+}

@@ -1,0 +1,86 @@
+//! Runtime of every stage: raw points, mean and its interval, one row a cell.
+
+use plotters::prelude::*;
+
+use super::Figure;
+use super::canvas::{colour, draw_rows, upper};
+use crate::number::{count, figure, interval};
+use crate::run::{CellView, Run, Stat};
+
+/// Raw points drawn of one cell and stage at most.
+const POINTS: usize = 240;
+
+/// Returns one figure a stage.
+pub fn figures(run: &Run) -> Vec<Figure> {
+    run.stages.iter().filter_map(|stage| of_stage(run, stage)).collect()
+}
+
+fn of_stage(run: &Run, stage: &str) -> Option<Figure> {
+    let rows: Vec<(&CellView, Stat, Vec<f64>)> = run
+        .measured()
+        .filter_map(|cell| {
+            let metric = Run::time_metric(cell);
+            Some((cell, run.stat(cell, stage, metric)?, points(run, cell, stage, metric)))
+        })
+        .collect();
+    if rows.is_empty() {
+        return None;
+    }
+    let labels: Vec<String> = rows.iter().map(|(cell, ..)| marked(cell)).collect();
+    let all =
+        rows.iter().flat_map(|(_, stat, points)| points.iter().copied().chain([stat.ci.map_or(stat.mean, |ci| ci.1)]));
+    let svg = draw_rows(&labels, 0.0..upper(all), "ms", |plot| {
+        for (row, (cell, stat, points)) in rows.iter().enumerate() {
+            let (y, ink) = (row as f64 + 0.5, colour(cell.colour));
+            for (place, &x) in points.iter().enumerate() {
+                let jitter = (place % 7) as f64 / 7.0 * 0.5 - 0.25;
+                plot.chart.draw_series([Circle::new((x, y + jitter), 2, ink.mix(0.28).filled())])?;
+            }
+            let (low, high) = stat.ci.unwrap_or((stat.mean, stat.mean));
+            plot.whisker((low, stat.mean, high), y, BLACK.stroke_width(2))?;
+            plot.tell_within((0.0, row as f64), (upper([high].into_iter()), row as f64 + 1.0), told(cell, stat));
+        }
+        Ok(())
+    })?;
+    let cold = rows.iter().any(|(cell, ..)| Run::time_metric(cell) == "cold_total_ms");
+    Some(Figure {
+        id: format!("runtime-{stage}"),
+        title: format!("Runtime of {stage}"),
+        caption: format!(
+            "Lambda's own duration of each invocation (coloured), the mean and its 95% interval (dot and bar).{}",
+            if cold { " Cold cells: init + duration." } else { "" }
+        ),
+        alternative: rows.iter().map(|(cell, stat, _)| told(cell, stat)).collect::<Vec<_>>().join(". "),
+        svg,
+    })
+}
+
+fn told(cell: &CellView, stat: &Stat) -> String {
+    format!(
+        "{}: mean {} ms {}, SD {}, CV {}, median {}, n = {}{}",
+        marked(cell),
+        figure(stat.mean),
+        interval(stat.ci),
+        stat.sd.map_or("–".into(), figure),
+        stat.cv.map_or("–".into(), |cv| format!("{:.1}%", cv * 100.0)),
+        figure(stat.p50),
+        stat.n,
+        if stat.n_failed > 0 { format!(", {} failed", count(stat.n_failed, "invocation")) } else { String::new() }
+    )
+}
+
+/// A cell's label, with a word where its outputs are wrong.
+pub fn marked(cell: &CellView) -> String {
+    if cell.outputs_ok == Some(false) { format!("{} (WRONG)", cell.label) } else { cell.label.clone() }
+}
+
+fn points(run: &Run, cell: &CellView, stage: &str, metric: &str) -> Vec<f64> {
+    let of = run.invocations.iter().filter(|row| {
+        row.text("cell_id") == Some(&cell.id)
+            && row.text("stage") == Some(stage)
+            && row.text("counts_as") == Some("sample")
+    });
+    let all: Vec<f64> = of.filter_map(|row| row.number(metric)).collect();
+    let every = all.len().div_ceil(POINTS).max(1);
+    all.into_iter().step_by(every).collect()
+}

@@ -1,0 +1,113 @@
+//! The run over time: every pass in the order it was made; drift, cold starts and failures stand out.
+
+use plotters::prelude::*;
+
+use super::Figure;
+use super::canvas::{Axes, colour, draw, upper, with_legend};
+use crate::number::{count, figure as spelt};
+use crate::run::Run;
+
+/// Passes drawn at most.
+const POINTS: usize = 3_000;
+
+struct Dot {
+    minute: f64,
+    ms: f64,
+    variant: usize,
+    kind: Kind,
+    told: String,
+}
+
+#[derive(PartialEq, Clone, Copy)]
+enum Kind {
+    Counts,
+    Cold,
+    /// Warm-ups, repeated and superseded attempts.
+    Other,
+    Failed,
+}
+
+/// Draws duration of every invocation over the time of the run.
+pub fn figure(run: &Run) -> Option<Figure> {
+    let first = run.invocations.iter().filter_map(|row| row.time_ms("started_at")).min()?;
+    let every = run.invocations.rows.len().div_ceil(POINTS).max(1);
+    let dots: Vec<Dot> = run
+        .invocations
+        .iter()
+        .step_by(every)
+        .filter_map(|row| {
+            let cell = run.cell(row.text("cell_id")?)?;
+            let ms =
+                row.number("cold_total_ms").or(row.number("duration_ms")).or(row.number("client_ms")).unwrap_or(0.0);
+            let kind = match (row.text("status"), row.truth("cold"), row.text("counts_as")) {
+                (Some("ok"), Some(true), _) => Kind::Cold,
+                (Some("ok"), _, Some("sample")) => Kind::Counts,
+                (Some("ok"), ..) => Kind::Other,
+                _ => Kind::Failed,
+            };
+            let told = format!(
+                "{} {}: {} ms, {}{}",
+                cell.label,
+                row.text("stage")?,
+                spelt(ms),
+                row.text("counts_as").unwrap_or("?"),
+                row.text("error_type").map(|error| format!(", {error}")).unwrap_or_default()
+            );
+            let minute = (row.time_ms("started_at")? - first) as f64 / 60_000.0;
+            Some(Dot { minute, ms, variant: cell.colour, kind, told })
+        })
+        .collect();
+    let axes = Axes {
+        x: 0.0..upper(dots.iter().map(|dot| dot.minute)),
+        y: 0.0..upper(dots.iter().map(|dot| dot.ms)),
+        x_title: "minutes since the first invocation",
+        y_title: "ms",
+        height: 330,
+    };
+    let svg = draw(&axes, |plot| {
+        for dot in &dots {
+            let (at, ink) = ((dot.minute, dot.ms), colour(dot.variant));
+            match dot.kind {
+                Kind::Counts => plot.chart.draw_series([Circle::new(at, 2, ink.mix(0.6).filled())]).map(|_| ())?,
+                Kind::Other => plot.chart.draw_series([Circle::new(at, 2, ink.mix(0.5))]).map(|_| ())?,
+                Kind::Cold => plot.chart.draw_series([TriangleMarker::new(at, 4, ink.filled())]).map(|_| ())?,
+                Kind::Failed => plot.chart.draw_series([Cross::new(at, 5, BLACK.stroke_width(2))]).map(|_| ())?,
+            }
+            plot.tell(at, 3, dot.told.clone());
+        }
+        Ok(())
+    })?;
+    let mut legend: Vec<(RGBColor, String)> = Vec::new();
+    for cell in run.measured() {
+        let entry = (colour(cell.colour), cell.cell.variant.clone());
+        if !legend.contains(&entry) {
+            legend.push(entry);
+        }
+    }
+    let (cold, failed) = (tally(&dots, Kind::Cold), tally(&dots, Kind::Failed));
+    let thinned = if every * (run.invocations.of / run.invocations.rows.len().max(1)).max(1) > 1 {
+        format!(" {} of {} invocations are drawn.", dots.len(), run.invocations.of)
+    } else {
+        String::new()
+    };
+    Some(Figure {
+        id: "timeline".into(),
+        title: "The run over time".into(),
+        caption: format!(
+            "Every invocation when it started: dots count, rings do not (warm-ups, repeated attempts), triangles are cold \
+             starts (init + duration), crosses failed. A slope or a step is drift.{thinned}"
+        ),
+        alternative: format!(
+            "{} over {} minutes, {} and {}",
+            count(dots.len(), "invocation"),
+            spelt(dots.iter().map(|dot| dot.minute).fold(0.0, f64::max)),
+            count(cold, "cold start"),
+            count(failed, "failure")
+        ),
+        svg: with_legend(&svg, &legend),
+    })
+}
+
+fn tally(dots: &[Dot], kind: Kind) -> usize {
+    dots.iter().filter(|dot| dot.kind == kind).count()
+}

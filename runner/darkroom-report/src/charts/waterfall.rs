@@ -1,0 +1,134 @@
+//! Where turnaround goes: the pass of each cell whose turnaround is the median, stage by stage.
+
+use std::collections::BTreeMap;
+
+use darkroom_tables::read::Row;
+use plotters::prelude::*;
+
+use super::Figure;
+use super::canvas::{colour, draw_rows, upper, with_legend};
+use super::runtime::marked;
+use crate::number::figure as spelt;
+use crate::run::{CellView, Run};
+
+/// A stretch of a pass: seconds from its start, which part it is, what it is called.
+struct Stretch {
+    from: f64,
+    to: f64,
+    part: usize,
+    told: String,
+}
+
+const WAIT: usize = 6;
+const INIT: usize = 5;
+
+/// Draws one row a cell: init and duration of each stage in turn, and what lies between them.
+pub fn figure(run: &Run) -> Option<Figure> {
+    let rows: Vec<(&CellView, f64, Vec<Stretch>)> = run.measured().filter_map(|cell| stretches(run, cell)).collect();
+    if rows.is_empty() {
+        return None;
+    }
+    let labels: Vec<String> = rows.iter().map(|(cell, ..)| marked(cell)).collect();
+    let most = upper(rows.iter().map(|(_, turnaround, _)| *turnaround));
+    let svg = draw_rows(&labels, 0.0..most, "s since the first call or the upload", |plot| {
+        for (place, (_, _, stretches)) in rows.iter().enumerate() {
+            for stretch in stretches {
+                let (top, bottom) = (place as f64 + 0.2, place as f64 + 0.8);
+                let fill = if stretch.part == WAIT {
+                    colour(WAIT).mix(0.35).filled()
+                } else {
+                    part_colour(stretch.part).filled()
+                };
+                plot.bar((stretch.from, top), (stretch.to, bottom), fill, stretch.told.clone())?;
+            }
+        }
+        Ok(())
+    })?;
+    let mut legend: Vec<_> =
+        run.stages.iter().enumerate().map(|(index, stage)| (part_colour(index), stage.clone())).collect();
+    if rows.iter().any(|(.., stretches)| stretches.iter().any(|stretch| stretch.part == INIT)) {
+        legend.push((part_colour(INIT), "init (cold)".into()));
+    }
+    legend.push((RGBColor(190, 190, 190), "between: calls, triggers, polling".into()));
+    Some(Figure {
+        id: "waterfall".into(),
+        title: "Where turnaround goes".into(),
+        caption: "The pass of each cell whose turnaround is the median. Coloured: what Lambda reports for each stage; grey: \
+                  the rest of the runner's clock. The rest of a direct call is the call's own; for S3 triggers it is shown \
+                  behind the last stage where nothing tells how it divides."
+            .into(),
+        alternative: rows
+            .iter()
+            .map(|(cell, turnaround, stretches)| {
+                let named: f64 = stretches.iter().filter(|s| s.part != WAIT).map(|s| s.to - s.from).sum();
+                format!("{}: {} s, of which {} s in functions", marked(cell), spelt(*turnaround), spelt(named))
+            })
+            .collect::<Vec<_>>()
+            .join(". "),
+        svg: with_legend(&svg, &legend),
+    })
+}
+
+const fn part_colour(part: usize) -> RGBColor {
+    colour(part)
+}
+
+/// Returns the stretches of the cell's median pass.
+fn stretches<'a>(run: &'a Run, cell: &'a CellView) -> Option<(&'a CellView, f64, Vec<Stretch>)> {
+    let sample = run
+        .pipelines
+        .iter()
+        .filter(|row| row.text("cell_id") == Some(&cell.id) && row.text("counts_as") == Some("sample"));
+    let mut passes: Vec<(f64, Row<'_>)> = sample.filter_map(|row| Some((row.number("turnaround_s")?, row))).collect();
+    passes.sort_by(|a, b| a.0.total_cmp(&b.0));
+    // With every k-th row read, a pass may lack invocations: the nearest to the median that has all of them serves.
+    let middle = passes.len() / 2;
+    let mut order: Vec<usize> = (0..passes.len()).collect();
+    order.sort_by_key(|place| place.abs_diff(middle));
+    order.into_iter().take(200).find_map(|place| {
+        let (turnaround, pass) = passes[place];
+        let stages = invocations(run, cell, pass)?;
+        Some((cell, turnaround, lay_out(run, turnaround, &stages)))
+    })
+}
+
+/// Returns the pass's invocation of every stage, or nothing when one is not among the rows read.
+fn invocations<'a>(run: &'a Run, cell: &CellView, pass: Row<'_>) -> Option<Vec<Row<'a>>> {
+    let same = |row: &Row<'_>| {
+        row.text("cell_id") == Some(&cell.id)
+            && row.text("counts_as") == Some("sample")
+            && ["image", "deployment", "repetition", "attempt"].iter().all(|key| row.value(key) == pass.value(key))
+    };
+    let found: BTreeMap<u32, Row<'_>> =
+        run.invocations.iter().filter(same).filter_map(|row| Some((row.number("stage_index")? as u32, row))).collect();
+    (found.len() == run.stages.len()).then(|| found.into_values().collect())
+}
+
+fn lay_out(run: &Run, turnaround: f64, stages: &[Row<'_>]) -> Vec<Stretch> {
+    let mut at = 0.0;
+    let mut stretches = Vec::new();
+    for (index, row) in stages.iter().enumerate() {
+        let stage = &run.stages[index];
+        let seconds = |column: &str| row.number(column).map(|ms| ms / 1000.0);
+        let (init, duration) = (seconds("init_ms").unwrap_or(0.0), seconds("duration_ms").unwrap_or(0.0));
+        let wait = match (seconds("client_ms"), seconds("trigger_delay_ms")) {
+            (Some(client), _) => (client - init - duration).max(0.0),
+            (None, Some(delay)) => delay.max(0.0),
+            _ => 0.0,
+        };
+        let mut push = |length: f64, part: usize, told: String| {
+            if length > 0.0 {
+                stretches.push(Stretch { from: at, to: at + length, part, told });
+                at += length;
+            }
+        };
+        push(wait, WAIT, format!("before {stage}: {} s", spelt(wait)));
+        push(init, INIT, format!("{stage}: init {} s", spelt(init)));
+        push(duration, index, format!("{stage}: {} s", spelt(duration)));
+    }
+    if turnaround > at {
+        let rest = turnaround - at;
+        stretches.push(Stretch { from: at, to: turnaround, part: WAIT, told: format!("rest: {} s", spelt(rest)) });
+    }
+    stretches
+}

@@ -1,0 +1,234 @@
+//! What the report knows of a run: its tables, read once, and a few ways to look things up in them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use darkroom_core::cell::{Architecture, Cell, Factors, Input, Start, Trigger};
+use darkroom_tables::TablesError;
+use darkroom_tables::read::{Row, Rows, Wanted, provenance, read};
+
+/// Rows of the two big tables that are drawn at most; every statistic is of all of them.
+const DRAWN: usize = 20_000;
+/// Stage name of rows about the whole pipeline.
+pub const PIPELINE: &str = "pipeline";
+
+/// A run as its tables tell it.
+pub struct Run {
+    /// The tables' key-value metadata, for example `run_id`.
+    pub about: BTreeMap<String, String>,
+    /// In matrix order.
+    pub cells: Vec<CellView>,
+    /// Levels that all measured cells share.
+    pub shared: Vec<String>,
+    /// In pipeline order.
+    pub stages: Vec<String>,
+    pub summary: Rows,
+    pub comparisons: Rows,
+    pub costs: Rows,
+    /// Checks that failed.
+    pub wrong: Rows,
+    /// How many outputs were checked.
+    pub checked: usize,
+    /// Every row, or every k-th.
+    pub invocations: Rows,
+    pub pipelines: Rows,
+    index: HashMap<(String, String, String), usize>,
+}
+
+/// A cell of the plan.
+#[derive(Clone, Debug)]
+pub struct CellView {
+    pub id: String,
+    pub cell: Cell,
+    /// What tells it apart from the other cells.
+    pub label: String,
+    /// Place of its variant among the variants, which colours go by.
+    pub colour: usize,
+    pub outputs_ok: Option<bool>,
+    pub reason: Option<String>,
+    /// Why it has no numbers.
+    pub not_measured: Option<String>,
+}
+
+/// One row of `summary`.
+#[derive(Clone, Copy, Debug)]
+pub struct Stat {
+    pub n: usize,
+    pub n_failed: usize,
+    pub mean: f64,
+    pub sd: Option<f64>,
+    pub cv: Option<f64>,
+    pub p50: f64,
+    pub p95: Option<f64>,
+    pub ci: Option<(f64, f64)>,
+    pub rank: Option<u32>,
+}
+
+impl Run {
+    /// Reads the tables in a run's folder. Fails if one is missing or not Parquet; `darkroom aggregate` makes them.
+    pub fn read(dir: &Path) -> Result<Self, TablesError> {
+        let path = |name: &str| dir.join(format!("{name}.parquet"));
+        let all = |name: &str| read(&path(name), Wanted::default());
+        let (summary, comparisons, costs) = (all("summary")?, all("comparisons")?, all("costs")?);
+        let outputs = read(&path("outputs"), Wanted { columns: OUTPUT_COLUMNS, ..Wanted::default() })?;
+        let drawn = |name: &str, columns| read(&path(name), Wanted { columns, about: DRAWN, only: None });
+        let index = summary.iter().enumerate().filter_map(|(place, row)| {
+            let name = |column| row.text(column).map(str::to_owned);
+            Some(((name("cell_id")?, name("stage")?, name("metric")?), place))
+        });
+        let (cells, shared) = cells(&costs);
+        Ok(Self {
+            about: provenance(&path("summary"))?,
+            stages: stages(&summary),
+            index: index.collect(),
+            checked: outputs.rows.len(),
+            wrong: Rows { rows: wrong(&outputs), ..outputs },
+            invocations: drawn("invocations", INVOCATION_COLUMNS)?,
+            pipelines: drawn("pipelines", PIPELINE_COLUMNS)?,
+            cells,
+            shared,
+            summary,
+            comparisons,
+            costs,
+        })
+    }
+
+    /// Returns what the metadata says under `key`, or a dash.
+    pub fn about(&self, key: &str) -> &str {
+        self.about.get(key).map_or("–", String::as_str)
+    }
+
+    /// Cells that have numbers, in matrix order.
+    pub fn measured(&self) -> impl Iterator<Item = &CellView> {
+        self.cells.iter().filter(|cell| cell.not_measured.is_none())
+    }
+
+    pub fn cell(&self, id: &str) -> Option<&CellView> {
+        self.cells.iter().find(|cell| cell.id == id)
+    }
+
+    /// Returns a row of `summary`; `None` where nothing was measured.
+    pub fn stat(&self, cell: &CellView, stage: &str, metric: &str) -> Option<Stat> {
+        let key = (cell.id.clone(), stage.to_owned(), metric.to_owned());
+        let row = self.summary.iter().nth(*self.index.get(&key)?)?;
+        let count = |column| row.number(column).unwrap_or(0.0) as usize;
+        Some(Stat {
+            n: count("n"),
+            n_failed: count("n_failed"),
+            mean: row.number("mean")?,
+            sd: row.number("sd"),
+            cv: row.number("cv"),
+            p50: row.number("p50")?,
+            p95: row.number("p95"),
+            ci: row.number("mean_ci_low").zip(row.number("mean_ci_high")),
+            rank: row.number("rank").map(|rank| rank as u32),
+        })
+    }
+
+    /// The metric that a stage's time is read from: init included where every start is cold.
+    pub fn time_metric(cell: &CellView) -> &'static str {
+        if cell.cell.start == Start::Cold { "cold_total_ms" } else { "duration_ms" }
+    }
+
+    /// What the turnaround of these durations is worth: the target in words.
+    pub fn place(&self) -> String {
+        match self.about("target") {
+            "local" => format!("this machine's local cloud ({})", self.about("isolation")),
+            "aws" => format!("AWS in {}", self.about("region")),
+            other => other.to_owned(),
+        }
+    }
+
+    pub fn is_local(&self) -> bool {
+        self.about("target") == "local"
+    }
+}
+
+const OUTPUT_COLUMNS: &[&str] =
+    &["cell_id", "stage", "image", "repetition", "pass", "counts", "reason", "detail", "psnr_db", "picture"];
+const INVOCATION_COLUMNS: &[&str] = &[
+    "cell_id",
+    "stage",
+    "stage_index",
+    "image",
+    "deployment",
+    "repetition",
+    "attempt",
+    "warm_up",
+    "started_at",
+    "client_ms",
+    "duration_ms",
+    "init_ms",
+    "cold_total_ms",
+    "cold",
+    "status",
+    "error_type",
+    "counts_as",
+    "trigger_delay_ms",
+    "s3_ms",
+    "cpu_user_ms",
+    "environment_id",
+];
+const PIPELINE_COLUMNS: &[&str] =
+    &["cell_id", "image", "deployment", "repetition", "attempt", "started_at", "turnaround_s", "counts_as", "complete"];
+
+fn stages(summary: &Rows) -> Vec<String> {
+    let mut stages = BTreeMap::new();
+    for row in summary.iter() {
+        if let (Some(index), Some(stage)) = (row.number("stage_index"), row.text("stage")) {
+            stages.insert(index as u32, stage.to_owned());
+        }
+    }
+    stages.into_values().collect()
+}
+
+fn wrong(outputs: &Rows) -> Vec<Vec<darkroom_tables::read::Value>> {
+    let failed = |row: &Row<'_>| row.truth("pass") == Some(false) && row.truth("counts") != Some(false);
+    let places = outputs.iter().enumerate().filter(|(_, row)| failed(row)).map(|(place, _)| place);
+    places.map(|place| outputs.rows[place].clone()).collect()
+}
+
+/// Returns the cells, which `costs` has one row of each, and the levels that the measured ones share.
+fn cells(costs: &Rows) -> (Vec<CellView>, Vec<String>) {
+    let found: Vec<(Cell, Row<'_>)> = costs.iter().filter_map(|row| Some((cell(row)?, row))).collect();
+    let not_measured = |row: &Row<'_>| {
+        let nothing = row.number("n").unwrap_or(0.0) == 0.0;
+        nothing.then(|| row.text("note").unwrap_or("not measured").to_owned())
+    };
+    let measured: Vec<&Cell> =
+        found.iter().filter(|(_, row)| not_measured(row).is_none()).map(|(cell, _)| cell).collect();
+    let factors =
+        Factors::of(if measured.is_empty() { found.iter().map(|(c, _)| c).collect() } else { measured }.into_iter());
+    let mut variants: Vec<&str> = Vec::new();
+    for (cell, _) in &found {
+        if !variants.contains(&cell.variant.as_str()) {
+            variants.push(&cell.variant);
+        }
+    }
+    let view = |(cell, row): &(Cell, Row<'_>)| CellView {
+        id: row.text("cell_id").unwrap_or_default().to_owned(),
+        label: factors.label(cell),
+        colour: variants.iter().position(|variant| *variant == cell.variant).unwrap_or(0),
+        cell: cell.clone(),
+        outputs_ok: row.truth("outputs_ok"),
+        reason: row.text("reason").map(str::to_owned),
+        not_measured: not_measured(row),
+    };
+    (found.iter().map(view).collect(), factors.shared.clone())
+}
+
+fn cell(row: Row<'_>) -> Option<Cell> {
+    fn level<T: Copy + std::fmt::Display>(all: &[T], text: &str) -> Option<T> {
+        all.iter().copied().find(|level| level.to_string() == text)
+    }
+    Some(Cell {
+        variant: row.text("variant")?.to_owned(),
+        architecture: level(Architecture::ALL, row.text("architecture")?)?,
+        memory_mb: row.number("memory_mb")? as u32,
+        image_set: row.text("image_set")?.to_owned(),
+        trigger: level(Trigger::ALL, row.text("trigger")?)?,
+        input: level(Input::ALL, row.text("input")?)?,
+        start: level(Start::ALL, row.text("start")?)?,
+        concurrency: row.number("concurrency")? as u32,
+    })
+}

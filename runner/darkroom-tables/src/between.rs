@@ -1,0 +1,211 @@
+//! Two runs of one manifest, cell by cell: what became slower, faster, dearer or cheaper from the one to the other.
+//!
+//! The same statistics as within a run, over the same rows (`counts_as = 'sample'`); the family of Holm's adjustment is
+//! one metric over all cells. Two runs differ in hour and host too, which no statistic here can tell from the code.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+
+use darkroom_core::statistics::{Comparison, compare, holm, seed_of, verdict};
+use rayon::prelude::*;
+use serde::Serialize;
+
+use crate::TablesError;
+use crate::aggregate::PIPELINE;
+use crate::comparisons::{samples, word};
+use crate::parquet::failed;
+use crate::read::{self, Rows, Wanted};
+use crate::samples::{Group, of_invocations, of_pipelines};
+
+/// What two runs have to say of each other.
+#[derive(Clone, Debug, Serialize)]
+pub struct Between {
+    pub run_a: String,
+    pub run_b: String,
+    /// By cell, stage (the pipeline last) and metric.
+    pub rows: Vec<Change>,
+    /// Cells that only one of the runs has numbers of.
+    pub only_in_one: Vec<String>,
+    /// What a reader must know before believing it.
+    pub notes: Vec<String>,
+}
+
+/// One metric of one stage (or the pipeline) of one cell, in run b against run a.
+#[derive(Clone, Debug, Serialize)]
+pub struct Change {
+    pub cell_id: String,
+    pub stage: String,
+    pub metric: &'static str,
+    pub n_a: usize,
+    pub n_b: usize,
+    /// Mean of b / mean of a: below 1, b is faster or cheaper.
+    pub ratio: Option<f64>,
+    /// 95%.
+    pub ratio_ci: Option<(f64, f64)>,
+    /// Holm-adjusted within the metric.
+    pub p_adjusted: Option<f64>,
+    /// As in `comparisons`.
+    pub verdict: &'static str,
+}
+
+type Place = (String, String, &'static str);
+
+/// Compares the runs whose folders these are. Fails if a table is missing.
+pub fn between(a: &Path, b: &Path) -> Result<Between, TablesError> {
+    let (before, after) = (Half::read(a)?, Half::read(b)?);
+    let places: Vec<Place> = before.places.iter().filter(|place| after.groups.contains_key(*place)).cloned().collect();
+    let same_images = before.images == after.images;
+    let compared: Vec<(Place, Comparison)> = places
+        .into_par_iter()
+        .map(|place| {
+            let seed = seed_of(0, &["between", &before.run_id, &after.run_id, &place.0, &place.1, place.2]);
+            let samples = samples(&before.groups[&place], &after.groups[&place], place.2, same_images);
+            let comparison = compare(&samples, seed);
+            (place, comparison)
+        })
+        .collect();
+    let wrong: BTreeSet<&String> = before.wrong.union(&after.wrong).collect();
+    let mut rows: Vec<Change> = compared.into_iter().map(|(place, found)| change(place, &found, &wrong)).collect();
+    judge(&mut rows);
+    Ok(Between {
+        rows,
+        only_in_one: only_in_one(&before, &after),
+        notes: notes(&before, &after),
+        run_a: before.run_id,
+        run_b: after.run_id,
+    })
+}
+
+/// What is read of one run.
+struct Half {
+    run_id: String,
+    manifest: String,
+    target: String,
+    images: BTreeSet<String>,
+    cells: BTreeSet<String>,
+    /// Cells whose outputs did not pass.
+    wrong: BTreeSet<String>,
+    /// In the order of `summary`.
+    places: Vec<Place>,
+    groups: HashMap<Place, Group>,
+}
+
+const STAGE_METRICS: [&str; 2] = ["duration_ms", "cold_total_ms"];
+const PIPELINE_METRICS: [&str; 2] = ["turnaround_s", "cost_usd"];
+
+impl Half {
+    fn read(dir: &Path) -> Result<Self, TablesError> {
+        let path = |table: &str| dir.join(format!("{table}.parquet"));
+        let about = read::provenance(&path("summary"))?;
+        let about = |key: &str| about.get(key).cloned().unwrap_or_default();
+        let texts = |table: &str, column: &str| -> Result<Rows, TablesError> {
+            read::read(&path(table), Wanted { columns: &["cell_id", column, "outputs_ok"], ..Wanted::default() })
+        };
+        let images = texts("pipelines", "image")?;
+        let costs = texts("costs", "reason")?;
+        let summary = texts("summary", "stage")?;
+        let stages = of_invocations(&path("invocations"), &STAGE_METRICS)
+            .map_err(|error| failed("read", &path("invocations"), &error))?;
+        let passes = of_pipelines(&path("pipelines"), &PIPELINE_METRICS)
+            .map_err(|error| failed("read", &path("pipelines"), &error))?;
+        let mut half = Self {
+            run_id: about("run_id"),
+            manifest: about("manifest_sha256"),
+            target: about("target"),
+            images: images.iter().filter_map(|row| row.text("image").map(str::to_owned)).collect(),
+            cells: BTreeSet::new(),
+            wrong: costs
+                .iter()
+                .filter(|row| row.truth("outputs_ok") != Some(true))
+                .filter_map(|row| row.text("cell_id").map(str::to_owned))
+                .collect(),
+            places: Vec::new(),
+            groups: HashMap::new(),
+        };
+        let mut seen = BTreeSet::new();
+        for row in summary.iter() {
+            let (Some(cell), Some(stage)) = (row.text("cell_id"), row.text("stage")) else { continue };
+            if !seen.insert((cell.to_owned(), stage.to_owned())) {
+                continue;
+            }
+            let metrics = if stage == PIPELINE { PIPELINE_METRICS } else { STAGE_METRICS };
+            let group =
+                if stage == PIPELINE { passes.get(cell) } else { stages.get(&(cell.to_owned(), stage.to_owned())) };
+            half.take(cell, stage, metrics, group);
+        }
+        Ok(half)
+    }
+
+    /// Keeps a group under each metric that it has values of; a cold start's headline is init + duration.
+    fn take(&mut self, cell: &str, stage: &str, metrics: [&'static str; 2], group: Option<&Group>) {
+        let Some(group) = group else { return };
+        let cold = !group.present("cold_total_ms").is_empty();
+        for metric in metrics {
+            if group.present(metric).is_empty() || (cold && metric == "duration_ms") {
+                continue;
+            }
+            let place = (cell.to_owned(), stage.to_owned(), metric);
+            self.cells.insert(cell.to_owned());
+            self.places.push(place.clone());
+            self.groups.insert(place, group.clone());
+        }
+    }
+}
+
+fn change((cell_id, stage, metric): Place, found: &Comparison, wrong: &BTreeSet<&String>) -> Change {
+    let barred = wrong.contains(&cell_id);
+    Change {
+        n_a: found.n_a,
+        n_b: found.n_b,
+        ratio: found.ratio_mean,
+        ratio_ci: found.ratio_mean_ci,
+        p_adjusted: found.p.filter(|_| !barred),
+        verdict: if barred { "wrong outputs" } else { "" },
+        cell_id,
+        stage,
+        metric,
+    }
+}
+
+/// Adjusts p within each metric, and says what may be said where outputs are right.
+fn judge(rows: &mut [Change]) {
+    let metrics: BTreeSet<&str> = rows.iter().map(|row| row.metric).collect();
+    for metric in metrics {
+        let family: Vec<usize> = (0..rows.len()).filter(|&i| rows[i].metric == metric).collect();
+        let p: Vec<Option<f64>> = family.iter().map(|&i| rows[i].p_adjusted).collect();
+        for (&i, p) in family.iter().zip(holm(&p)) {
+            let row = &mut rows[i];
+            row.p_adjusted = p;
+            if row.verdict.is_empty() {
+                row.verdict = word(verdict(p, row.ratio, row.ratio_ci), row.metric);
+            }
+        }
+    }
+}
+
+fn only_in_one(a: &Half, b: &Half) -> Vec<String> {
+    a.cells.symmetric_difference(&b.cells).cloned().collect()
+}
+
+fn notes(a: &Half, b: &Half) -> Vec<String> {
+    let mut notes = Vec::new();
+    if a.run_id != b.run_id {
+        notes.push("two runs differ in hour and host too: a difference need not be the code's".to_owned());
+    }
+    if a.manifest != b.manifest {
+        notes.push("the runs are of different manifests; only cells that both have are compared".into());
+    }
+    if a.target != b.target {
+        notes.push(format!(
+            "one run is of {}, the other of {}: their durations are of different machines",
+            a.target, b.target
+        ));
+    }
+    if a.images != b.images {
+        notes.push(
+            "the runs measured different images: repetitions are not paired, and the difference may be the images'"
+                .into(),
+        );
+    }
+    notes
+}

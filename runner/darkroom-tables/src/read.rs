@@ -1,0 +1,182 @@
+//! Parquet → plain rows, for those who show tables rather than compute with them. No Polars type leaves.
+//!
+//! A million invocations need not be shown: [`read`] can take every k-th row, and says how many there were.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use polars::prelude::{
+    AnyValue, DataFrame, Expr, IdxCa, LazyFrame, NewChunkedArray, ParquetReader, PlRefPath, PolarsResult,
+    ScanArgsParquet, SerReader, col, lit,
+};
+
+use crate::TablesError;
+use crate::parquet::failed;
+
+/// A value of a row.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    Null,
+    Text(String),
+    Integer(i64),
+    Float(f64),
+    Bool(bool),
+    /// UTC, epoch milliseconds.
+    Time(i64),
+}
+
+impl Value {
+    /// Returns a number, whichever kind it is stored as; `None` for everything else.
+    pub fn number(&self) -> Option<f64> {
+        match self {
+            Self::Integer(value) => Some(*value as f64),
+            Self::Float(value) => Some(*value),
+            _ => None,
+        }
+    }
+}
+
+/// Rows of a table, or every k-th of them.
+#[derive(Clone, Debug, Default)]
+pub struct Rows {
+    /// In the order of the file.
+    pub columns: Vec<String>,
+    pub rows: Vec<Vec<Value>>,
+    /// Rows that were asked for before every k-th was taken.
+    pub of: usize,
+}
+
+/// One row, its values found by name.
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'a> {
+    columns: &'a [String],
+    values: &'a [Value],
+}
+
+impl Rows {
+    pub fn iter(&self) -> impl Iterator<Item = Row<'_>> {
+        self.rows.iter().map(|values| Row { columns: &self.columns, values })
+    }
+
+    /// Returns the rows as CSV (RFC 4180), numbers in full; a null is an empty field, a time epoch milliseconds.
+    pub fn csv(&self) -> String {
+        let mut text = self.columns.join(",") + "\n";
+        for row in &self.rows {
+            let fields: Vec<String> = row.iter().map(field).collect();
+            text += &fields.join(",");
+            text.push('\n');
+        }
+        text
+    }
+}
+
+fn field(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::Text(text) if text.contains([',', '"', '\n', '\r']) => format!("\"{}\"", text.replace('"', "\"\"")),
+        Value::Text(text) => text.clone(),
+        Value::Bool(truth) => truth.to_string(),
+        Value::Integer(number) | Value::Time(number) => number.to_string(),
+        Value::Float(number) => number.to_string(),
+    }
+}
+
+impl<'a> Row<'a> {
+    /// Returns the value of a column; null where the table, perhaps an older one, has no such column.
+    pub fn value(self, column: &str) -> &'a Value {
+        self.columns.iter().position(|name| name == column).map_or(&Value::Null, |index| &self.values[index])
+    }
+
+    pub fn number(self, column: &str) -> Option<f64> {
+        self.value(column).number()
+    }
+
+    pub fn text(self, column: &str) -> Option<&'a str> {
+        match self.value(column) {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub fn truth(self, column: &str) -> Option<bool> {
+        match self.value(column) {
+            Value::Bool(truth) => Some(*truth),
+            _ => None,
+        }
+    }
+
+    pub fn time_ms(self, column: &str) -> Option<i64> {
+        match self.value(column) {
+            Value::Time(ms) => Some(*ms),
+            _ => None,
+        }
+    }
+}
+
+/// What to read of a table.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted<'a> {
+    /// Columns; all when empty. One that the file lacks is left out.
+    pub columns: &'a [&'a str],
+    /// Only rows whose text in this column is that.
+    pub only: Option<(&'a str, &'a str)>,
+    /// Take every k-th row, so that about this many remain, spread evenly over the file; 0: all.
+    pub about: usize,
+}
+
+/// Reads rows of a run's table. Fails if the file is missing or not Parquet.
+pub fn read(path: &Path, wanted: Wanted<'_>) -> Result<Rows, TablesError> {
+    read_frame(path, wanted)
+        .map(|(frame, of)| Rows { of, ..plain(&frame) })
+        .map_err(|error| failed("read", path, &error))
+}
+
+/// Reads a table's key-value metadata: where it comes from. Only Darkroom's own keys, without their prefix.
+pub fn provenance(path: &Path) -> Result<BTreeMap<String, String>, TablesError> {
+    let file =
+        std::fs::File::open(path).map_err(|source| TablesError::Io { action: "open", path: path.into(), source })?;
+    let mut reader = ParquetReader::new(file);
+    let metadata = reader.get_metadata().map_err(|error| failed("read", path, &error))?;
+    let pairs = metadata.key_value_metadata().iter().flatten();
+    let ours = pairs.filter_map(|pair| Some((pair.key.strip_prefix("darkroom.")?.to_owned(), pair.value.clone()?)));
+    Ok(ours.collect())
+}
+
+fn read_frame(path: &Path, wanted: Wanted<'_>) -> PolarsResult<(DataFrame, usize)> {
+    let mut scan = LazyFrame::scan_parquet(PlRefPath::new(path.to_string_lossy()), ScanArgsParquet::default())?;
+    let schema = scan.collect_schema()?;
+    if let Some((column, value)) = wanted.only {
+        scan = scan.filter(col(column).eq(lit(value)));
+    }
+    if !wanted.columns.is_empty() {
+        let present = wanted.columns.iter().filter(|name| schema.contains(name));
+        scan = scan.select(present.map(|name| col(*name)).collect::<Vec<Expr>>());
+    }
+    let frame = scan.collect()?;
+    let of = frame.height();
+    let every = if wanted.about == 0 { 1 } else { of.div_ceil(wanted.about).max(1) };
+    if every > 1 {
+        let kept = IdxCa::from_iter_values("".into(), (0..of as u32).step_by(every));
+        return Ok((frame.take(&kept)?, of));
+    }
+    Ok((frame, of))
+}
+
+fn plain(frame: &DataFrame) -> Rows {
+    let columns: Vec<String> = frame.get_column_names().iter().map(ToString::to_string).collect();
+    let mut rows = vec![Vec::with_capacity(columns.len()); frame.height()];
+    for column in frame.columns() {
+        let series = column.as_materialized_series();
+        for (row, value) in rows.iter_mut().zip(series.rechunk().iter()) {
+            row.push(match value {
+                AnyValue::Null => Value::Null,
+                AnyValue::String(text) => Value::Text(text.to_owned()),
+                AnyValue::Boolean(truth) => Value::Bool(truth),
+                AnyValue::Datetime(ms, ..) => Value::Time(ms),
+                AnyValue::Float64(number) => Value::Float(number),
+                other => other.extract::<i64>().map_or_else(|| Value::Text(other.to_string()), Value::Integer),
+            });
+        }
+    }
+    Rows { columns, rows, of: 0 }
+}

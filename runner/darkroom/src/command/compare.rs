@@ -1,0 +1,91 @@
+//! `darkroom compare`: what changed between two runs, for a person or as a gate in someone's CI.
+
+use darkroom_tables::{Between, between};
+
+use crate::cli::{CompareArgs, Globals, Limit};
+use crate::display;
+use crate::exit::{Failure, Outcome};
+
+pub fn run(args: &CompareArgs, globals: Globals) -> Result<Outcome, Failure> {
+    for run in [&args.run_a, &args.run_b] {
+        if !run.is_dir() {
+            return Err(Failure::wrong_request(miette::miette!("{} is not a run's folder", run.display())));
+        }
+    }
+    let found = between(&args.run_a, &args.run_b).map_err(|error| {
+        Failure::wrong_request(miette::miette!(help = "darkroom aggregate RUN makes a run's tables anew", "{error}"))
+    })?;
+    if found.rows.is_empty() {
+        return Err(Failure::wrong_request(miette::miette!("the runs have no cell with numbers in common")));
+    }
+    if globals.json {
+        let json = serde_json::to_string_pretty(&found).expect("plain values");
+        display::answer(&format!("{json}\n"))?;
+    } else if !globals.quiet {
+        display::answer(&display::changes::changes(&found, display::width()))?;
+    }
+    let broken = too_much(&found, &args.fail_on);
+    for line in &broken {
+        display::note(line);
+    }
+    Ok(if broken.is_empty() { Outcome::Done } else { Outcome::SomeCellsFailed })
+}
+
+/// Says what is claimed to be worse than a limit allows.
+fn too_much(found: &Between, limits: &[Limit]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for row in &found.rows {
+        let Some(ratio) = row.ratio else { continue };
+        for limit in limits.iter().filter(|limit| row.verdict == limit.verdict && ratio >= limit.ratio) {
+            lines.push(format!(
+                "TOO MUCH {} · {} {}: {} by {:.1}%, {:.1}% allowed",
+                row.cell_id,
+                row.stage,
+                row.metric,
+                row.verdict,
+                (ratio - 1.0) * 100.0,
+                (limit.ratio - 1.0) * 100.0
+            ));
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use darkroom_tables::Change;
+
+    use super::*;
+
+    fn change(verdict: &'static str, ratio: f64) -> Change {
+        let (cell_id, stage) = ("pillow".to_owned(), "resize".to_owned());
+        Change {
+            cell_id,
+            stage,
+            metric: "duration_ms",
+            n_a: 9,
+            n_b: 9,
+            ratio: Some(ratio),
+            ratio_ci: None,
+            p_adjusted: None,
+            verdict,
+        }
+    }
+
+    #[test]
+    fn only_a_claimed_change_beyond_its_limit_is_too_much() {
+        let rows =
+            vec![change("slower", 1.2), change("slower", 1.04), change("inconclusive", 1.5), change("dearer", 1.2)];
+        let found = Between { run_a: "a".into(), run_b: "b".into(), rows, only_in_one: vec![], notes: vec![] };
+        let said = too_much(&found, &["slower:5%".parse().unwrap()]);
+        assert_eq!(said, ["TOO MUCH pillow · resize duration_ms: slower by 20.0%, 5.0% allowed"]);
+        assert!(too_much(&found, &[]).is_empty());
+    }
+
+    #[test]
+    fn a_limit_that_is_none_is_refused_with_the_form_it_has() {
+        for text in ["5%", "faster:5%", "slower:5", "slower:x%", "slower:-1%"] {
+            assert!(text.parse::<Limit>().unwrap_err().contains("slower:5%"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! `darkroom export`: a table of a run as CSV, JSON, LaTeX or Markdown, on stdout.
+
+use comfy_table::{Table, presets};
+use darkroom_tables::read::{Row, Rows, Value, Wanted, read};
+
+use crate::cli::{ExportArgs, ExportFormat, Globals};
+use crate::display;
+use crate::exit::{Failure, Outcome};
+
+/// What a paper shows of `summary`, with its heads; CSV and JSON hold every column.
+const SHOWN: [(&str, &str); 10] = [
+    ("cell_id", "cell"),
+    ("stage", "stage"),
+    ("metric", "metric"),
+    ("n", "n"),
+    ("mean", "mean"),
+    ("mean_ci_low", "95% low"),
+    ("mean_ci_high", "95% high"),
+    ("sd", "SD"),
+    ("cv", "CV"),
+    ("p50", "median"),
+];
+
+pub fn run(args: &ExportArgs, _: Globals) -> Result<Outcome, Failure> {
+    let path = args.run.join(format!("{}.parquet", args.table));
+    let rows = read(&path, Wanted::default()).map_err(|error| {
+        Failure::wrong_request(miette::miette!(
+            help = format!("darkroom aggregate {} makes the tables anew", args.run.display()),
+            "{error}"
+        ))
+    })?;
+    let text = match args.format {
+        ExportFormat::Csv => rows.csv(),
+        ExportFormat::Json => json(&rows),
+        ExportFormat::Markdown => markdown(&rows),
+        ExportFormat::Latex => latex(&rows),
+    };
+    display::answer(&text)?;
+    Ok(Outcome::Done)
+}
+
+fn json(rows: &Rows) -> String {
+    let value = |value: &Value| match value {
+        Value::Null => serde_json::Value::Null,
+        Value::Text(text) => text.as_str().into(),
+        Value::Integer(number) | Value::Time(number) => (*number).into(),
+        Value::Float(number) => (*number).into(),
+        Value::Bool(truth) => (*truth).into(),
+    };
+    let object = |row: &Vec<Value>| -> serde_json::Map<_, _> {
+        rows.columns.iter().cloned().zip(row.iter().map(value)).collect()
+    };
+    let objects: Vec<_> = rows.rows.iter().map(object).collect();
+    serde_json::to_string_pretty(&objects).expect("plain values") + "\n"
+}
+
+/// Columns for a page: those of [`SHOWN`] that the table has, or all of them.
+fn page_columns(rows: &Rows) -> Vec<(&str, &str)> {
+    let shown: Vec<(&str, &str)> =
+        SHOWN.into_iter().filter(|(name, _)| rows.columns.iter().any(|of| of == name)).collect();
+    if shown.len() == SHOWN.len() {
+        shown
+    } else {
+        rows.columns.iter().map(|name| (name.as_str(), name.as_str())).collect()
+    }
+}
+
+fn cell(row: Row<'_>, column: &str) -> String {
+    match row.value(column) {
+        Value::Null => "–".into(),
+        Value::Text(text) => text.clone(),
+        Value::Integer(number) | Value::Time(number) => number.to_string(),
+        Value::Float(number) => darkroom_report::figure(*number),
+        Value::Bool(truth) => truth.to_string(),
+    }
+}
+
+fn markdown(rows: &Rows) -> String {
+    let columns = page_columns(rows);
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_MARKDOWN).force_no_tty().set_header(columns.iter().map(|(_, head)| *head));
+    for row in rows.iter() {
+        table.add_row(columns.iter().map(|(name, _)| cell(row, name).replace('|', "\\|").replace('\n', " ")));
+    }
+    format!("{table}\n")
+}
+
+/// A `tabular` with booktabs' rules.
+fn latex(rows: &Rows) -> String {
+    let columns = page_columns(rows);
+    let line = |cells: Vec<String>| cells.join(" & ") + " \\\\\n";
+    let mut text =
+        format!("% needs \\usepackage{{booktabs}}\n\\begin{{tabular}}{{{}}}\n\\toprule\n", "l".repeat(columns.len()));
+    text += &line(columns.iter().map(|(_, head)| escaped(head)).collect());
+    text += "\\midrule\n";
+    for row in rows.iter() {
+        text += &line(columns.iter().map(|(name, _)| escaped(&cell(row, name))).collect());
+    }
+    text + "\\bottomrule\n\\end{tabular}\n"
+}
+
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' | '%' | '$' | '#' | '_' | '{' | '}' => {
+                out.push('\\');
+                out.push(letter);
+            }
+            '\\' => out.push_str("\\textbackslash{}"),
+            '~' => out.push_str("\\textasciitilde{}"),
+            '^' => out.push_str("\\textasciicircum{}"),
+            '–' => out.push_str("--"),
+            '\n' => out.push(' '),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_latex_reads_as_a_command_is_escaped() {
+        assert_eq!(escaped("a_b & 5% ^ \\x –"), "a\\_b \\& 5\\% \\textasciicircum{} \\textbackslash{}x --");
+    }
+}

@@ -1,0 +1,47 @@
+//! `darkroom verify`: whether a run's tables and report are what its journal says.
+
+use std::fs;
+
+use crate::cli::{Globals, RunFolder};
+use crate::display;
+use crate::exit::{Failure, Outcome};
+use crate::project::Project;
+use crate::record::complete;
+
+pub fn run(args: &RunFolder, globals: Globals) -> Result<Outcome, Failure> {
+    let path = args.run.canonicalize().map_err(|error| {
+        Failure::wrong_request(miette::miette!("cannot open the run {}: {error}", args.run.display()))
+    })?;
+    let project = Project::of(&path.join("manifest.toml")).or_else(|_| Project::here()).ok();
+    let run = super::aggregate::started(&path)?;
+    let prices = super::aggregate::prices(project.as_ref(), &run.region)?;
+    let broken =
+        |error: &dyn std::fmt::Display| Failure::broken(miette::miette!("the tables could not be made anew: {error}"));
+    let scratch = tempfile::tempdir().map_err(|error| broken(&error))?;
+    let facts = complete(&path.join("journal.ndjson")).map_err(Failure::wrong_request)?;
+    let found = darkroom_tables::verify(facts, &prices, &path, scratch.path()).map_err(|error| broken(&error))?;
+    let mut differing: Vec<String> = found
+        .iter()
+        .flat_map(|table| table.differences.iter().map(move |what| format!("{}.parquet: {what}", table.table)))
+        .collect();
+    let page = darkroom_report::Run::read(scratch.path())
+        .map(|run| darkroom_report::html(&run))
+        .map_err(|error| broken(&error))?;
+    match fs::read_to_string(path.join("report.html")) {
+        Ok(found) if found == page => {}
+        Ok(_) => differing.push("report.html: not the page that the journal gives".into()),
+        Err(error) => differing.push(format!("report.html: {error}")),
+    }
+    if globals.json {
+        let json = serde_json::to_string_pretty(&found).expect("plain values");
+        display::answer(&format!("{json}\n"))?;
+    } else if !globals.quiet {
+        let rows: usize = found.iter().map(|table| table.rows).sum();
+        let verdict = if differing.is_empty() { "match the journal" } else { "do NOT all match the journal" };
+        display::answer(&format!("{} tables ({rows} rows) and report.html {verdict}\n", found.len()))?;
+    }
+    for line in &differing {
+        display::note(line);
+    }
+    Ok(if differing.is_empty() { Outcome::Done } else { Outcome::SomeCellsFailed })
+}
