@@ -15,8 +15,19 @@ pub fn examine(request: &Request) -> CodeExamined {
     let unreadable = collect(&request.folder, Path::new("src"), &mut files).err();
     let mut facts = sum(&request.variant, None, "rust", &files.iter().collect::<Vec<_>>());
     let note = "one binary serves every stage; complexity and lints are not looked for in Rust";
+    let own = own_names(&request.folder, &files);
+    facts.imports = facts.imports.map(|names| names.into_iter().filter(|name| !own.contains(name)).collect());
     facts.note = Some(unreadable.map_or(note.to_owned(), |error| format!("{note}; {error}")));
     facts
+}
+
+/// What code of the project may `use` without importing anything: its modules, its package and its library.
+fn own_names(folder: &Path, files: &BTreeMap<String, File>) -> BTreeSet<String> {
+    let stems = files.keys().filter_map(|name| Path::new(name).file_stem()?.to_str().map(ToOwned::to_owned));
+    let manifest = fs::read_to_string(folder.join("Cargo.toml")).unwrap_or_default();
+    let manifest: toml::Table = manifest.parse().unwrap_or_default();
+    let name = |table: &str| Some(manifest.get(table)?.get("name")?.as_str()?.replace('-', "_"));
+    stems.chain(["package", "lib"].into_iter().filter_map(name)).collect()
 }
 
 fn collect(root: &Path, folder: &Path, files: &mut BTreeMap<String, File>) -> Result<(), String> {

@@ -354,6 +354,13 @@ fn generated_variants_run_are_checked_and_appear_with_model_and_sample_and_a_wro
     assert!(ranks(&cells[0]).iter().all(|ranked| *ranked), "{summary:#}");
     assert!(!ranks(&cells[1]).iter().any(|ranked| *ranked), "{summary:#}");
     let run = project.root().join("outputs/test/latest");
+    let looks = read(&run.join("journal.ndjson")).unwrap().map(Result::unwrap);
+    let looks: Vec<_> =
+        looks.filter_map(|event| if let Event::CodeExamined(code) = event { Some(code) } else { None }).collect();
+    assert_eq!(looks.len(), 10, "every stage of both");
+    let resize = looks.iter().find(|code| code.stage.as_deref() == Some("resize")).unwrap();
+    assert_eq!((&resize.files[..], resize.functions), (&["resize.py".to_owned()][..], Some(4)), "{resize:?}");
+    assert!(resize.complexity_max == Some(1) && resize.lints.is_some() && resize.note.is_none(), "{resize:?}");
     let checked = read(&run.join("journal.ndjson")).unwrap().map(Result::unwrap);
     let passed: Vec<bool> = checked
         .filter_map(|event| if let Event::OutputChecked(check) = event { Some(check.verdict.pass) } else { None })
