@@ -81,6 +81,32 @@ def check_summary(check, summary, invocations, pipelines):
             check.same(f"{what} {name}", row[name], value)
         if len(x) >= 2 and np.ptp(x) > 0:
             check_intervals(check, what, row, x, as_recorded)
+        check_variance(check, what, row, sample.with_columns(value=pl.col(column).cast(pl.Float64)))
+
+
+def check_variance(check, what, row, sample):
+    """Omega squared of images, deployments and environments, one after the other, by group means in Polars."""
+    if row["variance_image"] is None or sample.is_empty():
+        return
+    frame = sample.with_columns(rest=pl.col("value").log() - pl.col("value").log().mean())
+    total = float((frame["rest"] ** 2).sum())
+    known = "environment_id" in frame.columns and frame["environment_id"].null_count() == 0
+    deployments = frame["deployment"].n_unique()
+    levels = {"image": (["image"], frame["image"].n_unique() - 1)}
+    if deployments > 1:
+        levels["deployment"] = (["deployment"], deployments - 1)
+    if known and frame.n_unique(["deployment", "environment_id"]) > deployments:
+        both = ["deployment", "environment_id"]
+        levels["environment"] = (both, frame.n_unique(both) - deployments)
+    squares = {}
+    for name, (keys, _) in levels.items():
+        before = float((frame["rest"] ** 2).sum())
+        frame = frame.with_columns(rest=pl.col("rest") - pl.col("rest").mean().over(keys))
+        squares[name] = before - float((frame["rest"] ** 2).sum())
+    noise = float((frame["rest"] ** 2).sum()) / (frame.height - 1 - sum(degrees for _, degrees in levels.values()))
+    for name, (_, degrees) in levels.items():
+        share = max(0.0, (squares[name] - degrees * noise) / (total + noise))
+        check.same(f"{what} variance_{name}", row[f"variance_{name}"], share)
 
 
 def check_intervals(check, what, row, x, as_recorded):
@@ -131,6 +157,10 @@ def check_comparisons(check, comparisons, invocations, pipelines):
         key = ["deployment", "image", "repetition"]
         side = lambda cell: facts.filter(pl.col("cell_id") == cell).select(*key, row["metric"])  # noqa: E731
         a, b = side(row["cell_a"]), side(row["cell_b"])
+        if row["factor"] == "deployment":
+            twin = lambda frame, level: (  # noqa: E731
+                frame.filter(pl.col("deployment") == int(level)).with_columns(deployment=pl.lit(0)))  # fmt: skip
+            a, b = twin(a, row["level_a"]), twin(b, row["level_b"])
         if a.height == 0 or b.height == 0:
             check.same(f"{what} p", row["p"], None)
             continue

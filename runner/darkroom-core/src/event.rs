@@ -139,7 +139,7 @@ pub struct CodeExamined {
     pub imports: Option<Vec<String>>,
     /// Functions and methods.
     pub functions: Option<u32>,
-    /// Cyclomatic complexity (McCabe) of the most complex function.
+    /// Cyclomatic complexity, as `McCabe` counts it, of the most complex function.
     pub complexity_max: Option<u32>,
     /// Of all functions together.
     pub complexity_sum: Option<u32>,

@@ -1,5 +1,7 @@
 //! The answer, in three sentences: who is faster, who is cheaper, what is right. Only what the tables claim.
 
+use std::collections::BTreeMap;
+
 use crate::number::{count, figure, interval};
 use crate::run::{CellView, PIPELINE, Run, Stat};
 
@@ -10,6 +12,8 @@ pub fn answer(run: &Run) -> Vec<String> {
     sentences
         .extend(best(run, "cost_usd_per_100k", "cheaper", |stat| format!("${} per 100,000 images", figure(stat.mean))));
     sentences.push(right(run));
+    sentences.extend(memory(run));
+    sentences.extend(noise_floor(run));
     sentences
 }
 
@@ -55,6 +59,66 @@ fn best(run: &Run, metric: &str, word: &str, value: impl Fn(&Stat) -> String) ->
     Some(clauses.join("; ") + ".")
 }
 
+/// Says which memory size is cheapest, fastest and balanced, of each variant that has several.
+fn memory(run: &Run) -> Vec<String> {
+    let mut families: BTreeMap<String, Vec<(&CellView, Stat, Stat)>> = BTreeMap::new();
+    for cell in run.measured().filter(|cell| cell.outputs_ok == Some(true)) {
+        let stat = |metric| run.stat(cell, PIPELINE, metric);
+        if let (Some(turnaround), Some(cost)) = (stat("turnaround_s"), stat("cost_usd_per_100k")) {
+            let mut alike = cell.cell.clone();
+            alike.memory_mb = 0;
+            families.entry(alike.id().to_string()).or_default().push((cell, turnaround, cost));
+        }
+    }
+    families.into_values().filter(|sizes| sizes.len() > 1).map(|sizes| recommended(&sizes)).collect()
+}
+
+fn recommended(sizes: &[(&CellView, Stat, Stat)]) -> String {
+    let least = |of: fn(&Stat, &Stat) -> f64| {
+        let best = sizes.iter().min_by(|a, b| of(&a.1, &a.2).total_cmp(&of(&b.1, &b.2)));
+        best.unwrap_or(&sizes[0])
+    };
+    let (fastest, cheapest) = (least(|turnaround, _| turnaround.mean), least(|_, cost| cost.mean));
+    // As power tuners weigh them: equally.
+    let balanced = least(|turnaround, cost| turnaround.mean * cost.mean);
+    let name = sizes[0].0.label.replace(&format!(" {} MB", sizes[0].0.cell.memory_mb), "");
+    let mb = |of: &(&CellView, Stat, Stat)| of.0.cell.memory_mb;
+    format!(
+        "Memory of {name}, by means: cheapest {} MB (${} per 100,000 images {}), fastest {} MB ({} s {}), balanced {} MB (lowest \
+         product of the two); where intervals overlap, the sizes may be alike.",
+        mb(cheapest),
+        figure(cheapest.2.mean),
+        interval(cheapest.2.ci),
+        mb(fastest),
+        figure(fastest.1.mean),
+        interval(fastest.1.ci),
+        mb(balanced),
+    )
+}
+
+/// Says how far identical code came out apart: what no difference can be claimed below.
+fn noise_floor(run: &Run) -> Option<String> {
+    let twins = run
+        .comparisons
+        .iter()
+        .filter(|row| row.text("factor") == Some("deployment") && row.text("metric") == Some("turnaround_s"));
+    let apart = twins.filter_map(|row| Some(((row.number("ratio_mean")? - 1.0).abs(), run.cell(row.text("cell_a")?)?)));
+    let Some((most, cell)) = apart.max_by(|a, b| a.0.total_cmp(&b.0)) else {
+        let once = run.measured().next()?;
+        return run.stat(once, PIPELINE, "turnaround_s").map(|_| {
+            "Noise floor unknown: each cell was deployed once, so a host's share in a difference can't be seen \
+             (repetitions.deployments = 2 shows it)."
+                .into()
+        });
+    };
+    Some(format!(
+        "Noise floor: the same code deployed twice differed by up to {:.1}% in mean turnaround ({}); a difference no \
+         larger than that may be the host's, not the code's.",
+        most * 100.0,
+        cell.label
+    ))
+}
+
 struct Claim {
     other: String,
     factor: String,
@@ -71,6 +135,9 @@ fn claims(run: &Run, winner: &CellView, metric: &str) -> Vec<Claim> {
         run.comparisons.iter().filter(|row| row.text("stage") == Some(PIPELINE) && row.text("metric") == Some(metric));
     of.filter_map(|row| {
         let (a, b) = (row.text("cell_a")?, row.text("cell_b")?);
+        if a == b {
+            return None; // The same cell deployed twice.
+        }
         let (ratio, low, high) =
             (row.number("ratio_mean")?, row.number("ratio_mean_ci_low")?, row.number("ratio_mean_ci_high")?);
         let verdict = row.text("verdict")?;

@@ -64,7 +64,9 @@ fn answer_section(run: &Run) -> Markup {
     html! {
         section id="answer" {
             h2 { "The answer" }
-            @for sentence in answer(run) { p class="answer" { (sentence) } }
+            @for (place, sentence) in answer(run).iter().enumerate() {
+                p class=[(place < 3).then_some("answer")] { (sentence) }
+            }
             @for (why, cells) in not_measured(run) {
                 details {
                     summary { "Not measured, " (count(cells.len(), "cell")) ": " (why) }
@@ -104,6 +106,12 @@ fn wrong_section(run: &Run) -> Markup {
                 ul {
                     @for (cell, stage, reason, detail, count) in &kinds {
                         li { b { (cell) " · " (stage) } ": " (reason) ", " (count) " of the checked outputs" @if !detail.is_empty() { " (" (detail) ")" } }
+                    }
+                }
+                @for (cell, stage, png) in &run.pictures {
+                    figure {
+                        img alt=(format!("{cell}, {stage}: expected, got and their difference")) src=(format!("data:image/png;base64,{}", BASE64_STANDARD.encode(png)));
+                        figcaption { (cell) " · " (stage) ": expected, got, difference" }
                     }
                 }
             }

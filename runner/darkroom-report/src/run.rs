@@ -27,6 +27,8 @@ pub struct Run {
     pub costs: Rows,
     /// Checks that failed.
     pub wrong: Rows,
+    /// Expected, got and difference of wrong outputs, as PNG: cell, stage and bytes, the first of each.
+    pub pictures: Vec<(String, String, Vec<u8>)>,
     /// How many outputs were checked.
     pub checked: usize,
     /// Every row, or every k-th.
@@ -77,12 +79,14 @@ impl Run {
             Some(((name("cell_id")?, name("stage")?, name("metric")?), place))
         });
         let (cells, shared) = cells(&costs);
+        let wrong = Rows { rows: wrong(&outputs), columns: outputs.columns.clone(), of: outputs.of };
         Ok(Self {
+            pictures: pictures(&wrong, dir),
             about: provenance(&path("summary"))?,
             stages: stages(&summary),
             index: index.collect(),
             checked: outputs.rows.len(),
-            wrong: Rows { rows: wrong(&outputs), ..outputs },
+            wrong,
             invocations: drawn("invocations", INVOCATION_COLUMNS)?,
             pipelines: drawn("pipelines", PIPELINE_COLUMNS)?,
             cells,
@@ -186,6 +190,25 @@ fn wrong(outputs: &Rows) -> Vec<Vec<darkroom_tables::read::Value>> {
     let failed = |row: &Row<'_>| row.truth("pass") == Some(false) && row.truth("counts") != Some(false);
     let places = outputs.iter().enumerate().filter(|(_, row)| failed(row)).map(|(place, _)| place);
     places.map(|place| outputs.rows[place].clone()).collect()
+}
+
+/// Pictures of wrong outputs that a page shows at most.
+const PICTURES: usize = 12;
+
+/// Reads the first picture of each cell and stage. One that is gone is left out: the row still says what was wrong.
+fn pictures(wrong: &Rows, dir: &Path) -> Vec<(String, String, Vec<u8>)> {
+    let mut found: Vec<(String, String, Vec<u8>)> = Vec::new();
+    for row in wrong.iter() {
+        let (Some(cell), Some(stage), Some(file)) = (row.text("cell_id"), row.text("stage"), row.text("picture"))
+        else {
+            continue;
+        };
+        let known = found.iter().any(|(of, at, _)| (of.as_str(), at.as_str()) == (cell, stage));
+        if let (false, true, Ok(png)) = (known, found.len() < PICTURES, std::fs::read(dir.join(file))) {
+            found.push((cell.to_owned(), stage.to_owned(), png));
+        }
+    }
+    found
 }
 
 /// Returns the cells, which `costs` has one row of each, and the levels that the measured ones share.

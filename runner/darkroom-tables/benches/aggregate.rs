@@ -37,7 +37,7 @@ fn main() {
     println!("read journal       {reading_s:8.2} s   {:.2} s of CPU, {events} events", cpu_s() - cpu);
 
     let (started, cpu) = (Instant::now(), cpu_s());
-    let summary = darkroom_tables::aggregate(read_journal(&journal), &prices, &dir).expect("tables");
+    let summary = darkroom_tables::aggregate(read_journal(&journal).map(Ok::<_, String>), &prices, &dir).expect("tables");
     let (whole_s, whole_cpu_s) = (started.elapsed().as_secs_f64(), cpu_s() - cpu);
     let peak_mb = peak_rss_mb();
     let rate = rows as f64 / whole_s;

@@ -9,8 +9,8 @@ use darkroom_core::cell::{Cell, Input, Start, Trigger};
 use darkroom_core::cost::QUOTED_IMAGES;
 use darkroom_core::event::PlannedCell;
 use darkroom_core::statistics::{
-    Description, Interval, Intervals, MIN_N_P95, MIN_N_P99, Method, SMALL_N, Trend, describe, halves_ratio, holm,
-    intervals, seed_of, trend,
+    Description, Interval, Intervals, MIN_N_P95, MIN_N_P99, Method, Origin, SMALL_N, Trend, VarianceSplit, describe,
+    halves_ratio, holm, intervals, seed_of, trend, variance_split,
 };
 use polars::prelude::{Column, DataFrame, PolarsResult};
 use rayon::prelude::*;
@@ -99,6 +99,8 @@ pub struct SummaryRow {
     pub trend: Option<Trend>,
     /// Of the trend, adjusted within the metric over the whole run.
     pub trend_p_adjusted: Option<f64>,
+    /// Where the spread comes from.
+    pub split: Option<VarianceSplit>,
     /// Median of the second half of the sample / of the first, in the order of execution.
     pub halves_ratio: Option<f64>,
     pub rank: Option<u32>,
@@ -221,11 +223,22 @@ impl Describer<'_> {
             intervals,
             trend: trend(&unscaled),
             trend_p_adjusted: None,
+            split: variance_of(group, metric.column),
             halves_ratio: halves_ratio(&unscaled),
             rank: None,
             note: joined(&notes),
         }
     }
+}
+
+/// Splits a sample's variance between its images, deployments and environments.
+fn variance_of(group: &Group, column: &str) -> Option<VarianceSplit> {
+    let of = group.keys.iter().zip(group.values.get(column)?).enumerate().filter_map(|(row, (key, value))| {
+        let environment = group.environments.get(row).copied().flatten();
+        Some(((*value)?, Origin { image: key.image, deployment: key.deployment, environment }))
+    });
+    let (values, origins): (Vec<f64>, Vec<Origin>) = of.unzip();
+    variance_split(&values, &origins)
 }
 
 /// Adjusts the trends' p within each metric, and notes the ones that remain.
@@ -389,6 +402,10 @@ pub fn summary_frame(facts: &Facts, rows: &[SummaryRow], outputs: &[Outputs]) ->
         floats("trend_tau", rows.iter().map(|row| row.trend.map(|trend| trend.tau))),
         floats("trend_p_adj", rows.iter().map(|row| row.trend_p_adjusted)),
         floats("halves_ratio", rows.iter().map(|row| row.halves_ratio)),
+        floats("variance_image", rows.iter().map(|row| row.split.map(|split| split.image))),
+        floats("variance_deployment", rows.iter().map(|row| row.split.and_then(|split| split.deployment))),
+        floats("variance_environment", rows.iter().map(|row| row.split.and_then(|split| split.environment))),
+        floats("variance_repetition", rows.iter().map(|row| row.split.map(|split| split.repetition))),
         floats("iqr", d(|d| d.iqr)),
         floats("mad", d(|d| d.mad)),
         integers("rank", rows.iter().map(|row| row.rank.map(i64::from))),

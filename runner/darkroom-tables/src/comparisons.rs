@@ -51,18 +51,24 @@ pub struct ComparisonRow {
     note: Option<String>,
 }
 
-/// Two cells, by their place in the plan, that differ in one factor only.
+/// Not a factor of the matrix: the same cell deployed under other names. Its differences are the run's noise floor.
+const DEPLOYMENT: usize = FACTORS.len();
+
+/// Two cells, by their place in the plan, that differ in one factor only, or one cell twice.
 #[derive(Clone, Copy, Debug)]
 struct Pair {
-    /// Index into [`FACTORS`].
+    /// Index into [`FACTORS`], or [`DEPLOYMENT`].
     factor: usize,
     a: u32,
     b: u32,
+    /// Deployments of the cell, where that is what differs.
+    deployments: Option<(i64, i64)>,
 }
 
 /// Returns every row of `comparisons`, by factor, pair, stage (the pipeline last) and metric.
 pub fn comparison_rows(facts: &Facts, groups: &Groups, outputs: &[Outputs]) -> Vec<ComparisonRow> {
-    let pairs = pairs(&facts.run.cells);
+    let mut pairs = pairs(&facts.run.cells);
+    pairs.extend(twins(facts));
     let mut rows: Vec<ComparisonRow> = pairs.par_iter().flat_map_iter(|&pair| pair_rows(facts, groups, pair)).collect();
     judge(&mut rows, outputs);
     rows
@@ -81,7 +87,7 @@ fn pairs(cells: &[PlannedCell]) -> Vec<Pair> {
         let mut of_factor: Vec<Pair> = Vec::new();
         for members in alike.values() {
             for (i, &a) in members.iter().enumerate() {
-                of_factor.extend(members[i + 1..].iter().map(|&b| Pair { factor, a, b }));
+                of_factor.extend(members[i + 1..].iter().map(|&b| Pair { factor, a, b, deployments: None }));
             }
         }
         of_factor.sort_by_key(|pair| (pair.a, pair.b));
@@ -90,15 +96,38 @@ fn pairs(cells: &[PlannedCell]) -> Vec<Pair> {
     pairs
 }
 
+/// Returns every cell against itself under another name, the first deployment as baseline.
+fn twins(facts: &Facts) -> Vec<Pair> {
+    let others = 2..=i64::from(facts.run.deployments);
+    let cells = (0u32..).zip(&facts.run.cells).filter(|(_, planned)| planned.not_runnable.is_none());
+    cells
+        .flat_map(|(cell, _)| {
+            others.clone().map(move |other| Pair {
+                factor: DEPLOYMENT,
+                a: cell,
+                b: cell,
+                deployments: Some((1, other)),
+            })
+        })
+        .collect()
+}
+
 fn pair_rows(facts: &Facts, groups: &Groups, pair: Pair) -> Vec<ComparisonRow> {
     let (a, b) = (&facts.run.cells[pair.a as usize], &facts.run.cells[pair.b as usize]);
     let both_cold = a.cell.start == Start::Cold && b.cell.start == Start::Cold;
     let interleaved = facts.run.order == "interleaved";
     let row = |stage: Option<u32>, metric: &'static str, group_a: Option<&Group>, group_b: Option<&Group>| {
         let empty = Group::default();
-        let samples = samples(group_a.unwrap_or(&empty), group_b.unwrap_or(&empty), metric, interleaved);
+        let (group_a, group_b) = (group_a.unwrap_or(&empty), group_b.unwrap_or(&empty));
+        let samples = match pair.deployments {
+            Some((a, b)) => samples(&group_a.deployment(a), &group_b.deployment(b), metric, interleaved),
+            None => samples(group_a, group_b, metric, interleaved),
+        };
         let name = stage.map_or(PIPELINE, |stage| &facts.run.stages[stage as usize]);
-        let seed = seed_of(facts.run.seed, &["comparison", a.id.as_str(), b.id.as_str(), name, metric]);
+        let seed = match pair.deployments {
+            Some((_, b)) => seed_of(facts.run.seed, &["deployments", a.id.as_str(), &b.to_string(), name, metric]),
+            None => seed_of(facts.run.seed, &["comparison", a.id.as_str(), b.id.as_str(), name, metric]),
+        };
         let comparison = compare(&samples, seed);
         let note = note(a, b, &comparison);
         ComparisonRow { pair, stage, metric, comparison, p_adjusted: None, verdict: "inconclusive", note }
@@ -220,11 +249,16 @@ pub fn word(verdict: Verdict, metric: &str) -> &'static str {
 /// Returns the row as the terminal may show it.
 pub fn shown(facts: &Facts, row: &ComparisonRow) -> ComparisonSummary {
     let [a, b] = [row.pair.a, row.pair.b].map(|cell| &facts.run.cells[cell as usize]);
-    let (factor, level) = FACTORS[row.pair.factor];
+    let (factor, level_a, level_b) = if let Some((a, b)) = row.pair.deployments {
+        ("deployment", a.to_string(), b.to_string())
+    } else {
+        let (factor, level) = FACTORS[row.pair.factor];
+        (factor, level(&a.cell), level(&b.cell))
+    };
     ComparisonSummary {
         factor,
-        level_a: level(&a.cell),
-        level_b: level(&b.cell),
+        level_a,
+        level_b,
         cell_a: a.id.to_string(),
         cell_b: b.id.to_string(),
         stage: row.stage.map_or(PIPELINE, |stage| &facts.run.stages[stage as usize]).into(),

@@ -155,13 +155,17 @@ pub struct Facts {
 
 impl Facts {
     /// Takes in every event of a journal.
-    pub fn collect(mut events: impl Iterator<Item = Event>, prices: &PriceTable) -> Result<Self, TablesError> {
-        let Some(Event::RunStarted(run)) = events.next() else {
+    pub fn collect<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
+        events: impl Iterator<Item = Result<Event, E>>,
+        prices: &PriceTable,
+    ) -> Result<Self, TablesError> {
+        let mut events = events.map(|event| event.map_err(|error| TablesError::Journal(error.into())));
+        let Some(Event::RunStarted(run)) = events.next().transpose()? else {
             return Err(TablesError::NoRunStarted);
         };
         let mut facts = Self::new(run);
         for event in events {
-            facts.take(event, prices)?;
+            facts.take(event?, prices)?;
         }
         facts.place_environments();
         Ok(facts)

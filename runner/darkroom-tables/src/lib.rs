@@ -46,6 +46,8 @@ pub const SCHEMA_VERSION: u32 = 2;
 pub enum TablesError {
     #[error("journal does not start with `run_started`, so nothing says what run its facts belong to")]
     NoRunStarted,
+    #[error("{0}")]
+    Journal(Box<dyn std::error::Error + Send + Sync>),
     #[error("journal speaks of cell `{cell_id}`, which its `run_started` does not plan")]
     UnknownCell { cell_id: String },
     #[error("journal speaks of stage `{stage}` of cell `{cell_id}`, which its `run_started` does not list")]
@@ -60,10 +62,10 @@ pub enum TablesError {
 
 /// Writes every table of a run into `out_dir` (made if absent) and returns what the terminal shows.
 ///
-/// `events` are the journal's facts in their order; they are taken one by one and need not fit in memory. Each file is
-/// replaced as a whole or not at all.
-pub fn aggregate(
-    events: impl Iterator<Item = Event>,
+/// `events` are the journal's facts in their order; they are taken one by one and need not fit in memory, and one that
+/// could not be read ends it before any file is touched. Each file is replaced as a whole or not at all.
+pub fn aggregate<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
+    events: impl Iterator<Item = Result<Event, E>>,
     prices: &PriceTable,
     out_dir: &Path,
 ) -> Result<Summary, TablesError> {

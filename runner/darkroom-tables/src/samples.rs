@@ -41,6 +41,18 @@ pub struct SampleKey {
 }
 
 impl Group {
+    /// Returns the sample of one deployment, its keys those of the only one, so that it pairs with another's.
+    pub fn deployment(&self, deployment: i64) -> Self {
+        let rows: Vec<usize> = (0..self.keys.len()).filter(|&row| self.keys[row].deployment == deployment).collect();
+        let of = |values: &Vec<Option<f64>>| rows.iter().map(|&row| values[row]).collect();
+        Self {
+            keys: rows.iter().map(|&row| SampleKey { deployment: 1, ..self.keys[row] }).collect(),
+            environments: rows.iter().filter_map(|&row| self.environments.get(row).copied()).collect(),
+            values: self.values.iter().map(|(name, values)| (*name, of(values))).collect(),
+            ..Self::default()
+        }
+    }
+
     /// Returns the values of a column that exist, in the order of execution.
     pub fn present(&self, column: &str) -> Vec<f64> {
         self.values.get(column).map(|values| values.iter().copied().flatten().collect()).unwrap_or_default()

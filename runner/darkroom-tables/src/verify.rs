@@ -24,8 +24,8 @@ const NAMED: usize = 5;
 /// Makes every table of a run anew in `scratch` and compares it with the one in `run`, its metadata too.
 ///
 /// `prices` must be those the tables were made with. Fails only if the journal can't be made into tables at all.
-pub fn verify(
-    events: impl Iterator<Item = Event>,
+pub fn verify<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
+    events: impl Iterator<Item = Result<Event, E>>,
     prices: &PriceTable,
     run: &Path,
     scratch: &Path,

@@ -45,6 +45,8 @@ pub enum Command {
     Export(ExportArgs),
     /// Make a run's tables and report anew from its journal, and say what does not match
     Verify(RunFolder),
+    /// Test the statistics on simulated samples whose truth is known
+    Calibrate(CalibrateArgs),
     /// Check a manifest: all mistakes at once
     Validate(ManifestArgs),
     /// List the cells of a manifest, one id a line
@@ -144,6 +146,16 @@ pub enum ExportFormat {
     Json,
     Latex,
     Markdown,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct CalibrateArgs {
+    /// How often each promise is simulated
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub simulations: u32,
+    /// Every random number comes from it
+    #[arg(long, default_value_t = 562)]
+    pub seed: u64,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -273,7 +285,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Measure", &["run", "resume", "aggregate", "report", "figures", "compare", "export", "verify"]),
     ("Look before you run", &["validate", "cells", "plan", "check", "doctor"]),
     ("Make a variant", &["generate", "import"]),
-    ("Around it", &["serve", "clean", "schema", "completions"]),
+    ("Around it", &["serve", "clean", "calibrate", "schema", "completions"]),
 ];
 
 const ABOUT: &str = "\

@@ -3,12 +3,15 @@
 //! Every result is an `Option<f64>`: a statistic that does not exist is `None`, never NaN, 0 or a sentinel. Knows nothing
 //! of cells, tables or clouds; which values belong to a sample is decided by `darkroom-tables`.
 
+mod calibration;
 mod compare;
 mod interval;
 mod rank_tests;
 mod stationarity;
 mod summary;
+mod variance;
 
+pub use calibration::{Promise, calibrate};
 pub use compare::{Comparison, Samples, Verdict, compare, effect_word, holm, verdict};
 pub use interval::{
     Bounds, Interval, Intervals, MOST_RESAMPLED, Method, SMALL_N, intervals, quantile_interval, seed_of,
@@ -18,6 +21,8 @@ pub use stationarity::{Trend, halves_ratio, lag_one_autocorrelation, trend};
 pub use summary::{
     Description, MIN_N_P95, MIN_N_P99, describe, is_outlier, mean_of_sorted, outlier_fences, quantile_of_sorted,
 };
+
+pub use variance::{Origin, VarianceSplit, variance_split};
 
 #[cfg(test)]
 mod worked;

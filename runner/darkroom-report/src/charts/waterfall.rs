@@ -16,6 +16,8 @@ struct Stretch {
     from: f64,
     to: f64,
     part: usize,
+    /// Waiting for S3 within a stage, where the profile tells.
+    light: bool,
     told: String,
 }
 
@@ -34,28 +36,31 @@ pub fn figure(run: &Run) -> Option<Figure> {
         for (place, (_, _, stretches)) in rows.iter().enumerate() {
             for stretch in stretches {
                 let (top, bottom) = (place as f64 + 0.2, place as f64 + 0.8);
-                let fill = if stretch.part == WAIT {
-                    colour(WAIT).mix(0.35).filled()
+                let strength = if stretch.part == WAIT {
+                    0.35
+                } else if stretch.light {
+                    0.55
                 } else {
-                    part_colour(stretch.part).filled()
+                    1.0
                 };
+                let fill = colour(stretch.part).mix(strength).filled();
                 plot.bar((stretch.from, top), (stretch.to, bottom), fill, stretch.told.clone())?;
             }
         }
         Ok(())
     })?;
     let mut legend: Vec<_> =
-        run.stages.iter().enumerate().map(|(index, stage)| (part_colour(index), stage.clone())).collect();
+        run.stages.iter().enumerate().map(|(index, stage)| (colour(index), stage.clone())).collect();
     if rows.iter().any(|(.., stretches)| stretches.iter().any(|stretch| stretch.part == INIT)) {
-        legend.push((part_colour(INIT), "init (cold)".into()));
+        legend.push((colour(INIT), "init (cold)".into()));
     }
     legend.push((RGBColor(190, 190, 190), "between: calls, triggers, polling".into()));
     Some(Figure {
         id: "waterfall".into(),
         title: "Where turnaround goes".into(),
         caption: "The pass of each cell whose turnaround is the median. Coloured: what Lambda reports for each stage; grey: \
-                  the rest of the runner's clock. The rest of a direct call is the call's own; for S3 triggers it is shown \
-                  behind the last stage where nothing tells how it divides."
+                  the rest of the runner's clock. Lighter: S3 calls within a stage, where the profile tells. The rest of a \
+                  direct call is the call's own; of an S3 trigger, the hop's delay by two hosts' clocks."
             .into(),
         alternative: rows
             .iter()
@@ -67,10 +72,6 @@ pub fn figure(run: &Run) -> Option<Figure> {
             .join(". "),
         svg: with_legend(&svg, &legend),
     })
-}
-
-const fn part_colour(part: usize) -> RGBColor {
-    colour(part)
 }
 
 /// Returns the stretches of the cell's median pass.
@@ -111,24 +112,33 @@ fn lay_out(run: &Run, turnaround: f64, stages: &[Row<'_>]) -> Vec<Stretch> {
         let stage = &run.stages[index];
         let seconds = |column: &str| row.number(column).map(|ms| ms / 1000.0);
         let (init, duration) = (seconds("init_ms").unwrap_or(0.0), seconds("duration_ms").unwrap_or(0.0));
+        // A hop's delay holds the init that the hop caused.
         let wait = match (seconds("client_ms"), seconds("trigger_delay_ms")) {
-            (Some(client), _) => (client - init - duration).max(0.0),
-            (None, Some(delay)) => delay.max(0.0),
+            (Some(client), _) => client - init - duration,
+            (None, Some(delay)) => delay - init,
             _ => 0.0,
         };
-        let mut push = |length: f64, part: usize, told: String| {
+        let s3 = seconds("s3_ms").map_or(0.0, |s3| s3.min(duration));
+        let mut push = |length: f64, part: usize, light: bool, told: String| {
             if length > 0.0 {
-                stretches.push(Stretch { from: at, to: at + length, part, told });
+                stretches.push(Stretch { from: at, to: at + length, part, light, told });
                 at += length;
             }
         };
-        push(wait, WAIT, format!("before {stage}: {} s", spelt(wait)));
-        push(init, INIT, format!("{stage}: init {} s", spelt(init)));
-        push(duration, index, format!("{stage}: {} s", spelt(duration)));
+        push(wait, WAIT, false, format!("before {stage}: {} s", spelt(wait)));
+        push(init, INIT, false, format!("{stage}: init {} s", spelt(init)));
+        push(s3, index, true, format!("{stage}: in S3 calls {} s", spelt(s3)));
+        push(duration - s3, index, false, format!("{stage}: {} s, S3 calls apart", spelt(duration - s3)));
     }
     if turnaround > at {
         let rest = turnaround - at;
-        stretches.push(Stretch { from: at, to: turnaround, part: WAIT, told: format!("rest: {} s", spelt(rest)) });
+        stretches.push(Stretch {
+            from: at,
+            to: turnaround,
+            part: WAIT,
+            light: false,
+            told: format!("rest: {} s", spelt(rest)),
+        });
     }
     stretches
 }

@@ -24,7 +24,7 @@ fn run(rust_slower_by: f64, noise_seed: u64) -> TempDir {
         }
     }
     let dir = tempfile::tempdir().unwrap();
-    aggregate(journal.events.iter().cloned(), &prices(), dir.path()).unwrap();
+    aggregate(journal.facts(), &prices(), dir.path()).unwrap();
     dir
 }
 

@@ -39,6 +39,7 @@ pub struct Pass {
     pub cell: Cell,
     pub image: &'static str,
     pub warm_up: bool,
+    pub deployment: u32,
     pub repetition: u32,
     pub attempt: u32,
     /// Duration of every stage, ms.
@@ -56,6 +57,7 @@ impl Pass {
             cell: cell.clone(),
             image: "astronaut.png",
             warm_up: false,
+            deployment: 1,
             repetition,
             attempt: 1,
             ms: [ms, ms / 2.0],
@@ -70,7 +72,7 @@ impl Pass {
     fn key(&self) -> PassKey {
         PassKey {
             cell_id: self.cell.id(),
-            deployment: 1,
+            deployment: self.deployment,
             image: self.image.into(),
             warm_up: self.warm_up,
             repetition: self.repetition,
@@ -124,6 +126,19 @@ impl Journal {
             code_bytes: 1000,
         };
         Self { events: vec![Event::RunStarted(run), Event::FunctionDeployed(deployed)], sequence: 0 }
+    }
+
+    /// Says that every cell is deployed that often.
+    pub fn deployments(&mut self, count: u32) -> &mut Self {
+        if let Some(Event::RunStarted(run)) = self.events.first_mut() {
+            run.deployments = count;
+        }
+        self
+    }
+
+    /// The facts as a reader of the journal gives them.
+    pub fn facts(&self) -> impl Iterator<Item = Result<Event, String>> {
+        self.events.clone().into_iter().map(Ok)
     }
 
     pub fn pass(&mut self, pass: &Pass) -> &mut Self {

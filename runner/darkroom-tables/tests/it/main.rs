@@ -27,7 +27,7 @@ struct Run {
 impl Run {
     fn of(journal: &Journal) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let summary = aggregate(journal.events.iter().cloned(), &prices(), dir.path()).unwrap();
+        let summary = aggregate(journal.facts(), &prices(), dir.path()).unwrap();
         Self { dir, summary }
     }
 
@@ -474,7 +474,7 @@ fn a_folder_that_cannot_be_written_is_named_and_the_old_tables_stay() {
     let dir = tempfile::tempdir().unwrap();
     let blocked = dir.path().join("file");
     std::fs::write(&blocked, "not a folder").unwrap();
-    let error = aggregate(everything().events.into_iter(), &prices(), &blocked).unwrap_err();
+    let error = aggregate(everything().facts(), &prices(), &blocked).unwrap_err();
     assert!(matches!(error, TablesError::Io { .. }), "{error}");
     assert!(error.to_string().contains(&blocked.display().to_string()));
 
@@ -483,7 +483,7 @@ fn a_folder_that_cannot_be_written_is_named_and_the_old_tables_stay() {
     // A folder in the place of one table: that table can't be replaced, and no half-written file is left.
     std::fs::remove_file(run.dir.path().join("pipelines.parquet")).unwrap();
     std::fs::create_dir(run.dir.path().join("pipelines.parquet")).unwrap();
-    assert!(aggregate(everything().events.into_iter(), &prices(), run.dir.path()).is_err());
+    assert!(aggregate(everything().facts(), &prices(), run.dir.path()).is_err());
     assert!(run.bytes("summary") == before);
     let left: Vec<_> = std::fs::read_dir(run.dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert!(left.iter().all(|name| !name.to_string_lossy().ends_with(".partial")), "{left:?}");
@@ -492,7 +492,8 @@ fn a_folder_that_cannot_be_written_is_named_and_the_old_tables_stay() {
 #[test]
 fn a_journal_that_contradicts_itself_is_refused_with_what_and_where() {
     let dir = tempfile::tempdir().unwrap();
-    let refused = |events: Vec<Event>| aggregate(events.into_iter(), &prices(), dir.path()).unwrap_err();
+    let refused =
+        |events: Vec<Event>| aggregate(events.into_iter().map(Ok::<_, String>), &prices(), dir.path()).unwrap_err();
     assert!(matches!(refused(vec![]), TablesError::NoRunStarted));
     let mut events = everything().events;
     let run_started = events.remove(0);
@@ -630,4 +631,29 @@ fn nothing_is_claimed_of_wrong_unchecked_or_unmeasured_cells() {
     assert!(text(&row, "note").unwrap().contains("not runnable here: this host is x86_64"));
     assert_eq!((integer(&row, "n_b"), float(&row, "ratio_mean")), (Some(0), None));
     assert!(run.summary.comparisons.iter().all(|c| c.p_adjusted.is_none()), "{:?}", run.summary.comparisons);
+}
+
+#[test]
+fn the_same_code_deployed_twice_is_compared_and_its_share_of_the_variance_told() {
+    let pillow = cell("pillow");
+    let mut journal = Journal::of(std::slice::from_ref(&pillow));
+    journal.deployments(2).check_all(&pillow);
+    for repetition in 1..=20 {
+        for (deployment, slower) in [(1, 1.0), (2, 1.3)] {
+            for image in ["astronaut.png", "chelsea.png"] {
+                let ms = (100.0 + f64::from(repetition % 5)) * slower;
+                journal.pass(&Pass { image, deployment, ..Pass::of(&pillow, repetition, ms) });
+            }
+        }
+    }
+    let run = Run::of(&journal);
+    let twins = run.table("comparisons").lazy().filter(col("factor").eq(lit("deployment"))).collect().unwrap();
+    let duration = twins.lazy().filter(col("metric").eq(lit("duration_ms")).and(col("stage").eq(lit("resize"))));
+    let row = duration.collect().unwrap();
+    assert_eq!((text(&row, "level_a").as_deref(), text(&row, "level_b").as_deref()), (Some("1"), Some("2")));
+    assert!((float(&row, "ratio_mean").unwrap() - 1.3).abs() < 1e-9);
+    assert_eq!(text(&row, "verdict").as_deref(), Some("slower"));
+    let summary = run.summary(&pillow, "resize", "duration_ms");
+    assert!(float(&summary, "variance_deployment").unwrap() > 0.9);
+    assert_eq!(float(&summary, "variance_environment"), None, "no environment is known");
 }

@@ -8,7 +8,7 @@ use polars::prelude::*;
 
 fn differences(run: &Run, journal: &crate::journal::Journal) -> Vec<String> {
     let scratch = tempfile::tempdir().unwrap();
-    let found = verify(journal.events.iter().cloned(), &prices(), run.dir.path(), scratch.path()).unwrap();
+    let found = verify(journal.facts(), &prices(), run.dir.path(), scratch.path()).unwrap();
     assert_eq!(found.len(), darkroom_tables::columns::TABLES.len());
     found
         .into_iter()

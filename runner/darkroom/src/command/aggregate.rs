@@ -5,13 +5,13 @@ use std::path::Path;
 
 use darkroom_core::cost::PriceTable;
 use darkroom_core::event::{Event, RunStarted};
-use darkroom_tables::Summary;
+use darkroom_tables::{Summary, TablesError};
 
 use crate::cli::{Globals, RunFolder};
 use crate::display::{self, terminal};
 use crate::exit::{Failure, Outcome};
 use crate::project::Project;
-use crate::record::{History, complete, read};
+use crate::record::{complete, read};
 
 /// Prices that every project has; used where a region has no table of its own.
 const DEFAULT_PRICES: &str = include_str!("../../../../experiments/prices/us-east-1.toml");
@@ -29,12 +29,19 @@ pub fn tables(path: &Path, project: Option<&Project>, globals: Globals) -> Resul
     let journal = path.join("journal.ndjson");
     let run = started(path)?;
     let prices = prices(project, &run.region)?;
-    let facts = complete(&journal).map_err(Failure::wrong_request)?;
-    let summary = darkroom_tables::aggregate(facts, &prices, path)
-        .map_err(|error| Failure::broken(miette::miette!("the tables could not be made: {error}")))?;
+    let mut finished = false;
+    let facts = complete(&journal).map_err(Failure::wrong_request)?.inspect(|fact| match fact {
+        Ok(Event::RunFinished { .. }) => finished = true,
+        Ok(Event::CellsSuperseded { .. }) => finished = false,
+        _ => {}
+    });
+    let summary = darkroom_tables::aggregate(facts, &prices, path).map_err(|error| match error {
+        TablesError::Journal(error) => Failure::wrong_request(miette::miette!("{error}")),
+        error => Failure::broken(miette::miette!("the tables could not be made: {error}")),
+    })?;
     super::report::write(path)?;
     show(&summary, globals)?;
-    let unfinished = say_what_is_missing(path, &run, &summary, globals)?;
+    let unfinished = say_what_is_missing(path, &run, &summary, finished, globals);
     Ok(if summary.has_failures() || unfinished { Outcome::SomeCellsFailed } else { Outcome::Done })
 }
 
@@ -49,9 +56,7 @@ pub fn started(path: &Path) -> Result<RunStarted, Failure> {
 }
 
 /// Says which cells have fewer measurements than the run plans, and how to go on; returns whether there are any.
-fn say_what_is_missing(path: &Path, run: &RunStarted, summary: &Summary, globals: Globals) -> Result<bool, Failure> {
-    let history = read(&path.join("journal.ndjson")).and_then(History::replay).map_err(Failure::wrong_request)?;
-    let finished = history.is_some_and(|history| history.finished);
+fn say_what_is_missing(path: &Path, run: &RunStarted, summary: &Summary, finished: bool, globals: Globals) -> bool {
     let mut lines = Vec::new();
     for cell in summary.cells.iter().filter(|cell| cell.not_runnable.is_none()) {
         let images = run.image_sets.get(&cell.cell.image_set).map_or(0, Vec::len);
@@ -71,7 +76,7 @@ fn say_what_is_missing(path: &Path, run: &RunStarted, summary: &Summary, globals
             display::note(line);
         }
     }
-    Ok(!lines.is_empty())
+    !lines.is_empty()
 }
 
 fn show(summary: &Summary, globals: Globals) -> Result<(), Failure> {

@@ -1,6 +1,7 @@
 //! One file a command. A command reads what it needs, calls the rooms, and gives an outcome or a failure.
 
 pub mod aggregate;
+mod calibrate;
 mod cells;
 mod clean;
 mod compare;
@@ -32,6 +33,7 @@ pub fn run(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Compare(args) => compare::run(args, globals),
         Command::Export(args) => export::run(args, globals),
         Command::Verify(args) => verify::run(args, globals),
+        Command::Calibrate(args) => calibrate::run(args, globals),
         Command::Validate(args) => validate::run(args, globals),
         Command::Cells(args) => cells::run(args, globals),
         Command::Plan(args) => plan::run(args, globals),

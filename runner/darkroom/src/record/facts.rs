@@ -1,6 +1,6 @@
 //! The journal as aggregation wants it: what was learnt later about an invocation is put into its row.
 //!
-//! Sizes are seen after a pass, environments in the logs after a session. Still facts only: nothing is computed here.
+//! Sizes are seen after a pass. Still facts only: nothing is computed here.
 
 use std::collections::HashMap;
 use std::collections::VecDeque;
@@ -10,45 +10,40 @@ use darkroom_core::event::{Event, Invocation, PassKey, PipelinePass};
 
 use super::journal::{self, JournalError};
 
-/// Returns a run's facts in order, every invocation with its sizes and its environment where these are known.
+/// Returns a run's facts in order, every invocation with its sizes where these are known.
 ///
-/// Reads the journal twice and holds one session's passes in flight, not the run.
-pub fn complete(path: &Path) -> Result<impl Iterator<Item = Event> + use<>, JournalError> {
-    let mut environments = HashMap::new();
-    for event in journal::read(path)? {
-        if let Event::EnvironmentSeen { request_id, environment_id } = event? {
-            environments.insert(request_id, environment_id);
-        }
-    }
-    // Every line was read well a moment ago; one that no longer does ends the facts, as a torn line would.
-    let mut events = journal::read(path)?.map_while(Result::ok);
-    let (mut held, mut ready) = (Held { environments, passes: HashMap::new() }, VecDeque::new());
+/// Holds the passes in flight, not the run. A line that is not a fact ends them with its error.
+pub fn complete(path: &Path) -> Result<impl Iterator<Item = Result<Event, JournalError>> + use<>, JournalError> {
+    let mut events = journal::read(path)?;
+    let (mut held, mut ready) = (Held::default(), VecDeque::new());
     let mut over = false;
     Ok(std::iter::from_fn(move || {
         while ready.is_empty() && !over {
-            if let Some(event) = events.next() {
-                held.take(event, &mut ready);
-            } else {
-                over = true;
-                held.release_all(&mut ready);
+            match events.next() {
+                Some(Ok(event)) => held.take(event, &mut ready),
+                Some(Err(error)) => {
+                    over = true;
+                    return Some(Err(error));
+                }
+                None => {
+                    over = true;
+                    held.release_all(&mut ready);
+                }
             }
         }
-        ready.pop_front()
+        ready.pop_front().map(Ok)
     }))
 }
 
+#[derive(Default)]
 struct Held {
-    environments: HashMap<String, String>,
     passes: HashMap<PassKey, Vec<Invocation>>,
 }
 
 impl Held {
     fn take(&mut self, event: Event, ready: &mut VecDeque<Event>) {
         match event {
-            Event::InvocationFinished(mut invocation) => {
-                if let Some(seen) = invocation.request_id.as_ref().and_then(|id| self.environments.get(id)) {
-                    invocation.environment_id = Some(seen.clone());
-                }
+            Event::InvocationFinished(invocation) => {
                 self.passes.entry(invocation.pass.clone()).or_default().push(invocation);
             }
             Event::PipelineFinished(pass) => {

@@ -3,11 +3,13 @@
 //! A line is written with one call, so that a killed process leaves at most one torn line, the last; opening the
 //! journal again cuts that line off, reading passes over it.
 
+use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use darkroom_core::event::{Event, JOURNAL_VERSION};
+use rayon::prelude::*;
 
 /// Why a journal could not be written or read. Every case names the file.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -63,21 +65,55 @@ impl Journal {
     }
 }
 
+/// Lines that are parsed together, on all cores.
+const BATCH: usize = 4096;
+
 /// Returns the facts in order. A torn last line is passed over; any other line that is not a fact is an error.
 pub fn read(path: &Path) -> Result<impl Iterator<Item = Result<Event, JournalError>> + use<>, JournalError> {
     let file = File::open(path).map_err(|e| io_error("read", path, e))?;
-    let mut reader = BufReader::with_capacity(1 << 20, file);
+    let mut lines = Lines { reader: BufReader::with_capacity(1 << 20, file), number: 0, over: false };
     let path = path.to_owned();
-    let (mut number, mut line) = (0, Vec::new());
+    // Who wants only the first fact does not wait for thousands.
+    let (mut ready, mut batch) = (VecDeque::new(), 1);
     Ok(std::iter::from_fn(move || {
-        line.clear();
-        number += 1;
-        match reader.read_until(b'\n', &mut line) {
-            Err(source) => Some(Err(io_error("read", &path, source))),
-            Ok(_) if line.last() != Some(&b'\n') => None,
-            Ok(_) => Some(parse(&line, &path, number)),
+        if ready.is_empty() {
+            let taken: Vec<_> = lines.by_ref().take(batch).collect();
+            batch = (batch * 4).min(BATCH);
+            let parsed = taken.into_par_iter().map(|(number, line)| match line {
+                Ok(line) => parse(&line, &path, number),
+                Err(source) => Err(io_error("read", &path, source)),
+            });
+            ready = parsed.collect::<Vec<_>>().into();
         }
+        ready.pop_front()
     }))
+}
+
+/// The whole lines of a file with their numbers, from 1, to the end or the first that can't be read.
+struct Lines {
+    reader: BufReader<File>,
+    number: usize,
+    over: bool,
+}
+
+impl Iterator for Lines {
+    type Item = (usize, io::Result<Vec<u8>>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.over {
+            return None;
+        }
+        let mut line = Vec::new();
+        self.number += 1;
+        match self.reader.read_until(b'\n', &mut line) {
+            Ok(_) if line.last() == Some(&b'\n') => Some((self.number, Ok(line))),
+            Ok(_) => None,
+            Err(error) => {
+                self.over = true;
+                Some((self.number, Err(error)))
+            }
+        }
+    }
 }
 
 fn parse(line: &[u8], path: &Path, number: usize) -> Result<Event, JournalError> {

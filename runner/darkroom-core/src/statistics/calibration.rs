@@ -1,0 +1,154 @@
+//! Whether the statistics keep their promises: simulated samples whose truth is known, and how often we were right.
+//!
+//! `method.md` section 9. Only what runs use is called here ([`intervals`], [`wilcoxon`], [`mann_whitney`], [`compare`]);
+//! the samples are skewed as run times are (lognormal), 100 values of CV 0.3.
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+use rayon::prelude::*;
+use serde::Serialize;
+use statrs::distribution::{ContinuousCDF, Normal};
+
+use super::{Samples, Verdict, compare, intervals, mann_whitney, quantile_interval, seed_of, verdict, wilcoxon};
+
+/// Values of a simulated sample.
+const N: usize = 100;
+/// Of the simulated values.
+const CV: f64 = 0.3;
+const SIGNIFICANCE: f64 = 0.05;
+
+/// One promise and how often it was kept.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Promise {
+    pub what: &'static str,
+    pub simulations: u32,
+    /// Share of the simulations in which it happened.
+    pub share: f64,
+    /// Where that share must lie.
+    pub expected: (f64, f64),
+}
+
+impl Promise {
+    pub fn is_kept(&self) -> bool {
+        (self.expected.0..=self.expected.1).contains(&self.share)
+    }
+}
+
+/// Simulates each promise `simulations` times. The same seed gives the same shares, whatever the thread count.
+pub fn calibrate(simulations: u32, seed: u64) -> Vec<Promise> {
+    let promise = |what, expected, happens: fn(&mut Source) -> bool| {
+        let kept = (0..simulations).into_par_iter().filter(|i| happens(&mut Source::new(seed, what, *i))).count();
+        Promise { what, simulations, share: kept as f64 / f64::from(simulations), expected }
+    };
+    vec![
+        promise("95% interval of the mean holds the true mean", (0.925, 0.98), mean_is_covered),
+        promise("95% interval of the median holds the true median", (0.925, 0.98), median_is_covered),
+        promise("A/A, paired: p below 0.05", (0.03, 0.07), paired_rejects),
+        promise("A/A, independent: p below 0.05", (0.03, 0.07), independent_rejects),
+        promise("A/A, paired: a difference is claimed", (0.0, 0.05), difference_is_claimed),
+    ]
+}
+
+/// Random values of one simulation.
+struct Source {
+    random: ChaCha8Rng,
+    seed: [u8; 32],
+}
+
+impl Source {
+    fn new(seed: u64, what: &str, simulation: u32) -> Self {
+        let seed = seed_of(seed, &["calibrate", what, &simulation.to_string()]);
+        Self { random: ChaCha8Rng::from_seed(seed), seed }
+    }
+
+    fn standard_normal(&mut self) -> f64 {
+        let uniform = (self.random.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
+        Normal::standard().inverse_cdf(uniform.clamp(f64::EPSILON, 1.0 - f64::EPSILON))
+    }
+
+    /// A value whose logarithm is normal: median 1, CV [`CV`].
+    fn skewed(&mut self) -> f64 {
+        (sigma() * self.standard_normal()).exp()
+    }
+
+    fn sample(&mut self) -> Vec<f64> {
+        (0..N).map(|_| self.skewed()).collect()
+    }
+}
+
+fn sorted(mut values: Vec<f64>) -> Vec<f64> {
+    values.sort_unstable_by(f64::total_cmp);
+    values
+}
+
+/// Of the logarithm.
+fn sigma() -> f64 {
+    (1.0 + CV * CV).ln().sqrt()
+}
+
+fn mean_is_covered(source: &mut Source) -> bool {
+    let truth = (sigma() * sigma() / 2.0).exp();
+    let found = intervals(&source.sample(), source.seed).mean;
+    found.is_some_and(|interval| interval.low <= truth && truth <= interval.high)
+}
+
+fn median_is_covered(source: &mut Source) -> bool {
+    let (low, high) = quantile_interval(&sorted(source.sample()), 0.5);
+    low.is_some_and(|low| low <= 1.0) && high.is_some_and(|high| 1.0 <= high)
+}
+
+/// Two samples of the same code: pairs share their image's size and nothing else.
+fn pairs(source: &mut Source) -> (Vec<f64>, Vec<f64>) {
+    (0..N)
+        .map(|_| {
+            let image = 1.0 + 9.0 * source.skewed();
+            (image * source.skewed(), image * source.skewed())
+        })
+        .unzip()
+}
+
+fn paired_rejects(source: &mut Source) -> bool {
+    let (a, b) = pairs(source);
+    wilcoxon(&a, &b).p.is_some_and(|p| p < SIGNIFICANCE)
+}
+
+fn independent_rejects(source: &mut Source) -> bool {
+    let (a, b) = (sorted(source.sample()), sorted(source.sample()));
+    mann_whitney(&a, &b).is_some_and(|p| p < SIGNIFICANCE)
+}
+
+/// The whole of a comparison, five images of twenty repetitions each, to its verdict.
+fn difference_is_claimed(source: &mut Source) -> bool {
+    let clusters = (0..5)
+        .map(|_| {
+            let image = 1.0 + 9.0 * source.skewed();
+            (0..N / 5).map(|_| (image * source.skewed(), image * source.skewed())).collect()
+        })
+        .collect();
+    let found = compare(&Samples::Paired(clusters), source.seed);
+    matches!(verdict(found.p, found.ratio_mean, found.ratio_mean_ci), Verdict::Lower | Verdict::Higher)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_promise_is_kept() {
+        for promise in calibrate(500, 562) {
+            assert!(promise.is_kept(), "{promise:?}");
+        }
+    }
+
+    #[test]
+    fn a_share_does_not_depend_on_threads() {
+        let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap().install(|| calibrate(20, 7));
+        assert_eq!(one, calibrate(20, 7));
+    }
+
+    #[test]
+    fn a_promise_that_is_not_kept_is_seen() {
+        let broken = Promise { what: "", simulations: 100, share: 0.9, expected: (0.925, 0.98) };
+        assert!(!broken.is_kept());
+    }
+}
