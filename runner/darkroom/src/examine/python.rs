@@ -42,9 +42,8 @@ fn look(cache_dir: &Path, request: &Request) -> (BTreeMap<String, File>, Option<
     let names = package::python_modules(&request.folder);
     let unknown = || names.iter().map(|name| (name.clone(), File::default())).collect();
     let version = request.spec.runtime.trim_start_matches("python");
-    let interpreter = match python::find(version) {
-        Ok(interpreter) => interpreter,
-        Err(_) => return (unknown(), None, Some(format!("no Python {version} to look at the code with"))),
+    let Ok(interpreter) = python::find(version) else {
+        return (unknown(), None, Some(format!("no Python {version} to look at the code with")));
     };
     let mut files: BTreeMap<String, File> = match lines(&interpreter, &request.folder, &names) {
         Ok(files) => files,

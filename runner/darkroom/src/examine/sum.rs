@@ -44,7 +44,7 @@ pub fn sum(variant: &str, stage: Option<&str>, language: &str, files: &[(&String
     let lines = |of: fn(&File) -> Option<u64>| files.iter().map(|(_, file)| of(file)).sum::<Option<u64>>();
     let code = |file: &File| file.total?.checked_sub(file.blank? + file.comment?);
     let complexities: Option<Vec<u32>> = whole(files, |file| file.complexities.clone());
-    let lints = files.iter().map(|(_, file)| file.lints.as_ref()).try_fold(BTreeMap::new(), |mut all, lints| {
+    let found = files.iter().map(|(_, file)| file.lints.as_ref()).try_fold(BTreeMap::new(), |mut all, lints| {
         for (code, count) in lints? {
             *all.entry(code.clone()).or_insert(0) += count;
         }
@@ -65,7 +65,7 @@ pub fn sum(variant: &str, stage: Option<&str>, language: &str, files: &[(&String
         functions: complexities.as_ref().map(|all| all.len() as u32),
         complexity_max: complexities.as_ref().and_then(|all| all.iter().copied().max()),
         complexity_sum: complexities.as_ref().map(|all| all.iter().sum()),
-        lints,
+        lints: found,
         lint_tool: None,
         note: (!notes.is_empty()).then(|| notes.join("; ")),
     }

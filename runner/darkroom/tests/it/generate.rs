@@ -149,13 +149,14 @@ fn samples_are_independent_variants_and_those_that_are_there_are_left_alone() {
     generate(&project, &["--samples", "3"]).exits(2).says("functions/new.1 is there already");
 }
 
+fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    [&["generate", "--model", "scripted", "--variant"], more].concat()
+}
+
 #[test]
 fn wrong_requests_are_refused_before_anyone_is_asked() {
     let endpoint = Endpoint::new(vec![]);
     let project = project(&endpoint);
-    fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {
-        [&["generate", "--model", "scripted", "--variant"], more].concat()
-    }
     project.darkroom(&with(&["new"])).exits(2).before_any_effect().says("SCRIPTED_KEY is not set");
     let key = [("SCRIPTED_KEY", "two\nlines")];
     project.darkroom_with(&with(&["new"]), &key).exits(2).before_any_effect().says("SCRIPTED_KEY does not hold a key");
