@@ -214,11 +214,11 @@ pub struct PlanArgs {
 #[derive(Clone, Debug, Args)]
 pub struct GenerateArgs {
     /// Which model: a name in the pipeline's models.toml, for example gpt-5
-    #[arg(long)]
-    pub model: String,
+    #[arg(long, required_unless_present = "dry_run")]
+    pub model: Option<String>,
     /// The folder to make under functions/
-    #[arg(long)]
-    pub variant: String,
+    #[arg(long, required_unless_present = "dry_run")]
+    pub variant: Option<String>,
     /// Ask this often, independently: makes NAME.1, NAME.2 and so on, those that are not there yet
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub samples: Option<u32>,
@@ -234,7 +234,7 @@ pub struct GenerateArgs {
     /// Only this stage; may be repeated
     #[arg(long = "stage", value_name = "STAGE")]
     pub stages: Vec<String>,
-    /// Print the exact prompts and ask nobody
+    /// Print the exact prompts, which are the same for every model, and ask nobody
     #[arg(long)]
     pub dry_run: bool,
 }

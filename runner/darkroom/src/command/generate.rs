@@ -40,28 +40,31 @@ pub fn run(args: &GenerateArgs, globals: Globals) -> Result<Outcome, Failure> {
             |name| wrong(format!("the prompt of stage `{}` names {{{name}}}", stage.name), "it is no fact of it");
         prompts.push((stage, prompt::prompt(stage, &terms).map_err(unknown)?));
     }
-    let models = project.models(&pipeline.name).map_err(Failure::wrong_request)?;
-    let model = chosen(&models, &args.model, &pipeline)?;
-    if args.dry_run {
+    let (Some(model_name), Some(name), false) = (&args.model, &args.variant, args.dry_run) else {
         return show(&prompts, globals);
-    }
+    };
+    let models = project.models(&pipeline.name).map_err(Failure::wrong_request)?;
+    let model = chosen(&models, model_name, &pipeline)?;
     let key = key(model)?;
     let endpoint =
         Endpoint::new(model, &key).map_err(|error| Failure::broken(miette::miette!("cannot start: {error}")))?;
     let verdicts = |draft: &Project, variant: &str| gate::verdicts(draft, &pipeline.name, variant);
     let mut made = Vec::new();
-    for (variant, sample) in wanted(&project, args)? {
+    for (variant, sample) in wanted(&project, name, model_name, args.samples)? {
         let say = |text: &str| {
             if !globals.quiet && !globals.json {
                 display::note(text);
             }
         };
         say(&format!("{variant}: {} ({})", model.title, display::count(prompts.len() as u64, "stage")));
+        if let Some(why) = &model.price_unknown {
+            say(&format!("  its price is not known: {why}"));
+        }
         let wish = Wish {
             project: &project,
             pipeline: &pipeline,
             prompts: &prompts,
-            model_name: &args.model,
+            model_name,
             model,
             python: &args.python,
             requirements: &requirements,
@@ -69,7 +72,10 @@ pub fn run(args: &GenerateArgs, globals: Globals) -> Result<Outcome, Failure> {
             sample,
             repair: args.repair,
         };
-        let folder = generate::generate(&wish, &endpoint, &verdicts, &say)?;
+        let Some(folder) = generate::generate(&wish, &endpoint, &verdicts, &say)? else {
+            say("interrupted; what was made whole before stays, nothing of this one does");
+            return Ok(Outcome::Interrupted);
+        };
         let folder = folder.strip_prefix(project.root()).unwrap_or(&folder).display().to_string();
         if !globals.quiet && !globals.json {
             display::answer(&format!("{folder}\n"))?;
@@ -157,8 +163,7 @@ fn key(model: &Model) -> Result<String, Failure> {
 }
 
 /// Returns the variants to be made with their sample numbers; refuses to touch any that is there.
-fn wanted(project: &Project, args: &GenerateArgs) -> Result<Vec<(String, u32)>, Failure> {
-    let name = &args.variant;
+fn wanted(project: &Project, name: &str, model: &str, samples: Option<u32>) -> Result<Vec<(String, u32)>, Failure> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if name.is_empty() || name.len() > 60 || name.starts_with('.') || !name.chars().all(plain) {
         return Err(wrong(
@@ -166,15 +171,15 @@ fn wanted(project: &Project, args: &GenerateArgs) -> Result<Vec<(String, u32)>, 
             "letters, digits, `-`, `_` and `.`, 60 at most",
         ));
     }
-    let Some(samples) = args.samples else {
-        return if project.variant_dir(name).exists() { Err(there(name)) } else { Ok(vec![(name.clone(), 1)]) };
+    let Some(samples) = samples else {
+        return if project.variant_dir(name).exists() { Err(there(name)) } else { Ok(vec![(name.to_owned(), 1)]) };
     };
     let mut missing = Vec::new();
     for sample in 1..=samples {
         let variant = format!("{name}.{sample}");
         if !project.variant_dir(&variant).exists() {
             missing.push((variant, sample));
-        } else if !is_sample(project, &variant, &args.model, sample) {
+        } else if !is_sample(project, &variant, model, sample) {
             return Err(there(&variant));
         }
     }

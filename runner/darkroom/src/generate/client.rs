@@ -69,6 +69,8 @@ pub enum AskError {
     Malformed { message: String },
     #[error("the answer repeats the key, so it is not kept")]
     KeyInAnswer,
+    #[error("interrupted")]
+    Interrupted,
 }
 
 impl Message {
@@ -103,12 +105,16 @@ impl<'a> Endpoint<'a> {
         let response = self.runtime.block_on(async {
             let chat = self.client.chat();
             let asked = chat.create_byot::<_, Value>(Value::Object(request));
-            tokio::time::timeout(Duration::from_secs(seconds), asked).await
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => None,
+                answered = tokio::time::timeout(Duration::from_secs(seconds), asked) => Some(answered),
+            }
         });
         match response {
-            Err(_) => Err(AskError::Timeout { seconds }),
-            Ok(Err(error)) => Err(self.told(&error)),
-            Ok(Ok(json)) => self.read(json),
+            None => Err(AskError::Interrupted),
+            Some(Err(_)) => Err(AskError::Timeout { seconds }),
+            Some(Ok(Err(error))) => Err(self.told(&error)),
+            Some(Ok(Ok(json))) => self.read(json),
         }
     }
 

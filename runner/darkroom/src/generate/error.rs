@@ -30,6 +30,13 @@ pub enum Problem {
     Folder(FolderError),
 }
 
+impl Problem {
+    /// Ctrl-C, which is nobody's mistake.
+    pub fn is_interrupt(&self) -> bool {
+        matches!(self, Self::NoAnswer { error: AskError::Interrupted, .. })
+    }
+}
+
 /// A variant that was not made. Nothing of it is under `functions/`.
 #[derive(Debug)]
 pub struct GenerateError {
@@ -67,6 +74,7 @@ fn mend(problem: &Problem, wish: &Wish<'_>) -> String {
             AskError::Unreachable { .. } => format!("look at the network, and at `base_url` in {entry}"),
             AskError::Malformed { .. } => format!("`base_url` in {entry} is what `/chat/completions` is appended to"),
             AskError::KeyInAnswer => "do not use this endpoint".into(),
+            AskError::Interrupted => "say it again".into(),
         },
         Problem::Substituted { answered, .. } => format!(
             "no code is ascribed to a model that did not write it. To study `{answered}`, give it an entry of its own; \

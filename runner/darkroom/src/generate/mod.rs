@@ -51,16 +51,19 @@ pub struct Wish<'a> {
 /// Says what the gate found wrong, by stage, in a project that holds the variant; empty when all is right.
 pub type Gate<'a> = &'a dyn Fn(&Project, &str) -> Result<BTreeMap<String, String>, Failure>;
 
-/// Makes the variant and returns its folder. `say` is told of every step.
+/// Makes the variant and returns its folder; `None` when Ctrl-C came first. `say` is told of every step.
 pub fn generate(
     wish: &Wish<'_>,
     endpoint: &Endpoint<'_>,
     gate: Gate<'_>,
     say: &dyn Fn(&str),
-) -> Result<PathBuf, Failure> {
+) -> Result<Option<PathBuf>, Failure> {
     let mut asking = Asking::begin(wish, endpoint, say)?;
     for (stage, text) in wish.prompts {
-        asking.first(stage, text).map_err(|problem| asking.failed(problem))?;
+        match asking.first(stage, text) {
+            Err(problem) if problem.is_interrupt() => return Ok(None),
+            done => done.map_err(|problem| asking.failed(problem))?,
+        }
     }
     for round in 1..=wish.repair {
         let verdicts = gate(asking.draft.project(), wish.variant)?;
@@ -70,11 +73,13 @@ pub fn generate(
             break;
         }
         for (stage, text) in wrong {
-            let verdict = &verdicts[&stage.name];
-            asking.again(stage, text, verdict, round).map_err(|problem| asking.failed(problem))?;
+            match asking.again(stage, text, &verdicts[&stage.name], round) {
+                Err(problem) if problem.is_interrupt() => return Ok(None),
+                done => done.map_err(|problem| asking.failed(problem))?,
+            }
         }
     }
-    asking.draft.publish(&asking.provenance).map_err(Failure::broken)
+    asking.draft.publish(&asking.provenance).map(Some).map_err(Failure::broken)
 }
 
 /// A variant under way.

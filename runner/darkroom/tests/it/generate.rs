@@ -295,6 +295,27 @@ fn a_stage_that_fails_takes_the_whole_variant_with_it_and_the_next_try_is_a_furt
     assert_eq!(provenance(&project, "new")["attempt"].as_integer(), Some(2));
 }
 
+#[test]
+fn an_interrupt_leaves_nothing_half_written() {
+    let endpoint = Endpoint::new(vec![fenced(HANDLER), Reply::Hang]);
+    let project = project(&endpoint);
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_darkroom"))
+        .args(with(&["new"]))
+        .current_dir(project.root())
+        .env("SCRIPTED_KEY", KEY)
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    while endpoint.asked().len() < 2 {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it asked twice");
+        std::thread::yield_now();
+    }
+    let id = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+    nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGINT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(functions(&project), ["pillow", "rust"]);
+}
+
 /// The project's own pipeline over one generated image; layers and runtime are shared by all stories.
 fn whole_project(endpoint: &Endpoint) -> Project {
     let project = project(endpoint);
