@@ -108,7 +108,8 @@ impl PriceTable {
         self.tiers(architecture).first().map_or(0.0, |tier| tier.usd)
     }
 
-    fn tiers(&self, architecture: Architecture) -> &[Tier] {
+    /// Returns the prices of a GB-second by monthly volume, the cheapest volume's first.
+    pub fn tiers(&self, architecture: Architecture) -> &[Tier] {
         match architecture {
             Architecture::X86_64 => &self.lambda.compute.x86_64,
             Architecture::Arm64 => &self.lambda.compute.arm64,

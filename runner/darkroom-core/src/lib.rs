@@ -17,6 +17,7 @@ pub mod image_set;
 pub mod manifest;
 pub mod matrix;
 pub mod models;
+pub mod month;
 pub mod pipeline;
 pub mod plan;
 pub mod prompt;

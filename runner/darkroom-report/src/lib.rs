@@ -15,4 +15,4 @@ pub use charts::{Figure, figures};
 pub use number::figure;
 pub use page::html;
 pub use png::png;
-pub use run::Run;
+pub use run::{CellView, Run};

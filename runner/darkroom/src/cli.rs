@@ -41,6 +41,8 @@ pub enum Command {
     Figures(RunFolder),
     /// Say what changed between two runs of one manifest, cell by cell
     Compare(CompareArgs),
+    /// Say what a month of images would cost, from a run's measured work
+    Cost(CostArgs),
     /// Print a table of a run as CSV, JSON, LaTeX or Markdown
     Export(ExportArgs),
     /// Make a run's tables and report anew from its journal, and say what does not match
@@ -159,6 +161,42 @@ pub struct CalibrateArgs {
 }
 
 #[derive(Clone, Debug, Args)]
+pub struct CostArgs {
+    /// The run's folder, for example outputs/full/latest
+    pub run: PathBuf,
+    /// Images a month
+    #[arg(long, default_value_t = 100_000.0, value_parser = positive)]
+    pub images: f64,
+    /// Whose prices: a file of experiments/prices [default: the run's]
+    #[arg(long)]
+    pub region: Option<String>,
+    /// Share of images that meet cold starts, 0 to 1; needs cells of both starts
+    #[arg(long, default_value_t = 0.0, value_parser = share)]
+    pub cold_share: f64,
+    /// Take off what every month includes for nothing
+    #[arg(long)]
+    pub free_tier: bool,
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| format!("`{text}` is not a number"))?;
+    if number.is_finite() && number > 0.0 {
+        Ok(number)
+    } else {
+        Err("expected a number above 0, for example 1e6".into())
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| format!("`{text}` is not a number"))?;
+    if (0.0..=1.0).contains(&number) {
+        Ok(number)
+    } else {
+        Err("expected a share from 0 to 1, for example 0.05".into())
+    }
+}
+
+#[derive(Clone, Debug, Args)]
 pub struct CompareArgs {
     /// The run to compare with, its folder
     pub run_a: PathBuf,
@@ -223,7 +261,8 @@ pub struct GenerateArgs {
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub samples: Option<u32>,
     /// Send back what the gate finds wrong, this many rounds at most [default: the first answer counts]
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = clap::value_parser!(u32).range(0..=10))]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, conflicts_with = "stages",
+        value_parser = clap::value_parser!(u32).range(0..=10))]
     pub repair: u32,
     /// Python version of the functions: 3.13 or 3.14
     #[arg(long, value_name = "VERSION", default_value = "3.13")]
@@ -282,7 +321,7 @@ pub struct CleanArgs {
 
 /// Commands by what one wants of them, in the order of a first day. One that is in no group is listed last.
 const GROUPS: &[(&str, &[&str])] = &[
-    ("Measure", &["run", "resume", "aggregate", "report", "figures", "compare", "export", "verify"]),
+    ("Measure", &["run", "resume", "aggregate", "report", "figures", "compare", "cost", "export", "verify"]),
     ("Look before you run", &["validate", "cells", "plan", "check", "doctor"]),
     ("Make a variant", &["generate", "import"]),
     ("Around it", &["serve", "clean", "calibrate", "schema", "completions"]),

@@ -6,6 +6,7 @@ mod cells;
 mod clean;
 mod compare;
 mod completions;
+mod cost;
 mod doctor;
 mod generate;
 mod export;
@@ -34,6 +35,7 @@ pub fn run(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Export(args) => export::run(args, globals),
         Command::Verify(args) => verify::run(args, globals),
         Command::Calibrate(args) => calibrate::run(args, globals),
+        Command::Cost(args) => cost::run(args, globals),
         Command::Validate(args) => validate::run(args, globals),
         Command::Cells(args) => cells::run(args, globals),
         Command::Plan(args) => plan::run(args, globals),

@@ -42,7 +42,8 @@ pub fn figures(args: &RunFolder, globals: Globals) -> Result<Outcome, Failure> {
     Ok(Outcome::Done)
 }
 
-fn read(run: &Path) -> Result<Run, Failure> {
+/// Reads the tables of a run's folder.
+pub fn read(run: &Path) -> Result<Run, Failure> {
     if !run.is_dir() {
         return Err(Failure::wrong_request(miette::miette!("{} is not a run's folder", run.display())));
     }

@@ -166,6 +166,7 @@ fn wrong_requests_are_refused_before_anyone_is_asked() {
         (with(&["../x"]), "`../x` can't be the name of a variant"),
         (with(&["new", "--stage", "crop"]), "unknown stage `crop`"),
         (with(&["new", "--python", "3.9"]), "known versions: 3.13, 3.14"),
+        (with(&["new", "--repair", "1", "--stage", "resize"]), "cannot be used with"),
         (with(&["new", "--pipeline", "none"]), "cannot read experiments/none/pipeline.toml"),
         (vec!["generate", "--model", "other", "--variant", "new"], "models.toml has: scripted"),
     ] {

@@ -1,0 +1,166 @@
+//! `darkroom cost`: what a month of images would cost, from a run's measured work.
+
+use std::path::Path;
+
+use comfy_table::{CellAlignment, ContentArrangement, Table};
+use darkroom_core::cell::{Cell, Start};
+use darkroom_core::cost::PriceTable;
+use darkroom_core::month::{Month, PerImage, month};
+use darkroom_report::{CellView, Run};
+use serde::Serialize;
+
+use crate::cli::{CostArgs, Globals};
+use crate::display::{self, terminal};
+use crate::exit::{Failure, Outcome};
+use crate::project::Project;
+
+/// One cell's month.
+#[derive(Serialize)]
+struct Row {
+    cell_id: String,
+    outputs_ok: Option<bool>,
+    per_image: PerImage,
+    #[serde(flatten)]
+    month: Month,
+    hosting_usd: f64,
+    /// 95% interval, of the compute that the passes measured.
+    hosting_usd_ci: Option<(f64, f64)>,
+}
+
+pub fn run(args: &CostArgs, globals: Globals) -> Result<Outcome, Failure> {
+    let run = super::report::read(&args.run)?;
+    let region = args.region.clone().unwrap_or_else(|| run.about("price_region").to_owned());
+    let prices = prices(&args.run, &region)?;
+    let rows = rows(&run, args, &prices)?;
+    if globals.json {
+        let json = serde_json::to_string_pretty(&rows).expect("plain values");
+        display::answer(&format!("{json}\n"))?;
+    } else {
+        display::answer(&text(&run, args, &prices, &rows))?;
+    }
+    Ok(Outcome::Done)
+}
+
+/// Unlike a run's own tables, a question about a region needs that region's prices: none is stood in for.
+fn prices(run: &Path, region: &str) -> Result<PriceTable, Failure> {
+    let project = Project::of(&run.join("manifest.toml")).or_else(|_| Project::here());
+    let text = project.ok().and_then(|project| project.price_table(region)).ok_or_else(|| {
+        Failure::wrong_request(miette::miette!(
+            help = "copy experiments/prices/us-east-1.toml and fill in the region's prices and where they were read",
+            "no prices of {region}: experiments/prices/{region}.toml is not there"
+        ))
+    })?;
+    PriceTable::parse(&text)
+        .map_err(|error| Failure::wrong_request(miette::miette!("experiments/prices/{region}.toml: {error}")))
+}
+
+fn rows(run: &Run, args: &CostArgs, prices: &PriceTable) -> Result<Vec<Row>, Failure> {
+    let mut rows = Vec::new();
+    let mut without_partner = Vec::new();
+    for cell in run.measured() {
+        if args.cold_share > 0.0 && cell.cell.start == Start::Cold {
+            continue; // It is part of its warm partner's mix.
+        }
+        let Some(warm) = work(run, cell) else { continue };
+        let mut per_image = warm;
+        if args.cold_share > 0.0 {
+            let partner = cold_partner(cell);
+            let Some(cold) = run.measured().find(|other| other.id == partner).and_then(|other| work(run, other)) else {
+                without_partner.push(partner);
+                continue;
+            };
+            per_image = PerImage::mixed(cold, warm, args.cold_share);
+        }
+        let of = |per_image: &PerImage| month(per_image, args.images, cell.cell.architecture, prices, args.free_tier);
+        let found = of(&per_image);
+        let ci = compute_interval(run, cell).map(|(low, high)| {
+            let at = |factor: f64| of(&PerImage { gb_s: per_image.gb_s * factor, ..per_image }).hosting_usd();
+            (at(low), at(high))
+        });
+        rows.push(Row {
+            cell_id: cell.id.clone(),
+            outputs_ok: cell.outputs_ok,
+            per_image,
+            hosting_usd: found.hosting_usd(),
+            hosting_usd_ci: ci,
+            month: found,
+        });
+    }
+    if rows.is_empty() && !without_partner.is_empty() {
+        return Err(Failure::wrong_request(miette::miette!(
+            help = "add start = [\"warm\", \"cold\"] to the manifest's matrix and run it again",
+            "--cold-share needs cold cells, and the run measured none of {}",
+            without_partner.join(", ")
+        )));
+    }
+    for partner in without_partner {
+        display::note(&format!("left out, for want of a cold partner: {partner} was not measured"));
+    }
+    Ok(rows)
+}
+
+/// Returns the mean work of one image in a cell; `None` where a stage has no measured duration.
+fn work(run: &Run, cell: &CellView) -> Option<PerImage> {
+    let billed: Option<f64> = run.stages.iter().map(|stage| Some(run.stat(cell, stage, "billed_ms")?.mean)).sum();
+    let stages = run.stages.len() as f64;
+    let gb_s = f64::from(cell.cell.memory_mb) / 1024.0 * billed? / 1000.0;
+    Some(PerImage { gb_s, requests: stages, s3_puts: stages, s3_gets: stages })
+}
+
+/// Returns the id of the cell that differs in its start only.
+fn cold_partner(cell: &CellView) -> String {
+    Cell { start: Start::Cold, ..cell.cell.clone() }.id().to_string()
+}
+
+/// The interval of the cell's compute over its mean: what the measured passes leave open.
+fn compute_interval(run: &Run, cell: &CellView) -> Option<(f64, f64)> {
+    let row = run.costs.iter().find(|row| row.text("cell_id") == Some(&cell.id))?;
+    let compute = row.number("compute_usd_per_100k")? + row.number("init_usd_per_100k")?;
+    let rest = row.number("cost_usd_per_100k")? - compute;
+    let factor = |bound: &str| Some((row.number(bound)? - rest) / compute);
+    Some((factor("cost_usd_per_100k_ci_low")?, factor("cost_usd_per_100k_ci_high")?))
+}
+
+fn text(run: &Run, args: &CostArgs, prices: &PriceTable, rows: &[Row]) -> String {
+    let mut table = Table::new();
+    table.load_style(terminal::RULED).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_width(display::width()).force_no_tty();
+    table.set_header([
+        "cell",
+        "GB-s",
+        "compute $",
+        "requests $",
+        "hosting $ a month",
+        "95% interval",
+        "S3 requests $",
+        "",
+    ]);
+    for row in rows {
+        let usd = |value: f64| format!("{value:.2}");
+        table.add_row([
+            run.cell(&row.cell_id).map_or_else(String::new, |cell| cell.label.clone()),
+            format!("{:.0}", row.month.gb_s),
+            usd(row.month.compute_usd),
+            usd(row.month.requests_usd),
+            usd(row.hosting_usd),
+            row.hosting_usd_ci.map_or_else(String::new, |(low, high)| format!("{low:.2} to {high:.2}")),
+            usd(row.month.s3_usd),
+            if row.outputs_ok == Some(false) { "WRONG".into() } else { String::new() },
+        ]);
+    }
+    for column in 1..7 {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let measured = if run.is_local() { " Durations are this machine's, not AWS's." } else { "" };
+    format!(
+        "\n{} images a month, {} prices of {}, {:.1}% cold starts, {} the free tier\n{table}\n\
+         Volume tiers are applied. Not in it: log ingest, data transfer, storage.{measured}\n",
+        args.images,
+        prices.region,
+        prices.date,
+        args.cold_share * 100.0,
+        if args.free_tier { "with" } else { "without" },
+    )
+}
