@@ -59,14 +59,18 @@ fn text(project: &Project, path: &str) -> String {
     fs::read_to_string(project.root().join(path)).unwrap()
 }
 
-/// Every file of the project with the key in it.
+/// Every file with the key in it.
 fn files_with_key(root: &Path) -> Vec<PathBuf> {
+    files_with(root, KEY)
+}
+
+fn files_with(root: &Path, words: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()) {
         if entry.is_dir() && !entry.is_symlink() {
-            found.extend(files_with_key(&entry));
+            found.extend(files_with(&entry, words));
         } else if let Ok(bytes) = fs::read(&entry)
-            && bytes.windows(KEY.len()).any(|window| window == KEY.as_bytes())
+            && bytes.windows(words.len()).any(|window| window == words.as_bytes())
         {
             found.push(entry);
         }
@@ -377,6 +381,11 @@ fn generated_variants_run_are_checked_and_appear_with_model_and_sample_and_a_wro
     assert!(ranks(&cells[0]).iter().all(|ranked| *ranked), "{summary:#}");
     assert!(!ranks(&cells[1]).iter().any(|ranked| *ranked), "{summary:#}");
     let run = project.root().join("outputs/test/latest");
+    let prompt = endpoint.asked()[0].words().lines().next().unwrap().to_owned();
+    for secret in [KEY, &prompt] {
+        assert_eq!(files_with(&project.root().join("outputs"), secret), [""; 0].map(PathBuf::from));
+        assert!(!answer.stderr().contains(secret));
+    }
     let looks = read(&run.join("journal.ndjson")).unwrap().map(Result::unwrap);
     let looks: Vec<_> =
         looks.filter_map(|event| if let Event::CodeExamined(code) = event { Some(code) } else { None }).collect();
