@@ -1,7 +1,8 @@
 //! How much time and memory the local cloud adds: warm and cold echoes, throughput, CPU share, idle environments.
 //!
 //! `cargo bench -p darkroom-cloud --bench echo` (add `--profile dev` for a quick, slower look). Every time is set beside the
-//! floor: the same client against a bare hyper server on the same machine in the same run.
+//! floor: the same client against a bare hyper server on the same machine in the same run. A peer, `ministack`, is measured
+//! by boto3 beside ours.
 #![expect(clippy::print_stdout, reason = "a benchmark is there to be read")]
 #![expect(clippy::unwrap_used, reason = "a benchmark that can't go on has nothing better to do")]
 
@@ -23,6 +24,7 @@ use std::time::{Duration, Instant};
 
 const WARM_CALLS: usize = 2_000;
 const COLD_CALLS: usize = 15;
+const LONG_RUN: usize = 100_000;
 const THROUGHPUT_TIME: Duration = Duration::from_secs(3);
 const SHARED_FUNCTIONS: usize = 3;
 const IDLE_FUNCTIONS: usize = 10;
@@ -90,11 +92,59 @@ async fn run() {
         let cold = cold(&lambda, &address, name).await;
         println!("cold {name:<14}          p50 {:>9.2} ms   p99 {:>9.2} ms", cold.p50, cold.p99);
     }
+    long_run(&address, "rust-echo");
+    peer(cloud.endpoint_url());
     cpu_share(&lambda, &address).await;
     imitated_cpu_share().await;
     let began = Instant::now();
     cloud.stop().await;
     println!("stop, with all environments           {:>9.2} ms", ms(began.elapsed()));
+}
+
+/// Many invocations of one function: the last must be as quick as the first, and the server no bigger for them.
+fn long_run(address: &str, name: &str) {
+    let (mut client, path) = (Client::new(address), invoke_path(name));
+    let before = resident_kb();
+    let took: Vec<f64> = (0..LONG_RUN).map(|_| client.timed(&path)).collect();
+    let (first, last) = (Times::of(took[..1000].to_vec()), Times::of(took[LONG_RUN - 1000..].to_vec()));
+    println!(
+        "{LONG_RUN} invocations       first p50 {:>9.3} ms  last p50 {:>9.3} ms   this process {} MB, then {} MB",
+        first.p50,
+        last.p50,
+        before / 1024,
+        resident_kb() / 1024
+    );
+}
+
+/// What another emulator takes, asked by the same client in turns. Needs a package index that pip reaches, once.
+fn peer(endpoint_url: &str) {
+    let measured = peer_python().and_then(|python| {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peer/measure.py");
+        said(std::process::Command::new(python).arg(script).arg(endpoint_url))
+    });
+    match measured {
+        Ok(text) => print!("{text}"),
+        Err(why) => println!("peer: not measured, {}", why.trim()),
+    }
+}
+
+/// Returns an interpreter that has the peer and boto3, in a virtual environment made for it.
+fn peer_python() -> Result<PathBuf, String> {
+    let requirements = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peer/requirements.txt");
+    let found = darkroom_cloud::python::find("3.13").map_err(|error| error.to_string())?;
+    let folder = cache_dir().join("peer");
+    let python = folder.join("bin/python");
+    said(std::process::Command::new(found.path).args(["-I", "-m", "venv"]).arg(&folder))?;
+    let mut pip = std::process::Command::new(&python);
+    said(pip.args(["-I", "-m", "pip", "--no-input", "install", "--quiet", "--requirement"]).arg(requirements))?;
+    Ok(python)
+}
+
+/// Runs a command and returns what it said, as an error if it failed.
+fn said(command: &mut std::process::Command) -> Result<String, String> {
+    let output = command.output().map_err(|error| error.to_string())?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
 }
 
 /// First invocations: the function's configuration is renewed before each.

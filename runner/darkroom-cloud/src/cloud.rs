@@ -14,6 +14,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinSet;
 
 /// How a local cloud is set up. Start from [`Config::new`] and change what differs.
 #[derive(Clone, Debug)]
@@ -73,6 +74,9 @@ pub enum StartError {
 /// itself for a secret, such as the `darkroom` and `darkroom` that `serve` prints.
 const CREDENTIALS: [(&str, &str); 1] = [("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")];
 
+/// How often metrics are written to a folder that lasts; a minute's sums are small.
+const SAVE_METRICS_EVERY: Duration = Duration::from_secs(10);
+
 /// A running local cloud. Dropping it without [`LocalCloud::stop`] closes the port but waits for nothing.
 pub struct LocalCloud {
     server: Server,
@@ -81,6 +85,8 @@ pub struct LocalCloud {
     logs: Logs,
     metrics: Metrics,
     endpoint_url: String,
+    /// Writes the metrics of a lasting folder now and then; ends when dropped.
+    saving: JoinSet<()>,
     /// Held for their drop: the lock on the data folder, and what removes a temporary one.
     _lock: File,
     _temporary: Option<tempfile::TempDir>,
@@ -128,7 +134,21 @@ impl LocalCloud {
             Arc::new(Services { keys, lambda: Arc::clone(&lambda), s3, logs: logs.clone(), metrics: metrics.clone() });
         let server = Server::start(listener, Arc::clone(&services));
         inside.set(&services, server.stopped());
-        Ok(Self { server, lambda, environments, logs, metrics, endpoint_url, _lock: lock, _temporary: temporary })
+        let mut saving = JoinSet::new();
+        if temporary.is_none() {
+            saving.spawn(save_now_and_then(metrics.clone()));
+        }
+        Ok(Self {
+            server,
+            lambda,
+            environments,
+            logs,
+            metrics,
+            endpoint_url,
+            saving,
+            _lock: lock,
+            _temporary: temporary,
+        })
     }
 
     /// The base URL of every service, for example `http://127.0.0.1:4566`.
@@ -150,8 +170,21 @@ impl LocalCloud {
         if let Err(error) = self.lambda.close().await {
             tracing::warn!("the function store was not written: {error}");
         }
+        drop(self.saving);
         self.logs.flush();
         if let Err(error) = self.metrics.flush() {
+            tracing::warn!("the metrics were not written: {error}");
+        }
+    }
+}
+
+/// Writes the metrics every [`SAVE_METRICS_EVERY`], so that a `kill -9` loses no more than that; a folder that goes with
+/// the cloud needs none of it.
+async fn save_now_and_then(metrics: Metrics) {
+    loop {
+        tokio::time::sleep(SAVE_METRICS_EVERY).await;
+        let metrics = metrics.clone();
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || metrics.flush()).await {
             tracing::warn!("the metrics were not written: {error}");
         }
     }

@@ -18,7 +18,12 @@ pub struct Capability {
     pub triggers: Vec<Trigger>,
     pub starts: Vec<Start>,
     pub max_concurrency: u32,
+    /// Processors of the machine that handlers run on; `None` where the platform has as many as it promises.
+    pub cores: Option<u32>,
 }
+
+/// Memory that comes with one whole processor, MB. Source: AWS Lambda developer guide, "Configure Lambda function memory".
+pub const MB_PER_CORE: u32 = 1769;
 
 /// Why a cell can't run: the level that stands in the way. [`Capability::why_not`] makes it a sentence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -83,6 +88,11 @@ impl Capability {
         checks.into_iter().find_map(|(fits, obstacle)| (!fits).then_some(obstacle))
     }
 
+    /// Says whether a function of this size is due more processors than the target has.
+    pub fn is_short_of_cores(&self, memory_mb: u32) -> bool {
+        self.cores.is_some_and(|cores| memory_mb > cores.saturating_mul(MB_PER_CORE))
+    }
+
     /// Returns the sentence that says why, and what would work.
     pub fn why_not(&self, obstacle: &Obstacle) -> String {
         let here = &self.name;
@@ -125,6 +135,7 @@ mod tests {
             triggers: vec![Trigger::Direct],
             starts: vec![Start::Warm],
             max_concurrency: 10,
+            cores: None,
         }
     }
 

@@ -43,6 +43,16 @@ pub enum Event {
         request_id: String,
         environment_id: String,
     },
+    /// A warm cell's environments were retired between two blocks; what comes next is warmed up again.
+    EnvironmentsRenewed {
+        at: String,
+        cell_id: CellId,
+        deployment: u32,
+        /// The round that begins, from 2.
+        round: u32,
+    },
+    /// What a session recorded of one function beside what the platform's own metrics counted of it.
+    Reconciled(Reconciliation),
     /// Every planned repetition has been measured or has failed for good.
     RunFinished {
         at: String,
@@ -76,6 +86,9 @@ pub struct RunStarted {
     pub repetitions: u32,
     pub warm_up: u32,
     pub deployments: u32,
+    /// Repetitions after which warm environments are renewed; `None`: never within a session.
+    #[serde(default)]
+    pub renew_environments_every: Option<u32>,
     /// `interleaved` or `sequential`.
     pub order: String,
     /// Cells in matrix order with what their variants say of themselves.
@@ -208,6 +221,13 @@ pub struct Invocation {
     pub scheduled_at: String,
     /// Just before the call was sent, UTC. With `trigger = "s3"` when the platform logged START, by its clock.
     pub started_at: String,
+    /// When the platform logged END, by its clock; `None` where the runner called, or the log does not show it.
+    #[serde(default)]
+    pub ended_at: Option<String>,
+    /// From the upload's end (runner's clock) or the stage before's END (platform's) to this START (platform's), ms: clocks
+    /// of two hosts, so it may be negative and is kept as it is. `None` where the runner called, or a log lacks a line.
+    #[serde(default)]
+    pub trigger_delay_ms: Option<f64>,
     /// Runner's monotonic clock, from just before sending to the answer, ms; `None` where the runner did not call.
     pub client_ms: Option<f64>,
     pub status: Status,
@@ -218,6 +238,9 @@ pub struct Invocation {
     pub report: Option<Report>,
     /// Log stream, which Lambda keeps one of per environment (`faas.instance`).
     pub environment_id: Option<String>,
+    /// Which round of environments it belongs to, from 1: they are renewed between rounds. `None` in a cold cell.
+    #[serde(default)]
+    pub environment_round: Option<u32>,
     pub code_sha256: String,
     pub bytes_in: Option<u64>,
     pub bytes_out: Option<u64>,
@@ -249,6 +272,9 @@ pub struct PipelinePass {
     pub turnaround_s: Option<f64>,
     /// How late `turnaround_s` can be at most: the poll interval, 0 for direct calls.
     pub resolution_ms: f64,
+    /// The source PUT, the first part of the turnaround, runner's monotonic clock, ms; `None` for direct calls.
+    #[serde(default)]
+    pub upload_ms: Option<f64>,
     pub complete: bool,
     /// First stage that did not end well.
     pub failed_stage: Option<String>,
@@ -258,6 +284,51 @@ pub struct PipelinePass {
     pub input_bytes: Vec<Option<u64>>,
     /// Size of what each stage wrote, bytes, by stage index; `None` where it was not seen.
     pub output_bytes: Vec<Option<u64>>,
+}
+
+/// One figure of one function over one session, as two witnesses have it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reconciliation {
+    pub at: String,
+    pub function: String,
+    pub metric: ReconciledMetric,
+    /// Sum over the invocations that this session recorded.
+    pub recorded: f64,
+    /// What `AWS/Lambda` metrics counted meanwhile; `None` when they could not be asked, and `unknown` says why.
+    pub reported: Option<f64>,
+    /// How far the two may be apart: what rounding explains.
+    pub tolerance: f64,
+    pub unknown: Option<String>,
+}
+
+impl Reconciliation {
+    /// Says whether both witnesses agree; `None` when one was not heard.
+    pub fn agrees(&self) -> Option<bool> {
+        self.reported.map(|reported| (reported - self.recorded).abs() <= self.tolerance)
+    }
+}
+
+/// What is reconciled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReconciledMetric {
+    Invocations,
+    Errors,
+    Throttles,
+    DurationMs,
+}
+
+impl ReconciledMetric {
+    pub const ALL: [Self; 4] = [Self::Invocations, Self::Errors, Self::Throttles, Self::DurationMs];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Invocations => "invocations",
+            Self::Errors => "errors",
+            Self::Throttles => "throttles",
+            Self::DurationMs => "duration_ms",
+        }
+    }
 }
 
 /// Why a pass is done again under the next attempt number.

@@ -3,7 +3,7 @@
 //! Manifest × Known × Capability → [`Plan`]. Pure and lazy: totals of a million cells are computed without holding them.
 //! Knows nothing of order ([`crate::schedule`]) or of what was already measured.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde::Serialize;
 
@@ -41,7 +41,10 @@ pub struct Summary {
     pub warm_up_passes: u64,
     /// Stage invocations, warm-ups included, retries not.
     pub invocations: u64,
-    /// What it takes if every invocation takes as long as its stage's timeout allows.
+    /// Memory sizes of runnable cells, MB, whose share of processors the target does not have: they run slower than they would
+    /// on AWS.
+    pub short_of_cores: Vec<u32>,
+    /// What it takes if every invocation takes as long as its stage's timeout allows and no repetition is done again.
     pub at_most: Effort,
 }
 
@@ -122,6 +125,9 @@ impl<'a> Plan<'a> {
                 continue;
             }
             totals.deployed.insert((cell.variant, cell.architecture, cell.memory_mb, cell.trigger, cell.start));
+            if self.capability.is_short_of_cores(cell.memory_mb) {
+                totals.short_of_cores.insert(cell.memory_mb);
+            }
             let Passes { counted, warm_up } = work.of(&cell);
             totals.passes += counted;
             totals.warm_up_passes += warm_up;
@@ -181,6 +187,7 @@ impl<'a> Plan<'a> {
             passes: totals.passes,
             warm_up_passes: totals.warm_up_passes,
             invocations: (totals.passes + totals.warm_up_passes) * stages,
+            short_of_cores: totals.short_of_cores.iter().copied().collect(),
             at_most: Effort { seconds: totals.longest_s, usd: priced.then_some(totals.dearest_usd) },
         }
     }
@@ -200,12 +207,14 @@ struct Passes {
 
 impl Work<'_> {
     fn of(&self, cell: &CellRef) -> Passes {
-        let Repetitions { count, warm_up, deployments } = self.repetitions;
+        let Repetitions { count, warm_up, deployments, .. } = self.repetitions;
+        // Each round of environments is warmed up, and of each as many as are used at once.
+        let warm_up = u64::from(warm_up) * u64::from(self.repetitions.rounds()) * u64::from(cell.concurrency);
         let deployments = u64::from(deployments);
         let images = self.images.get(cell.image_set).copied().unwrap_or(0);
         Passes {
             counted: images * u64::from(count) * deployments,
-            warm_up: if cell.start == Start::Warm { u64::from(warm_up) * deployments } else { 0 },
+            warm_up: if cell.start == Start::Warm { warm_up * deployments } else { 0 },
         }
     }
 }
@@ -217,6 +226,7 @@ struct Totals<'a> {
     warm_up_passes: u64,
     longest_s: f64,
     dearest_usd: f64,
+    short_of_cores: BTreeSet<u32>,
     obstacles: HashMap<Obstacle<'a>, u64>,
     deployed: HashSet<(&'a str, Architecture, u32, Trigger, Start)>,
 }
@@ -225,6 +235,7 @@ struct Totals<'a> {
 pub(crate) mod tests {
     use super::*;
     use crate::manifest::tests::{known, manifest};
+    use crate::schedule::Step;
 
     pub(crate) fn local() -> Capability {
         Capability {
@@ -234,6 +245,7 @@ pub(crate) mod tests {
             triggers: vec![Trigger::Direct],
             starts: vec![Start::Warm],
             max_concurrency: 10,
+            cores: None,
         }
     }
 
@@ -273,14 +285,39 @@ pub(crate) mod tests {
     fn the_schedule_holds_exactly_the_passes_that_the_summary_counts() {
         let mut manifest = manifest(&["pillow", "rust"], &[512, 1024]);
         manifest.repetitions.deployments = 2;
+        manifest.repetitions.renew_environments_every = Some(2);
         let (known, capability) = (known(), local());
         let plan = Plan::new(&manifest, &known, &capability);
         let cells: Vec<Cell> =
             plan.planned_cells().filter(|cell| cell.not_runnable.is_none()).map(|planned| planned.cell).collect();
-        let session: Vec<_> = plan.schedule(&cells).session(|_| false).collect();
+        let schedule = plan.schedule(&cells);
+        let session: Vec<_> = schedule
+            .session(|_| false)
+            .filter_map(|step| if let Step::Pass(pass) = step { Some(pass) } else { None })
+            .collect();
         let warm_ups = session.iter().filter(|pass| pass.warm_up).count() as u64;
-        assert_eq!(warm_ups, plan.summary(None).warm_up_passes);
+        // 4 cells in 2 deployments, warmed up once in each of 2 rounds of 2 and 1 repetitions.
+        assert_eq!((warm_ups, plan.summary(None).warm_up_passes), (16, 16));
         assert_eq!(session.len() as u64 - warm_ups, plan.summary(None).passes);
+    }
+
+    #[test]
+    fn as_many_environments_are_warmed_up_as_are_used_at_once() {
+        let mut manifest = manifest(&["pillow"], &[512]);
+        manifest.matrix.concurrency = vec![1, 4];
+        manifest.repetitions.warm_up = 3;
+        let summary = Plan::new(&manifest, &known(), &local()).summary(None);
+        assert_eq!(summary.warm_up_passes, 3 + 3 * 4);
+        // 2 images x 3 repetitions in both cells; four at a time take a quarter of the time.
+        assert!((summary.at_most.seconds - (9.0 + 18.0 / 4.0) * 30.0).abs() < 1e-9, "{summary:?}");
+    }
+
+    #[test]
+    fn memory_sizes_that_need_more_cores_than_there_are_are_named() {
+        let manifest = manifest(&["pillow"], &[1769, 3538, 3539, 10_240]);
+        let (known, capability) = (known(), Capability { cores: Some(2), ..local() });
+        assert_eq!(Plan::new(&manifest, &known, &capability).summary(None).short_of_cores, [3539, 10_240]);
+        assert_eq!(Plan::new(&manifest, &known, &local()).summary(None).short_of_cores, [0; 0]);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! Interleaved is RMIT (randomised multiple interleaved trials): block r holds repetition r of every
 //! (cell, deployment, image), in a fresh Fisher-Yates order. Measuring one cell after another would confound cell with hour.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -27,6 +27,18 @@ pub struct PlannedPass {
     pub warm_up: bool,
     /// From 1.
     pub repetition: u32,
+}
+
+/// What a session does next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    Pass(PlannedPass),
+    /// Retire the environments of these (cell, deployment): a round begins, and its warm-ups follow.
+    Renew {
+        of: Vec<(usize, u32)>,
+        /// From 2.
+        round: u32,
+    },
 }
 
 /// What the schedule needs to know of a cell.
@@ -74,6 +86,18 @@ impl Schedule {
         }
     }
 
+    /// Returns which round of environments a pass meets, from 1; `None` in a cell whose every start is a cold one.
+    pub fn round_of(&self, pass: &PlannedPass) -> Option<u32> {
+        let Repetitions { warm_up, .. } = self.repetitions;
+        self.shapes[pass.cell].warm.then(|| {
+            if pass.warm_up {
+                (pass.repetition - 1) / warm_up.max(1) + 1
+            } else {
+                self.repetitions.round(pass.repetition)
+            }
+        })
+    }
+
     /// Returns how many passes count, over all cells.
     pub fn len(&self) -> u64 {
         let images: u64 = self.shapes.iter().map(|shape| shape.images as u64).sum();
@@ -95,39 +119,70 @@ impl Schedule {
         self.passes().filter(move |pass| !is_complete(pass))
     }
 
-    /// Returns what one session of a run does: what is left, and warm-ups before it.
+    /// Returns what one session of a run does: what is left, warm-ups before it, and renewals between rounds.
     ///
-    /// A session starts with new environments, so every (cell, deployment) with anything left is warmed up again.
-    /// Interleaved: all warm-ups come first, in blocks of their own. Sequential: each just before its first pass.
+    /// A session starts with new environments, and so does every round after it, so every (cell, deployment) with anything
+    /// left in a round is warmed up before it. Which round a repetition is of does not depend on sessions.
+    /// Interleaved: all warm-ups of a round come first, in blocks of their own. Sequential: each just before its first pass.
     pub fn session<'a>(
         &'a self,
         is_complete: impl Fn(&PlannedPass) -> bool + Clone + 'a,
-    ) -> Box<dyn Iterator<Item = PlannedPass> + 'a> {
-        let remaining = self.remaining(is_complete.clone());
+    ) -> Box<dyn Iterator<Item = Step> + 'a> {
         match self.order {
             Order::Interleaved => {
-                let left: HashSet<(usize, u32)> =
-                    self.remaining(is_complete).map(|pass| (pass.cell, pass.deployment)).collect();
-                Box::new(self.warm_up_blocks(&left).chain(remaining))
+                let mut begun = HashSet::new();
+                let rounds = (1..=self.repetitions.rounds()).flat_map(move |round| {
+                    let left: BTreeSet<(usize, u32)> =
+                        self.round(round, is_complete.clone()).map(|pass| (pass.cell, pass.deployment)).collect();
+                    let warm = |at: &&(usize, u32)| self.shapes[at.0].warm;
+                    let of: Vec<(usize, u32)> =
+                        left.iter().filter(warm).filter(|at| begun.contains(*at)).copied().collect();
+                    begun.extend(left.iter().copied());
+                    let renewal = (!of.is_empty()).then_some(Step::Renew { of, round });
+                    let warm_ups = self.warm_up_blocks(&left, round).map(Step::Pass);
+                    let passes = self.round(round, is_complete.clone()).map(Step::Pass);
+                    renewal.into_iter().chain(warm_ups).chain(passes)
+                });
+                Box::new(rounds)
             }
             Order::Sequential => {
-                let mut warmed = None;
-                Box::new(remaining.flat_map(move |pass| {
-                    let at = (pass.cell, pass.deployment);
-                    let first = warmed.replace(at) != Some(at);
-                    let warm_ups = if first { self.warm_ups_of(pass.cell, pass.deployment) } else { Vec::new() };
-                    warm_ups.into_iter().chain([pass])
+                let mut before: Option<(usize, u32, u32)> = None;
+                Box::new(self.remaining(is_complete).flat_map(move |pass| {
+                    let round = self.repetitions.round(pass.repetition);
+                    let at = (pass.cell, pass.deployment, round);
+                    let last = before.replace(at);
+                    let begins = last != Some(at);
+                    let again = begins && last.is_some_and(|(cell, deployment, _)| (cell, deployment) == (at.0, at.1));
+                    let of = vec![(pass.cell, pass.deployment)];
+                    let renewal = (again && self.shapes[pass.cell].warm).then_some(Step::Renew { of, round });
+                    let warm_ups =
+                        if begins { self.warm_ups_of(pass.cell, pass.deployment, round) } else { Vec::new() };
+                    renewal.into_iter().chain(warm_ups.into_iter().chain([pass]).map(Step::Pass))
                 }))
             }
         }
     }
 
+    /// Returns what is left of one round, interleaved.
+    fn round<'a>(
+        &'a self,
+        round: u32,
+        is_complete: impl Fn(&PlannedPass) -> bool + 'a,
+    ) -> impl Iterator<Item = PlannedPass> + 'a {
+        let every = self.repetitions.renew_environments_every.unwrap_or(self.repetitions.count).max(1);
+        let first = (round - 1).saturating_mul(every).saturating_add(1);
+        let last = first.saturating_add(every - 1).min(self.repetitions.count);
+        (first..=last).flat_map(|repetition| self.block(repetition)).filter(move |pass| !is_complete(pass))
+    }
+
+    /// Returns one repetition of everything, in its own order.
+    fn block(&self, repetition: u32) -> impl Iterator<Item = PlannedPass> + use<> {
+        let block = shuffled(self.slots().collect::<Vec<Slot>>(), self.seed, "repetition", repetition);
+        block.into_iter().map(move |slot| slot.pass(false, repetition))
+    }
+
     fn interleaved(&self) -> impl Iterator<Item = PlannedPass> + '_ {
-        let slots: Vec<Slot> = self.slots().collect();
-        (1..=self.repetitions.count).flat_map(move |repetition| {
-            let block = shuffled(slots.clone(), self.seed, "repetition", repetition);
-            block.into_iter().map(move |slot| slot.pass(false, repetition))
-        })
+        (1..=self.repetitions.count).flat_map(|repetition| self.block(repetition))
     }
 
     fn sequential(&self) -> impl Iterator<Item = PlannedPass> + '_ {
@@ -140,20 +195,23 @@ impl Schedule {
         })
     }
 
-    fn warm_up_blocks(&self, left: &HashSet<(usize, u32)>) -> impl Iterator<Item = PlannedPass> + '_ {
-        let deployed: Vec<(usize, u32)> = (0..self.shapes.len())
-            .flat_map(|cell| (1..=self.repetitions.deployments).map(move |deployment| (cell, deployment)))
-            .filter(|at| left.contains(at) && self.shapes[at.0].warm)
-            .collect();
-        (1..=self.repetitions.warm_up).flat_map(move |number| {
+    /// Warm-ups of a round: numbered on from those of the rounds before it.
+    fn warm_up_blocks(&self, left: &BTreeSet<(usize, u32)>, round: u32) -> impl Iterator<Item = PlannedPass> + use<'_> {
+        let deployed: Vec<(usize, u32)> = left.iter().filter(|at| self.shapes[at.0].warm).copied().collect();
+        self.warm_up_numbers(round).flat_map(move |number| {
             let block = shuffled(deployed.clone(), self.seed, "warm-up", number);
             block.into_iter().map(move |(cell, deployment)| self.warm_up(cell, deployment, number))
         })
     }
 
-    fn warm_ups_of(&self, cell: usize, deployment: u32) -> Vec<PlannedPass> {
-        let count = if self.shapes[cell].warm { self.repetitions.warm_up } else { 0 };
-        (1..=count).map(|number| self.warm_up(cell, deployment, number)).collect()
+    fn warm_ups_of(&self, cell: usize, deployment: u32, round: u32) -> Vec<PlannedPass> {
+        let numbers = self.warm_up_numbers(round).filter(|_| self.shapes[cell].warm);
+        numbers.map(|number| self.warm_up(cell, deployment, number)).collect()
+    }
+
+    fn warm_up_numbers(&self, round: u32) -> std::ops::RangeInclusive<u32> {
+        let before = (round - 1).saturating_mul(self.repetitions.warm_up);
+        before.saturating_add(1)..=before.saturating_add(self.repetitions.warm_up)
     }
 
     /// Warm-ups go through the images in turn.
@@ -216,7 +274,69 @@ mod tests {
 
     fn schedule(images: &[usize], (count, warm_up, deployments): (u32, u32, u32), order: Order) -> Schedule {
         let shapes = images.iter().map(|&images| CellShape { images, warm: true }).collect();
-        Schedule::new(shapes, Repetitions { count, warm_up, deployments }, order, 562)
+        Schedule::new(shapes, Repetitions { count, warm_up, deployments, renew_environments_every: None }, order, 562)
+    }
+
+    /// A session's passes, without renewals.
+    fn passes_of<'a>(session: Box<dyn Iterator<Item = Step> + 'a>) -> impl Iterator<Item = PlannedPass> + 'a {
+        session.filter_map(|step| if let Step::Pass(pass) = step { Some(pass) } else { None })
+    }
+
+    fn steps(session: Box<dyn Iterator<Item = Step> + '_>) -> Vec<String> {
+        let spelt_step = |step: Step| match step {
+            Step::Pass(pass) => spelt([pass].into_iter()).remove(0),
+            Step::Renew { of, round } => format!("renew{round}:{of:?}"),
+        };
+        session.map(spelt_step).collect()
+    }
+
+    #[test]
+    fn environments_are_renewed_and_warmed_up_between_rounds_whatever_was_done_before() {
+        let shapes = vec![CellShape { images: 1, warm: true }, CellShape { images: 1, warm: false }];
+        let repetitions = Repetitions { count: 5, warm_up: 1, deployments: 1, renew_environments_every: Some(2) };
+        let sequential = Schedule::new(shapes.clone(), repetitions.clone(), Order::Sequential, 1);
+        let warm: Vec<String> = steps(sequential.session(|pass| pass.cell == 1));
+        let all = [
+            "c0d1i0w1",
+            "c0d1i0r1",
+            "c0d1i0r2",
+            "renew2:[(0, 1)]",
+            "c0d1i0w2",
+            "c0d1i0r3",
+            "c0d1i0r4",
+            "renew3:[(0, 1)]",
+            "c0d1i0w3",
+            "c0d1i0r5",
+        ];
+        assert_eq!(warm, all);
+        // Another session takes up in the middle of the second round: its environments are new, and stay for that round.
+        let rest = steps(sequential.session(|pass| pass.cell == 1 || pass.repetition < 4));
+        assert_eq!(rest, ["c0d1i0w2", "c0d1i0r4", "renew3:[(0, 1)]", "c0d1i0w3", "c0d1i0r5"]);
+
+        let interleaved = Schedule::new(shapes, repetitions, Order::Interleaved, 1);
+        for pass in passes_of(interleaved.session(|_| false)) {
+            let round = if pass.warm_up { pass.repetition } else { pass.repetition.div_ceil(2) };
+            assert_eq!(interleaved.round_of(&pass), (pass.cell == 0).then_some(round), "{pass:?}");
+        }
+        let steps = steps(interleaved.session(|_| false));
+        let renewals: Vec<usize> = (0..steps.len()).filter(|&i| steps[i].starts_with("renew")).collect();
+        // A warm-up and 2 x 2 passes, a renewal and as much again, a renewal, a warm-up and 2 passes. Cold cells never.
+        assert_eq!(renewals, [5, 11]);
+        assert_eq!(
+            (steps[5].as_str(), steps[6].as_str(), steps[12].as_str()),
+            ("renew2:[(0, 1)]", "c0d1i0w2", "c0d1i0w3")
+        );
+        assert_eq!(steps.len(), 15);
+    }
+
+    #[test]
+    fn a_round_that_was_done_before_needs_no_renewal() {
+        let repetitions = Repetitions { count: 4, warm_up: 1, deployments: 1, renew_environments_every: Some(2) };
+        for order in [Order::Interleaved, Order::Sequential] {
+            let schedule = Schedule::new(vec![CellShape { images: 1, warm: true }], repetitions.clone(), order, 1);
+            let rest = steps(schedule.session(|pass| pass.repetition <= 2));
+            assert_eq!(rest, ["c0d1i0w2", "c0d1i0r3", "c0d1i0r4"]);
+        }
     }
 
     fn spelt(passes: impl Iterator<Item = PlannedPass>) -> Vec<String> {
@@ -246,7 +366,7 @@ mod tests {
         for order in [Order::Interleaved, Order::Sequential] {
             let schedule = schedule(&[2, 3], (2, 3, 2), order);
             let mut warmed: HashMap<(usize, u32), u32> = HashMap::new();
-            for pass in schedule.session(|_| false) {
+            for pass in passes_of(schedule.session(|_| false)) {
                 let seen = warmed.entry((pass.cell, pass.deployment)).or_default();
                 if pass.warm_up {
                     *seen += 1;
@@ -262,12 +382,13 @@ mod tests {
     #[test]
     fn cold_cells_and_finished_cells_are_not_warmed_up() {
         let shapes = vec![CellShape { images: 1, warm: false }, CellShape { images: 1, warm: true }];
-        let repetitions = Repetitions { count: 1, warm_up: 2, deployments: 1 };
+        let repetitions = Repetitions { count: 1, warm_up: 2, deployments: 1, renew_environments_every: None };
         for order in [Order::Interleaved, Order::Sequential] {
             let schedule = Schedule::new(shapes.clone(), repetitions.clone(), order, 1);
-            assert_eq!(schedule.session(|_| false).filter(|pass| pass.warm_up && pass.cell == 0).count(), 0);
-            assert_eq!(schedule.session(|_| false).filter(|pass| pass.warm_up && pass.cell == 1).count(), 2);
-            assert_eq!(spelt(schedule.session(|pass| pass.cell == 1)), ["c0d1i0r1"]);
+            let warm_ups =
+                |cell| passes_of(schedule.session(|_| false)).filter(move |it| it.warm_up && it.cell == cell);
+            assert_eq!((warm_ups(0).count(), warm_ups(1).count()), (0, 2));
+            assert_eq!(spelt(passes_of(schedule.session(|pass| pass.cell == 1))), ["c0d1i0r1"]);
             assert_eq!(schedule.session(|_| true).count(), 0);
         }
     }
@@ -297,7 +418,7 @@ mod tests {
             order in any_order(), seed: u64,
         ) {
             let shapes: Vec<_> = images.iter().map(|&images| CellShape { images, warm: true }).collect();
-            let schedule = Schedule::new(shapes, Repetitions { count, warm_up: 0, deployments }, order, seed);
+            let schedule = Schedule::new(shapes, Repetitions { count, warm_up: 0, deployments, renew_environments_every: None }, order, seed);
             let mut expected = Vec::new();
             for (cell, &images) in images.iter().enumerate() {
                 for deployment in 1..=deployments { for image in 0..images { for repetition in 1..=count {
@@ -321,16 +442,17 @@ mod tests {
         fn a_run_killed_at_any_moments_and_resumed_is_the_uninterrupted_run(
             images in prop::collection::vec(1_usize..4, 1..4), count in 1_u32..4, deployments in 1_u32..3,
             order in any_order(), seed: u64, sessions in prop::collection::vec(0_usize..12, 0..6),
+            renew_environments_every in prop::option::of(1_u32..5),
         ) {
             let shapes: Vec<_> = images.iter().map(|&images| CellShape { images, warm: true }).collect();
-            let schedule = Schedule::new(shapes, Repetitions { count, warm_up: 1, deployments }, order, seed);
+            let schedule = Schedule::new(shapes, Repetitions { count, warm_up: 1, deployments, renew_environments_every }, order, seed);
             let mut done: Vec<PlannedPass> = Vec::new();
             for survived in sessions {
                 let complete: HashSet<_> = done.iter().copied().collect();
                 done.extend(schedule.remaining(|pass| complete.contains(pass)).take(survived));
             }
             let complete: HashSet<_> = done.iter().copied().collect();
-            let counted = schedule.session(|pass| complete.contains(pass)).filter(|pass| !pass.warm_up);
+            let counted = passes_of(schedule.session(|pass| complete.contains(pass))).filter(|pass| !pass.warm_up);
             done.extend(counted);
             prop_assert_eq!(done, schedule.passes().collect::<Vec<_>>());
         }
@@ -340,7 +462,7 @@ mod tests {
             order in any_order(), seed: u64, complete in prop::collection::hash_set(0_usize..24, 0..24),
         ) {
             let shapes = vec![CellShape { images: 2, warm: true }; 3];
-            let schedule = Schedule::new(shapes, Repetitions { count: 4, warm_up: 0, deployments: 1 }, order, seed);
+            let schedule = Schedule::new(shapes, Repetitions { count: 4, warm_up: 0, deployments: 1, renew_environments_every: None }, order, seed);
             let all: Vec<_> = schedule.passes().collect();
             let done: HashSet<_> = complete.iter().map(|&index| all[index]).collect();
             let expected: Vec<_> = all.iter().filter(|pass| !done.contains(pass)).copied().collect();

@@ -37,7 +37,8 @@ fn main() {
     println!("read journal       {reading_s:8.2} s   {:.2} s of CPU, {events} events", cpu_s() - cpu);
 
     let (started, cpu) = (Instant::now(), cpu_s());
-    let summary = darkroom_tables::aggregate(read_journal(&journal).map(Ok::<_, String>), &prices, &dir).expect("tables");
+    let summary =
+        darkroom_tables::aggregate(read_journal(&journal).map(Ok::<_, String>), &prices, &dir).expect("tables");
     let (whole_s, whole_cpu_s) = (started.elapsed().as_secs_f64(), cpu_s() - cpu);
     let peak_mb = peak_rss_mb();
     let rate = rows as f64 / whole_s;
@@ -165,6 +166,7 @@ fn pass_events(cell: &Cell, speed: f64, round: usize, index: usize, random: &mut
         started_at: at(index),
         turnaround_s: Some(turnaround_ms / 1000.0),
         resolution_ms: 0.0,
+        upload_ms: None,
         complete: true,
         failed_stage: None,
         again: None,
@@ -199,6 +201,9 @@ fn invocation(pass: &PassKey, stage: usize, index: usize, ms: f64, init_ms: Opti
         code_sha256: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=".into(),
         bytes_in: Some(500_000),
         bytes_out: Some(400_000),
+        environment_round: Some(1),
+        ended_at: None,
+        trigger_delay_ms: None,
         handler_reported_ms: None,
     }
 }
@@ -253,6 +258,7 @@ fn run_started(cells: &[Cell]) -> RunStarted {
         repetitions: 1,
         warm_up: 1,
         deployments: 1,
+        renew_environments_every: None,
         order: "interleaved".into(),
         cells: planned.collect(),
         image_sets: BTreeMap::new(),

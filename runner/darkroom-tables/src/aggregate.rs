@@ -16,15 +16,23 @@ use polars::prelude::{Column, DataFrame, PolarsResult};
 use rayon::prelude::*;
 
 use crate::columns;
-use crate::facts::Facts;
+use crate::facts::{CountsAs, Facts, Text};
 use crate::frames::{bools, cell_columns, floats, frame, integers, texts};
 use crate::samples::Group;
 
 /// Adjusted p of a trend below which a sample is called not stationary.
 const TREND_SIGNIFICANCE: f64 = 0.01;
 /// Columns of `invocations` that metrics are made of.
-pub const INVOCATION_COLUMNS: [&str; 7] =
-    ["duration_ms", "client_ms", "billed_ms", "init_ms", "cold_total_ms", "max_memory_mb", "cost_usd"];
+pub const INVOCATION_COLUMNS: [&str; 8] = [
+    "duration_ms",
+    "client_ms",
+    "trigger_delay_ms",
+    "billed_ms",
+    "init_ms",
+    "cold_total_ms",
+    "max_memory_mb",
+    "cost_usd",
+];
 /// Columns of `pipelines` that metrics and costs are made of.
 pub const PIPELINE_COLUMNS: [&str; 8] = [
     "turnaround_s",
@@ -54,11 +62,12 @@ const fn metric(name: &'static str, column: &'static str, scale: f64, applies: f
     Metric { name, column, scale, applies }
 }
 
-const STAGE_METRICS: [Metric; 8] = [
+const STAGE_METRICS: [Metric; 9] = [
     metric("duration_ms", "duration_ms", 1.0, |_| true),
     metric("cold_total_ms", "cold_total_ms", 1.0, |cell| matches!(cell.start, Start::Cold)),
     metric("init_ms", "init_ms", 1.0, |cell| matches!(cell.start, Start::Cold)),
     metric("client_ms", "client_ms", 1.0, |cell| matches!(cell.trigger, Trigger::Direct)),
+    metric("trigger_delay_ms", "trigger_delay_ms", 1.0, |cell| matches!(cell.trigger, Trigger::S3)),
     metric("billed_ms", "billed_ms", 1.0, |_| true),
     metric("max_memory_mb", "max_memory_mb", 1.0, |_| true),
     metric("cost_usd", "cost_usd", 1.0, |_| true),
@@ -103,8 +112,17 @@ pub struct SummaryRow {
     pub split: Option<VarianceSplit>,
     /// Median of the second half of the sample / of the first, in the order of execution.
     pub halves_ratio: Option<f64>,
+    /// Of turnarounds that were polled for: how late the mean can be at most, as a share of the median.
+    pub resolution_share: Option<f64>,
     pub rank: Option<u32>,
     pub note: Option<String>,
+}
+
+impl SummaryRow {
+    /// Says whether polls were further apart than 2% of the median turnaround.
+    pub fn is_coarse(&self) -> Option<bool> {
+        self.resolution_share.map(|share| share > MAX_RESOLUTION)
+    }
 }
 
 /// How many rows of a group are not in its sample, and why.
@@ -129,6 +147,7 @@ pub fn outputs(facts: &Facts) -> Vec<Outputs> {
             *wrong.entry(check.verdict.reason.as_deref().unwrap_or("wrong")).or_default() += 1;
         }
     }
+    let lost = images_lost(facts);
     let of_cell = |cell: u32| {
         let stages = (0u32..).zip(&facts.run.stages);
         let found = stages.filter_map(|(index, stage)| Some((stage, checked.get(&(cell, index))?)));
@@ -141,9 +160,31 @@ pub fn outputs(facts: &Facts) -> Vec<Outputs> {
                 outputs.reason = Some(format!("{stage}: {reason} ({count} of {all})"));
             }
         }
+        if let (Some(true), Some(lost)) = (outputs.ok, lost.get(&cell)) {
+            let images = facts.run.image_sets.get(&facts.run.cells[cell as usize].cell.image_set).map_or(0, Vec::len);
+            outputs = Outputs { ok: Some(false), reason: Some(format!("no output of {lost} of {images} images")) };
+        }
         outputs
     };
     (0..facts.run.cells.len() as u32).map(of_cell).collect()
+}
+
+/// Returns of how many images every pass of a cell failed for good: nothing of the last stage could be checked.
+fn images_lost(facts: &Facts) -> HashMap<u32, usize> {
+    let mut ended: HashMap<(u32, Text), bool> = HashMap::new();
+    for pass in facts.passes.iter().filter(|pass| !pass.key.warm_up && !facts.is_old(pass)) {
+        let well = match facts.pass_counts_as(pass) {
+            CountsAs::Failed => false,
+            CountsAs::Sample | CountsAs::NoReport | CountsAs::WrongStart => true,
+            CountsAs::Superseded | CountsAs::WarmUp => continue,
+        };
+        *ended.entry((pass.key.cell, pass.key.image)).or_default() |= well;
+    }
+    let mut lost = HashMap::new();
+    for ((cell, _), _) in ended.into_iter().filter(|(_, well)| !well) {
+        *lost.entry(cell).or_default() += 1;
+    }
+    lost
 }
 
 /// Returns every row of `summary`, by cell, stage (the pipeline last) and metric.
@@ -210,8 +251,11 @@ impl Describer<'_> {
         let intervals = same.unwrap_or_else(|| intervals(&unscaled, seed)).scaled(metric.scale);
         let mut notes = sample_notes(self.planned, group.rows, counts, &description);
         notes.extend(interval_notes(&description, &intervals));
-        if metric.name == "turnaround_s" {
-            notes.extend(resolution_note(group, &description));
+        let polled = metric.name == "turnaround_s" && self.planned.cell.trigger == Trigger::S3;
+        let resolution_share = if polled { resolution_share(group, &description) } else { None };
+        notes.extend(resolution_share.and_then(resolution_note));
+        if metric.name == "trigger_delay_ms" && description.n > 0 {
+            notes.push("cross_clock: a difference of two hosts' clocks, negative values kept".to_owned());
         }
         notes.extend(outputs_note(self.planned, group.rows, self.outputs));
         SummaryRow {
@@ -225,6 +269,7 @@ impl Describer<'_> {
             trend_p_adjusted: None,
             split: variance_of(group, metric.column),
             halves_ratio: halves_ratio(&unscaled),
+            resolution_share,
             rank: None,
             note: joined(&notes),
         }
@@ -298,11 +343,16 @@ pub fn sample_notes(planned: &PlannedCell, rows: usize, counts: GroupCounts, d: 
     notes
 }
 
-fn resolution_note(group: &Group, d: &Description) -> Option<String> {
-    let resolution_ms = group.present("resolution_ms").into_iter().fold(0.0, f64::max);
-    let share = resolution_ms / (d.p50? * 1000.0);
+/// Returns how late the mean turnaround can be at most, as a share of the median: the mean of the polls' resolutions over it.
+fn resolution_share(group: &Group, d: &Description) -> Option<f64> {
+    let resolutions_ms = group.present("resolution_ms");
+    let mean_ms = resolutions_ms.iter().sum::<f64>() / resolutions_ms.len() as f64;
+    Some(mean_ms / (d.p50? * 1000.0)).filter(|share| share.is_finite())
+}
+
+fn resolution_note(share: f64) -> Option<String> {
     let coarse = share > MAX_RESOLUTION;
-    coarse.then(|| format!("polled every {resolution_ms} ms, {:.1}% of the median: late by up to that", share * 100.0))
+    coarse.then(|| format!("seen late by up to {:.1}% of the median: polls were too far apart", share * 100.0))
 }
 
 pub fn outputs_note(planned: &PlannedCell, rows: usize, outputs: &Outputs) -> Option<String> {
@@ -408,6 +458,8 @@ pub fn summary_frame(facts: &Facts, rows: &[SummaryRow], outputs: &[Outputs]) ->
         floats("variance_repetition", rows.iter().map(|row| row.split.map(|split| split.repetition))),
         floats("iqr", d(|d| d.iqr)),
         floats("mad", d(|d| d.mad)),
+        floats("resolution_share", rows.iter().map(|row| row.resolution_share)),
+        bools("coarse", rows.iter().map(SummaryRow::is_coarse)),
         integers("rank", rows.iter().map(|row| row.rank.map(i64::from))),
         texts("note", rows.iter().map(|row| row.note.as_ref())),
     ]);

@@ -112,17 +112,30 @@ const DEPLOYMENT: Column =
     column("deployment", Integer, "", Plan, "which deployment of the same code under another name, from 1");
 const STAGE: Column = column("stage", Text, "", Plan, "stage of the pipeline");
 const STAGE_INDEX: Column = column("stage_index", Integer, "", Plan, "its place, from 0");
-const WARM_UP: Column = column("warm_up", Bool, "", Plan, "an uncounted pass before the first repetition");
+const WARM_UP: Column = column(
+    "warm_up",
+    Bool,
+    "",
+    Plan,
+    "an uncounted pass: before the first repetition of a round, or beside the last ones of a cell that runs several at once",
+);
 const REPETITION: Column =
     column("repetition", Integer, "", Plan, "from 1; warm-ups are numbered apart from repetitions");
 const ATTEMPT: Column =
     column("attempt", Integer, "", Runner, "try of that repetition, from 1; only the last one counts");
+const ENVIRONMENT_ROUND: Column = column(
+    "environment_round",
+    Integer,
+    "",
+    Plan,
+    "which round of environments, from 1: `repetitions.renew_environments_every` renews them between rounds, and a resumed session has new ones too; null in cold cells",
+);
 const OUTPUTS_OK: Column = column(
     "outputs_ok",
     Bool,
     "",
     Derived,
-    "every checked output of the cell passed; false: the numbers are of wrong work and are never ranked; null: none was checked",
+    "every checked output of the cell passed, and no image failed each time; false: the numbers are of wrong work and are never ranked; null: none was checked",
 );
 const REASON: Column = column("reason", Text, "", Derived, "first failed check by stage when `outputs_ok` is false");
 const RANK: Column = column(
@@ -136,7 +149,8 @@ const NOTE: Column =
     column("note", Text, "", Derived, "what a reader must know before believing the row; null if nothing");
 
 /// The tables in reading order.
-pub const TABLES: [&Table; 7] = [&SUMMARY, &COMPARISONS, &COSTS, &PIPELINES, &INVOCATIONS, &OUTPUTS, &CODE];
+pub const TABLES: [&Table; 8] =
+    [&SUMMARY, &COMPARISONS, &COSTS, &PIPELINES, &INVOCATIONS, &OUTPUTS, &CODE, &RECONCILIATION];
 
 pub const CODE: Table = Table {
     name: "code",
@@ -226,7 +240,34 @@ pub const INVOCATIONS: Table = Table {
         ATTEMPT,
         column("sequence", Integer, "", Runner, "position in the run's order of execution, from 0"),
         column("scheduled_at", Time, "", Runner, "when the schedule released it"),
-        column("started_at", Time, "", Runner, "just before the call was sent"),
+        column(
+            "started_at",
+            Time,
+            "",
+            Runner,
+            "just before the call was sent; with `trigger = s3` when the platform logged START, by its clock",
+        ),
+        column(
+            "ended_at",
+            Time,
+            "",
+            Platform,
+            "with `trigger = s3` when the platform logged END, by its clock; null otherwise",
+        ),
+        column(
+            "trigger_delay_ms",
+            Float,
+            "ms",
+            Derived,
+            "with `trigger = s3`: from the END of the stage before (of the first stage: from the end of the upload, by the runner's clock) to this START; an init that the hop caused lies within it; may be negative, for clocks differ and a handler goes on after its PUT, and is never clamped",
+        ),
+        column(
+            "trigger_delay_clock",
+            Text,
+            "",
+            Derived,
+            "`cross_clock`: `trigger_delay_ms` is a difference of two hosts' clocks, good to a millisecond at best; null without one",
+        ),
         column(
             "client_ms",
             Float,
@@ -265,6 +306,7 @@ pub const INVOCATIONS: Table = Table {
             "`init_ms` is present; null when no REPORT came, for it is never inferred from latency; `faas.coldstart`",
         ),
         column("environment_id", Text, "", Platform, "log stream, one per environment; `faas.instance`"),
+        ENVIRONMENT_ROUND,
         column("cpu_model", Text, "", Runner, "processor of this machine when the target is local; null on AWS"),
         column("bytes_in", Integer, "bytes", Runner, "size of the object read; null where it was not seen"),
         column("bytes_out", Integer, "bytes", Runner, "size of the object written; null where it was not seen"),
@@ -335,6 +377,7 @@ pub const PIPELINES: Table = Table {
         WARM_UP,
         REPETITION,
         ATTEMPT,
+        ENVIRONMENT_ROUND,
         column("started_at", Time, "", Runner, "just before the first call or the source PUT"),
         column(
             "turnaround_s",
@@ -349,6 +392,34 @@ pub const PIPELINES: Table = Table {
             "ms",
             Runner,
             "how late `turnaround_s` can be at most: the poll interval, 0 for direct calls",
+        ),
+        column(
+            "upload_ms",
+            Float,
+            "ms",
+            Runner,
+            "the source PUT, the first part of `turnaround_s`; null for direct calls",
+        ),
+        column(
+            "trigger_delays_ms",
+            Float,
+            "ms",
+            Derived,
+            "sum of the stages' `trigger_delay_ms` (cross_clock); null unless every stage has one and a REPORT",
+        ),
+        column(
+            "running_ms",
+            Float,
+            "ms",
+            Derived,
+            "sum of the stages' REPORT durations, and inits when cold; null where `trigger_delays_ms` is",
+        ),
+        column(
+            "remainder_ms",
+            Float,
+            "ms",
+            Derived,
+            "`turnaround_s` - `upload_ms` - `trigger_delays_ms` - `running_ms`: from the last END to the poll that saw the object (at most `resolution_ms`; negative when the object was there before END), what lies between START, END and the reported duration, clocks' differences and roundings to 1 ms; cold: less the inits that hops hold too",
         ),
         column("complete", Bool, "", Runner, "every stage ended well"),
         column("failed_stage", Text, "", Runner, "first stage that did not end well; null when complete"),
@@ -456,6 +527,36 @@ pub const OUTPUTS: Table = Table {
             Derived,
             "decides `outputs_ok`: of a last attempt (warm-ups too) and not measured anew since",
         ),
+        TARGET,
+    ],
+};
+
+pub const RECONCILIATION: Table = Table {
+    name: "reconciliation",
+    row: "one figure of one function over one session of the run, as the journal and as the platform's own metrics (`AWS/Lambda`) have it",
+    columns: &[
+        RUN_ID,
+        column("session", Integer, "", Runner, "which session of the run, from 1; one that was killed has no rows"),
+        column("at", Time, "", Runner, "when the two were compared"),
+        column("function", Text, "", Runner, "its name; `faas.name`"),
+        column("metric", Text, "", Plan, "`invocations`, `errors`, `throttles` or `duration_ms` (a sum)"),
+        column("recorded", Float, "metric's", Runner, "sum over the session's recorded invocations, warm-ups included"),
+        column(
+            "reported",
+            Float,
+            "metric's",
+            Platform,
+            "what the metrics counted in the same time; null when they were not heard, and the note says why",
+        ),
+        column("tolerance", Float, "metric's", Derived, "how far rounding may set them apart"),
+        column(
+            "agrees",
+            Bool,
+            "",
+            Derived,
+            "both are within the tolerance; false: something was missed, or something else called the function",
+        ),
+        NOTE,
         TARGET,
     ],
 };
@@ -586,6 +687,14 @@ pub const SUMMARY: Table = Table {
         column("variance_repetition", Float, "fraction", Derived, "the rest: repetition itself"),
         column("iqr", Float, "metric's", Derived, "interquartile range"),
         column("mad", Float, "metric's", Derived, "median absolute deviation from the median, unscaled"),
+        column(
+            "resolution_share",
+            Float,
+            "fraction",
+            Derived,
+            "of `turnaround_s` with `trigger = s3`: mean `resolution_ms` / median turnaround, how late the mean can be at most; null otherwise",
+        ),
+        column("coarse", Bool, "", Derived, "`resolution_share` is above 0.02: polls were too far apart"),
         OUTPUTS_OK,
         REASON,
         RANK,

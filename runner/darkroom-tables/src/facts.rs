@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 use darkroom_core::cell::Start;
 use darkroom_core::cost::{Cost, FREE_EPHEMERAL_MB, PriceTable, Usage, cost};
 use darkroom_core::event::{
-    Again, CodeExamined, Event, FunctionDeployed, Invocation, OutputCheck, PassKey, PipelinePass, RunStarted, Status,
-    Verdict,
+    Again, CodeExamined, Event, FunctionDeployed, Invocation, OutputCheck, PassKey, PipelinePass, Reconciliation,
+    RunStarted, Status, Verdict,
 };
 use darkroom_core::statistics::{is_outlier, outlier_fences};
 use indexmap::IndexSet;
@@ -77,8 +77,22 @@ pub struct Pass {
     pub wrong_start: bool,
     /// A stage ended well but no REPORT line came.
     pub no_report: bool,
+    /// Of its invocations.
+    pub environment_round: Option<u32>,
+    /// What the platform reports of the turnaround's parts; only an attempt's own invocations, one a stage.
+    pub parts: Parts,
     /// One bit a stage that has a cost. A pipeline of more than 128 stages has no pass costs.
     costed: u128,
+}
+
+/// The parts of a chain's turnaround that the platform's clocks show, over the stages that have them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Parts {
+    pub trigger_delay_ms: f64,
+    /// Init and duration.
+    pub running_ms: f64,
+    /// Stages that have both.
+    stages: usize,
 }
 
 /// What [`PipelinePass`] adds to a pass.
@@ -87,6 +101,7 @@ pub struct Finished {
     pub started_at: i64,
     pub turnaround_s: Option<f64>,
     pub resolution_ms: f64,
+    pub upload_ms: Option<f64>,
     pub complete: bool,
     pub failed_stage: Option<Text>,
     pub again: Option<Again>,
@@ -102,6 +117,8 @@ pub struct InvocationFact {
     pub sequence: u64,
     pub scheduled_at: i64,
     pub started_at: i64,
+    pub ended_at: Option<i64>,
+    pub trigger_delay_ms: Option<f64>,
     pub client_ms: Option<f64>,
     pub status: Status,
     pub error_type: Option<Text>,
@@ -110,6 +127,7 @@ pub struct InvocationFact {
     pub request_id: Option<RequestId>,
     pub report: Option<ReportFact>,
     pub environment: Option<Text>,
+    pub environment_round: Option<u32>,
     pub code_sha256: Text,
     pub bytes_in: Option<u64>,
     pub bytes_out: Option<u64>,
@@ -145,6 +163,10 @@ pub struct Facts {
     pub passes: Vec<Pass>,
     pub invocations: Vec<InvocationFact>,
     pub checks: Vec<CheckFact>,
+    /// With the session they are of, from 1.
+    pub reconciliations: Vec<(u32, Reconciliation)>,
+    /// How often the run was taken up, from its start.
+    pub sessions: u32,
     cells: HashMap<String, u32>,
     stages: HashMap<String, u32>,
     epochs: Vec<u32>,
@@ -182,6 +204,8 @@ impl Facts {
             passes: Vec::new(),
             invocations: Vec::new(),
             checks: Vec::new(),
+            reconciliations: Vec::new(),
+            sessions: 1,
             pass_index: HashMap::new(),
             last_attempts: HashMap::new(),
             environments: HashMap::new(),
@@ -196,11 +220,22 @@ impl Facts {
             Event::InvocationFinished(invocation) => self.take_invocation(&invocation, prices),
             Event::PipelineFinished(pass) => self.take_pass(pass),
             Event::OutputChecked(check) => self.take_check(check),
-            Event::CellsSuperseded { cells, .. } => cells.iter().try_for_each(|cell| {
-                let cell = self.cell(cell.as_str())?;
-                self.epochs[cell as usize] += 1;
+            Event::CellsSuperseded { cells, .. } => {
+                self.sessions += 1;
+                cells.iter().try_for_each(|cell| {
+                    let cell = self.cell(cell.as_str())?;
+                    self.epochs[cell as usize] += 1;
+                    Ok(())
+                })
+            }
+            Event::RunResumed { .. } => {
+                self.sessions += 1;
                 Ok(())
-            }),
+            }
+            Event::Reconciled(figure) => {
+                self.reconciliations.push((self.sessions, figure));
+                Ok(())
+            }
             Event::EnvironmentSeen { request_id, environment_id } => {
                 let request_id = self.request_id(&request_id);
                 let environment = self.text(&environment_id);
@@ -216,7 +251,7 @@ impl Facts {
                 Ok(())
             }
             Event::RunStarted(_)
-            | Event::RunResumed { .. }
+            | Event::EnvironmentsRenewed { .. }
             | Event::RunFinished { .. }
             | Event::RunInterrupted { .. } => Ok(()),
         }
@@ -231,6 +266,8 @@ impl Facts {
             sequence: fact.sequence,
             scheduled_at: epoch_ms(&fact.scheduled_at)?,
             started_at: epoch_ms(&fact.started_at)?,
+            ended_at: fact.ended_at.as_deref().map(epoch_ms).transpose()?,
+            trigger_delay_ms: fact.trigger_delay_ms,
             client_ms: fact.client_ms,
             status: fact.status,
             error_type: fact.error_type.as_deref().map(|text| self.text(text)),
@@ -244,6 +281,7 @@ impl Facts {
                 init_ms: report.init_ms,
             }),
             environment: fact.environment_id.as_deref().map(|text| self.text(text)),
+            environment_round: fact.environment_round,
             code_sha256: self.text(&fact.code_sha256),
             bytes_in: fact.bytes_in,
             bytes_out: fact.bytes_out,
@@ -253,10 +291,17 @@ impl Facts {
         let wrong_start = self.is_wrong_start(&row);
         let pass = &mut self.passes[pass as usize];
         pass.wrong_start |= wrong_start;
+        pass.environment_round = pass.environment_round.or(row.environment_round);
         pass.no_report |= row.status == Status::Ok && row.report.is_none();
         if let Some(cost) = cost {
             pass.cost += cost;
             pass.costed |= 1u128.checked_shl(stage).unwrap_or(0);
+        }
+        if let (Some(delay_ms), Some(running_ms)) = (row.trigger_delay_ms, row.report.and_then(ReportFact::headline_ms))
+        {
+            pass.parts.trigger_delay_ms += delay_ms;
+            pass.parts.running_ms += running_ms;
+            pass.parts.stages += 1;
         }
         self.invocations.push(row);
         Ok(())
@@ -268,6 +313,7 @@ impl Facts {
             started_at: epoch_ms(&fact.started_at)?,
             turnaround_s: fact.turnaround_s.filter(|s| s.is_finite()),
             resolution_ms: fact.resolution_ms,
+            upload_ms: fact.upload_ms,
             complete: fact.complete,
             failed_stage: fact.failed_stage.as_deref().map(|text| self.text(text)),
             again: fact.again,
@@ -313,6 +359,8 @@ impl Facts {
                 cost: Cost::default(),
                 wrong_start: false,
                 no_report: false,
+                environment_round: None,
+                parts: Parts::default(),
                 costed: 0,
             });
         }
@@ -375,6 +423,18 @@ impl Facts {
     pub fn pass_cost(&self, pass: &Pass) -> Option<Cost> {
         let stages = self.run.stages.len();
         (stages > 0 && pass.costed.count_ones() as usize == stages).then_some(pass.cost)
+    }
+
+    /// Returns the parts of a chain's turnaround; `None` unless every stage has both of its own.
+    pub fn parts(&self, pass: &Pass) -> Option<Parts> {
+        (pass.parts.stages > 0 && pass.parts.stages == self.run.stages.len()).then_some(pass.parts)
+    }
+
+    /// Returns what of a chain's turnaround no part accounts for, ms; `None` unless every part is known.
+    pub fn remainder_ms(&self, pass: &Pass) -> Option<f64> {
+        let finished = pass.finished.as_ref()?;
+        let parts = self.parts(pass)?;
+        Some(finished.turnaround_s? * 1e3 - finished.upload_ms? - parts.trigger_delay_ms - parts.running_ms)
     }
 
     /// Says whether the facts of this pass were measured anew since, by `--cell`.

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use darkroom_core::cost::PriceTable;
-use darkroom_core::event::{Again, PlannedCell};
+use darkroom_core::event::{Again, PlannedCell, Reconciliation};
 use polars::prelude::{
     BooleanChunked, ChunkTake, Column, DataFrame, Float64Chunked, IdxCa, Int64Chunked, IntoColumn, IntoSeries,
     NewChunkedArray, PolarsResult, StringChunked, TimeUnit, TimeZone,
@@ -18,6 +18,9 @@ use crate::facts::{CountsAs, Facts, Finished, InvocationFact, Pass, RequestId, T
 
 /// Rows of one batch, and so of one Parquet row group.
 pub const BATCH_ROWS: usize = 131_072;
+
+/// Mark of a figure that is a difference of two hosts' clocks.
+const CROSS_CLOCK: &str = "cross_clock";
 
 /// Returns the ranges of at most [`BATCH_ROWS`] that cover `rows`.
 pub fn batches(rows: usize) -> impl Iterator<Item = Range<usize>> {
@@ -114,6 +117,26 @@ fn gather(name: &str, dictionary: &StringChunked, indices: impl Iterator<Item = 
     Ok(column)
 }
 
+/// Returns the frame of `reconciliation`, in the order of the journal.
+pub fn reconciliation(facts: &Facts) -> PolarsResult<DataFrame> {
+    let rows = &facts.reconciliations;
+    let of = || rows.iter().map(|(_, figure)| figure);
+    let columns = vec![
+        texts("run_id", of().map(|_| Some(&facts.run.run_id))),
+        integers("session", rows.iter().map(|(session, _)| Some((*session).into()))),
+        times("at", of().map(|figure| figure.at.parse().ok().map(jiff::Timestamp::as_millisecond))),
+        texts("function", of().map(|figure| Some(&figure.function))),
+        texts("metric", of().map(|figure| Some(figure.metric.as_str()))),
+        floats("recorded", of().map(|figure| Some(figure.recorded))),
+        floats("reported", of().map(|figure| figure.reported)),
+        floats("tolerance", of().map(|figure| Some(figure.tolerance))),
+        bools("agrees", of().map(Reconciliation::agrees)),
+        texts("note", of().map(|figure| figure.unknown.as_ref())),
+        texts("target", of().map(|_| Some(&facts.run.target))),
+    ];
+    frame(&columns::RECONCILIATION, columns)
+}
+
 /// Builds batches of the three tables of facts.
 pub struct Frames<'a> {
     facts: &'a Facts,
@@ -172,6 +195,9 @@ impl<'a> Frames<'a> {
             integers("sequence", rows.iter().map(|row| Some(row.sequence as i64))),
             times("scheduled_at", rows.iter().map(|row| Some(row.scheduled_at))),
             times("started_at", rows.iter().map(|row| Some(row.started_at))),
+            times("ended_at", rows.iter().map(|row| row.ended_at)),
+            floats("trigger_delay_ms", rows.iter().map(|row| row.trigger_delay_ms)),
+            texts("trigger_delay_clock", rows.iter().map(|row| row.trigger_delay_ms.map(|_| CROSS_CLOCK))),
             floats("client_ms", rows.iter().map(|row| row.client_ms)),
             integers("bytes_in", bytes_in.map(|b| b.map(|b| b as i64))),
             integers("bytes_out", bytes_out.map(|b| b.map(|b| b as i64))),
@@ -192,6 +218,7 @@ impl<'a> Frames<'a> {
             integers("max_memory_mb", report().map(|r| r.map(|r| r.max_memory_mb.into()))),
             bools("cold", report().map(|r| r.map(|r| r.init_ms.is_some()))),
             self.interned("environment_id", rows.iter().map(|row| row.environment))?,
+            integers("environment_round", rows.iter().map(|row| row.environment_round.map(i64::from))),
             texts("request_id", rows.iter().map(|row| row.request_id.map(|id| self.request_id(id)))),
             self.interned("error_type", rows.iter().map(|row| row.error_type))?,
             self.interned("error", rows.iter().map(|row| row.error))?,
@@ -225,9 +252,14 @@ impl<'a> Frames<'a> {
         });
         let mut columns = self.pass_columns(self.finished[range.clone()].iter().copied())?;
         columns.extend([
+            integers("environment_round", passes().map(|pass| pass.environment_round.map(i64::from))),
             times("started_at", finished().map(|f| Some(f.started_at))),
             floats("turnaround_s", finished().map(|f| f.turnaround_s)),
             floats("resolution_ms", finished().map(|f| Some(f.resolution_ms))),
+            floats("upload_ms", finished().map(|f| f.upload_ms)),
+            floats("trigger_delays_ms", passes().map(|pass| self.facts.parts(pass).map(|it| it.trigger_delay_ms))),
+            floats("running_ms", passes().map(|pass| self.facts.parts(pass).map(|it| it.running_ms))),
+            floats("remainder_ms", passes().map(|pass| self.facts.remainder_ms(pass))),
             bools("complete", finished().map(|f| Some(f.complete))),
             self.interned("failed_stage", finished().map(|f| f.failed_stage))?,
             texts("again", finished().map(|f| f.again.map(again))),

@@ -1,15 +1,15 @@
 //! Journal facts to Parquet tables, and the summary that the terminal shows. The only crate that names Polars, and it
 //! names it only inside: nothing below has a Polars type in it.
 //!
-//! [`Event`]s → `invocations`, `pipelines`, `outputs` (facts with their derived columns) → `summary`, `costs`
+//! [`Event`]s → `invocations`, `pipelines`, `outputs`, `reconciliation` (facts with their derived columns) → `summary`, `costs`
 //! (conclusions) → [`Summary`]. Needs the journal and a price table and nothing else; makes no call and reads no clock, so
 //! the same journal gives the same rows byte for byte. What a column means is said once, in [`columns`].
 
 #![expect(clippy::cast_possible_wrap, reason = "counts of rows and bytes become 64-bit columns")]
 
 mod aggregate;
-mod code;
 mod between;
+mod code;
 pub mod columns;
 mod comparisons;
 mod costs;
@@ -35,7 +35,10 @@ use frames::Frames;
 use parquet::TableWriter;
 
 pub use between::{Between, Change, between};
-pub use summary::{CellSummary, ComparisonSummary, Failure, StageSummary, Statistic, Summary, TableFile, WrongOutput};
+pub use summary::{
+    CellSummary, ComparisonSummary, Difference, Failure, ReconciliationSummary, StageSummary, Statistic, Summary,
+    TableFile, WrongOutput,
+};
 pub use verify::{Verified, verify};
 
 /// Version of the tables' columns, in every file's metadata. Raised when a column is added, removed or changes meaning.
@@ -97,7 +100,8 @@ pub fn aggregate<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
     let comparisons = write(&columns::COMPARISONS, comparisons::comparison_frame(&facts, &comparison_rows))?;
     let costs = write(&columns::COSTS, costs::cost_frame(&facts, &cost_rows, &outputs, prices))?;
     let code = write(&columns::CODE, code::code_frame(&facts))?;
-    let tables = vec![summary, comparisons, costs, pipelines, invocations, checks, code];
+    let reconciliation = write(&columns::RECONCILIATION, frames::reconciliation(&facts))?;
+    let tables = vec![summary, comparisons, costs, pipelines, invocations, checks, code, reconciliation];
     Ok(overview::overview(&facts, prices, &summary_rows, &cost_rows, &comparison_rows, &outputs, tables))
 }
 

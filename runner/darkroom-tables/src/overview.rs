@@ -1,16 +1,18 @@
 //! Rows of `summary` and `costs`, and the facts behind failures → the [`Summary`] that the terminal shows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use darkroom_core::cell::Start;
 use darkroom_core::cost::PriceTable;
-use darkroom_core::event::PlannedCell;
+use darkroom_core::event::{PlannedCell, ReconciledMetric};
 
 use crate::aggregate::{Outputs, SummaryRow};
 use crate::comparisons::{self, ComparisonRow};
 use crate::costs::CostRow;
 use crate::facts::{CountsAs, Facts, Text};
-use crate::summary::{CellSummary, Failure, StageSummary, Statistic, Summary, TableFile, WrongOutput};
+use crate::summary::{
+    CellSummary, Difference, Failure, ReconciliationSummary, StageSummary, Statistic, Summary, TableFile, WrongOutput,
+};
 
 /// Returns the run in a screenful.
 pub fn overview(
@@ -40,7 +42,44 @@ pub fn overview(
         comparisons: comparisons.iter().map(|row| comparisons::shown(facts, row)).collect(),
         failures: failures(facts),
         wrong_outputs: wrong_outputs(facts),
+        reconciliation: reconciliation(facts),
         tables,
+    }
+}
+
+fn reconciliation(facts: &Facts) -> ReconciliationSummary {
+    let heard: Vec<_> = facts.reconciliations.iter().filter(|(_, figure)| figure.reported.is_some()).collect();
+    let sum = |metric| {
+        let of_metric = heard.iter().filter(|(_, figure)| figure.metric == metric);
+        of_metric.map(|(_, figure)| figure.recorded).sum::<f64>()
+    };
+    let differing = heard.iter().filter(|(_, figure)| figure.agrees() == Some(false));
+    ReconciliationSummary {
+        sessions: facts.sessions as usize,
+        sessions_reconciled: heard.iter().map(|(session, _)| session).collect::<BTreeSet<_>>().len(),
+        functions: heard.iter().map(|(_, figure)| &figure.function).collect::<BTreeSet<_>>().len(),
+        invocations: sum(ReconciledMetric::Invocations),
+        errors: sum(ReconciledMetric::Errors),
+        throttles: sum(ReconciledMetric::Throttles),
+        duration_ms: sum(ReconciledMetric::DurationMs),
+        differences: differing
+            .filter_map(|(session, figure)| {
+                Some(Difference {
+                    session: *session,
+                    function: figure.function.clone(),
+                    metric: figure.metric.as_str(),
+                    recorded: figure.recorded,
+                    reported: figure.reported?,
+                })
+            })
+            .collect(),
+        unknown: facts
+            .reconciliations
+            .iter()
+            .filter_map(|(_, figure)| figure.unknown.clone())
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect(),
     }
 }
 
@@ -63,6 +102,7 @@ fn cell_summary(
             metric,
             time_ms: time.map(|row| statistic(row)).unwrap_or_default(),
             cost_usd_per_100k: find(Some(index), "cost_usd_per_100k").unwrap_or_default(),
+            trigger_delay_ms: find(Some(index), "trigger_delay_ms"),
             max_memory_mb: memory.and_then(|row| row.description.max),
             n_failed: time.map_or(0, |row| row.group.failed),
             n_wrong_start: time.map_or(0, |row| row.group.wrong_start),
@@ -78,6 +118,7 @@ fn cell_summary(
         reason: outputs.reason.clone(),
         stages: stages.collect(),
         turnaround_s: find(None, "turnaround_s"),
+        coarse_resolution: rows.iter().find(|row| row.is_coarse() == Some(true)).and_then(|row| row.resolution_share),
         cost_usd_per_100k: find(None, "cost_usd_per_100k").unwrap_or_default(),
         s3_usd_per_100k: cost.s3,
         passes: cost.n,

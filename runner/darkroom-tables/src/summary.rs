@@ -29,6 +29,8 @@ pub struct Summary {
     pub failures: Vec<Failure>,
     /// Outputs that did not pass their check, by cell, stage and reason.
     pub wrong_outputs: Vec<WrongOutput>,
+    /// What CloudWatch's metrics say of the same functions.
+    pub reconciliation: ReconciliationSummary,
     /// The files written, in reading order.
     pub tables: Vec<TableFile>,
 }
@@ -63,6 +65,8 @@ pub struct CellSummary {
     pub stages: Vec<StageSummary>,
     /// `None` when stages ran independently (`input = "reference"`): there is no turnaround then.
     pub turnaround_s: Option<Statistic>,
+    /// How late its mean can be at most, as a share of the median, where that is above 2%.
+    pub coarse_resolution: Option<f64>,
     /// Hosting cost of 100,000 images, USD, S3 requests not included.
     pub cost_usd_per_100k: Statistic,
     /// S3 requests of 100,000 images, USD, the same for every variant.
@@ -79,6 +83,8 @@ pub struct StageSummary {
     pub metric: &'static str,
     pub time_ms: Statistic,
     pub cost_usd_per_100k: Statistic,
+    /// How long it took to start after the stage before, by two hosts' clocks; `None` unless S3 starts the stages.
+    pub trigger_delay_ms: Option<Statistic>,
     /// Largest memory used, MB.
     pub max_memory_mb: Option<f64>,
     pub n_failed: usize,
@@ -152,6 +158,37 @@ pub struct WrongOutput {
     pub detail: Option<String>,
     pub count: usize,
     pub checked: usize,
+}
+
+/// Whether the platform's own metrics agree with what was recorded, over all sessions of the run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct ReconciliationSummary {
+    /// Sessions of the run, and how many of them were reconciled: a killed or interrupted one is not.
+    pub sessions: usize,
+    pub sessions_reconciled: usize,
+    /// Functions that both have been asked about.
+    pub functions: usize,
+    /// Recorded sums over the reconciled sessions, warm-ups included.
+    pub invocations: f64,
+    pub errors: f64,
+    pub throttles: f64,
+    pub duration_ms: f64,
+    /// Where the metrics say something else.
+    pub differences: Vec<Difference>,
+    /// Why sessions that ended could not be reconciled, each reason once.
+    pub unknown: Vec<String>,
+}
+
+/// One figure of which the platform says something else than was recorded.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Difference {
+    /// From 1.
+    pub session: u32,
+    pub function: String,
+    /// As [`darkroom_core::event::ReconciledMetric::as_str`].
+    pub metric: &'static str,
+    pub recorded: f64,
+    pub reported: f64,
 }
 
 /// A file that was written.

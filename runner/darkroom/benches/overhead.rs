@@ -190,7 +190,7 @@ impl Bench {
         file.append(&Event::RunStarted(started.clone())).expect("a fact");
         let (display, shown) = std::sync::mpsc::channel::<Arc<Event>>();
         let recorder = Recorder::start(file, display);
-        let repetitions = Repetitions { count: CALLS, warm_up: 0, deployments: 1 };
+        let repetitions = Repetitions { count: CALLS, warm_up: 0, deployments: 1, renew_environments_every: None };
         let schedule = Schedule::new(vec![CellShape { images: 1, warm: true }], repetitions, Order::Interleaved, 562);
         let setup = Setup {
             run_id: journal.file_stem().expect("a name").to_string_lossy().into_owned(),

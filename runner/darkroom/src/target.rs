@@ -65,6 +65,7 @@ pub fn capability(cloud: Cloud) -> Capability {
                 triggers: vec![Trigger::Direct, Trigger::S3],
                 starts: vec![Start::Warm, Start::Cold],
                 max_concurrency: 1000,
+                cores: std::thread::available_parallelism().ok().and_then(|cores| u32::try_from(cores.get()).ok()),
             }
         }
         Cloud::Aws => Capability {
@@ -74,6 +75,7 @@ pub fn capability(cloud: Cloud) -> Capability {
             triggers: vec![Trigger::Direct],
             starts: vec![Start::Warm, Start::Cold],
             max_concurrency: 1000,
+            cores: None,
         },
     }
 }

@@ -115,7 +115,8 @@ impl ApiError {
     }
 
     pub fn unknown_operation() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "UnknownOperationException", "").untyped()
+        Self::new(StatusCode::NOT_FOUND, "UnknownOperationException", "The local cloud has no such operation.")
+            .untyped()
     }
 
     /// Our own failure, for example a full disk.
@@ -129,6 +130,14 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "ProvisionedConcurrencyConfigNotFoundException", message)
     }
 
+    /// The code signing configuration that nobody has made.
+    pub fn no_code_signing(arn: &str) -> Self {
+        let message = format!(
+            "The code signing configuration cannot be found. Check that the provided configuration is not deleted: {arn}."
+        );
+        Self::new(StatusCode::NOT_FOUND, "CodeSigningConfigNotFoundException", message)
+    }
+
     /// Returns the answer. `ResourceNotFoundException` writes `Message`, the others `message`, as AWS does.
     pub fn into_response(self) -> Response<Body> {
         let mut body = serde_json::Map::new();
@@ -139,9 +148,8 @@ impl ApiError {
             body.insert("Type".to_owned(), json!("User"));
         }
         let key = if self.name == "ResourceNotFoundException" { "Message" } else { "message" };
-        if let Some(message) = self.message {
-            body.insert(key.to_owned(), json!(message));
-        }
+        // Where AWS gives no reason, it says `null`.
+        body.insert(if self.message.is_none() { "Message" } else { key }.to_owned(), json!(self.message));
         let mut response = wire::json(self.status, serde_json::Value::Object(body).to_string());
         let headers = response.headers_mut();
         headers.insert("x-amzn-errortype", HeaderValue::from_static(self.name));

@@ -42,6 +42,7 @@ use tokio::sync::watch;
 pub(crate) use api::is_lambda_path;
 pub(crate) use location::is_location;
 pub use metrics::DiscardMetrics;
+pub(crate) use names::is_region;
 pub use objects::{NoObjects, ObjectError, Objects, Reading};
 
 /// What the control plane needs to know.

@@ -124,9 +124,7 @@ pub fn group_name(name: Option<String>, identifier: Option<String>, field: &str)
         _ => given,
     };
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/#".contains(&byte);
-    if !(1..=512).contains(&name.len()) {
-        return Err(ApiError::constraint(field, Some(&name), "have length between 1 and 512"));
-    }
+    check_length(field, &name)?;
     if !name.bytes().all(allowed) {
         return Err(ApiError::constraint(
             field,
@@ -137,12 +135,18 @@ pub fn group_name(name: Option<String>, identifier: Option<String>, field: &str)
     Ok(name)
 }
 
+fn check_length(field: &str, name: &str) -> Result<(), ApiError> {
+    match name.len() {
+        0 => Err(ApiError::constraint(field, Some(name), "have length greater than or equal to 1")),
+        1..=512 => Ok(()),
+        _ => Err(ApiError::invalid("Invalid LogGroup or LogStream, both must have length less than or equal to 512.")),
+    }
+}
+
 pub fn stream_name(name: Option<String>) -> Result<String, ApiError> {
     let field = "logStreamName";
     let name = name.ok_or_else(|| ApiError::constraint(field, None, "not be null"))?;
-    if !(1..=512).contains(&name.len()) {
-        return Err(ApiError::constraint(field, Some(&name), "have length between 1 and 512"));
-    }
+    check_length(field, &name)?;
     if name.contains([':', '*']) {
         return Err(ApiError::constraint(field, Some(&name), "satisfy regular expression pattern: [^:*]*"));
     }

@@ -4,6 +4,8 @@
 //! bytes of memory; its text is read back from the file. Lines are buffered, and written when they come to [`BUFFER`] bytes,
 //! with the first line a second after the last write, before the file is read, and on drop: a `kill -9` loses those since.
 
+mod compact;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
@@ -164,7 +166,7 @@ pub enum Line<'a> {
 }
 
 impl Store {
-    /// Opens `<folder>/logs.ndjson`. A last line that was cut short is dropped.
+    /// Opens `<folder>/logs.ndjson`. A last line that was cut short is dropped, and so is what no longer counts.
     pub fn open(folder: &Path) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
         let path = folder.join("logs.ndjson");
@@ -172,6 +174,7 @@ impl Store {
         let mut inner =
             Inner { groups: BTreeMap::new(), file, written: 0, buffer: Vec::new(), flushed_ms: 0, failure: None };
         inner.replay()?;
+        inner.tidy(&path, now_ms())?;
         Ok(Self(Mutex::new(inner)))
     }
 
@@ -423,8 +426,10 @@ mod tests {
     fn everything_is_there_after_a_restart() {
         let folder = tempfile::TempDir::new().unwrap();
         let store = Store::open(folder.path()).unwrap();
+        // Of now: what is older than the group's retention is forgotten at the opening.
+        let now = now_ms();
         for index in 0..3000 {
-            store.append("g", if index % 2 == 0 { "even" } else { "odd" }, index, &format!("event {index}"));
+            store.append("g", if index % 2 == 0 { "even" } else { "odd" }, now + index, &format!("event {index}"));
         }
         store.create_group("gone", None, BTreeMap::new()).unwrap();
         store.delete_group("gone").unwrap();

@@ -86,4 +86,19 @@ mod tests {
             assert_eq!(observed(line), [], "{line}");
         }
     }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(256))]
+
+        /// Handlers print what they like; a line of any kind is a metric, or it is not.
+        #[test]
+        fn a_damaged_line_is_read_without_a_panic(damage in proptest::collection::vec((0_usize..200, "[ -~]"), 1..5)) {
+            let mut line = r#"{"_aws":{"Timestamp":1,"CloudWatchMetrics":[{"Namespace":"A","Dimensions":[["d"]],"Metrics":[{"Name":"x"}]}]},"d":"e","x":[1,2e308]}"#.to_owned();
+            for (at, text) in damage {
+                let at = at % line.len();
+                line.replace_range(at..=at, &text);
+            }
+            let _ = observed(&line);
+        }
+    }
 }

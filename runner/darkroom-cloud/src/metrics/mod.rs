@@ -38,7 +38,8 @@ impl Metrics {
         emf::record(message, |observation| self.0.record(&observation));
     }
 
-    /// Writes the metrics to their folder. Done on drop too; what came later than the last time is lost by a `kill -9`.
+    /// Writes the metrics to their folder if there are new ones. Done on drop too; what came later than the last time is
+    /// lost by a `kill -9`.
     pub fn flush(&self) -> std::io::Result<()> {
         self.0.save()
     }

@@ -51,12 +51,16 @@ pub type Series = BTreeMap<String, BTreeMap<i64, Sum>>;
 pub struct Store {
     path: PathBuf,
     inner: Mutex<Inner>,
+    /// [`Inner::recorded`] when the file was last written. Held while it is.
+    saved: Mutex<u64>,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
     metrics: BTreeMap<Metric, Series>,
     minutes: usize,
+    /// Observations since the store was opened.
+    recorded: u64,
 }
 
 impl Store {
@@ -71,24 +75,30 @@ impl Store {
         };
         let metrics: BTreeMap<_, _> = saved.into_iter().collect();
         let minutes = metrics.values().flat_map(Series::values).map(BTreeMap::len).sum();
-        Ok(Self { path, inner: Mutex::new(Inner { metrics, minutes }) })
+        let inner = Mutex::new(Inner { metrics, minutes, recorded: 0 });
+        Ok(Self { path, inner, saved: Mutex::new(0) })
     }
 
+    /// Writes the file, if anything was recorded since it was last written.
     pub fn save(&self) -> io::Result<()> {
-        let text = {
+        let mut saved = self.saved.lock();
+        let (text, recorded) = {
             let inner = self.inner.lock();
-            if inner.metrics.is_empty() && !self.path.exists() {
+            if inner.recorded == *saved {
                 return Ok(());
             }
-            serde_json::to_vec(&inner.metrics.iter().collect::<Vec<_>>())?
+            (serde_json::to_vec(&inner.metrics.iter().collect::<Vec<_>>())?, inner.recorded)
         };
         let temporary = self.path.with_extension("json.new");
         std::fs::write(&temporary, text)?;
-        std::fs::rename(&temporary, &self.path)
+        std::fs::rename(&temporary, &self.path)?;
+        *saved = recorded;
+        Ok(())
     }
 
     pub fn record(&self, observation: &Observation) {
         let mut inner = self.inner.lock();
+        inner.recorded += 1;
         if !inner.metrics.contains_key(&observation.metric) {
             inner.metrics.insert(observation.metric.clone(), Series::new());
         }

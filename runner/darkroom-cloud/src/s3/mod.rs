@@ -12,6 +12,7 @@ mod multipart;
 pub mod notification;
 mod object;
 mod operations;
+mod settings;
 mod store;
 mod url;
 mod wire;

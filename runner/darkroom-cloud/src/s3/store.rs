@@ -22,6 +22,7 @@ use sha2::{Digest, Sha256};
 
 use super::blob::Blob;
 use super::object::{Object, now_ms};
+pub use super::settings::{Encryption, PublicAccess, Settings};
 
 /// What can go wrong with a stored thing.
 #[derive(Debug, thiserror::Error)]
@@ -91,16 +92,6 @@ pub struct Bucket {
     settings: RwLock<Settings>,
     /// Held while sidecar and index change together; its value says that the bucket was deleted.
     commit: Mutex<bool>,
-}
-
-/// What a bucket is configured with. Kept in `bucket.json`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Settings {
-    pub region: String,
-    #[serde(default)]
-    pub tags: BTreeMap<String, String>,
-    #[serde(default)]
-    pub notifications: super::notification::Configuration,
 }
 
 #[derive(Serialize, Deserialize)]

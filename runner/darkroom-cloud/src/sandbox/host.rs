@@ -4,10 +4,12 @@ use super::cgroup::{Cgroups, PROCESSES, cpu_share};
 use super::handle::{Plan, Sandbox};
 use super::isolation::Isolation;
 use super::protocol::{Namespaces, Watch};
+use parking_lot::Mutex;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
+use tokio::task::JoinHandle;
 
 /// A sandbox that does not stand by then never will.
 const PROBE_LIMIT: Duration = Duration::from_secs(10);
@@ -33,6 +35,8 @@ pub struct Host {
     pub(super) namespaces: Option<Namespaces>,
     pub(super) cgroups: Cgroups,
     isolation: Isolation,
+    /// The end of the sandbox that [`Self::probe`] tried.
+    closing: Mutex<Option<JoinHandle<()>>>,
     /// Every sandbox mounts its root here, in a mount namespace of its own; on the host it stays empty.
     mount_point: TempDir,
 }
@@ -54,13 +58,15 @@ impl Host {
             namespaces: None,
             cgroups,
             isolation: Isolation { label: String::new(), limits: Vec::new() },
+            closing: Mutex::new(None),
             mount_point: tempfile::Builder::new().prefix("darkroom-root-").tempdir()?,
         };
         let mut refusals = Vec::new();
         for candidate in candidates(means) {
             host.namespaces = candidate;
             match host.try_out().await {
-                Ok(()) => {
+                Ok(closing) => {
+                    *host.closing.lock() = Some(closing);
                     host.isolation = super::isolation::describe(candidate, &host.cgroups, &refusals);
                     return Ok(host);
                 }
@@ -102,7 +108,17 @@ impl Host {
         }
     }
 
-    async fn try_out(&self) -> io::Result<()> {
+    /// Waits until nothing of the trial of [`Self::probe`] runs any more.
+    pub async fn settled(&self) {
+        let closing = self.closing.lock().take();
+        if let Some(closing) = closing {
+            // A panic in it has been reported where it happened.
+            let _ = closing.await;
+        }
+    }
+
+    /// Makes a sandbox; returns its end, which nobody need wait for before the first invocation.
+    async fn try_out(&self) -> io::Result<JoinHandle<()>> {
         let plan = Plan {
             memory_mb: 128,
             tmp_mb: 1,
@@ -112,9 +128,7 @@ impl Host {
         let sandbox = tokio::time::timeout(PROBE_LIMIT, Sandbox::open(self, &plan))
             .await
             .map_err(|_| io::Error::other("it did not stand within 10 s"))??;
-        // It has stood; nobody need wait for it to fall.
-        tokio::spawn(sandbox.close());
-        Ok(())
+        Ok(tokio::spawn(sandbox.close()))
     }
 }
 

@@ -96,7 +96,7 @@ impl Cage {
     }
 }
 
-/// Sets what AWS's environments have: 1024 descriptors, 8 MB of stack, no core files.
+/// Sets what AWS's environments have: 1024 descriptors, 8 MB of stack, 64 KB of locked memory; and no core files.
 fn limit_resources(setup: &InnerSetup) -> io::Result<()> {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     let lower = |resource, wanted: u64| {
@@ -105,6 +105,7 @@ fn limit_resources(setup: &InnerSetup) -> io::Result<()> {
     };
     doing("limit descriptors", lower(Resource::RLIMIT_NOFILE, 1024))?;
     doing("limit the stack", lower(Resource::RLIMIT_STACK, 8 << 20))?;
+    doing("limit locked memory", lower(Resource::RLIMIT_MEMLOCK, 64 << 10))?;
     doing("limit core files", lower(Resource::RLIMIT_CORE, 0))?;
     #[cfg(target_os = "linux")]
     if let Some(processes) = setup.watch.processes {

@@ -1,7 +1,10 @@
 //! What limits handlers on this host, and how well.
 
-use super::cgroup::Cgroups;
+use super::cgroup::{Cgroups, MB_PER_VCPU};
 use super::protocol::Namespaces;
+
+/// Lambda's largest memory size.
+const LARGEST_MB: u64 = 10_240;
 
 /// How well a limit holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +20,8 @@ pub enum Enforcement {
 /// One limit of the sandbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limit {
-    /// `memory`, `cpu`, `tmp`, `code`, `host files`, `network`, `processes`, `descriptors`, `user`.
+    /// `memory`, `cpu`, `tmp`, `code`, `host files`, `network`, `processes`, `descriptors`, `user`,
+    /// `system calls`, `memory sizes`.
     pub name: &'static str,
     pub enforcement: Enforcement,
     /// By what, or why not.
@@ -38,6 +42,8 @@ pub(super) fn describe(namespaces: Option<Namespaces>, cgroups: &Cgroups, refusa
     let mut limits = files(namespaces, &refused);
     limits.push(network(namespaces, &refused));
     limits.extend(resources(namespaces, cgroups));
+    limits.push(system_calls());
+    limits.extend(large_sizes(std::thread::available_parallelism().map_or(1, std::num::NonZero::get)));
     Isolation { label: label(namespaces, cgroups), limits }
 }
 
@@ -79,6 +85,22 @@ fn files(namespaces: Option<Namespaces>, refused: &str) -> Vec<Limit> {
     }
 }
 
+/// Memory sizes whose CPU share is more than this machine has; `None` if it has enough for all.
+fn large_sizes(cores: usize) -> Option<Limit> {
+    let bought = (cores as f64 * MB_PER_VCPU) as u64;
+    (bought < LARGEST_MB).then(|| {
+        let why =
+            format!("sizes above {bought} MB buy more than this machine's {cores} cores, and get no more than these");
+        limit("memory sizes", Enforcement::Approximated, why)
+    })
+}
+
+/// What is left to a handler that means harm: the kernel's own faults, reached by a system call that AWS would refuse.
+fn system_calls() -> Limit {
+    let why = "no seccomp filter: ptrace, io_uring, bpf and the like meet the kernel's own checks only";
+    limit("system calls", Enforcement::Absent, why)
+}
+
 fn network(namespaces: Option<Namespaces>, refused: &str) -> Limit {
     if namespaces.is_some_and(|namespaces| namespaces.network) {
         limit("network", Enforcement::Enforced, "network namespace whose loopback reaches the local cloud alone")
@@ -117,4 +139,16 @@ fn resources(namespaces: Option<Namespaces>, cgroups: &Cgroups) -> Vec<Limit> {
     };
     limits.push(limit("descriptors", Enforced, "RLIMIT_NOFILE 1024"));
     limits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_that_need_more_cores_than_there_are_are_said() {
+        let two = large_sizes(2).unwrap();
+        assert!(two.why.starts_with("sizes above 3538 MB buy more than this machine's 2 cores"), "{}", two.why);
+        assert_eq!(large_sizes(6), None);
+    }
 }

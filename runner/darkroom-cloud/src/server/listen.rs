@@ -1,6 +1,7 @@
 //! Accepting connections and ending them: HTTP/1.1 with keep-alive, one task a connection, a graceful stop.
 
 use super::dispatch::Services;
+use super::framing::Framing;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -82,7 +83,7 @@ pub(crate) async fn serve(stream: TcpStream, services: Arc<Services>, mut stoppe
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Framing::new(stream)), service);
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
         _ = connection.as_mut() => return, // an error here is the client's: it hung up or spoke no HTTP

@@ -3,6 +3,7 @@
 //! Knows how to tell the services apart and nothing of what they do.
 
 mod dispatch;
+mod framing;
 mod gate;
 mod listen;
 pub(crate) mod signature;

@@ -170,6 +170,26 @@ pub struct Repetitions {
     /// Deployments of every cell, under different names: one can't show how much hosts differ. Default: 1.
     #[schemars(range(min = 1, max = 100))]
     pub deployments: u32,
+    /// Repetitions after which the environments of warm cells are renewed and warmed up again: one environment is one
+    /// sample of one host. Default: never within a session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u32", range(min = 1, max = 1_000_000))]
+    pub renew_environments_every: Option<u32>,
+}
+
+impl Repetitions {
+    /// Returns which round of environments a repetition belongs to, from 1.
+    pub const fn round(&self, repetition: u32) -> u32 {
+        match self.renew_environments_every {
+            Some(every) if every > 0 => (repetition - 1) / every + 1,
+            _ => 1,
+        }
+    }
+
+    /// Rounds of environments that a warm cell goes through.
+    pub const fn rounds(&self) -> u32 {
+        if self.count == 0 { 1 } else { self.round(self.count) }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -197,7 +217,7 @@ pub struct Budget {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "f64", extend("exclusiveMinimum" = 0))]
     pub usd: Option<f64>,
-    /// Minutes.
+    /// Minutes of one session: a run that is resumed has as many again.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "f64", extend("exclusiveMinimum" = 0))]
     pub minutes: Option<f64>,
@@ -219,7 +239,7 @@ impl Default for Target {
 
 impl Default for Repetitions {
     fn default() -> Self {
-        Self { count: 100, warm_up: 3, deployments: 1 }
+        Self { count: 100, warm_up: 3, deployments: 1, renew_environments_every: None }
     }
 }
 

@@ -6,7 +6,7 @@ use darkroom_core::cell::{Architecture, Cell, CellId, Input, Start, Trigger};
 use darkroom_core::cost::{PriceTable, billed_ms};
 use darkroom_core::event::{
     Again, Event, FunctionDeployed, Invocation, JOURNAL_VERSION, OutputCheck, PassKey, PipelinePass, PlannedCell,
-    Report, RunStarted, Status, Verdict,
+    ReconciledMetric, Reconciliation, Report, RunStarted, Status, Verdict,
 };
 
 pub const STAGES: [&str; 2] = ["greyscale", "resize"];
@@ -105,6 +105,7 @@ impl Journal {
             repetitions: 3,
             warm_up: 1,
             deployments: 1,
+            renew_environments_every: Some(5),
             order: "interleaved".into(),
             cells: planned.collect(),
             image_sets: BTreeMap::from([("photos".into(), vec!["astronaut.png".into(), "chelsea.png".into()])]),
@@ -156,6 +157,7 @@ impl Journal {
 
     fn invocation(&mut self, pass: &Pass, index: usize, stage: &str) {
         let status = pass.status[index];
+        let chain = pass.cell.trigger == Trigger::S3;
         let answered = pass.report && !matches!(status, Status::Throttled | Status::CallError);
         let report = Report {
             duration_ms: pass.ms[index],
@@ -172,16 +174,19 @@ impl Journal {
             sequence: self.sequence,
             scheduled_at: at(self.sequence),
             started_at: at(self.sequence),
-            client_ms: Some(pass.ms[index] + 1.5),
+            client_ms: (!chain).then_some(pass.ms[index] + 1.5),
             status,
             error_type: (status != Status::Ok).then(|| "ValueError".into()),
             error: (status != Status::Ok).then(|| "no such image".into()),
             request_id: Some(format!("00000000-0000-4000-8000-{:012x}", self.sequence)),
             report: answered.then_some(report),
             environment_id: None,
+            environment_round: (pass.cell.start == Start::Warm).then_some((pass.repetition - 1) / 5 + 1),
             code_sha256: "c29tZSBoYXNo".into(),
             bytes_in: None,
             bytes_out: Some(1234),
+            ended_at: chain.then(|| at(self.sequence + 1)),
+            trigger_delay_ms: chain.then(|| f64::from(pass.repetition) - 2.5),
             handler_reported_ms: None,
         }));
         self.sequence += 1;
@@ -190,12 +195,14 @@ impl Journal {
     fn finish(&mut self, pass: &Pass) {
         let failed = pass.status.iter().position(|&status| status != Status::Ok);
         let chained = pass.cell.input == Input::Chained;
+        let triggered = pass.cell.trigger == Trigger::S3;
         let turnaround = (pass.ms[0] + pass.ms[1] + pass.init_ms.unwrap_or(0.0) * 2.0 + 3.0) / 1000.0;
         self.events.push(Event::PipelineFinished(PipelinePass {
             pass: pass.key(),
             started_at: at(self.sequence),
             turnaround_s: (failed.is_none() && chained).then_some(turnaround),
-            resolution_ms: 0.0,
+            resolution_ms: if triggered { 1.5 } else { 0.0 },
+            upload_ms: triggered.then_some(2.0),
             complete: failed.is_none(),
             failed_stage: failed.map(|index| STAGES[index].into()),
             again: pass.again,
@@ -206,6 +213,20 @@ impl Journal {
 
     pub fn supersede(&mut self, cell: &Cell) -> &mut Self {
         self.events.push(Event::CellsSuperseded { at: at(self.sequence), cells: vec![cell.id()] });
+        self
+    }
+
+    /// Two witnesses of the invocations of one function.
+    pub fn reconciled(&mut self, function: &str, recorded: f64, reported: Option<f64>) -> &mut Self {
+        self.events.push(Event::Reconciled(Reconciliation {
+            at: at(self.sequence),
+            function: function.into(),
+            metric: ReconciledMetric::Invocations,
+            recorded,
+            reported,
+            tolerance: 0.0,
+            unknown: reported.is_none().then(|| "interrupted".into()),
+        }));
         self
     }
 

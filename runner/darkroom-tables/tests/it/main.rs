@@ -9,7 +9,7 @@ mod verify;
 use std::collections::HashSet;
 use std::path::Path;
 
-use darkroom_core::cell::{Architecture, Cell, Input, Start};
+use darkroom_core::cell::{Architecture, Cell, Input, Start, Trigger};
 use darkroom_core::event::{Again, CodeExamined, Event, Status};
 use darkroom_core::statistics::describe;
 use darkroom_tables::columns::{self, TABLES};
@@ -99,6 +99,7 @@ fn everything() -> Journal {
     });
     journal.pass(&Pass { attempt: 2, ..Pass::of(&rust, 11, 9.0) });
     journal.check_all(&pillow).check_all(&rust).check_all(&cold).check_all(&reference);
+    journal.reconciled("darkroom-pillow-greyscale", 15.0, Some(15.0));
     journal.events.splice(1..1, looks().map(Event::CodeExamined));
     journal
 }
@@ -631,6 +632,112 @@ fn nothing_is_claimed_of_wrong_unchecked_or_unmeasured_cells() {
     assert!(text(&row, "note").unwrap().contains("not runnable here: this host is x86_64"));
     assert_eq!((integer(&row, "n_b"), float(&row, "ratio_mean")), (Some(0), None));
     assert!(run.summary.comparisons.iter().all(|c| c.p_adjusted.is_none()), "{:?}", run.summary.comparisons);
+}
+
+#[test]
+fn hops_are_a_metric_of_every_stage_and_a_turnaround_is_the_sum_of_its_parts() {
+    let cell = Cell { trigger: Trigger::S3, ..cell("rust") };
+    let mut journal = Journal::of(std::slice::from_ref(&cell));
+    for repetition in 1..=4 {
+        journal.pass(&Pass::of(&cell, repetition, 40.0));
+    }
+    journal.pass(&Pass { status: [Status::Ok, Status::FunctionError], ..Pass::of(&cell, 5, 40.0) });
+    let run = Run::of(&journal);
+    // Delays of -1.5, -0.5, 0.5 and 1.5 ms: what is negative stays so.
+    let hop = run.summary(&cell, "resize", "trigger_delay_ms");
+    assert_eq!(
+        (integer(&hop, "n"), float(&hop, "min"), float(&hop, "p50"), float(&hop, "max")),
+        (Some(4), Some(-1.5), Some(0.0), Some(1.5))
+    );
+    assert!(text(&hop, "note").unwrap().contains("cross_clock"));
+    let invocations = run.table("invocations");
+    assert_eq!(invocations.column("trigger_delay_clock").unwrap().null_count(), 0);
+    assert_eq!(texts(&invocations, "trigger_delay_clock")[0], "cross_clock");
+    let pipelines = run.table("pipelines");
+    let part = |name: &str| pipelines.column(name).unwrap().f64().unwrap().iter().collect::<Vec<_>>();
+    // 40 + 20 ms and 3 ms of overhead, of which 2 ms are the upload and 2 x the delay are hops.
+    for row in 0..4 {
+        let [turnaround, upload, hops, running, remainder] =
+            ["turnaround_s", "upload_ms", "trigger_delays_ms", "running_ms", "remainder_ms"]
+                .map(|name| part(name)[row]);
+        assert_eq!((upload, running), (Some(2.0), Some(60.0)));
+        assert_eq!(hops, Some(2.0 * (row as f64 + 1.0 - 2.5)));
+        assert!((remainder.unwrap() - (1.0 - hops.unwrap())).abs() < 1e-9, "{remainder:?}");
+        let sum = upload.unwrap() + hops.unwrap() + running.unwrap() + remainder.unwrap();
+        assert!((turnaround.unwrap() * 1e3 - sum).abs() < 1e-9);
+    }
+    // The chain that broke has no turnaround to take apart.
+    assert_eq!(part("remainder_ms")[4], None);
+}
+
+#[test]
+fn a_cell_that_the_runner_calls_has_no_hops() {
+    let cell = cell("rust");
+    let mut journal = Journal::of(std::slice::from_ref(&cell));
+    journal.pass(&Pass::of(&cell, 1, 40.0));
+    let run = Run::of(&journal);
+    assert_eq!(run.summary(&cell, "resize", "trigger_delay_ms").height(), 0);
+    assert_eq!(run.table("invocations").column("trigger_delay_clock").unwrap().null_count(), 2);
+    assert_eq!(run.summary.cells[0].stages[0].trigger_delay_ms, None);
+}
+
+#[test]
+fn polls_more_than_two_hundredths_of_the_median_apart_are_said_and_flagged() {
+    // 1.5 ms apart in turnarounds of 3 ms more than the stages' 1.5 x `ms`.
+    for (ms, coarse, share) in [(47.0, Some(true), 1.5 / 73.5), (50.0, Some(false), 1.5 / 78.0)] {
+        let cell = Cell { trigger: Trigger::S3, ..cell("rust") };
+        let mut journal = Journal::of(std::slice::from_ref(&cell));
+        journal.pass(&Pass::of(&cell, 1, ms)).pass(&Pass::of(&cell, 2, ms));
+        let run = Run::of(&journal);
+        let row = run.summary(&cell, "pipeline", "turnaround_s");
+        assert_eq!(row.column("coarse").unwrap().bool().unwrap().get(0), coarse);
+        assert!((float(&row, "resolution_share").unwrap() - share).abs() < 1e-12);
+        let warned = text(&row, "note").unwrap_or_default().contains("seen late by up to");
+        assert_eq!(
+            (warned, run.summary.cells[0].coarse_resolution.is_some()),
+            (coarse == Some(true), coarse == Some(true))
+        );
+    }
+}
+
+#[test]
+fn what_cloudwatch_counted_otherwise_is_a_row_and_in_the_summary() {
+    let cell = cell("rust");
+    let mut journal = Journal::of(std::slice::from_ref(&cell));
+    journal.pass(&Pass::of(&cell, 1, 40.0));
+    journal.reconciled("a", 7.0, Some(7.0)).reconciled("b", 7.0, Some(8.0));
+    journal.events.push(Event::RunResumed { at: "2026-11-24T19:00:00.000Z".into(), cells: vec![cell.id()] });
+    journal.reconciled("a", 3.0, None);
+    let run = Run::of(&journal);
+    let found = &run.summary.reconciliation;
+    assert_eq!((found.sessions, found.sessions_reconciled, found.functions), (2, 1, 2));
+    assert!((found.invocations - 14.0).abs() < 1e-9);
+    let [difference] = &found.differences[..] else { panic!("{found:?}") };
+    assert_eq!((difference.session, difference.function.as_str(), difference.metric), (1, "b", "invocations"));
+    assert_eq!(found.unknown, ["interrupted"]);
+    let table = run.table("reconciliation");
+    let agrees: Vec<_> = table.column("agrees").unwrap().bool().unwrap().iter().collect();
+    assert_eq!(agrees, [Some(true), Some(false), None]);
+    let sessions: Vec<_> = table.column("session").unwrap().i64().unwrap().iter().flatten().collect();
+    assert_eq!(sessions, [1, 1, 2]);
+}
+
+#[test]
+fn a_cell_that_never_ends_well_with_one_of_its_images_is_not_right() {
+    let cell = cell("rust");
+    let mut journal = Journal::of(std::slice::from_ref(&cell));
+    journal.pass(&Pass::of(&cell, 1, 40.0)).check_all(&cell);
+    let failing =
+        Pass { image: "chelsea.png", status: [Status::Ok, Status::FunctionError], ..Pass::of(&cell, 1, 40.0) };
+    journal.pass(&failing);
+    let found = |journal: &Journal| {
+        let cells = Run::of(journal).summary.cells;
+        (cells[0].outputs_ok, cells[0].reason.clone())
+    };
+    assert_eq!(found(&journal), (Some(false), Some("no output of 1 of 2 images".into())));
+    // Once is enough to show that it can.
+    journal.pass(&Pass { status: [Status::Ok; 2], repetition: 2, ..failing });
+    assert_eq!(found(&journal), (Some(true), None));
 }
 
 #[test]

@@ -41,6 +41,11 @@ pub fn tables(path: &Path, project: Option<&Project>, globals: Globals) -> Resul
     })?;
     super::report::write(path)?;
     show(&summary, globals)?;
+    if globals.quiet || globals.json {
+        // What casts doubt on the numbers is said to whoever asked for no summary, too.
+        let differences = terminal::differences(&summary.reconciliation);
+        differences.lines().for_each(display::note);
+    }
     let unfinished = say_what_is_missing(path, &run, &summary, finished, globals);
     Ok(if summary.has_failures() || unfinished { Outcome::SomeCellsFailed } else { Outcome::Done })
 }

@@ -8,6 +8,7 @@ use std::process::Command;
 use darkroom_cloud::python::{self, Tried};
 use darkroom_cloud::sandbox::{Enforcement, Isolation};
 use darkroom_cloud::{Config, LocalCloud};
+use darkroom_core::capability::MB_PER_CORE;
 use serde::Serialize;
 
 use crate::cli::{DoctorArgs, Globals, TargetName};
@@ -47,7 +48,7 @@ pub fn run(args: &DoctorArgs, globals: Globals) -> Result<Outcome, Failure> {
     }
     let root = Project::here().map_or_else(|_| PathBuf::from("."), |project| project.root().to_owned());
     let cache_dir = root.join(".darkroom").join("runtimes");
-    let mut checks = vec![architectures()];
+    let mut checks = vec![architectures(), memory_sizes()];
     checks.extend(python_checks(&cache_dir));
     checks.push(rust_check());
     checks.extend(sandbox_checks(&cache_dir)?);
@@ -73,6 +74,23 @@ fn architectures() -> Check {
         details: Vec::new(),
         mend: runnable.is_empty().then(|| "use a machine with an x86_64 or arm64 processor".to_owned()),
     }
+}
+
+/// Says which memory sizes are due more processors than there are.
+fn memory_sizes() -> Check {
+    let capability = crate::target::capability(darkroom_core::manifest::Cloud::Local);
+    memory_check(capability.cores, capability.max_memory_mb)
+}
+
+fn memory_check(cores: Option<u32>, max_memory_mb: u32) -> Check {
+    let most = cores.map_or(max_memory_mb, |cores| cores.saturating_mul(MB_PER_CORE));
+    let (state, found) = if most >= max_memory_mb {
+        (State::Ok, format!("up to {max_memory_mb} MB have all the processors that they are due"))
+    } else {
+        let why = format!("above {most} MB a function is due more than this machine's {}", cores.unwrap_or_default());
+        (State::Limited, format!("{why} cores ({MB_PER_CORE} MB a core): it runs slower than on AWS"))
+    };
+    Check { name: "memory sizes".into(), state, found, details: Vec::new(), mend: None }
 }
 
 fn python_checks(cache_dir: &Path) -> Vec<Check> {
@@ -202,6 +220,17 @@ mod tests {
              /shims/python3.13: fails with exit status: 127\n                      \
              mend: install it, for example with `uv python install 3.13` or `pyenv install 3.13`\n"
         );
+    }
+
+    #[test]
+    fn memory_sizes_that_are_due_more_cores_than_there_are_are_said() {
+        let check = memory_check(Some(2), 10_240);
+        assert_eq!(check.state, State::Limited);
+        assert!(
+            check.found.starts_with("above 3538 MB a function is due more than this machine's 2 cores"),
+            "{check:?}"
+        );
+        assert_eq!(memory_check(Some(6), 10_240).state, State::Ok);
     }
 
     #[test]

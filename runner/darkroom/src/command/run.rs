@@ -12,7 +12,7 @@ use crate::cli::{Globals, RunArgs};
 use crate::display;
 use crate::exit::{Failure, Outcome};
 use crate::project::{self, Loaded};
-use crate::record::{History, RunDir, read};
+use crate::record::{History, JournalError, RunDir, read};
 use crate::session::{self, Begin, Job};
 use crate::target;
 
@@ -33,7 +33,14 @@ const ANEW: Begin = Begin::Anew { cells: None };
 
 /// Decides whether this is a new run, or more of an earlier one.
 fn begin(job: &Job<'_>, args: &RunArgs, globals: Globals) -> Result<Begin, Failure> {
-    let latest = latest_of_same_configuration(job);
+    let latest = match latest_of_same_configuration(job) {
+        Ok(latest) => latest,
+        Err(error) if args.resume || !args.cells.is_empty() => return Err(Failure::wrong_request(error)),
+        Err(error) => {
+            display::note(&format!("the latest run is damaged, and left as it is: {error}"));
+            None
+        }
+    };
     if args.resume {
         return match latest {
             Some(run) if unfinished(&run) => Ok(Begin::GoOn { run }),
@@ -75,9 +82,10 @@ fn chosen(job: &Job<'_>, patterns: &[String]) -> Result<Vec<CellId>, Failure> {
     Ok(ids.into_iter().filter(|id| selection.contains(id)).collect())
 }
 
-/// Returns the experiment's latest run, when it is a run of this very configuration.
-fn latest_of_same_configuration(job: &Job<'_>) -> Option<PathBuf> {
-    let run = RunDir::latest(&job.project.output_dir(job.manifest), &job.manifest.experiment.name).ok()?;
-    let history = History::replay(read(&run.join("journal.ndjson")).ok()?).ok()??;
-    (history.run.manifest_sha256 == session::fingerprint(job)).then_some(run)
+/// Returns the experiment's latest run, when it is a run of this very configuration; an error when that can't be known.
+fn latest_of_same_configuration(job: &Job<'_>) -> Result<Option<PathBuf>, JournalError> {
+    let latest = RunDir::latest(&job.project.output_dir(job.manifest), &job.manifest.experiment.name);
+    let Some(run) = latest.ok().filter(|run| run.join("journal.ndjson").exists()) else { return Ok(None) };
+    let history = read(&run.join("journal.ndjson")).and_then(History::replay)?;
+    Ok(history.filter(|history| history.run.manifest_sha256 == session::fingerprint(job)).map(|_| run))
 }

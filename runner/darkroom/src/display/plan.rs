@@ -30,8 +30,17 @@ impl Page<'_> {
 
     /// Returns the totals.
     pub fn totals(&self) -> String {
-        let Summary { cells, runnable, not_runnable, functions, passes, warm_up_passes, invocations, at_most } =
-            &self.summary;
+        let Summary {
+            cells,
+            runnable,
+            not_runnable,
+            functions,
+            passes,
+            warm_up_passes,
+            invocations,
+            short_of_cores,
+            at_most,
+        } = &self.summary;
         let Manifest { experiment, repetitions, schedule, budget, .. } = self.manifest;
         let mut rows = vec![(
             "cells",
@@ -43,15 +52,27 @@ impl Page<'_> {
             Order::Sequential => "cell by cell".to_owned(),
         };
         let times = format!("{} of every image", count(u64::from(repetitions.count), "repetition"));
+        let renewed = repetitions
+            .renew_environments_every
+            .map(|every| format!("; environments are renewed every {}", count(u64::from(every), "repetition")));
+        let renewed = renewed.unwrap_or_default();
         let deployed = count(u64::from(repetitions.deployments), "deployment");
         rows.extend([
             ("functions", format!("{} to deploy", thousands(*functions))),
             ("passes", format!("{}: {times} in {deployed} of each cell, {order}", thousands(*passes))),
-            ("warm-ups", format!("{}, not counted", thousands(*warm_up_passes))),
+            ("warm-ups", format!("{}, not counted{renewed}", thousands(*warm_up_passes))),
             ("invocations", format!("{}, warm-ups included", thousands(*invocations))),
         ]);
+        if !short_of_cores.is_empty() {
+            let sizes: Vec<String> = short_of_cores.iter().map(u32::to_string).collect();
+            let what = "are due more processors than this machine has: slower here than on AWS";
+            rows.push(("short", format!("{} MB {what}", sizes.join(", "))));
+        }
         rows.extend(self.expectation());
-        rows.push(("at most", format!("{}, if every invocation took its stage's whole timeout", spelt(at_most))));
+        rows.push((
+            "at most",
+            format!("{}, if every invocation took its stage's whole timeout; repeated attempts apart", spelt(at_most)),
+        ));
         rows.push(("prices", self.prices()));
         if budget.usd.is_some() || budget.minutes.is_some() {
             let usd = budget.usd.map(|usd| format!("${usd:.2}"));

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{Cell as TableCell, CellAlignment, Color, ContentArrangement, LineStyle, Table, TableStyle};
 use darkroom_core::cell::Factors;
-use darkroom_tables::{CellSummary, Statistic, Summary};
+use darkroom_tables::{CellSummary, Difference, ReconciliationSummary, StageSummary, Statistic, Summary};
 
 /// Rules above, under the header and below; stages are told apart by their name, which stands once.
 pub const RULED: TableStyle = {
@@ -32,7 +32,10 @@ pub fn summary(summary: &Summary, look: Look) -> String {
     if !measured.is_empty() {
         let _ = writeln!(text, "{}", statistics(summary, &measured, &factors, look));
         let _ = writeln!(text, "{}", footnote(summary));
+        text += &hops(&measured);
+        text += &coarse(&measured);
     }
+    text += &reconciled(&summary.reconciliation);
     text += &wrong(summary);
     text += &failures(summary);
     text += &not_runnable(summary);
@@ -146,6 +149,73 @@ fn footnote(summary: &Summary) -> String {
          n counts images x repetitions x deployments; images differ, so SD is not noise alone.{cold}",
         summary.price_region, summary.price_date
     )
+}
+
+/// What the hops of chains took: cells that the runner calls have none.
+fn hops(measured: &[&CellSummary]) -> String {
+    let mut text = String::new();
+    for cell in measured {
+        let median = |stage: &StageSummary| {
+            let ms = stage.trigger_delay_ms.as_ref()?.p50?;
+            Some(format!("{} {}", stage.stage, figure(ms)))
+        };
+        let stages: Vec<String> = cell.stages.iter().filter_map(median).collect();
+        if !stages.is_empty() {
+            let _ =
+                writeln!(text, "hops   {}: {} ms until START (medians; cross-clock)", cell.cell_id, stages.join(", "));
+        }
+    }
+    text
+}
+
+/// Says where polls for the final object were too far apart for the turnaround that they measure.
+fn coarse(measured: &[&CellSummary]) -> String {
+    let mut text = String::new();
+    for (cell, share) in measured.iter().filter_map(|cell| Some((cell, cell.coarse_resolution?))) {
+        let share = share * 100.0;
+        let _ = writeln!(
+            text,
+            "COARSE {}: its turnaround may be seen late by up to {share:.1}% of the median",
+            cell.cell_id
+        );
+    }
+    text
+}
+
+/// Says whether CloudWatch's metrics agree with what was recorded.
+pub fn reconciled(found: &ReconciliationSummary) -> String {
+    let mut text = differences(found);
+    for reason in &found.unknown {
+        let _ = writeln!(text, "not reconciled with CloudWatch's metrics: {reason}");
+    }
+    let unheard = found.sessions - found.sessions_reconciled;
+    if unheard > 0 && found.sessions > 1 {
+        let _ = writeln!(text, "{unheard} of {} sessions ended early and are not reconciled", found.sessions);
+    }
+    if found.sessions_reconciled > 0 && found.differences.is_empty() {
+        let _ = writeln!(
+            text,
+            "reconciled with CloudWatch's metrics: {} functions, {} invocations, {} errors, {} throttles, {} ms",
+            found.functions,
+            found.invocations,
+            found.errors,
+            found.throttles,
+            found.duration_ms.round()
+        );
+    }
+    text
+}
+
+/// What the metrics say otherwise than the journal, a line each.
+pub fn differences(found: &ReconciliationSummary) -> String {
+    let mut text = String::new();
+    for Difference { session, function, metric, recorded, reported } in &found.differences {
+        let _ = writeln!(
+            text,
+            "DIFFERS {function}: CloudWatch counted {metric} {reported}, recorded are {recorded} (session {session})"
+        );
+    }
+    text
 }
 
 fn wrong(summary: &Summary) -> String {

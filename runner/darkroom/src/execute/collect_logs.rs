@@ -29,6 +29,17 @@ pub struct Served {
 }
 
 impl Served {
+    /// Requests with their functions, of earlier sessions.
+    pub fn of(requests: impl IntoIterator<Item = (String, String)>) -> Self {
+        let served = Self::default();
+        let mut open = served.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        for (request_id, function) in requests {
+            open.entry(function).or_default().insert(request_id);
+        }
+        drop(open);
+        served
+    }
+
     /// Remembers an invocation that ran, if its environment is not known.
     pub fn remember(&self, invocation: &Invocation) {
         let ran = !matches!(invocation.status, Status::Throttled | Status::CallError);

@@ -1,24 +1,29 @@
 //! Decides what runs next: warm-ups, then the schedule, attempts repeated where a pass was not what its cell asked for.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use darkroom_core::event::{Again, PassKey};
-use darkroom_core::schedule::{PlannedPass, Schedule};
-use tokio::sync::watch;
+use darkroom_core::event::{Again, Event, PassKey};
+use darkroom_core::schedule::{PlannedPass, Schedule, Step};
+use futures::{StreamExt, TryStreamExt};
+use tokio::sync::{Barrier, watch};
 use tokio::task::JoinSet;
 
-use super::Setup;
 use super::collect_logs::{LATE, Served};
 use super::gate::Gate;
 use super::pass::{self, Bench, Pass};
-use super::reconcile::{self, ByFunction, Recorded};
+use super::reconcile::{self, Recorded};
 use super::trigger_s3::Memory;
+use super::{Function, Setup, cold};
 use crate::record::{Emitter, History, Repetition};
 
 /// Attempts of one repetition in one session, after which the last one stands, whatever it was.
 const MOST_ATTEMPTS: u32 = 5;
+
+/// Functions whose environments are renewed at the same time: Lambda's control plane takes 15 requests a second.
+const RENEWALS_AT_ONCE: usize = 4;
 
 /// Why execution could not go on. Failures of handlers are facts, never one of these.
 #[derive(Debug, thiserror::Error)]
@@ -52,8 +57,8 @@ pub struct Finished {
     pub ended: Ended,
     /// Invocations whose environment the logs did not show in time.
     pub without_environment: usize,
-    /// What CloudWatch metrics say otherwise than the journal, a sentence for each function.
-    pub differences: Vec<String>,
+    /// The same of earlier sessions, which were killed before they could look.
+    pub earlier_without_environment: usize,
 }
 
 /// Runs what is left of the schedule.
@@ -67,6 +72,7 @@ pub async fn execute(
     emitter: Emitter,
     mut interrupt: watch::Receiver<bool>,
 ) -> Result<Finished, ExecuteError> {
+    let earlier_without_environment = look_up_earlier(&setup, &history, &emitter).await;
     let since_ms = jiff::Timestamp::now().as_millisecond();
     let deadline = setup.time_budget.and_then(|budget| Instant::now().checked_add(budget));
     let bench = Arc::new(Bench {
@@ -78,7 +84,9 @@ pub async fn execute(
         sequence: AtomicU64::new(history.sequence),
         emitter,
     });
-    let before = metrics_before(&bench.setup, since_ms).await;
+    let names = function_names(&bench.setup);
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let before = reconcile::counted(&bench.setup.metrics, &names, since_ms).await;
     let mut dispatcher = Dispatcher { bench: bench.clone(), history, deadline };
     let ended = tokio::select! {
         biased;
@@ -89,24 +97,35 @@ pub async fn execute(
     let patience = if ended == Ended::Interrupted { Duration::ZERO } else { LATE };
     let without_environment =
         bench.served.emit_environments(&bench.setup.logs, &bench.emitter, since_ms, patience).await;
-    let differences = match (ended, before) {
-        // What was under way then is in the metrics alone.
-        (Ended::Interrupted, _) => Vec::new(),
-        (_, Ok(before)) => bench
-            .recorded
-            .differences(&bench.setup.metrics, since_ms, &before, LATE)
-            .await
-            .unwrap_or_else(|reason| vec![format!("CloudWatch metrics can't be compared: {reason}")]),
-        (_, Err(reason)) => vec![format!("CloudWatch metrics can't be compared: {reason}")],
+    let figures = match (ended, before) {
+        (Ended::Interrupted, _) => {
+            bench.recorded.alone(&names, "interrupted: what was under way then was not recorded")
+        }
+        (_, Err(reason)) => bench.recorded.alone(&names, &reason),
+        (_, Ok(before)) => bench.recorded.reconcile(&bench.setup.metrics, &names, since_ms, &before, LATE).await,
     };
-    Ok(Finished { ended, without_environment, differences })
+    for figure in figures {
+        bench.emitter.emit(Event::Reconciled(figure));
+    }
+    Ok(Finished { ended, without_environment, earlier_without_environment })
 }
 
-/// Returns what CloudWatch counted of this run's functions in the minute before the session.
-async fn metrics_before(setup: &Setup, since_ms: i64) -> Result<ByFunction, String> {
+/// Emits the environments of requests of sessions that were killed; returns how many the logs do not have (any more).
+async fn look_up_earlier(setup: &Setup, history: &History, emitter: &Emitter) -> usize {
+    if history.without_environment.is_empty() {
+        return 0;
+    }
+    let began: Option<jiff::Timestamp> = history.run.at.parse().ok();
+    let since_ms = began.map_or(0, jiff::Timestamp::as_millisecond);
+    let earlier = Served::of(history.without_environment.clone());
+    // They are old: what is not there by now does not come.
+    earlier.emit_environments(&setup.logs, emitter, since_ms, Duration::ZERO).await
+}
+
+/// Returns the names of the functions under test, each once.
+fn function_names(setup: &Setup) -> BTreeSet<String> {
     let functions = setup.cells.iter().flat_map(|cell| cell.deployments.iter().flatten());
-    let names: std::collections::BTreeSet<&str> = functions.map(|function| function.name.as_str()).collect();
-    reconcile::counted(&setup.metrics, &names.into_iter().collect::<Vec<_>>(), since_ms).await
+    functions.map(|function| function.name.clone()).collect()
 }
 
 struct Dispatcher {
@@ -117,28 +136,49 @@ struct Dispatcher {
 
 impl Dispatcher {
     async fn run(&mut self, schedule: &Schedule) -> Result<Ended, ExecuteError> {
-        let session: Vec<PlannedPass> = schedule.session(|p| self.history.is_done(&self.repetition(p))).collect();
-        // Passes of a cell wait here until as many are due as the cell runs at once.
-        let mut waiting: Vec<Vec<PlannedPass>> = vec![Vec::new(); self.bench.setup.cells.len()];
-        for planned in session {
+        let session: Vec<Step> = schedule.session(|p| self.history.is_done(&self.repetition(p))).collect();
+        // Passes wait here until as many are due of a (cell, deployment) as the cell runs at once.
+        let mut waiting: BTreeMap<(usize, u32), Vec<PlannedPass>> = BTreeMap::new();
+        for step in session {
             if self.out_of_time() {
                 return Ok(Ended::OutOfTime);
             }
+            let planned = match step {
+                Step::Pass(planned) => planned,
+                Step::Renew { of, round } => {
+                    self.measure_all(std::mem::take(&mut waiting), schedule).await?;
+                    self.renew(&of, round).await?;
+                    continue;
+                }
+            };
+            let round = schedule.round_of(&planned);
             if planned.warm_up {
-                self.warm_up(&planned).await?;
+                self.measure_all(std::mem::take(&mut waiting), schedule).await?;
+                self.warm_up(&planned, round).await?;
                 continue;
             }
-            let batch = &mut waiting[planned.cell];
+            let batch = waiting.entry((planned.cell, planned.deployment)).or_default();
             batch.push(planned);
             if batch.len() == self.concurrency(planned.cell) as usize {
                 let batch = std::mem::take(batch);
-                self.measure(batch).await?;
+                self.measure(batch, round).await?;
             }
         }
-        for batch in waiting.into_iter().filter(|batch| !batch.is_empty()) {
-            self.measure(batch).await?;
-        }
+        self.measure_all(waiting, schedule).await?;
         Ok(Ended::Whole)
+    }
+
+    /// Measures batches that did not become full.
+    async fn measure_all(
+        &mut self,
+        waiting: BTreeMap<(usize, u32), Vec<PlannedPass>>,
+        schedule: &Schedule,
+    ) -> Result<(), ExecuteError> {
+        for batch in waiting.into_values().filter(|batch| !batch.is_empty()) {
+            let round = schedule.round_of(&batch[0]);
+            self.measure(batch, round).await?;
+        }
+        Ok(())
     }
 
     fn concurrency(&self, cell: usize) -> u32 {
@@ -153,23 +193,43 @@ impl Dispatcher {
         self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
+    /// Retires the environments of these (cell, deployment), each function once, and waits until that is in force.
+    async fn renew(&self, of: &[(usize, u32)], round: u32) -> Result<(), ExecuteError> {
+        let Setup { cells, control, run_id, .. } = &self.bench.setup;
+        let deployed = of.iter().flat_map(|&(cell, deployment)| &cells[cell].deployments[deployment as usize - 1]);
+        let functions: BTreeMap<&str, &Function> = deployed.map(|it| (it.name.as_str(), it)).collect();
+        let nonce = format!("{run_id}/{}", self.bench.sequence.load(Ordering::Relaxed));
+        let renewals = functions.into_values().map(|function| cold::renew(control, function, &nonce));
+        futures::stream::iter(renewals).buffer_unordered(RENEWALS_AT_ONCE).try_collect::<()>().await?;
+        for &(cell, deployment) in of {
+            let cell_id = cells[cell].id.clone();
+            self.bench.emitter.emit(Event::EnvironmentsRenewed { at: super::now(), cell_id, deployment, round });
+        }
+        Ok(())
+    }
+
     /// Warms up as many environments as the cell uses at once.
-    async fn warm_up(&mut self, planned: &PlannedPass) -> Result<(), ExecuteError> {
+    async fn warm_up(&mut self, planned: &PlannedPass, round: Option<u32>) -> Result<(), ExecuteError> {
         let concurrency = self.concurrency(planned.cell);
+        let together = (concurrency > 1).then(|| Arc::new(Barrier::new(concurrency as usize)));
         let batch = (0..concurrency).map(|slot| {
             let repetition = (planned.repetition - 1) * concurrency + slot + 1;
-            self.pass(&PlannedPass { repetition, ..*planned })
+            Pass { together: together.clone(), ..self.pass(&PlannedPass { repetition, ..*planned }, round) }
         });
         let batch = batch.collect();
         self.at_once(batch, false).await?;
         Ok(())
     }
 
-    /// Measures passes of one cell at once, and those again that were not what the cell asked for.
-    async fn measure(&mut self, batch: Vec<PlannedPass>) -> Result<(), ExecuteError> {
+    /// Measures passes of one (cell, deployment) at once, and those again that were not what the cell asked for.
+    ///
+    /// Where fewer are due than the cell runs at once, uncounted ones keep them company: the load is the same for all.
+    async fn measure(&mut self, batch: Vec<PlannedPass>, round: Option<u32>) -> Result<(), ExecuteError> {
         let mut due = batch;
         for attempt in 1..=MOST_ATTEMPTS {
-            let passes = due.iter().map(|planned| self.pass(planned)).collect();
+            let company = due.len()..self.concurrency(due[0].cell) as usize;
+            let company = company.map(|slot| PlannedPass { warm_up: true, repetition: slot as u32 + 1, ..due[0] });
+            let passes = due.iter().copied().chain(company).map(|planned| self.pass(&planned, round)).collect();
             let ended = self.at_once(passes, attempt < MOST_ATTEMPTS).await?;
             if ended.contains(&Some(Again::Throttled)) {
                 tokio::time::sleep(Duration::from_millis(100 << attempt)).await;
@@ -184,12 +244,13 @@ impl Dispatcher {
     }
 
     /// Makes the next attempt of a repetition.
-    fn pass(&self, planned: &PlannedPass) -> Pass {
+    fn pass(&self, planned: &PlannedPass, round: Option<u32>) -> Pass {
         let repetition = self.repetition(planned);
         let attempt = self.history.next_attempt(&repetition);
         let Repetition { cell_id, deployment, image, warm_up, repetition } = repetition;
         let key = PassKey { cell_id, deployment, image, warm_up, repetition, attempt };
-        Pass { cell_index: planned.cell, image_index: planned.image, key, scheduled_at: super::now() }
+        let (cell_index, image_index) = (planned.cell, planned.image);
+        Pass { cell_index, image_index, key, scheduled_at: super::now(), round, together: None }
     }
 
     /// Runs passes at once and waits for all; returns of each, in order, whether it is to be done again.

@@ -25,6 +25,8 @@ pub struct Logged {
     pub stream: String,
     /// The platform's clock, when it logged START.
     pub started_ms: i64,
+    /// The platform's clock, when it logged END; absent while it runs.
+    pub ended_ms: Option<i64>,
     /// Absent while it runs, or while its last lines have not arrived.
     pub report: Option<Report>,
     pub failure: Option<Failure>,
@@ -71,6 +73,7 @@ fn of_stream(lines: &[&Line]) -> Vec<Logged> {
             if let Some(at) = found.iter().position(|known| known.request_id == request_id.trim_end()) {
                 // What seemed to come after it was printed by it.
                 found.truncate(at + 1);
+                found[at].ended_ms = Some(line.timestamp_ms);
                 ended = true;
             }
         } else if let (true, Some(last)) = (after_end, found.last_mut()) {
@@ -91,6 +94,7 @@ fn begun(request_id: &str, line: &Line) -> Logged {
         request_id: request_id.to_owned(),
         stream: line.stream.clone(),
         started_ms: line.timestamp_ms,
+        ended_ms: None,
         report: None,
         failure: None,
     }
@@ -175,6 +179,9 @@ mod tests {
         lines.extend(log("two", &[&start("b"), &end("b"), &report("b", "4")]));
         assert_eq!(durations(&lines), shown(&[("b", Some(4.0)), ("a", Some(3.5)), ("c", None)]));
         assert_eq!(invocations(&lines)[0].stream, "two");
+        let times: Vec<(i64, Option<i64>)> =
+            invocations(&lines).iter().map(|logged| (logged.started_ms, logged.ended_ms)).collect();
+        assert_eq!(times, [(0, Some(1)), (1, Some(3)), (5, None)]);
     }
 
     #[test]
@@ -206,6 +213,8 @@ mod tests {
             ],
         );
         assert_eq!(durations(&lines), shown(&[("a", Some(5.0)), ("b", Some(6.0))]));
+        // Nor when it claims to have ended.
+        assert_eq!(invocations(&lines)[0].ended_ms, Some(6));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! Prepares the input object, measures, and only then looks at what was written and clears it away.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
@@ -11,6 +12,7 @@ use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use bytes::Bytes;
 use darkroom_core::cell::{Input, Start, Trigger};
 use darkroom_core::event::{Again, Event, Invocation, PassKey, PipelinePass, Status};
+use tokio::sync::Barrier;
 
 use super::collect_logs::Served;
 use super::event_shape::{s3_event, stem};
@@ -51,6 +53,10 @@ pub struct Pass {
     pub image_index: usize,
     pub key: PassKey,
     pub scheduled_at: String,
+    /// As in [`Invocation::environment_round`].
+    pub round: Option<u32>,
+    /// Where passes of a warm-up wait for one another before each stage, so that each warms an environment of its own.
+    pub together: Option<Arc<Barrier>>,
 }
 
 /// How a pass ended: what the dispatcher needs to go on.
@@ -78,6 +84,8 @@ pub struct Measured {
     pub turnaround_s: Option<f64>,
     /// How late `turnaround_s` can be at most, ms.
     pub resolution_ms: f64,
+    /// The upload that starts a chain, ms; `None` where the runner calls.
+    pub upload_ms: Option<f64>,
 }
 
 /// Makes one pass and emits its facts. `may_repeat` is false on the last attempt allowed.
@@ -183,9 +191,11 @@ async fn measure(bench: &Bench, cell: &CellUnderTest, functions: &[Function], pa
         started_at: now.clone(),
         turnaround_s,
         resolution_ms: 0.0,
+        upload_ms: None,
     };
     let clock = Instant::now();
     for (index, (function, payload)) in functions.iter().zip(payloads).enumerate() {
+        meet(pass).await;
         let answer = invoke(&bench.setup.measured, &function.name, payload).await;
         let ended_well = answer.status == Status::Ok;
         let sequence = bench.sequence.fetch_add(1, Ordering::Relaxed);
@@ -193,12 +203,22 @@ async fn measure(bench: &Bench, cell: &CellUnderTest, functions: &[Function], pa
         bench.emit_invocation(invocation.clone());
         invocations.push(invocation);
         if chained && !ended_well {
+            for _ in index + 1..functions.len() {
+                meet(pass).await; // The others go on, and wait for it.
+            }
             return measured(invocations, None);
         }
     }
     let turnaround_s = clock.elapsed().as_secs_f64();
     let all_well = invocations.iter().all(|invocation| invocation.status == Status::Ok);
     measured(invocations, (chained && all_well).then_some(turnaround_s))
+}
+
+/// Waits until every pass of the same warm-up is here.
+async fn meet(pass: &Pass) {
+    if let Some(together) = &pass.together {
+        together.wait().await;
+    }
 }
 
 fn fact(bench: &Bench, pass: &Pass, function: &Function, index: usize, sequence: u64, answer: Answer) -> Invocation {
@@ -210,6 +230,8 @@ fn fact(bench: &Bench, pass: &Pass, function: &Function, index: usize, sequence:
         sequence,
         scheduled_at: pass.scheduled_at.clone(),
         started_at: answer.started_at,
+        ended_at: None,
+        trigger_delay_ms: None,
         client_ms: Some(answer.client_ms),
         status: answer.status,
         error_type: answer.error_type,
@@ -217,6 +239,7 @@ fn fact(bench: &Bench, pass: &Pass, function: &Function, index: usize, sequence:
         request_id: answer.request_id,
         report: answer.report,
         environment_id: None,
+        environment_round: pass.round,
         code_sha256: function.code_sha256.clone(),
         bytes_in: None,
         bytes_out: None,
@@ -257,6 +280,7 @@ fn conclude(
         started_at: measured.started_at.clone(),
         turnaround_s: measured.turnaround_s.filter(|_| failed.is_none()),
         resolution_ms: measured.resolution_ms,
+        upload_ms: measured.upload_ms,
         complete: failed.is_none(),
         failed_stage: failed.map(|index| stages[index].name.clone()),
         again: again(cell, pass, &measured.invocations).filter(|_| may_repeat),

@@ -1,7 +1,7 @@
 //! Holds what the runner recorded of every function against what CloudWatch metrics counted meanwhile.
 //!
 //! Two witnesses of one session: where they differ, something was missed or something else called the function. The
-//! difference is said, never mended.
+//! difference is a fact of its own ([`Reconciliation`]), never mended.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -11,11 +11,12 @@ use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::error::DisplayErrorContext;
 use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat};
-use darkroom_core::event::{Invocation, Status};
+use darkroom_core::event::{Invocation, ReconciledMetric, Reconciliation, Status};
 use tokio::time::Instant;
 
 use super::collect_logs::{FIRST_PAUSE, LONGEST_PAUSE};
 
+/// In the order of [`ReconciledMetric::ALL`].
 const NAMES: [&str; 4] = ["Invocations", "Errors", "Throttles", "Duration"];
 /// A call holds up to 500 queries. Source: API reference of `GetMetricData`.
 const FUNCTIONS_PER_CALL: usize = 500 / NAMES.len();
@@ -31,6 +32,17 @@ pub struct Totals {
     pub errors: f64,
     pub throttles: f64,
     pub duration_ms: f64,
+}
+
+impl Totals {
+    const fn figure(&self, metric: ReconciledMetric) -> f64 {
+        match metric {
+            ReconciledMetric::Invocations => self.invocations,
+            ReconciledMetric::Errors => self.errors,
+            ReconciledMetric::Throttles => self.throttles,
+            ReconciledMetric::DurationMs => self.duration_ms,
+        }
+    }
 }
 
 pub type ByFunction = BTreeMap<String, Totals>;
@@ -58,29 +70,37 @@ impl Recorded {
         totals.duration_ms += invocation.report.as_ref().map_or(0.0, |report| report.duration_ms);
     }
 
-    /// Returns a sentence for every function of which the metrics since then say something else.
+    /// Returns every figure of these functions beside what the metrics have counted since.
     ///
     /// `before` is what they said when the session began; waits up to `patience` for metrics that are late.
-    pub async fn differences(
+    pub async fn reconcile(
         &self,
         metrics: &Client,
+        functions: &[&str],
         since_ms: i64,
         before: &ByFunction,
         patience: Duration,
-    ) -> Result<Vec<String>, String> {
+    ) -> Vec<Reconciliation> {
         let recorded = self.totals.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let functions: Vec<&str> = recorded.keys().map(String::as_str).collect();
         let deadline = Instant::now() + patience;
         let mut pause = FIRST_PAUSE;
         loop {
-            let now = counted(metrics, &functions, since_ms).await?;
-            let differences = compare(&recorded, before, &now);
-            if differences.is_empty() || Instant::now() >= deadline {
-                return Ok(differences);
+            let counted = counted(metrics, functions, since_ms).await;
+            let now = counted.as_ref().map_err(String::as_str);
+            let figures = figures(functions, &recorded, now.map(|now| (before, now)));
+            let settled = figures.iter().all(|figure| figure.agrees() != Some(false));
+            if settled || Instant::now() >= deadline {
+                return figures;
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+
+    /// Returns every figure of these functions alone: why no metrics stand beside them is `unknown`.
+    pub fn alone(&self, functions: &[&str], unknown: &str) -> Vec<Reconciliation> {
+        let recorded = self.totals.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        figures(functions, &recorded, Err(unknown))
     }
 }
 
@@ -130,26 +150,31 @@ fn place(id: &str) -> Option<(usize, usize)> {
     Some((index.parse().ok()?, name.parse().ok()?))
 }
 
-fn compare(recorded: &ByFunction, before: &ByFunction, now: &ByFunction) -> Vec<String> {
+/// Puts what was recorded beside what the metrics say: before the session and now, or why they say nothing.
+fn figures(
+    functions: &[&str],
+    recorded: &ByFunction,
+    counted: Result<(&ByFunction, &ByFunction), &str>,
+) -> Vec<Reconciliation> {
+    let at = super::now();
     let of = |all: &ByFunction, function: &str| all.get(function).copied().unwrap_or_default();
-    let mut differences = Vec::new();
-    for (function, recorded) in recorded {
-        let (before, now) = (of(before, function), of(now, function));
-        let rounding = ROUNDING_MS * (recorded.invocations + 1.0);
-        let figures = [
-            ("invocations", recorded.invocations, now.invocations - before.invocations, 0.5),
-            ("errors", recorded.errors, now.errors - before.errors, 0.5),
-            ("throttles", recorded.throttles, now.throttles - before.throttles, 0.5),
-            ("ms in all", recorded.duration_ms, now.duration_ms - before.duration_ms, rounding),
-        ];
-        let differing = figures.iter().filter(|(_, ours, theirs, tolerance)| (ours - theirs).abs() > *tolerance);
-        let said: Vec<String> =
-            differing.map(|(what, ours, theirs, _)| format!("{theirs:.0} {what}, recorded are {ours:.0}")).collect();
-        if !said.is_empty() {
-            differences.push(format!("CloudWatch counted of {function}: {}", said.join("; ")));
-        }
-    }
-    differences
+    let of_function = |function: &&str| {
+        let ours = of(recorded, function);
+        let theirs = counted.map(|(before, now)| (of(before, function), of(now, function)));
+        ReconciledMetric::ALL.map(|metric| Reconciliation {
+            at: at.clone(),
+            function: (*function).to_owned(),
+            metric,
+            recorded: ours.figure(metric),
+            reported: theirs.ok().map(|(before, now)| now.figure(metric) - before.figure(metric)),
+            tolerance: match metric {
+                ReconciledMetric::DurationMs => ROUNDING_MS * (ours.invocations + 1.0),
+                _ => 0.0,
+            },
+            unknown: theirs.err().map(str::to_owned),
+        })
+    };
+    functions.iter().flat_map(of_function).collect()
 }
 
 #[cfg(test)]
@@ -160,22 +185,39 @@ mod tests {
         [("f".to_owned(), Totals { invocations, errors, throttles, duration_ms })].into()
     }
 
-    #[test]
-    fn what_was_counted_before_the_session_and_rounding_are_no_difference() {
-        let differences = compare(&one(3.0, 1.0, 0.0, 10.0), &one(5.0, 2.0, 1.0, 7.0), &one(8.0, 3.0, 1.0, 17.02));
-        assert_eq!(differences, [""; 0]);
+    /// The metrics that differ, with both figures.
+    fn differing(recorded: &ByFunction, before: &ByFunction, now: &ByFunction) -> Vec<(&'static str, f64, f64)> {
+        let figures = figures(&["f"], recorded, Ok((before, now)));
+        assert_eq!(figures.len(), 4);
+        let differing = figures.into_iter().filter(|figure| figure.agrees() == Some(false));
+        differing.map(|figure| (figure.metric.as_str(), figure.recorded, figure.reported.unwrap())).collect()
     }
 
     #[test]
-    fn each_figure_that_differs_is_said() {
+    fn what_was_counted_before_the_session_and_rounding_are_no_difference() {
+        let (recorded, before) = (one(3.0, 1.0, 0.0, 10.0), one(5.0, 2.0, 1.0, 7.0));
+        assert_eq!(differing(&recorded, &before, &one(8.0, 3.0, 1.0, 17.02)), []);
+        assert_eq!(differing(&recorded, &before, &one(8.0, 3.0, 1.0, 17.06)).len(), 1);
+    }
+
+    #[test]
+    fn each_figure_that_differs_is_a_fact_with_both_witnesses() {
         let recorded = one(3.0, 0.0, 0.0, 10.0);
-        let said = |now: ByFunction| compare(&recorded, &ByFunction::new(), &now).join("\n");
-        assert_eq!(
-            said(one(4.0, 1.0, 0.0, 10.0)),
-            "CloudWatch counted of f: 4 invocations, recorded are 3; 1 errors, recorded are 0"
-        );
-        assert!(said(one(3.0, 0.0, 2.0, 10.0)).contains("2 throttles, recorded are 0"));
-        assert!(said(one(3.0, 0.0, 0.0, 19.0)).contains("19 ms in all, recorded are 10"));
-        assert!(said(ByFunction::new()).contains("0 invocations, recorded are 3"));
+        let with = |now: ByFunction| differing(&recorded, &ByFunction::new(), &now);
+        assert_eq!(with(one(4.0, 1.0, 0.0, 10.0)), [("invocations", 3.0, 4.0), ("errors", 0.0, 1.0)]);
+        assert_eq!(with(one(3.0, 0.0, 2.0, 10.0)), [("throttles", 0.0, 2.0)]);
+        assert_eq!(with(one(3.0, 0.0, 0.0, 19.0)), [("duration_ms", 10.0, 19.0)]);
+        assert_eq!(with(ByFunction::new()), [("invocations", 3.0, 0.0), ("duration_ms", 10.0, 0.0)]);
+        // A function that was not called at all, but the metrics say it was.
+        assert_eq!(differing(&ByFunction::new(), &ByFunction::new(), &one(1.0, 0.0, 0.0, 0.0)).len(), 1);
+    }
+
+    #[test]
+    fn a_witness_that_was_not_heard_neither_agrees_nor_differs() {
+        let figures = figures(&["f"], &one(3.0, 0.0, 0.0, 10.0), Err("no answer"));
+        for figure in figures {
+            assert_eq!((figure.agrees(), figure.reported), (None, None));
+            assert_eq!(figure.unknown.as_deref(), Some("no answer"));
+        }
     }
 }

@@ -28,7 +28,10 @@ const SLOWER: f64 = 3.0;
 const NEVER_BEFORE: Duration = Duration::from_secs(5);
 /// Polls come this often in a turnaround, so that they are at most 1% late.
 const POLLS: f64 = 100.0;
+/// A timer's resolution.
 const SHORTEST_POLL: Duration = Duration::from_millis(1);
+/// Share of the fastest turnaround so far from which on a chain may be over.
+const MAY_BE_OVER: f64 = 0.7;
 /// Logs of the functions are read from this long before the upload: clocks differ, ms.
 const CLOCKS_APART_MS: i64 = 60_000;
 /// A handler can print what looks like the end of its invocation; what is really the end stays the last.
@@ -75,6 +78,7 @@ pub async fn measure(
     let started_ms = jiff::Timestamp::now().as_millisecond();
     let clock = Instant::now();
     chain.upload().await?;
+    let (upload_ms, uploaded_at_ms) = (clock.elapsed().as_secs_f64() * 1e3, utc_ms());
     let arrival = chain.wait(clock, started_ms).await;
     let stopped_at = match arrival {
         Arrival::Seen { .. } => None,
@@ -82,7 +86,10 @@ pub async fn measure(
     };
     let logged = chain.gather(started_ms, stopped_at).await;
     let own = own(&logged);
-    let invocations = chain.facts(&own, stopped_at, &started_at);
+    let mut invocations = chain.facts(&own, stopped_at, &started_at);
+    for (invocation, delay_ms) in invocations.iter_mut().zip(trigger_delays_ms(&own, uploaded_at_ms)) {
+        invocation.trigger_delay_ms = delay_ms;
+    }
     let well = stopped_at.is_none() && invocations.iter().all(|invocation| invocation.status == Status::Ok);
     let (turnaround_s, resolution_ms) = match arrival {
         Arrival::Seen { turnaround, late_by_at_most } => {
@@ -94,7 +101,8 @@ pub async fn measure(
         Arrival::Stopped => (None, 0.0),
     };
     let attempt = chain.emit(invocations, &surplus(&logged, &own));
-    Ok(Measured { key: attempt.key, invocations: attempt.invocations, started_at, turnaround_s, resolution_ms })
+    let Attempt { key, invocations } = attempt;
+    Ok(Measured { key, invocations, started_at, turnaround_s, resolution_ms, upload_ms: Some(upload_ms) })
 }
 
 /// Returns the requests that the functions have logged by now: none of them is of a pass that has not begun.
@@ -169,7 +177,10 @@ impl Chain<'_> {
                 }
                 inquiry = clock.elapsed() * 2;
             }
-            tokio::time::sleep(interval(fastest, clock.elapsed())).await;
+            match interval(fastest, clock.elapsed()) {
+                Duration::ZERO => {}
+                pause => tokio::time::sleep(pause).await,
+            }
         }
     }
 
@@ -255,6 +266,8 @@ impl Chain<'_> {
             sequence: 0,
             scheduled_at: self.pass.scheduled_at.clone(),
             started_at: logged.and_then(|logged| utc(logged.started_ms)).unwrap_or_else(|| started_at.to_owned()),
+            ended_at: logged.and_then(|logged| utc(logged.ended_ms?)),
+            trigger_delay_ms: None,
             client_ms: None,
             status,
             error_type,
@@ -262,6 +275,7 @@ impl Chain<'_> {
             request_id: logged.map(|logged| logged.request_id.clone()),
             report: logged.and_then(|logged| logged.report.clone()),
             environment_id: logged.map(|logged| logged.stream.clone()),
+            environment_round: self.pass.round,
             code_sha256: function.code_sha256.clone(),
             bytes_in: None,
             bytes_out: None,
@@ -308,6 +322,17 @@ fn own(logged: &[Vec<Logged>]) -> Vec<Option<&Logged>> {
     own
 }
 
+/// Returns how long each stage of a chain took to start: from the upload's end, or from the END of the stage before, to its
+/// START, ms; `None` where the log lacks one of the two.
+///
+/// The clocks are those of the runner and of the platform's hosts. What they disagree in is part of the figure, which may
+/// be negative (a handler goes on after its PUT, too) and is never clamped.
+fn trigger_delays_ms(own: &[Option<&Logged>], uploaded_at_ms: f64) -> Vec<Option<f64>> {
+    let ended = own.iter().map(|run| run.and_then(|run| run.ended_ms).map(|ms| ms as f64));
+    let before = std::iter::once(Some(uploaded_at_ms)).chain(ended);
+    own.iter().zip(before).map(|(run, before)| Some(run.as_ref()?.started_ms as f64 - before?)).collect()
+}
+
 /// Returns the other invocations, with their stages.
 fn surplus<'a>(logged: &'a [Vec<Logged>], own: &[Option<&Logged>]) -> Vec<(usize, &'a Logged)> {
     let of_stage = |(stage, runs): (usize, &'a Vec<Logged>)| {
@@ -318,8 +343,17 @@ fn surplus<'a>(logged: &'a [Vec<Logged>], own: &[Option<&Logged>]) -> Vec<(usize
 }
 
 /// Returns how long to wait before the next look: a hundredth of the fastest turnaround so far, or of the wait so far.
+///
+/// Of a chain so fast that a timer is too coarse for that, looks follow one another without a pause once it may be over.
 fn interval(fastest: Option<Duration>, elapsed: Duration) -> Duration {
-    fastest.unwrap_or(elapsed).div_f64(POLLS).max(SHORTEST_POLL)
+    let wanted = fastest.unwrap_or(elapsed).div_f64(POLLS);
+    let may_be_over = fastest.is_some_and(|fastest| elapsed >= fastest.mul_f64(MAY_BE_OVER));
+    if wanted < SHORTEST_POLL && may_be_over { Duration::ZERO } else { wanted.max(SHORTEST_POLL) }
+}
+
+/// UTC now, epoch ms with its fraction to the microsecond.
+fn utc_ms() -> f64 {
+    jiff::Timestamp::now().as_microsecond() as f64 / 1e3
 }
 
 fn utc(ms: i64) -> Option<String> {
@@ -332,7 +366,24 @@ mod tests {
     use super::*;
 
     fn run(request_id: &str, started_ms: i64) -> Logged {
-        Logged { request_id: request_id.into(), stream: "s".into(), started_ms, report: None, failure: None }
+        Logged {
+            request_id: request_id.into(),
+            stream: "s".into(),
+            started_ms,
+            ended_ms: None,
+            report: None,
+            failure: None,
+        }
+    }
+
+    #[test]
+    fn a_hop_is_from_the_stage_before_to_this_one_and_may_be_negative() {
+        let ended = |id: &str, started_ms, ended_ms| Logged { ended_ms, ..run(id, started_ms) };
+        let [a, b, c] = [ended("a", 1_010, Some(1_050)), ended("b", 1_045, None), ended("c", 1_100, Some(1_101))];
+        // The upload ended after the first stage had begun, and the second began before the first had ended.
+        let delays = trigger_delays_ms(&[Some(&a), Some(&b), Some(&c), None], 1_010.25);
+        assert_eq!(delays, [Some(-0.25), Some(-5.0), None, None]);
+        assert_eq!(trigger_delays_ms(&[None, Some(&c)], 1_000.0), [None, None]);
     }
 
     #[test]
@@ -354,10 +405,11 @@ mod tests {
     }
 
     #[test]
-    fn polls_are_a_hundredth_apart_and_never_less_than_a_millisecond() {
+    fn polls_are_a_hundredth_apart_or_without_a_pause_where_that_is_less_than_a_timer_can() {
         let (ms, s) = (Duration::from_millis, Duration::from_secs);
         assert_eq!(interval(Some(s(3)), ms(5)), ms(30));
-        assert_eq!(interval(Some(ms(40)), s(1)), ms(1));
+        assert_eq!(interval(Some(ms(40)), ms(27)), ms(1));
+        assert_eq!(interval(Some(ms(40)), ms(28)), Duration::ZERO);
         assert_eq!(interval(None, ms(5)), ms(1));
         assert_eq!(interval(None, s(2)), ms(20));
     }

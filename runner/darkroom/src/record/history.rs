@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use darkroom_core::cell::CellId;
-use darkroom_core::event::{Event, FunctionDeployed, PassKey, RunStarted};
+use darkroom_core::event::{Event, FunctionDeployed, PassKey, RunStarted, Status};
 
 use super::journal::JournalError;
 
@@ -44,6 +44,8 @@ pub struct History {
     pub sequence: u64,
     done: HashSet<Repetition>,
     attempts: HashMap<Repetition, u32>,
+    /// Requests that ran in an environment that no session has looked up, with their functions.
+    pub without_environment: HashMap<String, String>,
     /// Function name → what it runs, as [`running`] says it.
     pub code: HashMap<String, String>,
 }
@@ -61,7 +63,15 @@ impl History {
 
     /// The history of a run that has just begun.
     pub fn new(run: RunStarted) -> Self {
-        Self { run, finished: false, sequence: 0, done: HashSet::new(), attempts: HashMap::new(), code: HashMap::new() }
+        Self {
+            run,
+            finished: false,
+            sequence: 0,
+            done: HashSet::new(),
+            attempts: HashMap::new(),
+            without_environment: HashMap::new(),
+            code: HashMap::new(),
+        }
     }
 
     /// Takes one further fact into account.
@@ -70,6 +80,13 @@ impl History {
             Event::InvocationFinished(invocation) => {
                 self.sequence = self.sequence.max(invocation.sequence + 1);
                 self.saw_attempt(&invocation.pass);
+                let ran = !matches!(invocation.status, Status::Throttled | Status::CallError);
+                if let (true, None, Some(id)) = (ran, &invocation.environment_id, &invocation.request_id) {
+                    self.without_environment.insert(id.clone(), invocation.function.clone());
+                }
+            }
+            Event::EnvironmentSeen { request_id, .. } => {
+                self.without_environment.remove(request_id);
             }
             Event::PipelineFinished(pass) => {
                 self.saw_attempt(&pass.pass);

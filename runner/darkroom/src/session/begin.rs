@@ -1,7 +1,11 @@
 //! How a session comes to its folder: a new run, one to go on with, or some cells of one to measure again.
 
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
 use darkroom_core::cell::CellId;
 use darkroom_core::event::{CodeExamined, Event, FunctionDeployed, JOURNAL_VERSION, PlannedCell, RunStarted};
+use darkroom_core::image_set::Source;
 use darkroom_core::manifest::{Cloud, Manifest, Order};
 use sha2::{Digest, Sha256};
 
@@ -28,12 +32,35 @@ pub fn resolved(manifest: &Manifest) -> String {
     toml::to_string(manifest).expect("a manifest is made of tables, lists, strings and numbers")
 }
 
-/// Returns the sha256 of the resolved manifest and its pipeline, hex: two runs with the same one have one configuration.
+/// Returns the sha256 of the resolved manifest, its pipeline and its images, hex: two runs with the same one have one
+/// configuration.
 ///
-/// The pipeline belongs to it because it says what stages there are and what their outputs are held against.
+/// The pipeline belongs to it because it says what stages there are and what their outputs are held against; an image
+/// because other bytes under the same name are other work.
 pub fn fingerprint(job: &Job<'_>) -> String {
     let pipeline = serde_json::to_string(super::prepare::pipeline(job)).expect("a pipeline is plain values");
-    hex::encode(Sha256::digest(resolved(job.manifest) + &pipeline))
+    hex::encode(Sha256::digest(resolved(job.manifest) + &pipeline + &images(job)))
+}
+
+/// Returns what every image of the manifest's sets is, a line each. A set that can't be read is found out when it is used.
+fn images(job: &Job<'_>) -> String {
+    let Manifest { experiment, matrix, .. } = job.manifest;
+    let included = matrix.include.iter().filter_map(|levels| levels.image_set.as_ref());
+    let sets: BTreeSet<&String> = matrix.image_sets.iter().chain(included).collect();
+    let mut text = String::new();
+    for set in sets {
+        let images = job.project.image_set(&experiment.pipeline, set).map(|set| set.images).unwrap_or_default();
+        for image in images {
+            let what = match image.source {
+                Source::File { sha256, .. } => sha256,
+                Source::Generated { width, height, seed, format } => {
+                    format!("{width}x{height} {seed} {}", format.extension())
+                }
+            };
+            let _ = write!(text, "\n{set}/{} {what}", image.name);
+        }
+    }
+    text
 }
 
 /// Makes or takes up the run's folder. Nothing is recorded yet.
@@ -125,7 +152,7 @@ impl Begun {
         let (mut journal, mut history) = if self.earlier {
             let journal = Journal::open(&path).map_err(Failure::broken)?;
             let history = history(&self.dir).map_err(Failure::wrong_request)?;
-            same_code(&history, &functions)?;
+            self.same_code(&history, &functions)?;
             facts.push(self.resumed());
             (journal, history)
         } else {
@@ -171,6 +198,7 @@ impl Begun {
             repetitions: repetitions.count,
             warm_up: repetitions.warm_up,
             deployments: repetitions.deployments,
+            renew_environments_every: repetitions.renew_environments_every,
             order: match schedule.order {
                 Order::Interleaved => "interleaved",
                 Order::Sequential => "sequential",
@@ -208,17 +236,30 @@ impl Begun {
     }
 }
 
-/// A run goes on only with the code it was begun with.
-fn same_code(history: &History, functions: &[FunctionDeployed]) -> Result<(), Failure> {
-    let changed = functions
-        .iter()
-        .find(|function| history.code.get(&function.function).is_some_and(|before| *before != running(function)));
-    match changed {
-        None => Ok(()),
-        Some(function) => Err(Failure::wrong_request(miette::miette!(
-            help = "rows of different code must not share a table: start a new run with `darkroom run`",
-            "the code of variant `{}` has changed since this run began",
-            function.variant
-        ))),
+impl Begun {
+    /// A run goes on only with the code it was begun with, or with other code for all that it measured of a variant: of what
+    /// is measured again nothing older counts.
+    fn same_code(&self, history: &History, functions: &[FunctionDeployed]) -> Result<(), Failure> {
+        let stay = |function: &FunctionDeployed| {
+            self.cells.iter().any(|planned| {
+                let of_function =
+                    (&planned.cell.variant, planned.cell.architecture) == (&function.variant, function.architecture);
+                let again = self.again.as_ref().is_some_and(|again| again.contains(&planned.id));
+                of_function && !again && planned.not_runnable.is_none()
+            })
+        };
+        let changed = functions
+            .iter()
+            .filter(|function| history.code.get(&function.function).is_some_and(|before| *before != running(function)))
+            .find(|function| stay(function));
+        match changed {
+            None => Ok(()),
+            Some(function) => Err(Failure::wrong_request(miette::miette!(
+                help = "rows of different code must not share a table: start a new run with `darkroom run`, or measure all of \
+                    the variant's cells again with --cell",
+                "the code of variant `{}` has changed since this run began",
+                function.variant
+            ))),
+        }
     }
 }

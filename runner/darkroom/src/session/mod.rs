@@ -183,9 +183,11 @@ impl Session<'_> {
         if missing > 0 {
             self.progress.step(&format!("the logs do not show which environment served {missing} invocations"));
         }
-        let differences = finished.as_ref().map_or(&[][..], |finished| &finished.differences);
-        for difference in differences {
-            self.progress.step(difference);
+        let earlier = finished.as_ref().map_or(0, |finished| finished.earlier_without_environment);
+        if earlier > 0 {
+            self.progress.step(&format!(
+                "which environment served {earlier} invocations of a killed session can't be known any more"
+            ));
         }
     }
 

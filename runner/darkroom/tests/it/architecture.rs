@@ -31,7 +31,10 @@ fn crates_know_only_whom_they_may_know() {
     assert_eq!(ours("darkroom-contract"), ["darkroom-core"]);
     assert_eq!(ours("darkroom-tables"), ["darkroom-core"]);
     assert_eq!(ours("darkroom-report"), ["darkroom-core", "darkroom-tables"]);
-    assert_eq!(ours("darkroom"), ["darkroom-cloud", "darkroom-contract", "darkroom-core", "darkroom-report", "darkroom-tables"]);
+    assert_eq!(
+        ours("darkroom"),
+        ["darkroom-cloud", "darkroom-contract", "darkroom-core", "darkroom-report", "darkroom-tables"]
+    );
 }
 
 #[test]

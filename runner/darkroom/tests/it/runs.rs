@@ -1,13 +1,13 @@
 //! Whole runs on the local cloud: what is measured, what fails, what is killed and goes on.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use darkroom::record::read;
-use darkroom_core::event::{Event, PipelinePass, Status};
+use darkroom_core::event::{Event, Invocation, PipelinePass, ReconciledMetric, Status};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use crate::story::{HOST, OTHER, Project};
@@ -45,7 +45,7 @@ build = { kind = "python" }
 handlers = { first = "first.handler", second = "second.handler" }
 "#;
 
-const COPY: &str = r#"
+pub const COPY: &str = r#"
 import os
 import boto3
 
@@ -64,31 +64,28 @@ def handler(event, context):
 "#;
 
 /// Replaces what the copying handler does with the bytes it read.
-fn changing(body: &str) -> String {
+pub fn changing(body: &str) -> String {
     COPY.replace("    return data\n", body)
 }
 
 /// A project whose variant `copy` copies its input twice, over two images; the Python runtime is shared by all stories.
-fn project() -> Project {
+pub fn project() -> Project {
     let project = Project::new();
     project.write("experiments/image-pipeline/pipeline.toml", PIPELINE);
     variant(&project, "copy", COPY);
     project.images(&["one", "two"]);
-    let shared = Path::new(env!("CARGO_TARGET_TMPDIR")).join("runtimes");
-    fs::create_dir_all(&shared).unwrap();
-    fs::create_dir_all(project.root().join(".darkroom")).unwrap();
-    std::os::unix::fs::symlink(shared, project.root().join(".darkroom/runtimes")).unwrap();
+    project.share_runtimes();
     project
 }
 
 /// Adds a variant whose second stage is this code.
-fn variant(project: &Project, name: &str, second: &str) {
+pub fn variant(project: &Project, name: &str, second: &str) {
     project.write(&format!("functions/{name}/variant.toml"), VARIANT);
     project.write(&format!("functions/{name}/first.py"), COPY);
     project.write(&format!("functions/{name}/second.py"), second);
 }
 
-fn manifest(project: &Project, variants: &str, architectures: &str, count: u32) {
+pub fn manifest(project: &Project, variants: &str, architectures: &str, count: u32) {
     project.write(
         "m.toml",
         format!(
@@ -142,6 +139,9 @@ fn a_run_measures_every_repetition_and_a_second_one_uploads_nothing() {
         assert!(run.join(format!("{table}.parquet")).is_file(), "{table}");
     }
     assert!(first.stdout().contains("NOT RUN 1 cell"), "{}", first.stdout());
+    // 2 images x 2 repetitions and 1 warm-up through 2 stages.
+    let reconciled = "reconciled with CloudWatch's metrics: 2 functions, 10 invocations, 0 errors, 0 throttles";
+    assert!(first.stdout().contains(reconciled), "{}", first.stdout());
     assert!(first.stderr().contains("2 created"), "{}", first.stderr());
     let invocations: Vec<_> = facts(&run)
         .into_iter()
@@ -350,4 +350,158 @@ fn outputs_that_cannot_be_written_are_an_error_before_any_measurement() {
     project.write("outputs", "a file where the folder should be");
     let error = project.darkroom(&["run", "m.toml"]).exits(1).stderr();
     assert!(error.contains("cannot create") && error.contains("outputs"), "{error}");
+}
+
+/// When an invocation that the runner called was under way, epoch ms.
+fn span(invocation: &Invocation) -> (f64, f64) {
+    let began: jiff::Timestamp = invocation.started_at.parse().unwrap();
+    let began_ms = began.as_millisecond() as f64;
+    (began_ms, began_ms + invocation.client_ms.unwrap())
+}
+
+#[test]
+fn passes_of_a_concurrent_cell_overlap_in_environments_of_their_own_also_the_last_ones() {
+    let project = project();
+    variant(&project, "copy", &changing("    import time\n    time.sleep(0.3)\n    return data\n"));
+    manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 3);
+    project.darkroom(&["run", "m.toml", "--set", "matrix.concurrency=[4]"]).exits(0);
+    let run = latest(&project);
+    // 2 images x 3 repetitions, four at a time: the last two have company.
+    each_once(&run, 6);
+    let mut environments: HashMap<String, String> = HashMap::new();
+    let mut second = Vec::new();
+    for event in facts(&run) {
+        match event {
+            Event::EnvironmentSeen { request_id, environment_id } => {
+                environments.insert(request_id, environment_id);
+            }
+            Event::InvocationFinished(invocation) if invocation.stage == "second" => second.push(invocation),
+            _ => {}
+        }
+    }
+    for invocation in second.iter().filter(|invocation| !invocation.pass.warm_up) {
+        let (began, ended) = span(invocation);
+        let overlapping: Vec<&Invocation> = second
+            .iter()
+            .filter(|other| {
+                let (other_began, other_ended) = span(other);
+                other_began < ended && began < other_ended
+            })
+            .collect();
+        assert_eq!(overlapping.len(), 4, "{invocation:?}");
+        let served: HashSet<&String> =
+            overlapping.iter().map(|it| &environments[it.request_id.as_ref().unwrap()]).collect();
+        assert_eq!(served.len(), 4, "one invocation at a time in an environment");
+        assert_eq!(invocation.report.as_ref().unwrap().init_ms, None, "all four were warmed up");
+    }
+    let warmed = second.iter().filter(|it| it.pass.warm_up && it.report.as_ref().unwrap().init_ms.is_some());
+    assert_eq!(warmed.count(), 4);
+}
+
+#[test]
+fn environments_are_renewed_between_rounds_and_warmed_up_again() {
+    let project = project();
+    project.images(&["one"]);
+    manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 4);
+    project.darkroom(&["run", "m.toml", "--set", "repetitions.renew_environments_every=2"]).exits(0);
+    let run = latest(&project);
+    each_once(&run, 4);
+    let facts = facts(&run);
+    let renewals: Vec<u32> = facts
+        .iter()
+        .filter_map(|event| if let Event::EnvironmentsRenewed { round, .. } = event { Some(*round) } else { None })
+        .collect();
+    assert_eq!(renewals, [2]);
+    let environment = |id: &str| {
+        facts.iter().find_map(|event| match event {
+            Event::EnvironmentSeen { request_id, environment_id } if request_id == id => Some(environment_id.clone()),
+            _ => None,
+        })
+    };
+    let mut served: HashMap<(u32, String), HashSet<String>> = HashMap::new();
+    for event in &facts {
+        let Event::InvocationFinished(it) = event else { continue };
+        let round = it.environment_round.unwrap();
+        assert_eq!(round, if it.pass.warm_up { it.pass.repetition } else { it.pass.repetition.div_ceil(2) });
+        let cold = it.report.as_ref().unwrap().init_ms.is_some();
+        assert_eq!(cold, it.pass.warm_up, "the first of each round warms up, and is not counted");
+        let environment = environment(it.request_id.as_ref().unwrap()).unwrap();
+        served.entry((round, it.stage.clone())).or_default().insert(environment);
+    }
+    assert_eq!(served.len(), 4, "two rounds of two stages");
+    assert!(served.values().all(|environments| environments.len() == 1), "{served:?}");
+    let all: HashSet<&String> = served.values().flatten().collect();
+    assert_eq!(all.len(), 4, "each round has environments of its own");
+}
+
+#[test]
+fn mended_code_is_measured_again_with_all_cells_of_its_variant_and_not_with_some() {
+    let project = project();
+    variant(&project, "twin", COPY);
+    manifest(&project, "\"copy\", \"twin\"", &format!("\"{HOST}\""), 1);
+    let sizes = "matrix.memory_mb=[1024, 1769]";
+    project.darkroom(&["run", "m.toml", "--set", sizes, "--quiet"]).exits(0);
+    let run = latest(&project);
+    variant(&project, "twin", &changing("    return bytes(data)\n"));
+    let error = project.darkroom(&["run", "m.toml", "--set", sizes, "--cell", "twin.*.1024mb.*"]).exits(2).stderr();
+    assert!(error.contains("the code of variant `twin` has changed"), "{error}");
+    project.darkroom(&["run", "m.toml", "--set", sizes, "--cell", "twin.*", "--quiet"]).exits(0);
+    assert_eq!(latest(&project), run);
+    each_once(&run, 8);
+}
+
+#[test]
+fn a_latest_run_that_is_damaged_is_said_to_be_and_another_image_is_another_run() {
+    let project = project();
+    manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 1);
+    project.darkroom(&["run", "m.toml", "--quiet"]).exits(0);
+    let first = latest(&project);
+    let journal = first.join("journal.ndjson");
+    let whole = fs::read_to_string(&journal).unwrap();
+    fs::write(&journal, whole.replacen("\"event\":\"invocation_finished\"", "\"event\":\"inv", 1)).unwrap();
+    let error = project.darkroom(&["run", "m.toml", "--cell", "copy.*"]).exits(2).stderr();
+    assert!(error.contains("journal.ndjson"), "{error}");
+    let told = project.darkroom(&["run", "m.toml"]).exits(0).stderr();
+    assert!(told.contains("the latest run is damaged"), "{told}");
+    let second = latest(&project);
+    assert_ne!(second, first);
+    // The same names, other bytes.
+    let mut png = std::io::Cursor::new(Vec::new());
+    image::RgbImage::new(5, 5).write_to(&mut png, image::ImageFormat::Png).unwrap();
+    let (one, two) = (project.file("one", &png.clone().into_inner()), project.file("two", &png.into_inner()));
+    project.write("experiments/image-pipeline/image-sets/photos.toml", format!("description = \"t\"\n{one}{two}"));
+    let told = project.darkroom(&["run", "m.toml", "--cell", "copy.*"]).exits(0).stderr();
+    assert!(told.contains("another configuration"), "{told}");
+    assert_ne!(latest(&project), second);
+}
+
+#[test]
+fn calls_that_the_runner_did_not_make_are_a_difference_that_is_always_said() {
+    let project = project();
+    project.images(&["one"]);
+    // The handler calls itself once more, behind the runner's back, and leaves that call time to begin.
+    let calls = COPY.replace(
+        "    record = event",
+        "    if event.get(\"again\"):\n        return\n    boto3.client(\"lambda\").invoke(FunctionName=context.function_name, InvocationType=\"Event\", Payload=b'{\"again\": true}')\n    import time\n    time.sleep(1)\n    record = event",
+    );
+    variant(&project, "copy", &calls);
+    manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 1);
+    let answer = project.darkroom(&["run", "m.toml", "--quiet"]).exits(0);
+    let run = latest(&project);
+    let counts: Vec<(f64, Option<f64>)> = facts(&run)
+        .into_iter()
+        .filter_map(|event| match event {
+            Event::Reconciled(it) if it.metric == ReconciledMetric::Invocations && it.agrees() == Some(false) => {
+                Some((it.recorded, it.reported))
+            }
+            _ => None,
+        })
+        .collect();
+    let [(recorded, Some(reported))] = counts[..] else { panic!("{counts:?}") };
+    assert!(reported > recorded, "{reported} of {recorded}");
+    let told = answer.stderr();
+    assert!(told.contains("DIFFERS") && told.contains("CloudWatch counted invocations"), "{told}");
+    let json = project.darkroom(&["aggregate", "outputs/test/latest", "--json"]).exits(0).stdout();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert!(!json["reconciliation"]["differences"].as_array().unwrap().is_empty(), "{json}");
 }

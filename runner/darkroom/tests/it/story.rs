@@ -76,6 +76,15 @@ impl Project {
         self
     }
 
+    /// Lets Lambda's runtimes be installed once for all stories.
+    pub fn share_runtimes(&self) -> &Self {
+        let shared = Path::new(env!("CARGO_TARGET_TMPDIR")).join("runtimes");
+        fs::create_dir_all(&shared).unwrap();
+        fs::create_dir_all(self.root().join(".darkroom")).unwrap();
+        std::os::unix::fs::symlink(shared, self.root().join(".darkroom/runtimes")).unwrap();
+        self
+    }
+
     /// Adds a variant whose handlers exist and do nothing.
     pub fn variant(&self, name: &str) -> &Self {
         self.write(&format!("functions/{name}/variant.toml"), VARIANT);

@@ -78,6 +78,18 @@ fn an_upload_runs_the_whole_chain_and_every_stage_has_its_report() {
         let turnaround_s = pass.turnaround_s.unwrap();
         assert!(pass.resolution_ms > 0.0 && pass.resolution_ms < turnaround_s * 1e3, "{pass:?}");
         assert_eq!(stages(invocations), STAGES);
+        let hops: Vec<f64> = invocations.iter().map(|it| it.trigger_delay_ms.expect("every hop is timed")).collect();
+        let at_ms = |text: &str| text.parse::<jiff::Timestamp>().unwrap().as_millisecond() as f64;
+        for (pair, hop) in invocations.windows(2).zip(&hops[1..]) {
+            let between = at_ms(&pair[1].started_at) - at_ms(pair[0].ended_at.as_ref().unwrap());
+            assert!((hop - between).abs() < 1e-9, "{hop} is not {between}");
+        }
+        // Upload, hops and stages lie end to end, from the upload's start to the last END; here by one machine's clock.
+        let running: f64 =
+            invocations.iter().map(|it| at_ms(it.ended_at.as_ref().unwrap()) - at_ms(&it.started_at)).sum();
+        let whole = at_ms(invocations[4].ended_at.as_ref().unwrap()) - at_ms(&pass.started_at);
+        let sum = pass.upload_ms.unwrap() + hops.iter().sum::<f64>() + running;
+        assert!((sum - whole).abs() < 50.0, "{sum} ms in parts, {whole} ms as a whole");
         let platform_ms: f64 = invocations.iter().map(|it| it.report.as_ref().unwrap().duration_ms).sum();
         assert!(platform_ms > 0.0);
         for invocation in invocations {
@@ -153,4 +165,49 @@ fn every_invocation_of_a_cold_cell_is_cold_and_of_a_warm_one_warm() {
     cold_environments.sort_unstable();
     cold_environments.dedup();
     assert_eq!(cold_environments.len(), 10, "every cold invocation has an environment of its own");
+}
+
+#[test]
+fn what_s3_delivers_twice_is_recorded_and_counted_once() {
+    let project = crate::runs::project();
+    project.images(&["one"]);
+    let put = "    s3.put_object(";
+    let copy = crate::runs::COPY;
+    // The first stage writes its output twice while it runs, so the second is started twice.
+    let (before, put_line) = copy.split_once(put).unwrap();
+    let twice =
+        format!("{before}    import time\n    for _ in range(2):\n    {put}{put_line}        time.sleep(0.4)\n");
+    project.write("functions/copy/first.py", twice);
+    crate::runs::manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 2);
+    let (_, events) = run(&project, 0, "matrix.trigger=[\"s3\"]");
+    let passes = counted(&events);
+    assert_eq!(passes.len(), 2);
+    for (pass, invocations) in &passes {
+        assert_eq!(pass.pass.attempt, 2, "what came twice is an attempt that does not count");
+        assert_eq!(stages(invocations), ["first", "second"]);
+    }
+    let surplus = events.iter().filter(|event| {
+        matches!(event, Event::InvocationFinished(it) if !it.pass.warm_up && it.pass.attempt == 1 && it.stage == "second")
+    });
+    assert_eq!(surplus.count(), 2);
+}
+
+#[test]
+fn a_chain_that_stops_is_named_by_stage_and_reason_whether_it_fails_hangs_or_writes_nothing() {
+    let project = crate::runs::project();
+    project.images(&["one"]);
+    crate::runs::variant(&project, "silent", "def handler(event, context):\n    return {'success': True}\n");
+    crate::runs::variant(&project, "hangs", &crate::runs::changing("    import time\n    time.sleep(60)\n"));
+    crate::runs::manifest(&project, "\"silent\", \"hangs\"", &format!("\"{HOST}\""), 1);
+    let arguments = ["run", "m.toml", "--set", "matrix.trigger=[\"s3\"]", "--set", "repetitions.warm_up=0"];
+    let began = std::time::Instant::now();
+    let shown = project.darkroom(&arguments).exits(1).stdout();
+    assert!(began.elapsed().as_secs() < 60, "a chain that has stopped is not waited for");
+    let line = |word: &str, cell: &str| {
+        let found =
+            shown.lines().find(|line| line.starts_with(word) && line.contains(cell) && line.contains(" · second"));
+        found.unwrap_or_else(|| panic!("{word} {cell} is missing from:\n{shown}"))
+    };
+    assert!(line("WRONG", "silent.").contains("missing"));
+    assert!(line("FAILED", "hangs.").contains("Task timed out after 2.00 seconds"));
 }

@@ -1,7 +1,7 @@
 //! The account's limits and usage, and the settings that deployers ask for and that change nothing here.
 
 use super::super::Lambda;
-use super::super::error::{ApiError, ApiResult};
+use super::super::error::ApiResult;
 use super::super::limits;
 use super::super::validate::Violations;
 use super::call::{Call, Reply};
@@ -24,18 +24,6 @@ pub(crate) fn settings(lambda: &Lambda) -> Reply {
             "FunctionCount": records.functions.len(),
         },
     }))
-}
-
-/// There are no event source mappings; S3 notifications need none.
-pub(crate) fn no_event_source_mappings() -> Reply {
-    Reply::ok(json!({ "EventSourceMappings": [] }))
-}
-
-/// No function has code signing.
-pub(crate) fn code_signing(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
-    let wanted = call.function(&lambda.home)?;
-    lambda.store.read().function(&lambda.home, &wanted)?;
-    Ok(Reply::ok(json!({ "FunctionName": wanted.name })))
 }
 
 #[derive(Deserialize)]
@@ -72,18 +60,4 @@ pub(crate) fn runtime_management(lambda: &Lambda, call: &Call) -> ApiResult<Repl
     let wanted = call.function(&lambda.home)?;
     lambda.store.read().function(&lambda.home, &wanted)?;
     Ok(Reply::ok(json!({ "UpdateRuntimeOn": "Auto", "FunctionArn": wanted.arn(&lambda.home) })))
-}
-
-/// No function has a URL.
-pub(crate) fn no_url(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
-    call.plain_function(&lambda.home)?;
-    Err(ApiError::no_such_resource())
-}
-
-pub(crate) fn no_urls(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
-    let wanted = call.plain_function(&lambda.home)?;
-    if !lambda.store.read().functions.contains_key(&wanted.name) {
-        return Err(ApiError::not_found("Function does not exist"));
-    }
-    Ok(Reply::ok(json!({ "FunctionUrlConfigs": [] })))
 }

@@ -1,11 +1,11 @@
-//! Reserved concurrency; provisioned concurrency, of which there is none.
+//! Reserved concurrency.
 
 use super::super::Lambda;
 use super::super::error::{ApiError, ApiResult};
 use super::super::limits;
 use super::super::validate::Violations;
 use super::call::{Call, Reply};
-use super::functions::refuse_qualifier;
+use super::functions::functions_only;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -24,7 +24,9 @@ pub(crate) fn put(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
         value => found.range("reservedConcurrentExecutions", value, &(0..=i64::MAX)),
     }
     found.into_result()?;
-    refuse_qualifier(&wanted)?;
+    if wanted.qualifier.is_some() {
+        return Err(functions_only());
+    }
     let reserved = input.reserved_concurrent_executions.unwrap_or_default();
     let mut records = lambda.store.change();
     if !records.functions.contains_key(&wanted.name) {
@@ -61,14 +63,4 @@ pub(crate) fn delete(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
     let mut records = lambda.store.change();
     records.function(&lambda.home, &wanted)?.reserved_concurrency = None;
     Ok(Reply::no_content())
-}
-
-/// Nothing is provisioned here: the list is empty, and a single configuration is not found.
-pub(crate) fn provisioned(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
-    let wanted = call.function(&lambda.home)?;
-    lambda.store.read().function(&lambda.home, &wanted)?;
-    if call.query("List").is_some() {
-        return Ok(Reply::ok(json!({ "ProvisionedConcurrencyConfigs": [] })));
-    }
-    Err(ApiError::no_provisioned_concurrency())
 }

@@ -10,6 +10,7 @@ use super::runtimes;
 use indexmap::IndexMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 const ROLE_PATTERN: &str = r"arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+";
 const RESERVED_VARIABLES: &[&str] = &[
@@ -326,7 +327,11 @@ impl LoggingConfig {
 impl VpcConfig {
     fn shown(self) -> Value {
         let subnets = self.subnet_ids.unwrap_or_default();
-        let vpc = if subnets.is_empty() { "" } else { "vpc-00000000" };
+        // As real as the subnets: the same subnets are always in the same network.
+        let vpc = match subnets.as_slice() {
+            [] => String::new(),
+            some => format!("vpc-{}", &hex::encode(Sha256::digest(some.join(",")))[..17]),
+        };
         json!({
             "SubnetIds": subnets,
             "SecurityGroupIds": self.security_group_ids.unwrap_or_default(),

@@ -33,8 +33,8 @@ pub(crate) async fn create(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
     let name = check_create(&lambda.home, &input, &settings)?;
     {
         let records = lambda.store.read();
-        check_new(&records, &name)?;
         settings.check(&lambda.home, &records)?;
+        check_new(&records, &name)?;
     }
     let code = input.code.unwrap_or_default().fetch(lambda).await?;
     let mut records = lambda.store.change();
@@ -248,13 +248,17 @@ pub(crate) fn check_revision(given: Option<&str>, current: &str, call: &str) -> 
 
 /// Refuses a version or alias where only the function itself can be meant.
 pub(crate) fn refuse_qualifier(wanted: &FunctionRef) -> ApiResult<()> {
-    if wanted.qualifier.as_deref().is_some_and(|qualifier| qualifier != LATEST) {
-        return Err(ApiError::invalid(
-            "This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. \
-             Please specify either a function name or an unqualified function ARN.",
-        ));
+    match wanted.qualifier.as_deref() {
+        None | Some(LATEST) => Ok(()),
+        Some(_) => Err(functions_only()),
     }
-    Ok(())
+}
+
+pub(crate) fn functions_only() -> ApiError {
+    ApiError::invalid(
+        "This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. Please \
+         specify either a function name or an unqualified function ARN.",
+    )
 }
 
 pub(crate) fn delete(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {

@@ -256,8 +256,10 @@ pub(crate) fn add_permission(lambda: &Lambda, call: &Call, name: &str, number: &
 
 pub(crate) fn get_policy(lambda: &Lambda, name: &str, number: &str) -> ApiResult<Reply> {
     let (name, number) = (layer_name(name)?, version_number(number)?);
+    let arn = format!("{}:{number}", lambda.home.layer_arn(name));
     let records = lambda.store.read();
-    let version = records.layer_version(name, number).ok_or_else(ApiError::no_such_resource)?;
+    let version = records.layer_version(name, number);
+    let version = version.ok_or_else(|| ApiError::not_found(format!("Layer version {arn} does not exist.")))?;
     if version.policy.is_empty() {
         return Err(ApiError::not_found("No policy is associated with the given resource."));
     }

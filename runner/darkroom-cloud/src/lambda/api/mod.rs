@@ -14,6 +14,7 @@ mod functions;
 mod invoke;
 mod layers;
 mod permissions;
+mod refused;
 mod route;
 mod runtimes;
 mod tags;

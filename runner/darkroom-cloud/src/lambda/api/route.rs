@@ -5,7 +5,7 @@ use super::super::error::{ApiError, ApiResult};
 use super::super::limits;
 use super::call::{Call, Reply};
 use super::{
-    account, aliases, code, concurrency, event_invoke, functions, invoke, layers, permissions, tags, versions,
+    account, aliases, code, concurrency, event_invoke, functions, invoke, layers, permissions, refused, tags, versions,
 };
 use crate::server::signature::{self, Keys};
 use crate::server::wire::{self, Body, BodyError};
@@ -22,7 +22,11 @@ pub(crate) fn is_lambda_path(path: &str) -> bool {
     let dated = date.len() == 10
         && date.bytes().enumerate().all(|(at, byte)| if dash(at) { byte == b'-' } else { byte.is_ascii_digit() });
     let noun = segments.next().unwrap_or_default();
-    dated && matches!(noun, "functions" | "layers" | "tags" | "account-settings" | "event-source-mappings")
+    dated
+        && matches!(
+            noun,
+            "functions" | "layers" | "tags" | "account-settings" | "event-source-mappings" | "code-signing-configs"
+        )
 }
 
 impl Lambda {
@@ -137,15 +141,10 @@ async fn route_rest(lambda: &Lambda, method: &Method, call: &Call, segments: &[&
         ("GET", ["tags", resource]) => tags::list(lambda, resource),
 
         ("GET", ["account-settings"]) => Ok(account::settings(lambda)),
-        ("GET", ["event-source-mappings"]) => Ok(account::no_event_source_mappings()),
-        ("GET", ["functions", _, "code-signing-config"]) => account::code_signing(lambda, call),
         ("GET", ["functions", _, "recursion-config"]) => account::get_recursion(lambda, call),
         ("PUT", ["functions", _, "recursion-config"]) => account::put_recursion(lambda, call),
         ("GET", ["functions", _, "runtime-management-config"]) => account::runtime_management(lambda, call),
-        ("GET", ["functions", _, "provisioned-concurrency"]) => concurrency::provisioned(lambda, call),
-        ("GET", ["functions", _, "url"]) => account::no_url(lambda, call),
-        ("GET", ["functions", _, "urls"]) => account::no_urls(lambda, call),
 
-        _ => Err(ApiError::unknown_operation()),
+        _ => refused::route(lambda, method, call, segments),
     }
 }

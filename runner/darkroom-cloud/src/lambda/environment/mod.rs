@@ -153,6 +153,7 @@ impl Environments {
         drop(self.shared.busy.write().await);
         let late: JoinSet<()> = self.shared.pools.retire_all().into_iter().map(Environment::close).collect();
         late.join_all().await;
+        self.shared.host.settled().await;
     }
 
     /// Says what limits handlers here, and how.

@@ -110,6 +110,11 @@ fn page(
 }
 
 pub fn describe_groups(logs: &Logs, request: &Describe) -> Answer {
+    if request.log_group_name_prefix.is_some() && request.log_group_name_pattern.is_some() {
+        return Err(ApiError::invalid(
+            "LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters.",
+        ));
+    }
     let (groups, next) = page(logs, request, |name, group| {
         let arn = group_arn(logs, name);
         object([
@@ -121,6 +126,7 @@ pub fn describe_groups(logs: &Logs, request: &Describe) -> Answer {
             ("logGroupArn", Some(json!(arn))),
             ("storedBytes", Some(json!(0))),
             ("logGroupClass", Some(json!(group.class.as_deref().unwrap_or("STANDARD")))),
+            ("deletionProtectionEnabled", Some(json!(false))),
         ])
     })?;
     Ok(object([("logGroups", Some(json!(groups))), ("nextToken", next)]))
@@ -138,6 +144,9 @@ pub fn list_groups(logs: &Logs, request: &Describe) -> Answer {
 }
 
 pub fn describe_streams(logs: &Logs, request: Describe) -> Answer {
+    if request.log_group_name.is_some() && request.log_group_identifier.is_some() {
+        return Err(ApiError::invalid("LogGroup name and LogGroup ARN are mutually exclusive parameters."));
+    }
     let group = group_name(request.log_group_name, request.log_group_identifier, "logGroupName")?;
     let by_time = match request.order_by.as_deref() {
         None | Some("LogStreamName") => false,
@@ -184,7 +193,6 @@ fn show_stream(group_arn: &str, name: &str, stream: &Stream) -> Value {
         ("firstEventTimestamp", stream.first_event_ms().map(Value::from)),
         ("lastEventTimestamp", stream.last_event_ms().map(Value::from)),
         ("lastIngestionTime", stream.last_ingestion_ms.map(Value::from)),
-        ("uploadSequenceToken", Some(json!(super::events::SEQUENCE_TOKEN))),
         ("arn", Some(json!(format!("{group_arn}:log-stream:{name}")))),
         ("storedBytes", Some(json!(0))),
     ])

@@ -54,21 +54,25 @@ pub struct Rule {
     pub suffix: Option<String>,
 }
 
-/// Why a configuration is refused: `InvalidArgument`, with the fields that S3 puts beside the message.
+/// Why a configuration is refused, with the fields that S3 puts beside the message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invalid {
+    /// `MalformedXML`, else `InvalidArgument`.
+    pub malformed: bool,
     pub message: String,
     pub fields: Vec<(&'static str, String)>,
 }
 
 impl Invalid {
     fn argument(message: impl Into<String>, name: impl Into<String>, value: impl Into<String>) -> Self {
-        Self { message: message.into(), fields: vec![("ArgumentName", name.into()), ("ArgumentValue", value.into())] }
+        let fields = vec![("ArgumentName", name.into()), ("ArgumentValue", value.into())];
+        Self { malformed: false, message: message.into(), fields }
     }
 
     /// The destination does not exist, or does not let S3 invoke it. S3 says the same of both.
     pub fn destination(arn: &str) -> Self {
         Self {
+            malformed: false,
             message: "Unable to validate the following destination configurations".into(),
             fields: vec![
                 ("ArgumentName1", format!("{arn}, null")),
@@ -136,8 +140,11 @@ impl Rule {
     }
 
     fn add_filter(&mut self, filter: dto::FilterRule) -> Result<(), Invalid> {
-        let name = filter.name.map(|name| name.as_str().to_owned()).unwrap_or_default();
-        let value = filter.value.unwrap_or_default();
+        let (Some(name), Some(value)) = (filter.name, filter.value) else {
+            let message = "The XML you provided was not well-formed or did not validate against our published schema";
+            return Err(Invalid { malformed: true, message: message.to_owned(), fields: Vec::new() });
+        };
+        let name = name.as_str().to_owned();
         let slot = match name.to_ascii_lowercase().as_str() {
             "prefix" => &mut self.prefix,
             "suffix" => &mut self.suffix,
@@ -200,7 +207,7 @@ impl Rule {
         if shared && keys {
             let message = "Configuration is ambiguously defined. Cannot have overlapping suffixes in two rules if the prefixes \
                            are overlapping for the same event type.";
-            return Err(Invalid { message: message.into(), fields: Vec::new() });
+            return Err(Invalid { malformed: false, message: message.into(), fields: Vec::new() });
         }
         Ok(())
     }

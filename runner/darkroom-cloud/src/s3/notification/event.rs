@@ -127,4 +127,17 @@ mod tests {
             last = next;
         }
     }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(256))]
+
+        /// What a handler decodes is the key, whatever it holds.
+        #[test]
+        fn any_key_comes_back_out_of_its_event(key: String) {
+            let value: Value = serde_json::from_slice(&payload(&Change { key: &key, ..change() }, "cfg")).unwrap();
+            let encoded = format!("k={}", value["Records"][0]["s3"]["object"]["key"].as_str().unwrap());
+            let (_, decoded) = form_urlencoded::parse(encoded.as_bytes()).next().unwrap();
+            proptest::prop_assert_eq!(&*decoded, key.as_str());
+        }
+    }
 }

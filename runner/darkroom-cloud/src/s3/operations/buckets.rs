@@ -9,6 +9,7 @@ use super::super::notification::{Configuration, Invalid};
 use super::super::object::timestamp;
 use super::super::store::Settings;
 use super::super::url::encode_key;
+use super::access::OWNERSHIPS;
 use super::errors::{invalid_argument, of_bucket};
 use super::{Operations, on_disk, with_fields};
 
@@ -18,15 +19,19 @@ pub async fn create_bucket(
 ) -> S3Result<S3Response<CreateBucketOutput>> {
     let input = request.input;
     let constraint = input.create_bucket_configuration.and_then(|configuration| configuration.location_constraint);
-    if constraint.as_ref().is_some_and(|region| region.as_str() == "us-east-1") {
-        return Err(with_fields(
-            s3_error!(InvalidLocationConstraint, "The specified location-constraint is not valid"),
-            &[("LocationConstraint", "us-east-1")],
-        ));
+    let region = match constraint {
+        None => this.region.clone(),
+        Some(constraint) => check_constraint(&this.region, constraint.as_str())?.to_owned(),
+    };
+    let mut settings = Settings { region: region.clone(), ..Settings::default() };
+    if let Some(ownership) = &input.object_ownership {
+        if !OWNERSHIPS.contains(&ownership.as_str()) {
+            let message = format!("Invalid x-amz-object-ownership header: {}", ownership.as_str());
+            return Err(invalid_argument(&message, "x-amz-object-ownership", ownership.as_str()));
+        }
+        settings.ownership = Some(ownership.as_str().to_owned());
     }
-    let region = constraint.map_or_else(|| this.region.clone(), |region| region.as_str().to_owned());
     let (shared, name) = (this.clone(), input.bucket.clone());
-    let settings = Settings { region: region.clone(), ..Settings::default() };
     let created =
         on_disk(move || shared.store.create_bucket(&name, settings).map_err(|error| of_bucket(error, &name))).await;
     match created {
@@ -37,12 +42,32 @@ pub async fn create_bucket(
     Ok(S3Response::new(CreateBucketOutput { location: Some(format!("/{}", input.bucket)) }))
 }
 
+/// Returns the region that a location constraint means; one endpoint serves them all, so any real one will do.
+fn check_constraint<'a>(home: &str, constraint: &'a str) -> S3Result<&'a str> {
+    // `us-east-1` is what no constraint means, and may not be said.
+    let region = crate::lambda::is_region(constraint) && constraint != "us-east-1";
+    if region || constraint == "EU" {
+        return Ok(constraint);
+    }
+    if home != "us-east-1" {
+        let code = s3s::S3ErrorCode::IllegalLocationConstraintException;
+        let message = format!(
+            "The {constraint} location constraint is incompatible for the region specific endpoint this request was sent to."
+        );
+        return Err(s3s::S3Error::with_message(code, message));
+    }
+    Err(with_fields(
+        s3_error!(InvalidLocationConstraint, "The specified location-constraint is not valid"),
+        &[("LocationConstraint", constraint)],
+    ))
+}
+
 pub async fn head_bucket(
     this: &Operations,
     request: S3Request<HeadBucketInput>,
 ) -> S3Result<S3Response<HeadBucketOutput>> {
     let bucket = this.bucket(&request.input.bucket)?;
-    Ok(S3Response::new(HeadBucketOutput { bucket_region: Some(bucket.settings().region), ..Default::default() }))
+    Ok(S3Response::new(HeadBucketOutput { bucket_region: Some(region_of(&bucket)), ..Default::default() }))
 }
 
 pub async fn delete_bucket(
@@ -82,13 +107,19 @@ pub async fn list_buckets(
                 .map(|bucket| Bucket {
                     name: Some(bucket.name.clone()),
                     creation_date: Some(timestamp(bucket.created_ms)),
-                    bucket_region: Some(bucket.settings().region),
+                    bucket_region: Some(region_of(bucket)),
                 })
                 .collect(),
         ),
         owner: Some(owner()),
         prefix: input.prefix,
     }))
+}
+
+/// `EU` is an old name of `eu-west-1`; only the constraint itself is still shown with it.
+fn region_of(bucket: &super::super::store::Bucket) -> String {
+    let region = bucket.settings().region;
+    if region == "EU" { "eu-west-1".to_owned() } else { region }
 }
 
 pub fn owner() -> Owner {
@@ -152,6 +183,9 @@ pub async fn put_bucket_notification_configuration(
 
 fn refused(invalid: Invalid) -> s3s::S3Error {
     let fields: Vec<(&str, &str)> = invalid.fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    if invalid.malformed {
+        return s3s::S3Error::with_message(s3s::S3ErrorCode::MalformedXML, invalid.message);
+    }
     with_fields(s3s::S3Error::with_message(s3s::S3ErrorCode::InvalidArgument, invalid.message), &fields)
 }
 
@@ -162,7 +196,7 @@ pub async fn list_objects(
     let input = request.input;
     let asked = Asked {
         prefix: input.prefix.as_deref().unwrap_or_default(),
-        delimiter: input.delimiter.as_deref(),
+        delimiter: input.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty()),
         max_keys: input.max_keys,
         encoding: input.encoding_type.as_ref(),
     };
@@ -193,7 +227,7 @@ pub async fn list_objects_v2(
     let input = request.input;
     let asked = Asked {
         prefix: input.prefix.as_deref().unwrap_or_default(),
-        delimiter: input.delimiter.as_deref(),
+        delimiter: input.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty()),
         max_keys: input.max_keys,
         encoding: input.encoding_type.as_ref(),
     };
@@ -216,7 +250,8 @@ pub async fn list_objects_v2(
         common_prefixes: asked.common_prefixes(&page),
         delimiter: asked.delimiter.map(|delimiter| asked.encode(delimiter)),
         encoding_type: input.encoding_type.clone(),
-        start_after: input.start_after.as_deref().map(|after| asked.encode(after)),
+        // With a token, where the listing once began no longer matters.
+        start_after: input.start_after.as_deref().filter(|_| token_given.is_none()).map(|after| asked.encode(after)),
         ..Default::default()
     }))
 }
@@ -284,7 +319,7 @@ pub fn class(object: &super::super::object::Object) -> String {
     object.attributes.storage_class.clone().unwrap_or_else(|| "STANDARD".to_owned())
 }
 
-fn algorithm(object: &super::super::object::Object) -> Option<ChecksumAlgorithmList> {
+pub fn algorithm(object: &super::super::object::Object) -> Option<ChecksumAlgorithmList> {
     let names = super::super::hashes::ALGORITHMS.into_iter().zip(object.checksums.values());
     let given: Vec<_> =
         names.filter(|(_, value)| value.is_some()).map(|(name, _)| ChecksumAlgorithm::from_static(name)).collect();

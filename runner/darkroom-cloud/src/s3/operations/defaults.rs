@@ -1,14 +1,14 @@
-//! What S3 says of a bucket that nobody configured: private, encrypted by S3, without versions.
+//! What S3 says of a bucket that belongs to its owner only and has no versions.
 //!
 //! These can be read and not be changed; an attempt to change them is answered with `NotImplemented`.
 
 use s3s::dto::*;
-use s3s::{S3Request, S3Response, S3Result, s3_error};
+use s3s::{S3Request, S3Response, S3Result};
 
 use super::super::OWNER_ID;
-use super::buckets::{Asked, class, owner};
+use super::Operations;
+use super::buckets::{Asked, algorithm, class, owner};
 use super::errors::of_object;
-use super::{Operations, with_fields};
 
 /// The owner may do everything, and nobody else anything.
 fn owner_only() -> Grants {
@@ -40,46 +40,6 @@ pub async fn get_object_acl(
     Ok(S3Response::new(GetObjectAclOutput { grants: Some(owner_only()), owner: Some(owner()), ..Default::default() }))
 }
 
-pub async fn get_bucket_encryption(
-    this: &Operations,
-    request: S3Request<GetBucketEncryptionInput>,
-) -> S3Result<S3Response<GetBucketEncryptionOutput>> {
-    this.bucket(&request.input.bucket)?;
-    let by_default = ServerSideEncryptionByDefault {
-        kms_master_key_id: None,
-        sse_algorithm: ServerSideEncryption::from_static(ServerSideEncryption::AES256),
-    };
-    let rule = ServerSideEncryptionRule {
-        apply_server_side_encryption_by_default: Some(by_default),
-        bucket_key_enabled: Some(false),
-    };
-    let configuration = ServerSideEncryptionConfiguration { rules: vec![rule] };
-    Ok(S3Response::new(GetBucketEncryptionOutput { server_side_encryption_configuration: Some(configuration) }))
-}
-
-pub async fn get_public_access_block(
-    this: &Operations,
-    request: S3Request<GetPublicAccessBlockInput>,
-) -> S3Result<S3Response<GetPublicAccessBlockOutput>> {
-    this.bucket(&request.input.bucket)?;
-    let blocked = PublicAccessBlockConfiguration {
-        block_public_acls: Some(true),
-        block_public_policy: Some(true),
-        ignore_public_acls: Some(true),
-        restrict_public_buckets: Some(true),
-    };
-    Ok(S3Response::new(GetPublicAccessBlockOutput { public_access_block_configuration: Some(blocked) }))
-}
-
-pub async fn get_bucket_policy(
-    this: &Operations,
-    request: S3Request<GetBucketPolicyInput>,
-) -> S3Result<S3Response<GetBucketPolicyOutput>> {
-    let bucket = this.bucket(&request.input.bucket)?;
-    let error = s3_error!(NoSuchBucketPolicy, "The bucket policy does not exist");
-    Err(with_fields(error, &[("BucketName", &bucket.name)]))
-}
-
 /// Every object is its only version, whose id is `null`.
 pub async fn list_object_versions(
     this: &Operations,
@@ -101,6 +61,8 @@ pub async fn list_object_versions(
         last_modified: Some(super::super::object::timestamp(object.modified_ms)),
         size: i64::try_from(object.size).ok(),
         storage_class: Some(ObjectVersionStorageClass::from(class(object))),
+        checksum_algorithm: algorithm(object),
+        checksum_type: object.checksums.to_wire().checksum_type,
         owner: Some(owner()),
         ..Default::default()
     };

@@ -57,6 +57,13 @@ pub fn not_implemented(header: &str) -> S3Error {
             ("Header", header),
             ("additionalMessage", "We don't accept the provided value of If-None-Match header for this API"),
         ],
+        "If-Match" => &[
+            ("Header", header),
+            ("additionalMessage", "We don't accept the provided value of If-Match header for this API"),
+        ],
+        "If-Match,If-None-Match" => {
+            &[("Header", header), ("additionalMessage", "Multiple conditional request headers present in the request")]
+        }
         _ => &[("Header", header)],
     };
     with_fields(error, fields)

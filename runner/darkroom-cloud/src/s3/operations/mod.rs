@@ -4,6 +4,8 @@
 
 #![cfg_attr(not(test), expect(clippy::wildcard_imports, reason = "two generated types for each of thirty operations"))]
 
+mod absent;
+mod access;
 mod buckets;
 mod defaults;
 mod errors;
@@ -167,8 +169,34 @@ operations! {
 
     get_bucket_acl(GetBucketAclInput) -> GetBucketAclOutput = defaults;
     get_object_acl(GetObjectAclInput) -> GetObjectAclOutput = defaults;
-    get_bucket_encryption(GetBucketEncryptionInput) -> GetBucketEncryptionOutput = defaults;
-    get_public_access_block(GetPublicAccessBlockInput) -> GetPublicAccessBlockOutput = defaults;
-    get_bucket_policy(GetBucketPolicyInput) -> GetBucketPolicyOutput = defaults;
     list_object_versions(ListObjectVersionsInput) -> ListObjectVersionsOutput = defaults;
+
+    get_public_access_block(GetPublicAccessBlockInput) -> GetPublicAccessBlockOutput = access;
+    put_public_access_block(PutPublicAccessBlockInput) -> PutPublicAccessBlockOutput = access;
+    delete_public_access_block(DeletePublicAccessBlockInput) -> DeletePublicAccessBlockOutput = access;
+    get_bucket_ownership_controls(GetBucketOwnershipControlsInput) -> GetBucketOwnershipControlsOutput = access;
+    put_bucket_ownership_controls(PutBucketOwnershipControlsInput) -> PutBucketOwnershipControlsOutput = access;
+    delete_bucket_ownership_controls(DeleteBucketOwnershipControlsInput)
+        -> DeleteBucketOwnershipControlsOutput = access;
+    get_bucket_encryption(GetBucketEncryptionInput) -> GetBucketEncryptionOutput = access;
+    put_bucket_encryption(PutBucketEncryptionInput) -> PutBucketEncryptionOutput = access;
+    delete_bucket_encryption(DeleteBucketEncryptionInput) -> DeleteBucketEncryptionOutput = access;
+    get_bucket_policy(GetBucketPolicyInput) -> GetBucketPolicyOutput = access;
+    put_bucket_policy(PutBucketPolicyInput) -> PutBucketPolicyOutput = access;
+    delete_bucket_policy(DeleteBucketPolicyInput) -> DeleteBucketPolicyOutput = access;
+
+    get_bucket_lifecycle_configuration(GetBucketLifecycleConfigurationInput)
+        -> GetBucketLifecycleConfigurationOutput = absent;
+    get_bucket_cors(GetBucketCorsInput) -> GetBucketCorsOutput = absent;
+    get_bucket_website(GetBucketWebsiteInput) -> GetBucketWebsiteOutput = absent;
+    get_bucket_replication(GetBucketReplicationInput) -> GetBucketReplicationOutput = absent;
+    get_object_lock_configuration(GetObjectLockConfigurationInput) -> GetObjectLockConfigurationOutput = absent;
+    get_bucket_logging(GetBucketLoggingInput) -> GetBucketLoggingOutput = absent;
+    get_bucket_accelerate_configuration(GetBucketAccelerateConfigurationInput)
+        -> GetBucketAccelerateConfigurationOutput = absent;
+    get_bucket_request_payment(GetBucketRequestPaymentInput) -> GetBucketRequestPaymentOutput = absent;
+    delete_bucket_lifecycle(DeleteBucketLifecycleInput) -> DeleteBucketLifecycleOutput = absent;
+    delete_bucket_cors(DeleteBucketCorsInput) -> DeleteBucketCorsOutput = absent;
+    delete_bucket_website(DeleteBucketWebsiteInput) -> DeleteBucketWebsiteOutput = absent;
+    delete_bucket_replication(DeleteBucketReplicationInput) -> DeleteBucketReplicationOutput = absent;
 }

@@ -6,14 +6,14 @@ use s3s::dto::*;
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use super::super::blob::Blob;
-use super::super::conditions::{ReadConditions, write_condition};
+use super::super::conditions::ReadConditions;
 use super::super::hashes::ALGORITHMS;
 use super::super::incoming::{Claims, Incoming, receive};
 use super::super::multipart::{CompleteError, Joined, Named, Upload};
 use super::super::object::{Checksums, Object, now_ms, timestamp};
-use super::errors::{invalid_argument, no_such_upload, not_implemented, of_object};
+use super::errors::{invalid_argument, no_such_upload, of_object};
 use super::fields::{attributes_of, checksum_of, set_checksums};
-use super::objects::{check_key, check_source, commit, header, source};
+use super::objects::{check_key, check_source, commit, header, put_condition, source};
 use super::{By, Operations, internal, on_disk, reading, tags, with_fields};
 
 pub async fn create_multipart_upload(
@@ -159,6 +159,7 @@ pub async fn upload_part_copy(
             last_modified: Some(timestamp(part.modified_ms)),
             ..Default::default()
         }),
+        server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AES256)),
         ..Default::default()
     }))
 }
@@ -221,8 +222,7 @@ pub async fn complete_multipart_upload(
     let input = request.input;
     let bucket = this.bucket(&input.bucket)?;
     let upload = upload(this, &input.upload_id, &input.bucket, &input.key)?;
-    let condition =
-        write_condition(input.if_match, input.if_none_match).ok_or_else(|| not_implemented("If-None-Match"))?;
+    let condition = put_condition(input.if_match, input.if_none_match)?;
     let named: Vec<Named> =
         input.multipart_upload.and_then(|upload| upload.parts).into_iter().flatten().map(named).collect();
     if named.is_empty() {
@@ -354,7 +354,10 @@ pub async fn list_parts(
             last_modified: Some(timestamp(part.modified_ms)),
             ..Default::default()
         };
-        set_checksums!(wire, part.checksums);
+        // Shown where the upload was to have checksums; else what is kept of a part is ours alone.
+        if upload.algorithm.is_some() {
+            set_checksums!(wire, part.checksums);
+        }
         wire
     };
     Ok(S3Response::new(ListPartsOutput {

@@ -26,8 +26,7 @@ pub async fn put_object(
     let S3Request { mut input, trailing_headers, .. } = request;
     let bucket = this.bucket(&input.bucket)?;
     check_key(&input.key)?;
-    let condition =
-        write_condition(input.if_match, input.if_none_match).ok_or_else(|| not_implemented("If-None-Match"))?;
+    let condition = put_condition(input.if_match, input.if_none_match)?;
     condition
         .check(bucket.object(&input.key).ok().as_deref())
         .map_err(|error| of_object(error, &bucket.name, &input.key))?;
@@ -65,6 +64,30 @@ pub async fn put_object(
     Ok(S3Response::new(output))
 }
 
+/// What a write may depend on: no object there, or one with this `ETag`.
+pub fn put_condition(
+    if_match: Option<ETagCondition>,
+    if_none_match: Option<ETagCondition>,
+) -> S3Result<WriteCondition> {
+    let header = match (&if_match, &if_none_match) {
+        (Some(_), Some(_)) => "If-Match,If-None-Match",
+        (Some(_), None) => "If-Match",
+        _ => "If-None-Match",
+    };
+    match write_condition(if_match, if_none_match) {
+        Some(WriteCondition::Present) | None => Err(not_implemented(header)),
+        Some(condition) => Ok(condition),
+    }
+}
+
+/// Reads an `If-Match` or `If-None-Match` header.
+fn etag_condition(text: &str) -> ETagCondition {
+    match text {
+        "*" => ETagCondition::Any,
+        etag => ETagCondition::ETag(ETag::Strong(etag.trim_matches('"').to_owned())),
+    }
+}
+
 /// Commits on the blocking pool, and puts S3's words to what goes wrong.
 pub async fn commit(
     bucket: &Arc<Bucket>,
@@ -85,9 +108,13 @@ pub async fn copy_object(
     request: S3Request<CopyObjectInput>,
 ) -> S3Result<S3Response<CopyObjectOutput>> {
     let by = By::of(&request);
+    // `s3s` has no fields for what the target must be; S3 has.
+    let [if_match, if_none_match] = ["if-match", "if-none-match"].map(|name| header(&request, name));
     let mut input = request.input;
     let bucket = this.bucket(&input.bucket)?;
     check_key(&input.key)?;
+    let condition =
+        put_condition(if_match.as_deref().map(etag_condition), if_none_match.as_deref().map(etag_condition))?;
     let (source_bucket, source) = source(this, &input.copy_source)?;
     let conditions = ReadConditions {
         if_match: input.copy_source_if_match.as_ref(),
@@ -109,7 +136,7 @@ pub async fn copy_object(
     }
     let given = attributes_of!(input);
     let given_tags = tags::from_header(input.tagging.as_deref())?;
-    let copied = duplicate(source_bucket, source, Arc::clone(&bucket)).await?;
+    let copied = duplicate(source_bucket, source, Arc::clone(&bucket), input.checksum_algorithm.take()).await?;
     let original = copied.object;
     // Redirect and storage class are never taken over.
     let attributes = if replace {
@@ -129,7 +156,7 @@ pub async fn copy_object(
         part_sizes: Vec::new(),
         tags: if replace_tags { given_tags } else { original.tags.clone() },
     };
-    let object = commit(&bucket, object, copied.blob, WriteCondition::Always).await?;
+    let object = commit(&bucket, object, copied.blob, condition).await?;
     this.announce(&bucket, "ObjectCreated:Copy", &object.key, Some((object.size, &object.etag)), &by);
     let mut result = CopyObjectResult {
         e_tag: Some(ETag::Strong(object.etag.clone())),
@@ -154,17 +181,24 @@ struct Copied {
 
 /// Makes a blob with the content of `source` in the target bucket. A copy is one part, so its `ETag` and checksums are
 /// those of the whole.
-async fn duplicate(from: Arc<Bucket>, source: Arc<Object>, into: Arc<Bucket>) -> S3Result<Copied> {
+/// `algorithm` asks for another checksum than the source has.
+async fn duplicate(
+    from: Arc<Bucket>,
+    source: Arc<Object>,
+    into: Arc<Bucket>,
+    algorithm: Option<ChecksumAlgorithm>,
+) -> S3Result<Copied> {
     on_disk(move || {
         // The source may be replaced while we look; then its new content is what is copied.
         let (object, _file) =
             reading::open(&from, &source.key).map_err(|error| of_object(error, &from.name, &source.key))?;
         let path = from.blobs().join(&object.blob);
         let blob = Blob::duplicate(&path, &into.blobs()).map_err(|error| internal("copy", &path, &error))?;
-        let (etag, checksums) = if object.part_sizes.is_empty() {
+        let (etag, checksums) = if object.part_sizes.is_empty() && algorithm.is_none() {
             (object.etag.clone(), object.checksums.clone())
         } else {
-            reading::digest(&path, &object.checksums).map_err(|error| internal("read", &path, &error))?
+            let algorithm = algorithm.as_ref().map_or_else(|| reading::algorithm(&object), |named| named.as_str());
+            reading::digest(&path, algorithm).map_err(|error| internal("read", &path, &error))?
         };
         Ok(Copied { object, blob, etag, checksums })
     })
@@ -201,6 +235,7 @@ pub async fn delete_object(
     let input = request.input;
     let bucket = this.bucket(&input.bucket)?;
     let condition = write_condition(input.if_match, None).unwrap_or(WriteCondition::Always);
+    reading::refuse_version(input.version_id.as_deref())?;
     delete(this, &bucket, input.key, condition, &by).await?;
     Ok(S3Response::new(DeleteObjectOutput::default()))
 }
@@ -222,6 +257,15 @@ pub async fn delete_objects(
     let (mut deleted, mut failed) = (Vec::new(), Vec::new());
     for object in input.delete.objects {
         let condition = write_condition(object.e_tag.map(ETagCondition::ETag), None).unwrap_or(WriteCondition::Always);
+        if let Some(version) = object.version_id.filter(|version| version != "null") {
+            failed.push(Error {
+                code: Some("NoSuchVersion".to_owned()),
+                message: Some("The specified version does not exist.".to_owned()),
+                key: Some(object.key),
+                version_id: Some(version),
+            });
+            continue;
+        }
         match delete(this, &bucket, object.key.clone(), condition, &by).await {
             Ok(()) if quiet => {}
             Ok(()) => deleted.push(DeletedObject { key: Some(object.key), ..Default::default() }),

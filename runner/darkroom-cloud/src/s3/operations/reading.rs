@@ -44,11 +44,10 @@ fn with_current<T>(
     }
 }
 
-/// Returns the hex MD5 of a file, and its checksum by the algorithm of `like`. Blocks.
-pub fn digest(path: &Path, like: &Checksums) -> std::io::Result<(String, Checksums)> {
+/// Returns the hex MD5 of a file, and its checksum by `algorithm`. Blocks.
+pub fn digest(path: &Path, algorithm: &str) -> std::io::Result<(String, Checksums)> {
     let mut file = File::open(path)?;
-    let algorithm = ALGORITHMS.into_iter().zip(like.values()).find(|(_, value)| value.is_some());
-    let mut hashes = Hashes::only(algorithm.map_or("CRC64NVME", |(name, _)| name));
+    let mut hashes = Hashes::only(algorithm);
     let (mut md5, mut piece) = (Md5::new(), vec![0; 256 * 1024]);
     loop {
         match std::io::Read::read(&mut file, &mut piece)? {
@@ -59,6 +58,12 @@ pub fn digest(path: &Path, like: &Checksums) -> std::io::Result<(String, Checksu
             }
         }
     }
+}
+
+/// The algorithm of an object's checksum.
+pub fn algorithm(object: &Object) -> &'static str {
+    let known = ALGORITHMS.into_iter().zip(object.checksums.values()).find(|(_, value)| value.is_some());
+    known.map_or("CRC64NVME", |(name, _)| name)
 }
 
 /// Which bytes of an object are asked for.
@@ -207,6 +212,10 @@ pub async fn head_object(
     check(&conditions, &object)?;
     let selection = Wanted::of(input.range, input.part_number)?.select(&object)?;
     let mut response = S3Response::new(head(&object, &selection, input.part_number, input.checksum_mode.as_ref()));
+    if !object.tags.is_empty() {
+        // `s3s` has no field for it here.
+        response.headers.insert("x-amz-tagging-count", http::HeaderValue::from(object.tags.len()));
+    }
     response.status = selection.partial.then_some(http::StatusCode::PARTIAL_CONTENT);
     Ok(response)
 }
@@ -242,7 +251,7 @@ fn class(object: &Object) -> StorageClass {
 }
 
 /// There are no versions but the one that is there, whose id is `null`.
-fn refuse_version(version: Option<&str>) -> S3Result<()> {
+pub fn refuse_version(version: Option<&str>) -> S3Result<()> {
     match version {
         None | Some("null") => Ok(()),
         Some(version) => Err(errors::invalid_argument("Invalid version id specified", "versionId", version)),

@@ -7,6 +7,7 @@ use s3s::dto::*;
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use super::super::url::parse_pairs;
+use super::super::wire::NoContent;
 use super::errors::{invalid_argument, of_bucket, of_object};
 use super::{Operations, on_disk, with_fields};
 
@@ -117,7 +118,9 @@ pub async fn put_bucket_tagging(
 ) -> S3Result<S3Response<PutBucketTaggingOutput>> {
     let tags = from_set(request.input.tagging.tag_set, 50)?;
     set_bucket_tags(this, &request.input.bucket, tags).await?;
-    Ok(S3Response::with_status(PutBucketTaggingOutput::default(), http::StatusCode::NO_CONTENT))
+    let mut response = S3Response::new(PutBucketTaggingOutput::default());
+    response.extensions.insert(NoContent);
+    Ok(response)
 }
 
 pub async fn delete_bucket_tagging(

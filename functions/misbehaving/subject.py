@@ -1,0 +1,14 @@
+"""What the handlers that do their work have in common: the output is the input."""
+
+import os
+
+import boto3
+
+s3 = boto3.client("s3")
+
+
+def copy(event):
+    record = event["Records"][0]["s3"]
+    key = record["object"]["key"]
+    data = s3.get_object(Bucket=record["bucket"]["name"], Key=key)["Body"].read()
+    s3.put_object(Bucket=os.environ["OUTPUT_BUCKET"], Key=os.environ["OUTPUT_PREFIX"] + key.rsplit("/", 1)[-1], Body=data)

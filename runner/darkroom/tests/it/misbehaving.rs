@@ -1,0 +1,133 @@
+//! Handlers that misbehave (`manifests/misbehaving.toml`): the run ends, names each of them, and leaves nothing behind.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use darkroom::record::read;
+use darkroom_core::event::{Event, Invocation, Status};
+
+use crate::story::{HOST, Project};
+
+/// Copies the repository's folder into the project.
+fn copied(project: &Project, folder: &str) {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    for entry in fs::read_dir(repository.join(folder)).unwrap().map(Result::unwrap) {
+        let path = format!("{folder}/{}", entry.file_name().to_str().unwrap());
+        match entry.file_type().unwrap() {
+            kind if kind.is_dir() => copied(project, &path),
+            _ => drop(project.write(&path, fs::read(entry.path()).unwrap())),
+        }
+    }
+}
+
+/// Processes in whose environment `token` stands: ours by what they inherited, handlers by the names of their functions.
+fn processes(token: &str) -> Vec<PathBuf> {
+    let all = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+    let ours = |path: &PathBuf| {
+        let environment = fs::read(path.join("environ")).unwrap_or_default();
+        environment.windows(token.len()).any(|window| window == token.as_bytes())
+    };
+    all.filter(ours).collect()
+}
+
+/// Control groups that the local cloud of process `pid` made.
+fn control_groups(pid: u32) -> Vec<PathBuf> {
+    let prefix = format!("darkroom-{pid}-");
+    let (mut found, mut folders) = (Vec::new(), vec![PathBuf::from("/sys/fs/cgroup")]);
+    while let Some(folder) = folders.pop() {
+        let inner = fs::read_dir(folder).into_iter().flatten().flatten();
+        for entry in inner.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
+            if entry.file_name().to_string_lossy().starts_with(&prefix) {
+                found.push(entry.path());
+            }
+            folders.push(entry.path());
+        }
+    }
+    found
+}
+
+fn measured(run: &Path) -> (String, BTreeMap<String, Invocation>) {
+    let (mut isolation, mut invocations) = (String::new(), BTreeMap::new());
+    for event in read(&run.join("journal.ndjson")).unwrap().map(Result::unwrap) {
+        match event {
+            Event::RunStarted(started) => isolation = started.isolation,
+            Event::InvocationFinished(it) if !it.pass.warm_up => drop(invocations.insert(it.stage.clone(), it)),
+            _ => {}
+        }
+    }
+    (isolation, invocations)
+}
+
+#[test]
+fn a_run_of_misbehaving_handlers_ends_names_each_and_leaves_nothing_behind() {
+    let project = Project::new();
+    copied(&project, "functions/misbehaving");
+    copied(&project, "experiments/misbehaving");
+    project.share_runtimes();
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../manifests/misbehaving.toml");
+    project.write("m.toml", fs::read(manifest).unwrap());
+    let token = format!("m{}", uuid::Uuid::new_v4().simple());
+    let (name, host) = (format!("experiment.name={token}"), format!("matrix.architectures=[\"{HOST}\"]"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_darkroom"));
+    command.args(["run", "m.toml", "--set", &name, "--set", &host]).current_dir(project.root());
+    command.env("DARKROOM_CANARY", &token);
+    let child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let pid = child.id();
+    assert!(!processes(&token).is_empty(), "a process can be found by what it inherited");
+    let output = child.wait_with_output().unwrap();
+    let (shown, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{shown}\n{said}");
+
+    // Nothing is left: no process, no control group, no file.
+    assert_eq!(processes(&token), Vec::<PathBuf>::new());
+    assert_eq!(control_groups(pid), Vec::<PathBuf>::new());
+    for path in
+        ["/tmp/darkroom-misbehaving-fill", "/darkroom-misbehaving-outside", "/dev/shm/darkroom-misbehaving-outside"]
+    {
+        assert!(!Path::new(path).exists(), "{path} was written");
+    }
+
+    let (isolation, invocations) = measured(&project.root().join("outputs").join(&token).join("latest"));
+    let line = |stage: &str, word: &str| {
+        let of_stage = format!(" · {stage}: ");
+        let found = shown.lines().find(|line| line.starts_with(word) && line.contains(&of_stage));
+        found.unwrap_or_else(|| panic!("{word} {stage} is missing from:\n{shown}\n{said}"))
+    };
+    let limited = isolation.contains("cgroup");
+    let mut expected = vec![
+        ("hang", "Task timed out after 2.00 seconds"),
+        ("exit", "Runtime.ExitError"),
+        ("out-of-memory", "1 × "),
+        ("fork-storm", "1 × "),
+        ("fill-tmp", "No space left on device"),
+        ("big-response", "Function.ResponseSizeTooLarge"),
+    ];
+    if isolation.contains("ns") {
+        expected.extend([
+            ("write-outside", "written outside /tmp: nowhere"),
+            ("open-network", "network open to nothing"),
+            ("read-host", "of the host is visible: nothing"),
+        ]);
+    }
+    for (stage, error) in expected {
+        let line = line(stage, "FAILED");
+        assert!(line.contains(error), "{error:?} is not said in {line:?}");
+    }
+    assert!(line("background-thread", "WRONG").contains("missing"));
+    let memory = invocations["out-of-memory"].report.as_ref().unwrap().max_memory_mb;
+    assert!(!limited || memory <= 512, "{memory} MB of 512");
+
+    // These two do their work, and what they print changes nothing of what is recorded.
+    for stage in ["print-50-mb", "imitate-report"] {
+        let invocation = &invocations[stage];
+        assert_eq!(invocation.status, Status::Ok, "{invocation:?}");
+        let report = invocation.report.as_ref().expect("the platform's own REPORT is found");
+        assert!(report.duration_ms > 0.5 && report.max_memory_mb > 1, "{report:?}");
+        assert!(!shown.lines().any(|line| line.contains(&format!(" · {stage}: "))), "{shown}");
+    }
+    assert!(invocations.values().all(|it| it.pass == invocations["hang"].pass), "one pass holds all");
+    assert_eq!(invocations.len(), 12);
+    assert!(shown.contains("reconciled with CloudWatch's metrics: 12 functions, 24 invocations"), "{shown}");
+}
