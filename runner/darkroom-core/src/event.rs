@@ -34,6 +34,8 @@ pub enum Event {
     },
     /// A function is deployed and what runs is what was packaged (`code_sha256` as Lambda reports it).
     FunctionDeployed(FunctionDeployed),
+    /// What a look at a variant's sources says of them, at packaging.
+    CodeExamined(CodeExamined),
     InvocationFinished(Invocation),
     PipelineFinished(PipelinePass),
     OutputChecked(OutputCheck),
@@ -135,6 +137,37 @@ pub struct FunctionDeployed {
     /// Layers' sha256, base64, in order.
     pub layers_sha256: Vec<String>,
     pub code_bytes: u64,
+}
+
+/// The code of one stage, looked at and not run: the handler's file and what it imports of its variant. `None` is not
+/// known; `note` then says why.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CodeExamined {
+    pub variant: String,
+    /// `None` where one program serves every stage.
+    pub stage: Option<String>,
+    /// `python` or `rust`.
+    pub language: String,
+    /// From the variant's folder.
+    pub files: Vec<String>,
+    pub lines_total: Option<u64>,
+    pub lines_code: Option<u64>,
+    pub lines_blank: Option<u64>,
+    /// Lines with nothing but a comment, and docstrings.
+    pub lines_comment: Option<u64>,
+    /// Packages that it imports, without its own modules.
+    pub imports: Option<Vec<String>>,
+    /// Functions and methods.
+    pub functions: Option<u32>,
+    /// Cyclomatic complexity, as `McCabe` counts it, of the most complex function.
+    pub complexity_max: Option<u32>,
+    /// Of all functions together.
+    pub complexity_sum: Option<u32>,
+    /// How often each lint was found.
+    pub lints: Option<BTreeMap<String, u32>>,
+    /// The linter, its version and rules.
+    pub lint_tool: Option<String>,
+    pub note: Option<String>,
 }
 
 /// How an invocation ended.

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 use darkroom_core::cell::Start;
 use darkroom_core::cost::{Cost, FREE_EPHEMERAL_MB, PriceTable, Usage, cost};
 use darkroom_core::event::{
-    Again, Event, FunctionDeployed, Invocation, OutputCheck, PassKey, PipelinePass, Reconciliation, RunStarted, Status,
-    Verdict,
+    Again, CodeExamined, Event, FunctionDeployed, Invocation, OutputCheck, PassKey, PipelinePass, Reconciliation,
+    RunStarted, Status, Verdict,
 };
 use darkroom_core::pipeline::Transport;
 use darkroom_core::statistics::{is_outlier, outlier_fences};
@@ -160,6 +160,7 @@ pub struct CheckFact {
 pub struct Facts {
     pub run: RunStarted,
     pub deployed: Vec<FunctionDeployed>,
+    pub code: Vec<CodeExamined>,
     pub texts: IndexSet<String>,
     pub passes: Vec<Pass>,
     pub invocations: Vec<InvocationFact>,
@@ -200,6 +201,7 @@ impl Facts {
         Self {
             epochs: vec![0; run.cells.len()],
             deployed: Vec::new(),
+            code: Vec::new(),
             texts: IndexSet::new(),
             passes: Vec::new(),
             invocations: Vec::new(),
@@ -244,6 +246,10 @@ impl Facts {
             }
             Event::FunctionDeployed(deployed) => {
                 self.deployed.push(deployed);
+                Ok(())
+            }
+            Event::CodeExamined(code) => {
+                self.code.push(code);
                 Ok(())
             }
             Event::RunStarted(_)

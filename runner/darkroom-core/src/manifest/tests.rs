@@ -78,6 +78,7 @@ pub(crate) fn known() -> Known {
                 pipeline: Some(pipeline),
                 faults: vec![],
                 image_sets: BTreeMap::from([("photos".into(), photos)]),
+                models: vec![],
             },
         )]),
     }

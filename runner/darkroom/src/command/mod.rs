@@ -9,6 +9,7 @@ mod compare;
 mod completions;
 mod cost;
 mod doctor;
+mod generate;
 mod export;
 mod import;
 mod plan;
@@ -45,6 +46,7 @@ pub fn run(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Schema => schema::run(),
         Command::Serve(args) => serve::run(args, globals),
         Command::Doctor(args) => doctor::run(args, globals),
+        Command::Generate(args) => generate::run(args, globals),
         Command::Clean(args) => clean::run(args, globals),
         Command::Completions { shell } => completions::run(*shell),
     }

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use darkroom_core::cell::Architecture;
 use darkroom_core::variant::Variant;
 
+pub use build::python_modules;
 pub use error::{NotPackaged, PackageError};
 
 /// A variant's code for one architecture, ready to deploy.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use darkroom_core::adapt::Adapt;
 use darkroom_core::cell::CellId;
-use darkroom_core::event::{Event, FunctionDeployed, JOURNAL_VERSION, PlannedCell, RunStarted};
+use darkroom_core::event::{CodeExamined, Event, FunctionDeployed, JOURNAL_VERSION, PlannedCell, RunStarted};
 use darkroom_core::image_set::Source;
 use darkroom_core::manifest::{Cloud, Manifest, Order};
 use sha2::{Digest, Sha256};
@@ -160,6 +160,7 @@ impl Begun {
         job: &Job<'_>,
         target: &Facts,
         functions: Vec<FunctionDeployed>,
+        code: Vec<CodeExamined>,
     ) -> Result<(Journal, History), Failure> {
         let path = self.dir.journal();
         let mut facts = Vec::new();
@@ -172,6 +173,8 @@ impl Begun {
         } else {
             let run = self.started(job, target);
             facts.push(Event::RunStarted(run.clone()));
+            // A run goes on with the same code only, so that it is looked at once.
+            facts.extend(code.into_iter().map(Event::CodeExamined));
             (Journal::create(&path).map_err(Failure::broken)?, History::new(run))
         };
         facts.extend(functions.into_iter().map(Event::FunctionDeployed));
@@ -231,7 +234,7 @@ impl Begun {
             Cloud::Aws => "aws",
         };
         let target = Facts { name, region: job.manifest.target.region.clone(), isolation: "not started".to_owned() };
-        let (mut journal, _) = self.open_journal(job, &target, Vec::new())?;
+        let (mut journal, _) = self.open_journal(job, &target, Vec::new(), Vec::new())?;
         if self.earlier {
             return Ok(()); // What was asked for can't run here; whether the rest is done was said before.
         }
