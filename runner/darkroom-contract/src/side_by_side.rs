@@ -21,7 +21,7 @@ pub fn side_by_side(stage: &Stage, input: &[u8], output: Option<&[u8]>) -> Optio
     let expected = input_picture(stage, input).ok().map(|(_, input)| reference_picture(stage, &input));
     let got = output.and_then(|bytes| decode(bytes).ok()).map(|(_, picture)| picture);
     let any = expected.as_ref().or(got.as_ref())?;
-    let blank = Picture::rgb(any.width, any.height, |x, y| hatched(x, y));
+    let blank = Picture::rgb(any.width, any.height, hatched);
     let peak = stage.output.peak();
     let difference = expected.as_ref().zip(got.as_ref()).and_then(|(expected, got)| difference(expected, got));
     let shown = |picture: Option<&Picture>| {
@@ -41,7 +41,7 @@ pub fn side_by_side(stage: &Stage, input: &[u8], output: Option<&[u8]>) -> Optio
 }
 
 fn hatched(x: u32, y: u32) -> [u16; 3] {
-    if (x + y) / 12 % 2 == 0 { [70, 70, 70] } else { [95, 95, 95] }
+    if ((x + y) / 12).is_multiple_of(2) { [70, 70, 70] } else { [95, 95, 95] }
 }
 
 /// Returns where two pictures of one shape differ, and the largest difference.
