@@ -19,6 +19,7 @@ pub const JOURNAL_VERSION: u32 = 2;
 /// Something that happened during a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "nearly every event of a run is one of the large ones")]
 pub enum Event {
     /// First line of every journal.
     RunStarted(RunStarted),
@@ -36,6 +37,8 @@ pub enum Event {
     FunctionDeployed(FunctionDeployed),
     /// A variant's package: what it was made of and by what.
     PackageBuilt(PackageBuilt),
+    /// What a look at a variant's sources says of them, at packaging.
+    CodeExamined(CodeExamined),
     InvocationFinished(Invocation),
     PipelineFinished(PipelinePass),
     OutputChecked(OutputCheck),
@@ -178,6 +181,37 @@ pub struct Dependency {
     pub features: Vec<String>,
     /// sha256 that the lockfile or the requirements demand, hex; several where any of several files will do.
     pub sha256: Vec<String>,
+}
+
+/// The code of one stage, looked at and not run: the handler's file and what it imports of its variant. `None` is not
+/// known; `note` then says why.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CodeExamined {
+    pub variant: String,
+    /// `None` where one program serves every stage.
+    pub stage: Option<String>,
+    /// `python` or `rust`.
+    pub language: String,
+    /// From the variant's folder.
+    pub files: Vec<String>,
+    pub lines_total: Option<u64>,
+    pub lines_code: Option<u64>,
+    pub lines_blank: Option<u64>,
+    /// Lines with nothing but a comment, and docstrings.
+    pub lines_comment: Option<u64>,
+    /// Packages that it imports, without its own modules.
+    pub imports: Option<Vec<String>>,
+    /// Functions and methods.
+    pub functions: Option<u32>,
+    /// Cyclomatic complexity, as `McCabe` counts it, of the most complex function.
+    pub complexity_max: Option<u32>,
+    /// Of all functions together.
+    pub complexity_sum: Option<u32>,
+    /// How often each lint was found.
+    pub lints: Option<BTreeMap<String, u32>>,
+    /// The linter, its version and rules.
+    pub lint_tool: Option<String>,
+    pub note: Option<String>,
 }
 
 /// How an invocation ended.

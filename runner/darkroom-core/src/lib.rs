@@ -7,6 +7,7 @@
 //! directory listings come in as arguments. This crate's `clippy.toml` enforces it.
 
 pub mod adapt;
+pub mod answer;
 pub mod capability;
 pub mod cell;
 pub mod cost;
@@ -16,10 +17,12 @@ pub mod event;
 pub mod image_set;
 pub mod manifest;
 pub mod matrix;
+pub mod models;
 pub mod month;
 pub mod pipeline;
 pub mod plan;
 pub mod profile_line;
+pub mod prompt;
 pub mod report_line;
 pub mod schedule;
 pub mod selection;

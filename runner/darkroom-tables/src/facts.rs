@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 use darkroom_core::cell::Start;
 use darkroom_core::cost::{Cost, FREE_EPHEMERAL_MB, PriceTable, Usage, cost};
 use darkroom_core::event::{
-    Again, Event, FunctionDeployed, Invocation, OutputCheck, PackageBuilt, PassKey, PipelinePass, Profile,
-    Reconciliation, RunStarted, Status, Verdict,
+    Again, CodeExamined, Event, FunctionDeployed, Invocation, OutputCheck, PackageBuilt, PassKey, PipelinePass,
+    Profile, Reconciliation, RunStarted, Status, Verdict,
 };
 use darkroom_core::pipeline::Transport;
 use darkroom_core::statistics::{is_outlier, outlier_fences};
@@ -172,6 +172,7 @@ pub struct Facts {
     pub run: RunStarted,
     pub deployed: Vec<FunctionDeployed>,
     pub built: Vec<PackageBuilt>,
+    pub code: Vec<CodeExamined>,
     pub texts: IndexSet<String>,
     pub passes: Vec<Pass>,
     pub invocations: Vec<InvocationFact>,
@@ -213,6 +214,7 @@ impl Facts {
             epochs: vec![0; run.cells.len()],
             deployed: Vec::new(),
             built: Vec::new(),
+            code: Vec::new(),
             texts: IndexSet::new(),
             passes: Vec::new(),
             invocations: Vec::new(),
@@ -264,6 +266,10 @@ impl Facts {
             }
             Event::FunctionDeployed(deployed) => {
                 self.deployed.push(deployed);
+                Ok(())
+            }
+            Event::CodeExamined(code) => {
+                self.code.push(code);
                 Ok(())
             }
             Event::RunStarted(_)

@@ -10,6 +10,7 @@
 mod aggregate;
 mod between;
 mod builds;
+mod code;
 pub mod columns;
 mod comparisons;
 mod costs;
@@ -99,9 +100,10 @@ pub fn aggregate<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
     let summary = write(&columns::SUMMARY, aggregate::summary_frame(&facts, &summary_rows, &outputs))?;
     let comparisons = write(&columns::COMPARISONS, comparisons::comparison_frame(&facts, &comparison_rows))?;
     let costs = write(&columns::COSTS, costs::cost_frame(&facts, &cost_rows, &outputs, prices))?;
+    let code = write(&columns::CODE, code::code_frame(&facts))?;
     let builds = write(&columns::BUILDS, builds::build_frame(&facts))?;
     let reconciliation = write(&columns::RECONCILIATION, frames::reconciliation(&facts))?;
-    let tables = vec![summary, comparisons, costs, pipelines, invocations, checks, reconciliation, builds];
+    let tables = vec![summary, comparisons, costs, pipelines, invocations, checks, code, builds, reconciliation];
     Ok(overview::overview(&facts, prices, &summary_rows, &cost_rows, &comparison_rows, &outputs, tables))
 }
 

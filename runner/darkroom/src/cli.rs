@@ -59,6 +59,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Take handlers that exist in as a variant, without editing them
     Import(ImportArgs),
+    /// Ask an LLM for a variant: one prompt a stage, the first answer counts
+    Generate(GenerateArgs),
     /// Print the manifest's JSON Schema, for editors
     Schema,
     /// Run the local cloud by itself, for the AWS CLI, boto3 or any SDK
@@ -319,6 +321,35 @@ pub struct ImportArgs {
 }
 
 #[derive(Clone, Debug, Args)]
+pub struct GenerateArgs {
+    /// Which model: a name in the pipeline's models.toml, for example gpt-5
+    #[arg(long, required_unless_present = "dry_run")]
+    pub model: Option<String>,
+    /// The folder to make under functions/
+    #[arg(long, required_unless_present = "dry_run")]
+    pub variant: Option<String>,
+    /// Ask this often, independently: makes NAME.1, NAME.2 and so on, those that are not there yet
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub samples: Option<u32>,
+    /// Send back what the gate finds wrong, this many rounds at most [default: the first answer counts]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true,
+        value_parser = clap::value_parser!(u32).range(0..=10))]
+    pub repair: u32,
+    /// Python version of the functions: 3.13 or 3.14
+    #[arg(long, value_name = "VERSION", default_value = "3.13")]
+    pub python: String,
+    /// The pipeline, a folder under experiments/
+    #[arg(long, default_value = "image-pipeline")]
+    pub pipeline: String,
+    /// Only this stage; may be repeated
+    #[arg(long = "stage", value_name = "STAGE")]
+    pub stages: Vec<String>,
+    /// Print the exact prompts, which are the same for every model, and ask nobody
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Clone, Debug, Args)]
 pub struct ServeArgs {
     /// The port on 127.0.0.1 [default: a free one]
     #[arg(long)]
@@ -363,7 +394,8 @@ pub struct CleanArgs {
 const GROUPS: &[(&str, &[&str])] = &[
     ("Measure", &["run", "resume", "aggregate", "report", "figures", "compare", "cost", "export", "verify"]),
     ("Look before you run", &["validate", "cells", "plan", "check", "doctor"]),
-    ("Around it", &["import", "serve", "clean", "calibrate", "schema", "completions"]),
+    ("Make a variant", &["generate", "import"]),
+    ("Around it", &["serve", "clean", "calibrate", "schema", "completions"]),
 ];
 
 const ABOUT: &str = "\

@@ -12,6 +12,7 @@ use darkroom_core::image_set::{Image, ImageSet, Purpose, Source};
 use darkroom_core::manifest::{
     self, InvalidManifest, Known, KnownImageSet, KnownPipeline, KnownVariant, Manifest, Override,
 };
+use darkroom_core::models::Models;
 use darkroom_core::pipeline::Pipeline;
 use darkroom_core::variant::{Build, Variant};
 
@@ -114,6 +115,11 @@ impl Project {
         folder.ancestors().find(is_root).map(|root| Self { root: root.to_owned() })
     }
 
+    /// Returns the project in this folder, which holds `functions/` and `experiments/`.
+    pub fn at(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
     pub fn root(&self) -> &Path {
         &self.root
     }
@@ -131,6 +137,15 @@ impl Project {
     pub fn pipeline(&self, name: &str) -> Result<Pipeline, String> {
         let path = self.root.join("experiments").join(name).join("pipeline.toml");
         Pipeline::parse(&self.shown(&path), &self.text(&path)?).map_err(|error| error.to_string())
+    }
+
+    /// Returns the models that `experiments/<pipeline>/models.toml` describes, or why it can't be read.
+    pub fn models(&self, pipeline: &str) -> Result<Models, miette::Report> {
+        let file = models_file(pipeline);
+        let text = self.text(&self.root.join(&file)).map_err(|error| {
+            miette::miette!(help = "it says which models can be asked for a variant, and where", "{error}")
+        })?;
+        Ok(Models::parse(&file, &text)?)
     }
 
     /// Returns the image set that `experiments/<pipeline>/image-sets/<name>.toml` describes, or why it can't be read.
@@ -204,9 +219,11 @@ impl Project {
         let parsed = self.pipeline(name);
         let image_sets =
             if mentioned.contains(name) { self.known_image_sets(name, mentioned) } else { BTreeMap::new() };
+        // A models file that can't be read or is wrong is `generate`'s to complain about: a run asks nobody.
+        let models = self.models(name).map(|models| models.models.into_keys().collect()).unwrap_or_default();
         match parsed {
-            Ok(pipeline) => KnownPipeline { pipeline: Some(pipeline), faults: Vec::new(), image_sets },
-            Err(fault) => KnownPipeline { pipeline: None, faults: vec![fault], image_sets },
+            Ok(pipeline) => KnownPipeline { pipeline: Some(pipeline), faults: Vec::new(), image_sets, models },
+            Err(fault) => KnownPipeline { pipeline: None, faults: vec![fault], image_sets, models },
         }
     }
 
@@ -266,6 +283,11 @@ impl Project {
     }
 }
 
+/// The models file of a pipeline, from the project's root.
+pub fn models_file(pipeline: &str) -> String {
+    format!("experiments/{pipeline}/models.toml")
+}
+
 fn decodes(bytes: &[u8]) -> Result<(), image::ImageError> {
     let mut reader = image::ImageReader::new(io::Cursor::new(bytes)).with_guessed_format()?;
     let mut limits = image::Limits::default();
@@ -275,10 +297,11 @@ fn decodes(bytes: &[u8]) -> Result<(), image::ImageError> {
     reader.decode().map(drop)
 }
 
-/// Names of the folders in `folder` that hold `file`, sorted.
+/// Names of the folders in `folder` that hold `file`, sorted; hidden ones are nobody's.
 fn folders_with(folder: &Path, file: &str) -> Vec<String> {
     let paths = entries(folder).into_iter().filter(|path| path.join(file).is_file());
-    paths.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect()
+    let names = paths.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()));
+    names.filter(|name| !name.starts_with('.')).collect()
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {

@@ -9,7 +9,7 @@ mod process;
 mod runtime;
 
 pub use find::{Interpreter, PythonNotFound, Tried, find, survey};
-pub use runtime::{PythonRuntime, REQUIREMENTS, RUNTIMES, RuntimeError, cached, run_pip, runtime};
+pub use runtime::{PythonRuntime, REQUIREMENTS, RUNTIMES, RuntimeError, cached, run_pip, runtime, tool};
 
 #[cfg(test)]
 mod fake {

@@ -40,17 +40,17 @@ pub enum RuntimeError {
     #[error(transparent)]
     NotFound(#[from] PythonNotFound),
     #[error(
-        "{} has no pip to install the Lambda runtime client with, and can't make a virtual environment that has one ({reason})\n  \
+        "{} has no pip to install packages with, and can't make a virtual environment that has one ({reason})\n  \
          give it pip: `{} -m ensurepip --upgrade`, or install your distribution's python3-pip and python3-venv packages",
         interpreter.display(), interpreter.display()
     )]
     NoPip { interpreter: PathBuf, reason: String },
     #[error(
-        "pip could not install the Lambda runtime client into {}: {reason}\n  \
+        "pip could not install {name} into {}: {reason}\n  \
          needed once, then kept there: a package index that pip reaches, and wheels for this platform",
         folder.display()
     )]
-    Install { folder: PathBuf, reason: String },
+    Install { name: String, folder: PathBuf, reason: String },
     #[error("pip {reason}")]
     Pip { reason: String },
     #[error("can't {action} {}: {source}", path.display())]
@@ -65,8 +65,19 @@ pub fn runtime(cache_dir: &Path, name: &str) -> Result<PythonRuntime, RuntimeErr
         return Err(RuntimeError::Unknown { name: name.to_owned() });
     }
     let interpreter = find(name.trim_start_matches("python"))?;
-    let runtime_dir = provision(cache_dir, name, &interpreter)?;
+    let runtime_dir = provision(cache_dir, name, REQUIREMENTS, &interpreter)?;
     Ok(PythonRuntime { interpreter, runtime_dir })
+}
+
+/// Returns the folder with the packages of `requirements` (pinned with hashes), installing it into `cache_dir` if it is not
+/// there yet: programs are in its `bin`. As [`runtime`] otherwise.
+pub fn tool(
+    cache_dir: &Path,
+    name: &str,
+    requirements: &str,
+    interpreter: &Interpreter,
+) -> Result<PathBuf, RuntimeError> {
+    provision(cache_dir, name, requirements, interpreter)
 }
 
 /// Runs pip of this interpreter with `arguments`, or of a throw-away virtual environment under `scratch` if it has none.
@@ -82,14 +93,14 @@ pub fn run_pip(interpreter: &Interpreter, scratch: &Path, arguments: &[String]) 
 
 /// Returns the folder of an already installed runtime, without installing anything.
 pub fn cached(cache_dir: &Path, name: &str, interpreter: &Interpreter) -> Option<PathBuf> {
-    Some(runtime_path(cache_dir, name, interpreter)).filter(|folder| folder.is_dir())
+    Some(runtime_path(cache_dir, name, REQUIREMENTS, interpreter)).filter(|folder| folder.is_dir())
 }
 
 /// Returns where the runtime of this interpreter is or will be: named by what it is made of.
-fn runtime_path(cache_dir: &Path, name: &str, interpreter: &Interpreter) -> PathBuf {
+fn runtime_path(cache_dir: &Path, name: &str, requirements: &str, interpreter: &Interpreter) -> PathBuf {
     let (major, minor, patch) = interpreter.version;
     let mut hash = Sha256::new();
-    hash.update(REQUIREMENTS);
+    hash.update(requirements);
     hash.update(format!("{major}.{minor}.{patch} {} {}", std::env::consts::OS, std::env::consts::ARCH));
     let mut key = String::new();
     for byte in &hash.finalize()[..8] {
@@ -101,8 +112,13 @@ fn runtime_path(cache_dir: &Path, name: &str, interpreter: &Interpreter) -> Path
 /// Makes sure the runtime folder exists and returns it.
 ///
 /// The folder appears by one rename, so if it is there it is whole. A lock file keeps a second process waiting.
-fn provision(cache_dir: &Path, name: &str, interpreter: &Interpreter) -> Result<PathBuf, RuntimeError> {
-    let target = runtime_path(cache_dir, name, interpreter);
+fn provision(
+    cache_dir: &Path,
+    name: &str,
+    requirements: &str,
+    interpreter: &Interpreter,
+) -> Result<PathBuf, RuntimeError> {
+    let target = runtime_path(cache_dir, name, requirements, interpreter);
     if target.is_dir() {
         return Ok(target);
     }
@@ -120,7 +136,7 @@ fn provision(cache_dir: &Path, name: &str, interpreter: &Interpreter) -> Result<
         fs::remove_dir_all(&partial).map_err(failed("remove", &partial))?;
     }
     fs::create_dir(&partial).map_err(failed("create", &partial))?;
-    let installed = install(&partial, &target, interpreter);
+    let installed = install(&partial, &target, name, requirements, interpreter);
     if installed.is_err() {
         let _ = fs::remove_dir_all(&partial);
     }
@@ -129,15 +145,25 @@ fn provision(cache_dir: &Path, name: &str, interpreter: &Interpreter) -> Result<
 }
 
 /// Installs the requirements into `partial/runtime` and moves that folder to `target`.
-fn install(partial: &Path, target: &Path, interpreter: &Interpreter) -> Result<(), RuntimeError> {
+fn install(
+    partial: &Path,
+    target: &Path,
+    name: &str,
+    pinned: &str,
+    interpreter: &Interpreter,
+) -> Result<(), RuntimeError> {
     let requirements = partial.join("requirements.txt");
-    fs::write(&requirements, REQUIREMENTS).map_err(failed("write", &requirements))?;
+    fs::write(&requirements, pinned).map_err(failed("write", &requirements))?;
     let python = python_with_pip(partial, interpreter)?;
     let folder = partial.join("runtime");
     let mut pip = pip(&python);
     pip.args(["install", "--no-user", "--require-hashes", "--only-binary", ":all:", "--no-deps"]);
     pip.arg("--target").arg(&folder).arg("--requirement").arg(&requirements);
-    run(&mut pip, INSTALL_TIMEOUT).map_err(|reason| RuntimeError::Install { folder: target.to_owned(), reason })?;
+    run(&mut pip, INSTALL_TIMEOUT).map_err(|reason| RuntimeError::Install {
+        name: name.to_owned(),
+        folder: target.to_owned(),
+        reason,
+    })?;
 
     // Functions run as another user, who must be able to read it whatever this user's umask is.
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).map_err(failed("open up", &folder))?;
@@ -201,7 +227,7 @@ mod tests {
         let cache = folder.path().join("cache");
         std::thread::scope(|scope| {
             for _ in 0..4 {
-                scope.spawn(|| provision(&cache, "python3.13", &interpreter).unwrap());
+                scope.spawn(|| provision(&cache, "python3.13", REQUIREMENTS, &interpreter).unwrap());
             }
         });
         let runtime = cached(&cache, "python3.13", &interpreter).expect("installed");
@@ -210,7 +236,7 @@ mod tests {
         assert_eq!(fs::read_to_string(folder.path().join("installs")).unwrap(), "once\n");
         // Once cached, pip is not needed any more: an interpreter that can do nothing still has its runtime.
         script(folder.path(), "python", "exit 1");
-        assert_eq!(provision(&cache, "python3.13", &interpreter).unwrap(), runtime);
+        assert_eq!(provision(&cache, "python3.13", REQUIREMENTS, &interpreter).unwrap(), runtime);
     }
 
     #[test]
@@ -218,7 +244,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let cache = folder.path().join("cache");
         let interpreter = fake_interpreter(folder.path(), false);
-        let text = provision(&cache, "python3.13", &interpreter).unwrap_err().to_string();
+        let text = provision(&cache, "python3.13", REQUIREMENTS, &interpreter).unwrap_err().to_string();
         assert!(text.contains("has no pip") && text.contains("-m ensurepip --upgrade"), "{text}");
         let names: Vec<OsString> = fs::read_dir(&cache).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert!(names.iter().all(|name| name.to_string_lossy().ends_with(".lock")), "{names:?}");

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests; clippy.toml excuses only functions marked #[test]")]
 
+mod asked;
 mod fixture;
 mod hostile;
 mod legitimate;

@@ -33,6 +33,8 @@ pub struct KnownPipeline {
     pub faults: Vec<String>,
     /// `experiments/<pipeline>/image-sets/<name>/`, or `<name>.toml` for a generated one.
     pub image_sets: BTreeMap<String, KnownImageSet>,
+    /// Models that `experiments/<pipeline>/models.toml` has an entry for: those that can be asked for a variant.
+    pub models: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -79,6 +79,7 @@ pub(crate) fn known() -> Known {
                 pipeline: Some(pipeline),
                 faults: vec![],
                 image_sets: BTreeMap::from([("photos".into(), photos)]),
+                models: vec![],
             },
         )]),
     }
@@ -93,12 +94,11 @@ fn known_with_faults() -> Known {
     partial.variant.as_mut().unwrap().handlers.remove("resize");
     partial.faults = vec!["functions/partial/greyscale.py is missing".into()];
     known.variants.extend([("broken".to_owned(), broken), ("partial".to_owned(), partial)]);
-    let torn =
-        KnownImageSet {
-            images: vec!["a".into()],
-            faults: vec!["photos/a.png does not decode: it ends early".into()],
-            ..KnownImageSet::default()
-        };
+    let torn = KnownImageSet {
+        images: vec!["a".into()],
+        faults: vec!["photos/a.png does not decode: it ends early".into()],
+        ..KnownImageSet::default()
+    };
     let sets = &mut known.pipelines.get_mut("image-pipeline").unwrap().image_sets;
     sets.extend([("torn".to_owned(), torn), ("empty".to_owned(), KnownImageSet::default())]);
     known

@@ -185,6 +185,7 @@ impl Meaning<'_> {
                 let message = format!("unknown variant `{name}`");
                 let label = format!("no folder functions/{name} with a variant.toml");
                 let help = suggestion(name, known, "known variants");
+                let help = self.how_to_generate(name).map_or(help.clone(), |how| format!("{how}; {help}"));
                 self.mistakes.push(Mistake::new("unknown_variant", message, &node.at, label).help(help));
                 continue;
             };
@@ -202,6 +203,23 @@ impl Meaning<'_> {
                 Mistake::new("broken_variant", message, &node.at, "named here")
             }));
         }
+    }
+
+    /// Says which command makes a variant that bears the name of a model, or of a sample of its answers (`gpt-5.2`).
+    fn how_to_generate(&self, variant: &str) -> Option<String> {
+        let models = &self.pipeline()?.models;
+        let has = |name: &str| models.iter().any(|model| model == name);
+        let pipeline = &self.manifest.experiment.pipeline;
+        let entry = |model: &str| format!("entry `{model}` of models.toml in experiments/{pipeline}");
+        if has(variant) {
+            let entry = entry(variant);
+            return Some(format!("`darkroom generate --model {variant} --variant {variant}` makes it, from {entry}"));
+        }
+        let (model, sample) = variant.rsplit_once('.').filter(|(model, _)| has(model))?;
+        let sample: u32 = sample.parse().ok().filter(|sample| *sample > 0)?;
+        let entry = entry(model);
+        let command = format!("darkroom generate --model {model} --variant {model} --samples {sample}");
+        Some(format!("`{command}` makes it, from {entry}"))
     }
 
     fn check_image_sets(&mut self) {

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use darkroom_core::cell::{Architecture, Cell, Input, Start, Trigger};
-use darkroom_core::event::{Again, Event, Status};
+use darkroom_core::event::{Again, CodeExamined, Event, Status};
 use darkroom_core::statistics::describe;
 use darkroom_tables::columns::{self, TABLES};
 use darkroom_tables::{Summary, TablesError, aggregate};
@@ -100,7 +100,51 @@ fn everything() -> Journal {
     journal.pass(&Pass { attempt: 2, ..Pass::of(&rust, 11, 9.0) });
     journal.check_all(&pillow).check_all(&rust).check_all(&cold).check_all(&reference);
     journal.reconciled("darkroom-pillow-greyscale", 15.0, Some(15.0));
+    journal.events.splice(1..1, looks().map(Event::CodeExamined));
     journal
+}
+
+/// A look at one stage that tells all, and one that tells little.
+fn looks() -> [CodeExamined; 2] {
+    let known = CodeExamined {
+        variant: "pillow".into(),
+        stage: Some("greyscale".into()),
+        language: "python".into(),
+        files: vec!["greyscale.py".into(), "objects.py".into()],
+        lines_total: Some(53),
+        lines_code: Some(40),
+        lines_blank: Some(8),
+        lines_comment: Some(5),
+        imports: Some(vec!["PIL".into(), "boto3".into()]),
+        functions: Some(4),
+        complexity_max: Some(3),
+        complexity_sum: Some(7),
+        lints: Some([("B007".to_owned(), 1), ("F401".to_owned(), 2)].into()),
+        lint_tool: Some("ruff 0.17.6: E,F".into()),
+        note: None,
+    };
+    let little = CodeExamined {
+        variant: "rust".into(),
+        language: "rust".into(),
+        note: Some("no lints".into()),
+        ..CodeExamined::default()
+    };
+    [known, little]
+}
+
+#[test]
+fn a_look_at_the_code_is_a_row_and_what_is_not_known_is_null() {
+    let rows = Run::of(&everything()).table("code");
+    assert_eq!(texts(&rows, "stage"), ["greyscale", "null"]);
+    assert_eq!(texts(&rows, "files"), ["greyscale.py objects.py", ""]);
+    assert_eq!(texts(&rows, "imports"), ["PIL boto3", "null"]);
+    assert_eq!(texts(&rows, "lints"), ["B007:1 F401:2", "null"]);
+    assert_eq!(texts(&rows, "note"), ["null", "no lints"]);
+    let numbers = |name: &str| -> Vec<Option<i64>> { rows.column(name).unwrap().i64().unwrap().iter().collect() };
+    assert_eq!(numbers("lines_code"), [Some(40), None]);
+    assert_eq!(numbers("import_count"), [Some(2), None]);
+    assert_eq!(numbers("lint_count"), [Some(3), None]);
+    assert_eq!(numbers("complexity_sum"), [Some(7), None]);
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod completions;
 mod cost;
 mod doctor;
 mod export;
+mod generate;
 mod import;
 mod plan;
 pub mod report;
@@ -45,6 +46,7 @@ pub fn run(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Schema => schema::run(),
         Command::Serve(args) => serve::run(args, globals),
         Command::Doctor(args) => doctor::run(args, globals),
+        Command::Generate(args) => generate::run(args, globals),
         Command::Clean(args) => clean::run(args, globals),
         Command::Completions { shell } => completions::run(*shell),
     }

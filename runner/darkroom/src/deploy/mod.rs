@@ -19,6 +19,7 @@ use std::sync::Arc;
 use darkroom_core::adapt::filled;
 use darkroom_core::cell::{Architecture, Start, Trigger};
 use darkroom_core::event::FunctionDeployed;
+use darkroom_core::prompt::{BUCKET_VARIABLE, PREFIX_VARIABLE};
 
 pub use error::DeployError;
 
@@ -205,10 +206,8 @@ fn goal(settings: &Settings, want: &[WantedFunction]) -> Result<Want, DeployErro
 /// Returns where the function is to write, in the names of the contract and in its own.
 fn environment(settings: &Settings, function: &WantedFunction, bucket: &str) -> BTreeMap<String, String> {
     let prefix = names::output_prefix(&function.key);
-    let mut environment = BTreeMap::from([
-        ("OUTPUT_BUCKET".to_owned(), bucket.to_owned()),
-        ("OUTPUT_PREFIX".to_owned(), prefix.clone()),
-    ]);
+    let mut environment =
+        BTreeMap::from([(BUCKET_VARIABLE.to_owned(), bucket.to_owned()), (PREFIX_VARIABLE.to_owned(), prefix.clone())]);
     let fact = |name: &str| match name {
         "bucket" => Some(bucket),
         "prefix" => Some(prefix.as_str()),

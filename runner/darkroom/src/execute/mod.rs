@@ -6,7 +6,7 @@
 mod cold;
 mod collect_logs;
 mod dispatcher;
-mod event_shape;
+pub mod event_shape;
 mod gate;
 mod invoke;
 mod log_lines;

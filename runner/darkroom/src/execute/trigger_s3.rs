@@ -102,7 +102,15 @@ pub async fn measure(
     };
     let attempt = chain.emit(invocations, &surplus(&logged, &own));
     let Attempt { key, invocations } = attempt;
-    Ok(Measured { key, invocations, started_at, turnaround_s, resolution_ms, upload_ms: Some(upload_ms), answers: Vec::new() })
+    Ok(Measured {
+        key,
+        invocations,
+        started_at,
+        turnaround_s,
+        resolution_ms,
+        upload_ms: Some(upload_ms),
+        answers: Vec::new(),
+    })
 }
 
 /// Returns the requests that the functions have logged by now: none of them is of a pass that has not begun.

@@ -204,6 +204,13 @@ fn files_under(folder: &Path) -> Result<Vec<PathBuf>, PackageError> {
     Ok(files)
 }
 
+/// Returns the packaged Python files of a variant's folder, as named there, sorted; none where it can't be listed.
+pub fn python_modules(folder: &Path) -> Vec<String> {
+    let files = describe::python_files(&files_under(folder).unwrap_or_default(), None);
+    let python = files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "py"));
+    python.map(|file| file.display().to_string()).collect()
+}
+
 fn read_all(folder: &Path, files: &[PathBuf]) -> Result<Entries, PackageError> {
     let mut entries = Entries::new();
     for file in files {

@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 
 use darkroom_core::adapt::Adapt;
 use darkroom_core::cell::CellId;
-use darkroom_core::event::{Event, FunctionDeployed, JOURNAL_VERSION, PackageBuilt, PlannedCell, RunStarted};
+use darkroom_core::event::{
+    CodeExamined, Event, FunctionDeployed, JOURNAL_VERSION, PackageBuilt, PlannedCell, RunStarted,
+};
 use darkroom_core::image_set::Source;
 use darkroom_core::manifest::{Cloud, Manifest, Order};
 use sha2::{Digest, Sha256};
@@ -161,6 +163,7 @@ impl Begun {
         target: &Facts,
         builds: impl Iterator<Item = PackageBuilt>,
         functions: Vec<FunctionDeployed>,
+        code: Vec<CodeExamined>,
     ) -> Result<(Journal, History), Failure> {
         let path = self.dir.journal();
         let mut facts = Vec::new();
@@ -173,6 +176,8 @@ impl Begun {
         } else {
             let run = self.started(job, target);
             facts.push(Event::RunStarted(run.clone()));
+            // A run goes on with the same code only, so that it is looked at once.
+            facts.extend(code.into_iter().map(Event::CodeExamined));
             (Journal::create(&path).map_err(Failure::broken)?, History::new(run))
         };
         facts.extend(builds.map(Event::PackageBuilt));
@@ -233,7 +238,7 @@ impl Begun {
             Cloud::Aws => "aws",
         };
         let target = Facts { name, region: job.manifest.target.region.clone(), isolation: "not started".to_owned() };
-        let (mut journal, _) = self.open_journal(job, &target, std::iter::empty(), Vec::new())?;
+        let (mut journal, _) = self.open_journal(job, &target, std::iter::empty(), Vec::new(), Vec::new())?;
         if self.earlier {
             return Ok(()); // What was asked for can't run here; whether the rest is done was said before.
         }

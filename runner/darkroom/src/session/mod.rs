@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use darkroom_core::capability::Capability;
 use darkroom_core::cell::CellId;
-use darkroom_core::event::{Event, PlannedCell};
+use darkroom_core::event::{CodeExamined, Event, PlannedCell};
 use darkroom_core::manifest::{Cloud, Known, Manifest};
 use darkroom_core::plan::Plan;
 use darkroom_core::schedule::PlannedPass;
@@ -101,13 +101,13 @@ impl Session<'_> {
         if *interrupt.borrow() {
             return Ok(Ended::Interrupted);
         }
-        let packages = packages?;
+        let (packages, code) = packages?;
         let images = prepare::images(self.job, &cells)?;
         runtime.block_on(async {
             let target = &self.job.manifest.target;
             let target =
                 Target::open(target.cloud, &target.region, self.job.project.root()).await.map_err(Failure::broken)?;
-            let ended = self.measure_in(&target, &cells, &packages, images, interrupt).await;
+            let ended = self.measure_in(&target, &cells, &packages, code, images, interrupt).await;
             target.close().await;
             ended
         })
@@ -118,6 +118,7 @@ impl Session<'_> {
         target: &Target,
         cells: &[PlannedCell],
         packages: &prepare::Packages,
+        code: Vec<CodeExamined>,
         images: prepare::Images,
         mut interrupt: watch::Receiver<bool>,
     ) -> Result<Ended, Failure> {
@@ -129,7 +130,7 @@ impl Session<'_> {
         let levels: Vec<_> = cells.iter().map(|cell| cell.cell.clone()).collect();
         let schedule = self.plan.schedule(&levels);
         let (journal, history) =
-            self.begun.open_journal(self.job, &target.facts(), prepare::builds(packages), deployed.events)?;
+            self.begun.open_journal(self.job, &target.facts(), prepare::builds(packages), deployed.events, code)?;
         let is_done = |planned: &PlannedPass| history.is_done(&cells[planned.cell].repetition(planned));
         let done = schedule.passes().filter(is_done).count() as u64;
         let others_done = self.others_done(&history);

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use darkroom_core::adapt::Habits;
 use darkroom_core::cell::{Architecture, Input, Trigger};
-use darkroom_core::event::{FunctionDeployed, PackageBuilt, PlannedCell};
+use darkroom_core::event::{CodeExamined, FunctionDeployed, PackageBuilt, PlannedCell};
 use darkroom_core::pipeline::{PAYLOAD_LIMIT, Pipeline, Transport, base64_bytes};
 
 use super::{Job, images};
 use crate::deploy::{self, Clients, Deployment, FunctionKey, Settings, WantedFunction, names};
 use crate::display::progress::Progress;
+use crate::examine;
 use crate::execute::{CellUnderTest, Function, Image};
 use crate::exit::Failure;
 use crate::package::{self, Package, Request};
@@ -33,8 +34,12 @@ pub fn pipeline<'a>(job: &'a Job<'_>) -> &'a Pipeline {
     job.known.pipeline(&job.manifest.experiment.pipeline).expect("a valid manifest names a pipeline that can be read")
 }
 
-/// Packages every variant that a cell needs; blocking.
-pub fn packages(job: &Job<'_>, cells: &[PlannedCell], progress: &Progress) -> Result<Packages, Failure> {
+/// Packages every variant that a cell needs, and looks at its code; blocking.
+pub fn packages(
+    job: &Job<'_>,
+    cells: &[PlannedCell],
+    progress: &Progress,
+) -> Result<(Packages, Vec<CodeExamined>), Failure> {
     let mut wanted: Vec<(&str, Architecture)> =
         cells.iter().map(|cell| (cell.cell.variant.as_str(), cell.cell.architecture)).collect();
     wanted.sort_unstable();
@@ -59,7 +64,8 @@ pub fn packages(job: &Job<'_>, cells: &[PlannedCell], progress: &Progress) -> Re
         progress.step(&format!("  {} ({}) {said}", package.variant, package.architecture));
     }
     let key = |package: &Package| (package.variant.clone(), package.architecture);
-    Ok(made.into_iter().map(|package| (key(&package), Arc::new(package))).collect())
+    let packages = made.into_iter().map(|package| (key(&package), Arc::new(package))).collect();
+    Ok((packages, examine::code(&cache_dir, &requests)))
 }
 
 /// Returns what each package was made of, as facts.

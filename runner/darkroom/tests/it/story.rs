@@ -166,10 +166,16 @@ impl Project {
 
     /// Runs `darkroom` in the project's folder to its end.
     pub fn darkroom(&self, arguments: &[&str]) -> Answer {
+        self.darkroom_with(arguments, &[])
+    }
+
+    /// The same with these environment variables.
+    pub fn darkroom_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Answer {
         let output = Command::new(env!("CARGO_BIN_EXE_darkroom"))
             .args(arguments)
             .current_dir(self.root())
             .env_remove("NO_COLOR")
+            .envs(variables.iter().copied())
             .output()
             .unwrap();
         Answer { output, root: self.root().canonicalize().unwrap() }

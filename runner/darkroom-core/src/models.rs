@@ -1,0 +1,223 @@
+//! The models that can be asked for a variant (`experiments/<pipeline>/models.toml`).
+//!
+//! Text → [`Models`]. Data only: where a model answers, which variable holds the key (never the key), what is sent along,
+//! what a token costs, and what to do when the model is withdrawn. Knows nothing of HTTP.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::data_file::{DataFile, DataFileError};
+
+/// Longest wait for one answer unless the file says otherwise, s. Reasoning models take minutes.
+const TIMEOUT_S: u64 = 900;
+
+/// What `models.toml` says, by the name that `--model` takes.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Models {
+    #[serde(default)]
+    pub models: BTreeMap<String, Model>,
+}
+
+/// One model at one OpenAI-compatible endpoint.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    /// As people call it.
+    pub title: String,
+    /// What `/chat/completions` is appended to.
+    pub base_url: String,
+    /// What the vendor calls it in a request.
+    pub id: String,
+    /// Environment variable that holds the key.
+    pub key_variable: String,
+    /// Sent along as they are.
+    #[serde(default)]
+    pub parameters: serde_json::Map<String, serde_json::Value>,
+    /// Longest wait for one answer, retries included, s.
+    #[serde(default = "timeout_s")]
+    pub timeout_s: u64,
+    /// `None` where it is not known; then `price_unknown` says why.
+    #[serde(default)]
+    pub price: Option<Price>,
+    #[serde(default)]
+    pub price_unknown: Option<String>,
+    /// What to ask instead once the vendor withdraws this model, and who decides that.
+    pub successor: String,
+}
+
+/// USD per million tokens.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Price {
+    pub input_usd: f64,
+    /// Reasoning tokens are output.
+    pub output_usd: f64,
+    /// Where it was read.
+    pub source: String,
+    /// As of when, as exactly as the source says.
+    pub date: String,
+}
+
+const fn timeout_s() -> u64 {
+    TIMEOUT_S
+}
+
+impl Price {
+    /// Returns what an answer cost, USD.
+    pub fn cost_usd(&self, input_tokens: u64, output_tokens: u64) -> f64 {
+        (input_tokens as f64 * self.input_usd + output_tokens as f64 * self.output_usd) / 1e6
+    }
+}
+
+impl Models {
+    /// Returns the models that `text` describes. `file` is its name for messages.
+    ///
+    /// Refuses unknown keys, a key that would travel in clear, a price without a source, and no price without a reason.
+    pub fn parse(file: &str, text: &str) -> Result<Self, DataFileError> {
+        let file = DataFile { name: file, text };
+        let models: Self = file.parse()?;
+        for (name, model) in &models.models {
+            if let Some((key, message)) = model.mistake() {
+                let headers = [format!("[models.{name}]"), format!("[models.\"{name}\"]")];
+                let start = headers.iter().find_map(|header| text.find(header)).unwrap_or(0);
+                let end = text[start + 1..].find("\n[").map_or(text.len(), |length| start + 1 + length);
+                return Err(file.error_at_key(&(start..end), &format!("models.{name}.{key}"), message, None));
+            }
+        }
+        Ok(models)
+    }
+}
+
+impl Model {
+    /// Says whether an answer that names `answered` as its model came from the model that was asked.
+    ///
+    /// Vendors answer with the id itself or with a snapshot of it (`id-2026-01-31`, `id-001`: three digits or more), some
+    /// with a path before it (`models/id`). Anything else is another model: they reroute requests for models that they
+    /// have withdrawn.
+    pub fn is_answered_by(&self, answered: &str) -> bool {
+        let Some(rest) = last_segment(answered).strip_prefix(last_segment(&self.id)) else { return false };
+        let Some(snapshot) = rest.strip_prefix(['-', '@', ':']) else { return rest.is_empty() };
+        let digits = snapshot.chars().filter(char::is_ascii_digit).count();
+        digits >= 3 && snapshot.chars().all(|c| c.is_ascii_digit() || c == '-')
+    }
+
+    fn mistake(&self) -> Option<(&'static str, String)> {
+        const OURS: [&str; 4] = ["model", "messages", "stream", "n"];
+        let local = ["http://127.0.0.1:", "http://localhost:", "http://[::1]:"];
+        if !self.base_url.starts_with("https://") && !local.iter().any(|start| self.base_url.starts_with(start)) {
+            return Some(("base_url", "must begin with https://: the key would travel in clear".into()));
+        }
+        if self.id.trim().is_empty() {
+            return Some(("id", "is empty".into()));
+        }
+        let plain = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+        if self.key_variable.is_empty() || !self.key_variable.chars().all(plain) {
+            return Some((
+                "key_variable",
+                "is the name of an environment variable, A-Z, 0-9 and _; never the key".into(),
+            ));
+        }
+        if let Some(ours) = OURS.iter().find(|name| self.parameters.contains_key(**name)) {
+            return Some(("parameters", format!("`{ours}` is set by darkroom")));
+        }
+        if self.timeout_s == 0 {
+            return Some(("timeout_s", "0 s is no time to answer".into()));
+        }
+        if self.successor.trim().is_empty() {
+            return Some(("successor", "is empty: say what is asked once this model is withdrawn".into()));
+        }
+        match (&self.price, &self.price_unknown) {
+            (None, None) => {
+                Some(("price", "is missing: name it with source and date, or say in `price_unknown` why not".into()))
+            }
+            (Some(_), Some(_)) => Some(("price_unknown", "there is a `price` too".into())),
+            (Some(price), None) => price.mistake().map(|message| ("price", message)),
+            (None, Some(_)) => None,
+        }
+    }
+}
+
+impl Price {
+    fn mistake(&self) -> Option<String> {
+        let sound = |usd: f64| usd.is_finite() && usd >= 0.0;
+        if !sound(self.input_usd) || !sound(self.output_usd) {
+            return Some("is USD per million tokens, not negative".into());
+        }
+        (self.source.trim().is_empty() || self.date.trim().is_empty()).then(|| "needs `source` and `date`".into())
+    }
+}
+
+fn last_segment(id: &str) -> &str {
+    id.rsplit('/').next().unwrap_or(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMMITTED: &str = include_str!("../../../experiments/image-pipeline/models.toml");
+    const ONE: &str = r#"
+[models.scripted]
+title = "Scripted"
+base_url = "http://127.0.0.1:1/v1"
+id = "scripted-model"
+key_variable = "SCRIPTED_KEY"
+price = { input_usd = 2.0, output_usd = 8.0, source = "made up", date = "2026-11-24" }
+successor = "none"
+"#;
+
+    #[test]
+    fn the_committed_models_are_those_of_the_study() {
+        let models = Models::parse("models.toml", COMMITTED).unwrap().models;
+        assert_eq!(models.keys().map(String::as_str).collect::<Vec<_>>(), ["deepseek", "gemini-2.5-pro", "gpt-5"]);
+    }
+
+    #[test]
+    fn an_answer_costs_its_tokens() {
+        let price = Models::parse("models.toml", ONE).unwrap().models["scripted"].price.clone().unwrap();
+        assert!((price.cost_usd(1_000, 500) - 0.006).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_snapshot_is_the_model_and_a_successor_is_not() {
+        let mut model = Models::parse("models.toml", ONE).unwrap().models["scripted"].clone();
+        for (asked, answered, same) in [
+            ("gpt-5", "gpt-5", true),
+            ("gpt-5", "gpt-5-2025-08-07", true),
+            ("gpt-5", "gpt-5-mini", false),
+            ("gpt-5", "gpt-5.1", false),
+            ("gpt-5", "gpt-50", false),
+            ("gpt-5", "gpt-5-2", false),
+            ("gemini-2.5-pro", "models/gemini-2.5-pro", true),
+            ("gemini-2.5-pro", "gemini-2.5-pro-001", true),
+            ("gemini-2.5-pro", "gemini-3.8-flash", false),
+        ] {
+            asked.clone_into(&mut model.id);
+            assert_eq!(model.is_answered_by(answered), same, "{asked} answered by {answered}");
+        }
+    }
+
+    #[test]
+    fn a_mistake_is_told_with_file_line_and_key() {
+        let cases = [
+            (
+                "http://127.0.0.1:1/v1",
+                "http://example.org/v1",
+                ":4: models.scripted.base_url: must begin with https://",
+            ),
+            ("SCRIPTED_KEY", "sk-canary", ":6: models.scripted.key_variable: "),
+            ("successor = \"none\"", "successor = \" \"", ":8: models.scripted.successor: is empty"),
+            ("date = \"2026-11-24\"", "date = \"\"", ":7: models.scripted.price: needs `source` and `date`"),
+            ("price = {", "# price = {", "models.scripted.price: is missing"),
+            ("successor =", "parameters = { n = 2 }\nsuccessor =", "`n` is set by darkroom"),
+            ("title =", "titel =", "unknown field `titel`"),
+        ];
+        for (from, to, expected) in cases {
+            assert!(ONE.contains(from), "the test replaces nothing");
+            let message = Models::parse("models.toml", &ONE.replacen(from, to, 1)).unwrap_err().to_string();
+            assert!(message.contains(expected), "{to}: {message}");
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! A stage of a pipeline → the whole prompt that asks a model for its handler.
+//!
+//! Pure: the same contract and terms give the same prompt, byte for byte. Every number comes from the [`Stage`] that the
+//! gate checks by, the event and the names of variables from whoever sends and sets them, the libraries from the
+//! requirements that are packaged: what is asked and what is checked, sent and installed can't differ.
+
+use std::fmt::Write as _;
+
+use crate::pipeline::{InputSpec, Mode, OutputSpec, SizeRule, Stage};
+
+/// The function that a generated file defines.
+pub const HANDLER: &str = "handler";
+/// Environment variable that names the bucket of the output.
+pub const BUCKET_VARIABLE: &str = "OUTPUT_BUCKET";
+/// Environment variable that holds the prefix of the output's key.
+pub const PREFIX_VARIABLE: &str = "OUTPUT_PREFIX";
+
+/// What a handler is given beside its stage.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Terms {
+    /// Version of Python, for example `3.13`.
+    pub python: String,
+    /// What may be imported beside the standard library.
+    pub libraries: Vec<Library>,
+    /// An event as a function receives it: JSON, indented. The names in it are examples.
+    pub event: String,
+}
+
+/// A package that generated code may import.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Library {
+    /// As its index spells it.
+    pub name: String,
+    /// `None` where the runtime brings its own.
+    pub version: Option<String>,
+}
+
+/// Returns the packages that a requirements file pins (`name==version`), in its order.
+pub fn libraries(requirements: &str) -> Vec<Library> {
+    let pinned = |line: &str| {
+        let (name, rest) = line.split_once("==")?;
+        let version = rest.split_whitespace().next()?;
+        Some(Library { name: name.trim().to_owned(), version: Some(version.to_owned()) })
+    };
+    requirements.lines().filter(|line| !line.trim_start().starts_with('#')).filter_map(pinned).collect()
+}
+
+/// Returns the name of the module that holds a stage's handler: the stage's name as Python can spell it.
+pub fn module(stage: &Stage) -> String {
+    stage.name.replace('-', "_")
+}
+
+/// Returns the whole prompt for `stage`, or the name in braces that its sentences use and that is no fact of it.
+pub fn prompt(stage: &Stage, terms: &Terms) -> Result<String, String> {
+    let Terms { python, event, libraries } = terms;
+    let (task, module) = (stage.rendered_prompt()?, module(stage));
+    let (extension, timeout_s) = (stage.output.format.extension(), stage.timeout_s);
+    let (libraries, checks) = (spelt(libraries), bullets(&checks(stage)));
+    let input = input(&stage.input);
+    Ok(format!(
+        "Write an AWS Lambda function in Python {python}. It is one stage of an image pipeline.
+
+# The task
+
+{}
+
+# How it is called
+
+The function is `{HANDLER}(event, context)` in the file `{module}.py`. The event is an Amazon S3 event notification with one \
+record that names the input object, for example:
+
+{}
+
+The object's key is URL-encoded in the event. The input is {input}.
+
+# What it does with the result
+
+It writes one object, into the bucket that the environment variable `{BUCKET_VARIABLE}` names. The object's key is the value of \
+the environment variable `{PREFIX_VARIABLE}`, as it is, followed by the last segment of the input's key with its extension \
+replaced by `.{extension}`: of `some/folder/photo.x` the last segment is `photo.x`, which becomes `photo.{extension}`. The return \
+value is ignored. Where the work can't be done, an exception is raised.
+
+# Where it runs
+
+On AWS Lambda with Python {python}, x86_64 or arm64; a call is ended after {timeout_s} s. Beside the standard library it may import \
+{libraries}, and nothing else. Region and credentials come from the environment. Only /tmp can be written to, and one process \
+may serve many calls.
+
+# What is checked
+
+Every output is compared with a reference that is made of the same input object. It passes if all of this holds:
+
+{checks}
+
+# How to answer
+
+Answer with the whole file `{module}.py` in one Python code block. It must work as it stands.
+",
+        task.trim(),
+        event.trim(),
+    ))
+}
+
+/// Returns what asks a model to mend its answer: what the gate said of it, word for word.
+pub fn repair(stage: &Stage, verdict: &str) -> String {
+    format!(
+        "Your file was run and its outputs were checked. This is what was found:
+
+{}
+
+Answer with the whole corrected file `{}.py` in one Python code block.
+",
+        verdict.trim(),
+        module(stage)
+    )
+}
+
+/// Returns what an output must be, a sentence each, in the order in which the gate checks it.
+pub fn checks(stage: &Stage) -> Vec<String> {
+    let Stage { output, check, .. } = stage;
+    let peak = output.peak();
+    let mut checks =
+        vec![format!("It is a {} file, whatever its name, with {}.", output.format.title(), samples(output))];
+    checks.push(match output.size {
+        SizeRule::Unchanged => "Its width and height are the input's.".to_owned(),
+        SizeRule::Swapped => "Its width is the input's height and its height the input's width.".to_owned(),
+        SizeRule::Exactly { width, height } => format!("It is {width} pixels wide and {height} pixels high."),
+    });
+    checks.push(format!(
+        "It is not blank: its standard deviation is at least {} of the reference's, it has at least {} of the reference's \
+         distinct levels, and its mean is at most {} times the reference's and not below one part in as many.",
+        check.blank_sd_share, check.blank_levels_share, check.blank_mean_factor
+    ));
+    checks.push(match stage.clockwise_degrees() {
+        0 => "It lies as the input does, neither turned nor mirrored.".to_owned(),
+        degrees => format!("It lies as the input turned by {degrees} degrees clockwise, not mirrored."),
+    });
+    let mut tolerance = String::new();
+    if let Some(max_abs) = check.max_abs {
+        let _ = write!(tolerance, "No sample differs from the reference's by more than {max_abs} of {peak}. ");
+    }
+    if let Some(db) = check.min_psnr_db {
+        let _ = write!(tolerance, "Its PSNR against the reference is at least {db} dB (peak {peak}). ");
+    }
+    if let Some(limit) = check.max_mean_difference {
+        let _ = write!(tolerance, "Its mean differs from the reference's by at most {limit} of {peak}. ");
+    }
+    if let Some(from_jpeg) = check.from_jpeg {
+        let _ = write!(
+            tolerance,
+            "For a JPEG input, whose decoders differ, what holds instead is: by no more than {} of {peak}, and a PSNR of at \
+             least {} dB. ",
+            from_jpeg.max_abs, from_jpeg.min_psnr_db
+        );
+    }
+    checks.push(tolerance.trim_end().to_owned());
+    checks
+}
+
+fn input(input: &InputSpec) -> String {
+    let formats: Vec<_> = input.formats.iter().map(|format| format.title()).collect();
+    let used = input.used_bits();
+    let range = if used < input.mode.container_bits() {
+        format!(", in which {used} bits are used (0 to {})", (1u32 << used) - 1)
+    } else {
+        String::new()
+    };
+    format!("a {} with {}{range}", formats.join(" or "), channels(input.mode))
+}
+
+fn samples(output: &OutputSpec) -> String {
+    let channels = channels(output.mode);
+    if output.used_bits() < output.mode.container_bits() {
+        format!("{channels}, no sample above {}", output.peak())
+    } else {
+        channels.to_owned()
+    }
+}
+
+const fn channels(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Grey8 => "one 8-bit grey channel",
+        Mode::Grey16 => "one 16-bit grey channel",
+        Mode::Rgb8 => "three 8-bit channels (RGB)",
+    }
+}
+
+fn bullets(lines: &[String]) -> String {
+    let lines: Vec<String> = lines.iter().map(|line| format!("- {line}")).collect();
+    lines.join("\n")
+}
+
+/// `boto3, numpy 2.5.5 and pillow 13.0.0`.
+fn spelt(libraries: &[Library]) -> String {
+    let spell = |library: &Library| match &library.version {
+        Some(version) => format!("{} {version}", library.name),
+        None => library.name.clone(),
+    };
+    let names: Vec<String> = libraries.iter().map(spell).collect();
+    match names.as_slice() {
+        [] => "no packages".to_owned(),
+        [only] => only.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::Pipeline;
+
+    const IMAGE_PIPELINE: &str = include_str!("../../../experiments/image-pipeline/pipeline.toml");
+    const REQUIREMENTS: &str = include_str!("../../../experiments/image-pipeline/generated/requirements.txt");
+
+    fn terms() -> Terms {
+        let mut allowed = vec![Library { name: "boto3".into(), version: None }];
+        allowed.extend(libraries(REQUIREMENTS));
+        Terms { python: "3.13".into(), libraries: allowed, event: "{ \"Records\": [] }".into() }
+    }
+
+    fn prompts(text: &str) -> Vec<String> {
+        let pipeline = Pipeline::parse("pipeline.toml", text).unwrap();
+        pipeline.stages.iter().map(|stage| prompt(stage, &terms()).unwrap()).collect()
+    }
+
+    /// One whole prompt, and of the others what is theirs alone: the rest is the same text.
+    #[test]
+    fn the_prompts() {
+        let pipeline = Pipeline::parse("pipeline.toml", IMAGE_PIPELINE).unwrap();
+        insta::assert_snapshot!("prompt_greyscale", prompts(IMAGE_PIPELINE)[0]);
+        let own = pipeline.stages[1..].iter().map(|stage| {
+            format!(
+                "{}.py\n\n{}\n\nThe input is {}.\n\n{}\n",
+                module(stage),
+                stage.rendered_prompt().unwrap().trim(),
+                input(&stage.input),
+                bullets(&checks(stage))
+            )
+        });
+        insta::assert_snapshot!("prompts_of_the_other_stages", own.collect::<Vec<_>>().join("\n---\n\n"));
+    }
+
+    #[test]
+    fn a_number_that_changes_in_the_data_changes_in_the_prompt() {
+        let cases = [
+            (0, "check = { max_abs = 1,", "check = { max_abs = 3,", "by more than 3 of 1023"),
+            (0, "min_psnr_db = 64", "min_psnr_db = 61.5", "a PSNR of at least 61.5 dB"),
+            (0, "timeout_s = 60", "timeout_s = 45", "ended after 45 s"),
+            (1, "check = { min_psnr_db = 40 }", "check = { min_psnr_db = 42 }", "at least 42 dB (peak 1023)"),
+            (2, "max_mean_difference = 2", "max_mean_difference = 3", "by at most 3 of 255"),
+            (2, "quality = 90 }\noperations = [{ depth", "quality = 85 }\noperations = [{ depth", "at quality 85"),
+            (3, "clockwise_degrees = 90 }", "clockwise_degrees = 270 }", "turned by 270 degrees clockwise"),
+            (
+                4,
+                "check = { max_abs = 2 }",
+                "check = { max_abs = 2, blank_sd_share = 0.3 }",
+                "at least 0.3 of the reference's",
+            ),
+        ];
+        for (stage, from, to, asked) in cases {
+            assert!(IMAGE_PIPELINE.contains(from), "the test replaces nothing: {from}");
+            let changed = prompts(&IMAGE_PIPELINE.replacen(from, to, 1));
+            assert!(changed[stage].contains(asked), "{asked} is not in:\n{}", changed[stage]);
+            assert!(!prompts(IMAGE_PIPELINE)[stage].contains(asked), "{asked} was there before");
+        }
+    }
+
+    #[test]
+    fn what_may_be_imported_is_what_the_requirements_pin() {
+        let pinned = libraries("# numpy==1\nnumpy==2.5.5 \\\n    --hash=sha256:aa\npillow==13.0.0 --hash=sha256:bb\n");
+        let names: Vec<_> = pinned.iter().map(|it| (it.name.as_str(), it.version.as_deref().unwrap())).collect();
+        assert_eq!(names, [("numpy", "2.5.5"), ("pillow", "13.0.0")]);
+        assert!(
+            prompts(IMAGE_PIPELINE)[0].contains("may import boto3, numpy 2.5.5 and pillow 13.0.0, and nothing else")
+        );
+    }
+
+    #[test]
+    fn a_repair_quotes_the_verdict_and_names_the_file() {
+        let pipeline = Pipeline::parse("pipeline.toml", IMAGE_PIPELINE).unwrap();
+        let asked = repair(&pipeline.stages[2], "blank: all samples are 0\n");
+        assert!(asked.contains("\n\nblank: all samples are 0\n\n") && asked.contains("`colour_depth.py`"), "{asked}");
+    }
+}

@@ -1,0 +1,211 @@
+//! `darkroom generate`: asks a model for a variant, or shows what it would be asked.
+
+use darkroom_core::models::{Model, Models};
+use darkroom_core::pipeline::{Pipeline, Stage, Transport};
+use darkroom_core::prompt::{self, Library, Terms};
+use darkroom_core::variant::Variant;
+use serde::Serialize;
+
+use crate::cli::{GenerateArgs, Globals};
+use crate::display;
+use crate::execute::event_shape;
+use crate::exit::{Failure, Outcome};
+use crate::generate::{self, Endpoint, Wish, gate};
+use crate::project::{self, Project};
+
+/// `generate --dry-run --json`, a list of these.
+#[derive(Serialize)]
+struct Prompt<'a> {
+    stage: &'a str,
+    prompt: &'a str,
+}
+
+/// `generate --json`, a list of these.
+#[derive(Serialize)]
+struct Made {
+    variant: String,
+    folder: String,
+}
+
+pub fn run(args: &GenerateArgs, globals: Globals) -> Result<Outcome, Failure> {
+    let project = Project::here().map_err(Failure::wrong_request)?;
+    let pipeline =
+        project.pipeline(&args.pipeline).map_err(|error| wrong(error, "--pipeline is a folder of experiments/"))?;
+    if pipeline.transport != Transport::S3 {
+        let help = "generate asks for handlers that read and write S3 objects";
+        return Err(wrong(format!("{} passes images in the payload", pipeline.name), help));
+    }
+    let requirements = requirements(&project, &pipeline)?;
+    let stages = stages(&pipeline, &args.stages)?;
+    let terms = terms(&args.python, &requirements)?;
+    let mut prompts = Vec::new();
+    for stage in stages {
+        let unknown =
+            |name| wrong(format!("the prompt of stage `{}` names {{{name}}}", stage.name), "it is no fact of it");
+        prompts.push((stage, prompt::prompt(stage, &terms).map_err(unknown)?));
+    }
+    let (Some(model_name), Some(name), false) = (&args.model, &args.variant, args.dry_run) else {
+        return show(&prompts, globals);
+    };
+    let models = project.models(&pipeline.name).map_err(Failure::wrong_request)?;
+    let model = chosen(&models, model_name, &pipeline)?;
+    let key = key(model)?;
+    let endpoint =
+        Endpoint::new(model, &key).map_err(|error| Failure::broken(miette::miette!("cannot start: {error}")))?;
+    let verdicts = |draft: &Project, variant: &str| gate::verdicts(draft, &pipeline.name, variant);
+    let mut made = Vec::new();
+    for (variant, sample) in wanted(&project, name, model_name, args.samples)? {
+        let say = |text: &str| {
+            if !globals.quiet && !globals.json {
+                display::note(text);
+            }
+        };
+        say(&format!("{variant}: {} ({})", model.title, display::count(prompts.len() as u64, "stage")));
+        if let Some(why) = &model.price_unknown {
+            say(&format!("  its price is not known: {why}"));
+        }
+        let wish = Wish {
+            project: &project,
+            pipeline: &pipeline,
+            prompts: &prompts,
+            model_name,
+            model,
+            python: &args.python,
+            requirements: &requirements,
+            variant: &variant,
+            sample,
+            repair: args.repair,
+        };
+        let Some(folder) = generate::generate(&wish, &endpoint, &verdicts, &say)? else {
+            say("interrupted; what was made whole before stays, nothing of this one does");
+            return Ok(Outcome::Interrupted);
+        };
+        let folder = folder.strip_prefix(project.root()).unwrap_or(&folder).display().to_string();
+        if !globals.quiet && !globals.json {
+            display::answer(&format!("{folder}\n"))?;
+        }
+        made.push(Made { variant, folder });
+    }
+    if globals.json {
+        display::answer_json(&made)?;
+    }
+    Ok(Outcome::Done)
+}
+
+fn show(prompts: &[(&Stage, String)], globals: Globals) -> Result<Outcome, Failure> {
+    if globals.json {
+        let prompts: Vec<_> = prompts.iter().map(|(stage, prompt)| Prompt { stage: &stage.name, prompt }).collect();
+        display::answer_json(&prompts)?;
+    } else if let [(_, only)] = prompts {
+        display::answer(only)?; // Nothing but the prompt, to the letter.
+    } else {
+        let page = |(stage, prompt): &(&Stage, String)| format!("===== {} =====\n{prompt}", stage.name);
+        display::answer(&prompts.iter().map(page).collect::<Vec<_>>().join("\n"))?;
+    }
+    Ok(Outcome::Done)
+}
+
+/// Returns the stages asked for, in the pipeline's order; all when none is named.
+fn stages<'a>(pipeline: &'a Pipeline, names: &[String]) -> Result<Vec<&'a Stage>, Failure> {
+    if let Some(unknown) = names.iter().find(|name| pipeline.stage(name).is_none()) {
+        let known: Vec<_> = pipeline.stages.iter().map(|stage| stage.name.as_str()).collect();
+        let help = format!("stages of {}: {}", pipeline.name, known.join(", "));
+        return Err(wrong(format!("unknown stage `{unknown}`"), &help));
+    }
+    Ok(pipeline.stages.iter().filter(|stage| names.is_empty() || names.contains(&stage.name)).collect())
+}
+
+/// Returns what handlers are given, as those who give it say.
+fn terms(python: &str, requirements: &str) -> Result<Terms, Failure> {
+    let runtime = format!("python{python}");
+    if !darkroom_cloud::python::RUNTIMES.contains(&runtime.as_str()) {
+        let known: Vec<_> =
+            darkroom_cloud::python::RUNTIMES.iter().map(|name| name.trim_start_matches("python")).collect();
+        return Err(wrong(format!("unknown Python `{python}`"), &format!("known versions: {}", known.join(", "))));
+    }
+    let mut libraries = vec![Library { name: "boto3".to_owned(), version: None }];
+    libraries.extend(prompt::libraries(requirements));
+    let event = event_shape::s3_event(
+        "example-bucket",
+        "some/folder/a-photo.png",
+        Some(123_456),
+        "us-east-1",
+        "2026-01-31T12:00:00.000Z",
+    );
+    let event = serde_json::to_string_pretty(&event).expect("an event is plain values");
+    Ok(Terms { python: python.to_owned(), libraries, event })
+}
+
+fn requirements(project: &Project, pipeline: &Pipeline) -> Result<String, Failure> {
+    let path = project.root().join("experiments").join(&pipeline.name).join("generated/requirements.txt");
+    std::fs::read_to_string(&path).map_err(|error| {
+        let help = "it pins, with hashes, what generated code may import";
+        wrong(format!("cannot read {}: {error}", path.display()), help)
+    })
+}
+
+fn chosen<'a>(models: &'a Models, name: &str, pipeline: &Pipeline) -> Result<&'a Model, Failure> {
+    models.models.get(name).ok_or_else(|| {
+        let known: Vec<_> = models.models.keys().map(String::as_str).collect();
+        let help = format!("{} has: {}", project::models_file(&pipeline.name), known.join(", "));
+        wrong(format!("unknown model `{name}`"), &help)
+    })
+}
+
+/// Reads the model's key from the environment.
+fn key(model: &Model) -> Result<String, Failure> {
+    let variable = &model.key_variable;
+    let help = format!("export {variable}=... before; it is read from the environment only, and kept nowhere");
+    let key = std::env::var(variable).unwrap_or_default().trim().to_owned();
+    if key.is_empty() {
+        return Err(wrong(format!("{variable} is not set: {} wants a key", model.title), &help));
+    }
+    if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(wrong(format!("{variable} does not hold a key: it has characters that no key has"), &help));
+    }
+    Ok(key)
+}
+
+/// Returns the variants to be made with their sample numbers; refuses to touch any that is there.
+fn wanted(project: &Project, name: &str, model: &str, samples: Option<u32>) -> Result<Vec<(String, u32)>, Failure> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if name.is_empty() || name.len() > 60 || name.starts_with('.') || !name.chars().all(plain) {
+        return Err(wrong(
+            format!("`{name}` can't be the name of a variant"),
+            "letters, digits, `-`, `_` and `.`, 60 at most",
+        ));
+    }
+    let Some(samples) = samples else {
+        return if project.variant_dir(name).exists() { Err(there(name)) } else { Ok(vec![(name.to_owned(), 1)]) };
+    };
+    let mut missing = Vec::new();
+    for sample in 1..=samples {
+        let variant = format!("{name}.{sample}");
+        if !project.variant_dir(&variant).exists() {
+            missing.push((variant, sample));
+        } else if !is_sample(project, &variant, model, sample) {
+            return Err(there(&variant));
+        }
+    }
+    if missing.is_empty() {
+        return Err(wrong(format!("every sample of `{name}` is there"), "ask for more with a larger --samples"));
+    }
+    Ok(missing)
+}
+
+/// Whether a variant is that sample of that model's answers, made before.
+fn is_sample(project: &Project, variant: &str, model: &str, sample: u32) -> bool {
+    let path = project.variant_dir(variant).join("variant.toml");
+    let Ok(text) = std::fs::read_to_string(&path) else { return false };
+    Variant::parse(variant, &text)
+        .is_ok_and(|found| found.model.as_deref() == Some(model) && found.sample == Some(sample))
+}
+
+fn there(variant: &str) -> Failure {
+    let help = "name another --variant; what a model wrote is never overwritten";
+    wrong(format!("functions/{variant} is there already"), help)
+}
+
+fn wrong(message: impl std::fmt::Display, help: &str) -> Failure {
+    Failure::wrong_request(miette::miette!(help = help.to_owned(), "{message}"))
+}

@@ -1,0 +1,209 @@
+//! One question to an OpenAI-compatible chat endpoint, through `async-openai`.
+//!
+//! Messages → [`Answer`], or what came instead ([`AskError`]). The client waits out rate limits as the endpoint asks
+//! (Retry-After), tries again when it is overloaded or can't be reached, and gives up when the model's time is over. The
+//! key goes into the request's header and nowhere else: not into an error, an answer or a file.
+
+use std::time::Duration;
+
+use async_openai::Client;
+use async_openai::config::OpenAIConfig;
+use async_openai::error::OpenAIError;
+use darkroom_core::models::Model;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::runtime::Runtime;
+
+/// Longest part of a foreign text that an error quotes, characters.
+const QUOTED: usize = 300;
+
+/// A model that can be asked.
+pub struct Endpoint<'a> {
+    model: &'a Model,
+    client: Client<OpenAIConfig>,
+    key: String,
+    runtime: Runtime,
+}
+
+/// One message of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Message {
+    role: &'static str,
+    pub content: String,
+}
+
+/// What a model answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// As given, word for word.
+    pub text: String,
+    /// The model that the endpoint says answered.
+    pub model: String,
+    pub id: Option<String>,
+    pub finish_reason: Option<String>,
+    /// The model's or the endpoint's words when it declines.
+    pub refusal: Option<String>,
+    pub input_tokens: Option<u64>,
+    /// Reasoning tokens included.
+    pub output_tokens: Option<u64>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    #[error("the key was refused (HTTP {status}): {message}")]
+    Key { status: u16, message: String },
+    #[error("the endpoint does not know the model (HTTP 404): {message}")]
+    NoModel { message: String },
+    #[error("the endpoint still refuses after several tries (HTTP 429): {message}")]
+    Limit { message: String },
+    #[error("the endpoint fails (HTTP {status}): {message}")]
+    Server { status: u16, message: String },
+    #[error("the endpoint refuses the request (HTTP {status}): {message}")]
+    Request { status: u16, message: String },
+    #[error("no answer within {seconds} s")]
+    Timeout { seconds: u64 },
+    #[error("the endpoint can't be reached: {message}")]
+    Unreachable { message: String },
+    #[error("what came is no chat completion: {message}")]
+    Malformed { message: String },
+    #[error("the answer repeats the key, so it is not kept")]
+    KeyInAnswer,
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl Message {
+    pub fn user(content: &str) -> Self {
+        Self { role: "user", content: content.to_owned() }
+    }
+
+    pub fn assistant(content: &str) -> Self {
+        Self { role: "assistant", content: content.to_owned() }
+    }
+}
+
+impl<'a> Endpoint<'a> {
+    /// Makes ready to ask; nothing is sent. `key` is printable ASCII.
+    pub fn new(model: &'a Model, key: &str) -> std::io::Result<Self> {
+        let config = OpenAIConfig::new()
+            .with_api_base(model.base_url.trim_end_matches('/'))
+            .with_api_key(key)
+            // Those of OPENAI_ORG_ID and OPENAI_PROJECT_ID are no other vendor's business.
+            .with_org_id("")
+            .with_project_id("");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(Self { model, client: Client::with_config(config), key: key.to_owned(), runtime })
+    }
+
+    /// Sends the conversation and waits for the answer, retries included, for the model's `timeout_s` at most.
+    pub fn ask(&self, messages: &[Message]) -> Result<Answer, AskError> {
+        let mut request = self.model.parameters.clone();
+        request.insert("model".to_owned(), self.model.id.clone().into());
+        request.insert("messages".to_owned(), serde_json::to_value(messages).expect("messages are plain texts"));
+        let seconds = self.model.timeout_s;
+        let response = self.runtime.block_on(async {
+            let chat = self.client.chat();
+            let asked = chat.create_byot::<_, Value>(Value::Object(request));
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => None,
+                answered = tokio::time::timeout(Duration::from_secs(seconds), asked) => Some(answered),
+            }
+        });
+        match response {
+            None => Err(AskError::Interrupted),
+            Some(Err(_)) => Err(AskError::Timeout { seconds }),
+            Some(Ok(Err(error))) => Err(self.told(&error)),
+            Some(Ok(Ok(json))) => self.read(json),
+        }
+    }
+
+    fn told(&self, error: &OpenAIError) -> AskError {
+        match error {
+            OpenAIError::ApiError(response) => {
+                let (status, message) = (response.status_code.as_u16(), self.quoted(&response.api_error.to_string()));
+                match status {
+                    401 | 403 => AskError::Key { status, message },
+                    404 => AskError::NoModel { message },
+                    429 => AskError::Limit { message },
+                    500.. => AskError::Server { status, message },
+                    _ => AskError::Request { status, message },
+                }
+            }
+            OpenAIError::JSONDeserialize(_, text) => AskError::Malformed { message: self.quoted(text) },
+            other => AskError::Unreachable { message: self.quoted(&whole(other)) },
+        }
+    }
+
+    fn read(&self, json: Value) -> Result<Answer, AskError> {
+        let shown = json.to_string();
+        if shown.contains(&self.key) {
+            return Err(AskError::KeyInAnswer);
+        }
+        let malformed = || AskError::Malformed { message: self.quoted(&shown) };
+        let completion: Completion = serde_json::from_value(json).map_err(|_| malformed())?;
+        let choice = completion.choices.into_iter().next().ok_or_else(malformed)?;
+        let usage = completion.usage.unwrap_or_default();
+        Ok(Answer {
+            text: choice.message.content.unwrap_or_default(),
+            model: completion.model,
+            id: completion.id,
+            finish_reason: choice.finish_reason,
+            refusal: choice.message.refusal.filter(|words| !words.trim().is_empty()),
+            input_tokens: usage.prompt_tokens,
+            output_tokens: usage.completion_tokens,
+        })
+    }
+
+    /// A foreign text as an error may quote it: short, one line, without the key.
+    fn quoted(&self, text: &str) -> String {
+        let text = text.replace(&self.key, "[key]");
+        let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        match line.char_indices().nth(QUOTED) {
+            Some((end, _)) => format!("{}...", &line[..end]),
+            None if line.is_empty() => "(nothing)".to_owned(),
+            None => line,
+        }
+    }
+}
+
+/// An error with its causes: what `reqwest` says by itself names only the address.
+fn whole(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let words = cause.to_string();
+        if !text.contains(&words) {
+            text = format!("{text}: {words}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+/// The parts of a chat completion that are read; vendors add others and leave some out.
+#[derive(Deserialize)]
+struct Completion {
+    id: Option<String>,
+    model: String,
+    choices: Vec<Choice>,
+    usage: Option<Usage>,
+}
+
+#[derive(Deserialize)]
+struct Choice {
+    message: Said,
+    finish_reason: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Said {
+    content: Option<String>,
+    refusal: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+struct Usage {
+    prompt_tokens: Option<u64>,
+    completion_tokens: Option<u64>,
+}

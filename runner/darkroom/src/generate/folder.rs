@@ -1,0 +1,283 @@
+//! The folder of a generated variant: drafted beside the others, moved into place as a whole.
+//!
+//! A [`Draft`] is a small project of its own, so that the gate can check the variant before anyone sees it. Answers are
+//! kept in `.darkroom/generate/` from the moment they come, a folder an attempt: a failed or an unwanted attempt stays
+//! on record, and the next one's number says that it was not the first.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use darkroom_core::answer::Rule;
+use darkroom_core::models::Price;
+use darkroom_core::pipeline::Stage;
+use darkroom_core::prompt;
+use serde::Serialize;
+
+use super::Wish;
+use crate::project::Project;
+
+/// Where the answers are in a variant's folder. Packaging leaves it out.
+const ANSWERS: &str = "provenance";
+
+/// A folder of the draft could not be made or moved.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("can't {action} {}: {source}", path.display())]
+#[diagnostic(code(generate::folder))]
+pub struct FolderError {
+    action: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// `provenance.toml`: where a variant's code comes from.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Provenance {
+    pub darkroom_version: String,
+    pub pipeline: String,
+    /// Name in `models.toml`.
+    pub model: String,
+    pub model_title: String,
+    pub model_asked: String,
+    pub base_url: String,
+    pub python: String,
+    pub sample: u32,
+    /// How often this variant has been asked for on this machine, this time included.
+    pub attempt: u32,
+    /// Rounds of repair that were allowed; those that were needed are among `asks`.
+    pub repair_rounds_allowed: u32,
+    pub stages: Vec<String>,
+    /// Sent along with every ask.
+    pub parameters: serde_json::Map<String, serde_json::Value>,
+    /// USD per million tokens; absent where it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price: Option<Price>,
+    /// In the order they were made.
+    pub asks: Vec<Ask>,
+}
+
+/// One question and its answer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Ask {
+    pub stage: String,
+    /// 0 is the first answer; others are repairs.
+    pub round: u32,
+    /// UTC.
+    pub asked_at: String,
+    /// Until the whole answer was there, retries included.
+    pub seconds: f64,
+    /// sha256 of the prompt, hex; in a repair of the conversation's messages as JSON.
+    pub prompt_sha256: String,
+    /// What the gate said, which was sent back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<String>,
+    pub model_answered: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finish_reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output_tokens: Option<u64>,
+    /// At `price`; absent where price or tokens are not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost_usd: Option<f64>,
+    /// File with the answer, word for word.
+    pub answer: String,
+    pub answer_sha256: String,
+    /// How the code was found in it.
+    pub rule: Rule,
+}
+
+impl Provenance {
+    pub fn of(wish: &Wish<'_>, attempt: u32) -> Self {
+        Self {
+            darkroom_version: env!("CARGO_PKG_VERSION").to_owned(),
+            pipeline: wish.pipeline.name.clone(),
+            model: wish.model_name.to_owned(),
+            model_title: wish.model.title.clone(),
+            model_asked: wish.model.id.clone(),
+            base_url: wish.model.base_url.clone(),
+            python: wish.python.to_owned(),
+            sample: wish.sample,
+            attempt,
+            repair_rounds_allowed: wish.repair,
+            stages: wish.prompts.iter().map(|(stage, _)| stage.name.clone()).collect(),
+            parameters: wish.model.parameters.clone(),
+            price: wish.model.price.clone(),
+            asks: Vec::new(),
+        }
+    }
+}
+
+impl Ask {
+    /// `12.3 s, 410 + 2048 tokens, $0.0210`.
+    pub fn in_words(&self) -> String {
+        let mut words = format!("{:.1} s", self.seconds);
+        if let (Some(input), Some(output)) = (self.input_tokens, self.output_tokens) {
+            let _ = write!(words, ", {input} + {output} tokens");
+        }
+        if let Some(usd) = self.cost_usd {
+            let _ = write!(words, ", ${usd:.4}");
+        }
+        words
+    }
+}
+
+/// A variant that is not there yet. Dropped, it leaves nothing under `functions/`.
+pub struct Draft {
+    /// A hidden folder under `functions/`, removed on drop.
+    scratch: tempfile::TempDir,
+    project: Project,
+    /// The variant's folder in the draft, and where it is to be.
+    folder: PathBuf,
+    place: PathBuf,
+    /// Where answers are kept.
+    kept: PathBuf,
+    attempt: u32,
+    handlers: String,
+    head: String,
+}
+
+/// Returns how often a variant was asked for on this machine before, whatever came of it.
+pub fn earlier_attempts(project: &Project, variant: &str) -> u32 {
+    let folders = fs::read_dir(attempts_dir(project, variant)).into_iter().flatten().flatten();
+    folders.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).max().unwrap_or(0)
+}
+
+fn attempts_dir(project: &Project, variant: &str) -> PathBuf {
+    project.root().join(".darkroom/generate").join(variant)
+}
+
+impl Draft {
+    /// Makes an empty draft.
+    pub fn begin(wish: &Wish<'_>) -> Result<Self, FolderError> {
+        let root = wish.project.root();
+        let functions = root.join("functions");
+        let attempt = earlier_attempts(wish.project, wish.variant) + 1;
+        let kept = attempts_dir(wish.project, wish.variant).join(attempt.to_string());
+        fs::create_dir_all(&kept).map_err(failed("create", &kept))?;
+        let scratch = tempfile::Builder::new()
+            .prefix(".generate-")
+            .tempdir_in(&functions)
+            .map_err(failed("create a folder in", &functions))?;
+        for shared in ["experiments", ".darkroom"] {
+            let link = scratch.path().join(shared);
+            std::os::unix::fs::symlink(root.join(shared), &link).map_err(failed("link", &link))?;
+        }
+        let folder = scratch.path().join("functions").join(wish.variant);
+        let answers = folder.join(ANSWERS);
+        fs::create_dir_all(&answers).map_err(failed("create", &answers))?;
+        let draft = Self {
+            project: Project::at(scratch.path()),
+            scratch,
+            folder,
+            place: functions.join(wish.variant),
+            kept,
+            attempt,
+            handlers: String::new(),
+            head: head(wish),
+        };
+        draft.write("requirements.txt", wish.requirements)?;
+        Ok(draft)
+    }
+
+    /// Which attempt this is, from 1.
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// The project that holds the draft as its only variant.
+    pub fn project(&self) -> &Project {
+        &self.project
+    }
+
+    /// Where the answers of this attempt are, if there are any.
+    pub fn kept(&self) -> Option<PathBuf> {
+        let any = fs::read_dir(&self.kept).ok()?.next().is_some();
+        any.then(|| self.kept.clone())
+    }
+
+    /// Where an answer is in the variant's folder.
+    pub fn answer_name(stage: &str, round: u32) -> String {
+        if round == 0 { format!("{ANSWERS}/{stage}.md") } else { format!("{ANSWERS}/{stage}.repair-{round}.md") }
+    }
+
+    /// Keeps an answer, word for word, in the draft and on record.
+    pub fn keep(&self, stage: &str, round: u32, answer: &str) -> Result<(), FolderError> {
+        let name = Self::answer_name(stage, round);
+        let record = self.kept.join(name.rsplit('/').next().unwrap_or(&name));
+        fs::write(&record, answer).map_err(failed("write", &record))?;
+        self.write(&name, answer)
+    }
+
+    /// Writes a stage's handler, or another in its place.
+    pub fn write_code(&mut self, stage: &Stage, code: &str) -> Result<(), FolderError> {
+        let module = prompt::module(stage);
+        self.write(&format!("{module}.py"), code)?;
+        let line = format!("{} = \"{module}.{}\"\n", stage.name, prompt::HANDLER);
+        if !self.handlers.contains(&line) {
+            self.handlers += &line;
+        }
+        self.write("variant.toml", &format!("{}{}", self.head, self.handlers))
+    }
+
+    /// Moves the draft to its place.
+    pub fn publish(&self, provenance: &Provenance) -> Result<PathBuf, FolderError> {
+        let text = toml::to_string(provenance).expect("provenance is made of tables, lists, strings and numbers");
+        self.write("provenance.toml", &format!("# Written by `darkroom generate`. {PROVENANCE}\n\n{text}"))?;
+        if self.place.exists() {
+            return Err(failed("create", &self.place)(io::Error::from(io::ErrorKind::AlreadyExists)));
+        }
+        fs::rename(&self.folder, &self.place).map_err(failed("create", &self.place))?;
+        Ok(self.place.clone())
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<(), FolderError> {
+        let path = self.folder.join(name);
+        debug_assert!(path.starts_with(self.scratch.path()), "a draft stays in its folder");
+        fs::write(&path, text).map_err(failed("write", &path))
+    }
+}
+
+const PROVENANCE: &str = "The handlers are the code in these answers, as it stands there.";
+
+/// All of `variant.toml` but its handlers.
+fn head(wish: &Wish<'_>) -> String {
+    let Wish { model, python, sample, .. } = wish;
+    let description =
+        quoted(&format!("Written by {} ({}), sample {sample}; see provenance.toml.", model.title, model.id));
+    format!(
+        "# Written by `darkroom generate`. The handlers are as the model gave them: see provenance.toml.\n\
+         description = {description}\nruntime = \"python{python}\"\narchitectures = [\"x86_64\", \"arm64\"]\n\
+         model = {}\nsample = {sample}\n\n[build]\nkind = \"python\"\nrequirements = \"requirements.txt\"\n\n[handlers]\n",
+        quoted(wish.model_name)
+    )
+}
+
+fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+/// Says whether `text` is a Python module, by asking an interpreter of that version; `Err` when there is none.
+pub fn is_python(version: &str, text: &str) -> Result<bool, String> {
+    let interpreter = darkroom_cloud::python::find(version).map_err(|error| error.to_string())?;
+    let file = tempfile::NamedTempFile::new().map_err(|error| error.to_string())?;
+    fs::write(file.path(), text).map_err(|error| error.to_string())?;
+    let status = Command::new(&interpreter.path)
+        .args(["-I", "-W", "ignore", "-c", "import ast, sys; ast.parse(open(sys.argv[1], encoding='utf-8').read())"])
+        .arg(file.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    status.map(|status| status.success()).map_err(|error| error.to_string())
+}
+
+fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FolderError {
+    let path = path.to_owned();
+    move |source| FolderError { action, path, source }
+}

@@ -1,0 +1,425 @@
+//! Stories of `generate`, told to a scripted endpoint. What it answers is test data: no model wrote it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use darkroom::record::read;
+use darkroom_core::event::Event;
+use serde_json::{Value as Json, json};
+use sha2::{Digest, Sha256};
+
+use crate::scripted::{Endpoint, Reply, completion};
+use crate::story::{Answer, HOST, Project};
+
+/// Must be found in a request's header and nowhere else.
+const KEY: &str = "canary-key-0d1f6c";
+
+const HANDLER: &str = "def handler(event, context):\n    return 'of one stage'\n";
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+/// A project of two stages whose model `scripted` is this endpoint.
+fn project(endpoint: &Endpoint) -> Project {
+    let project = Project::new();
+    models(&project, endpoint, "");
+    let pinned = "numpy==2.5.5 --hash=sha256:aa\npillow==13.0.0 --hash=sha256:bb\n";
+    project.write("experiments/image-pipeline/generated/requirements.txt", pinned);
+    project
+}
+
+fn models(project: &Project, endpoint: &Endpoint, more: &str) {
+    let url = endpoint.url();
+    project.write(
+        "experiments/image-pipeline/models.toml",
+        format!(
+            "[models.scripted]\ntitle = \"Scripted\"\nbase_url = \"{url}\"\nid = \"scripted-model\"\n\
+             key_variable = \"SCRIPTED_KEY\"\nparameters = {{ temperature = 0.5 }}\nsuccessor = \"scripted-model-2\"\n\
+             price = {{ input_usd = 2.0, output_usd = 8.0, source = \"made up\", date = \"2026-11-24\" }}\n{more}"
+        ),
+    );
+}
+
+fn generate(project: &Project, more: &[&str]) -> Answer {
+    let mut arguments = vec!["generate", "--model", "scripted", "--variant", "new"];
+    arguments.extend(more);
+    project.darkroom_with(&arguments, &[("SCRIPTED_KEY", KEY)])
+}
+
+fn fenced(code: &str) -> Reply {
+    Reply::Text(format!("Here it is:\n\n```python\n{code}```\n"))
+}
+
+fn provenance(project: &Project, variant: &str) -> toml::Table {
+    text(project, &format!("functions/{variant}/provenance.toml")).parse().unwrap()
+}
+
+fn text(project: &Project, path: &str) -> String {
+    fs::read_to_string(project.root().join(path)).unwrap()
+}
+
+/// Every file with the key in it.
+fn files_with_key(root: &Path) -> Vec<PathBuf> {
+    files_with(root, KEY)
+}
+
+fn files_with(root: &Path, words: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.is_dir() && !entry.is_symlink() {
+            found.extend(files_with(&entry, words));
+        } else if let Ok(bytes) = fs::read(&entry)
+            && bytes.windows(words.len()).any(|window| window == words.as_bytes())
+        {
+            found.push(entry);
+        }
+    }
+    found
+}
+
+fn functions(project: &Project) -> Vec<String> {
+    let entries = fs::read_dir(project.root().join("functions")).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn every_stage_is_asked_for_once_and_the_answers_become_a_variant() {
+    let endpoint = Endpoint::new(vec![fenced(HANDLER), fenced(HANDLER)]);
+    let project = project(&endpoint);
+    let answer = generate(&project, &[]).exits(0);
+    assert_eq!(answer.stdout(), "functions/new\n");
+    let asked = endpoint.asked();
+    let dry: Json = serde_json::from_str(&generate(&project, &["--dry-run", "--json"]).exits(0).stdout()).unwrap();
+    for (index, stage) in ["greyscale", "resize"].into_iter().enumerate() {
+        assert_eq!(asked[index].authorization, format!("Bearer {KEY}"));
+        assert_eq!(asked[index].body["model"], "scripted-model");
+        assert_eq!(asked[index].body["temperature"], 0.5);
+        assert_eq!(asked[index].body["messages"], json!([{ "role": "user", "content": dry[index]["prompt"] }]));
+        assert_eq!(text(&project, &format!("functions/new/{stage}.py")), HANDLER);
+        let kept = text(&project, &format!("functions/new/provenance/{stage}.md"));
+        assert_eq!(kept, format!("Here it is:\n\n```python\n{HANDLER}```\n"), "word for word");
+        let ask = &provenance(&project, "new")["asks"][index];
+        assert_eq!(ask["prompt_sha256"].as_str(), Some(hex::encode(Sha256::digest(asked[index].words())).as_str()));
+        assert_eq!(ask["answer_sha256"].as_str(), Some(hex::encode(Sha256::digest(&kept)).as_str()));
+        assert_eq!(ask["model_answered"].as_str(), Some("scripted-model"));
+        assert_eq!((ask["input_tokens"].as_integer(), ask["output_tokens"].as_integer()), (Some(1000), Some(500)));
+        assert!((ask["cost_usd"].as_float().unwrap() - 0.006).abs() < 1e-12);
+        assert_eq!(ask["rule"].as_str(), Some("only_block"));
+        assert!(ask["asked_at"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok());
+    }
+    assert_eq!(asked.len(), 2);
+    project.manifest("variants = [\"new\"]\nimage_sets = [\"photos\"]").darkroom(&["validate", "m.toml"]).exits(0);
+    assert_eq!(files_with_key(project.root()), [""; 0].map(PathBuf::from));
+    assert!(!answer.stderr().contains(KEY));
+}
+
+#[test]
+fn the_prompts_are_printed_without_a_key_and_nobody_is_asked() {
+    let endpoint = Endpoint::new(vec![]);
+    let project = project(&endpoint);
+    let arguments =
+        ["generate", "--model", "scripted", "--variant", "new", "--dry-run", "--stage", "resize", "--python", "3.14"];
+    let prompt = project.darkroom(&arguments).exits(0).stdout();
+    assert!(prompt.starts_with("Write an AWS Lambda function in Python 3.14."), "{prompt}");
+    assert!(prompt.contains("numpy 2.5.5 and pillow 13.0.0") && prompt.contains("\"Records\""), "{prompt}");
+    assert!(endpoint.asked().is_empty() && functions(&project) == ["pillow", "rust"]);
+    let both =
+        project.darkroom(&["generate", "--model", "scripted", "--variant", "new", "--dry-run"]).exits(0).stdout();
+    assert!(both.contains("===== greyscale =====\n") && both.contains("===== resize =====\n"));
+}
+
+#[test]
+fn samples_are_independent_variants_and_those_that_are_there_are_left_alone() {
+    let answers = |range: std::ops::Range<u32>| range.map(|n| fenced(&format!("{HANDLER}# {n}\n"))).collect::<Vec<_>>();
+    let endpoint = Endpoint::new(answers(0..4));
+    let project = project(&endpoint);
+    generate(&project, &["--samples", "2", "--quiet"]).exits(0);
+    assert_eq!(functions(&project), ["new.1", "new.2", "pillow", "rust"]);
+    for sample in 1..=2 {
+        let variant: toml::Table = text(&project, &format!("functions/new.{sample}/variant.toml")).parse().unwrap();
+        assert_eq!((variant["model"].as_str(), variant["sample"].as_integer()), (Some("scripted"), Some(sample)));
+    }
+    assert_ne!(text(&project, "functions/new.1/resize.py"), text(&project, "functions/new.2/resize.py"));
+    let more = Endpoint::new(answers(4..6));
+    models(&project, &more, "");
+    let before = text(&project, "functions/new.1/resize.py");
+    generate(&project, &["--samples", "3"]).exits(0);
+    assert_eq!((text(&project, "functions/new.1/resize.py"), more.asked().len()), (before, 2));
+    generate(&project, &["--samples", "3"]).exits(2).says("every sample of `new` is there");
+    project.write("functions/new.1/variant.toml", text(&project, "functions/pillow/variant.toml"));
+    generate(&project, &["--samples", "3"]).exits(2).says("functions/new.1 is there already");
+}
+
+fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    [&["generate", "--model", "scripted", "--variant"], more].concat()
+}
+
+#[test]
+fn wrong_requests_are_refused_before_anyone_is_asked() {
+    let endpoint = Endpoint::new(vec![]);
+    let project = project(&endpoint);
+    project.darkroom(&with(&["new"])).exits(2).before_any_effect().says("SCRIPTED_KEY is not set");
+    let key = [("SCRIPTED_KEY", "two\nlines")];
+    project.darkroom_with(&with(&["new"]), &key).exits(2).before_any_effect().says("SCRIPTED_KEY does not hold a key");
+    let key = [("SCRIPTED_KEY", KEY)];
+    for (arguments, words) in [
+        (with(&["pillow"]), "functions/pillow is there already"),
+        (with(&["../x"]), "`../x` can't be the name of a variant"),
+        (with(&["new", "--stage", "crop"]), "unknown stage `crop`"),
+        (with(&["new", "--python", "3.9"]), "known versions: 3.13, 3.14"),
+        (with(&["new", "--pipeline", "none"]), "cannot read experiments/none/pipeline.toml"),
+        (vec!["generate", "--model", "other", "--variant", "new"], "models.toml has: scripted"),
+    ] {
+        project.darkroom_with(&arguments, &key).exits(2).before_any_effect().says(words);
+    }
+    assert!(endpoint.asked().is_empty());
+}
+
+/// Asks for the first stage only, with this as the last reply, and expects it to be told so and nothing to be made.
+#[track_caller]
+fn told(replies: Vec<Reply>, words: &[&str]) -> (Project, Endpoint) {
+    let endpoint = Endpoint::new(replies);
+    let project = project(&endpoint);
+    models(&project, &endpoint, "timeout_s = 5\n");
+    let mut answer = generate(&project, &["--stage", "greyscale"]).exits(1);
+    for words in words {
+        answer = answer.says(words);
+    }
+    assert!(!answer.stderr().contains(KEY), "{}", answer.stderr());
+    assert_eq!(functions(&project), ["pillow", "rust"], "nothing half-written");
+    assert_eq!(files_with_key(project.root()), [""; 0].map(PathBuf::from));
+    (project, endpoint)
+}
+
+fn error(message: &str, kind: &str) -> String {
+    json!({ "error": { "message": message, "type": kind, "param": null, "code": null } }).to_string()
+}
+
+#[test]
+fn a_rate_limit_is_waited_out_as_the_endpoint_asks_and_one_that_stays_is_told() {
+    let limit = || Reply::Status(429, vec![("retry-after", "0")], error("slow down", "rate_limit_error"));
+    let endpoint = Endpoint::new(vec![limit(), limit(), fenced(HANDLER)]);
+    let project = project(&endpoint);
+    generate(&project, &["--stage", "greyscale"]).exits(0);
+    assert_eq!(endpoint.asked().len(), 3);
+    let (_, endpoint) = told(vec![limit(); 8], &["HTTP 429", "slow down", "wait until the account may ask again"]);
+    assert_eq!(endpoint.asked().len(), 4, "the first try and three more");
+    let quota = Reply::Status(429, vec![], error("no credit", "insufficient_quota"));
+    let (_, endpoint) = told(vec![quota], &["HTTP 429", "no credit"]);
+    assert_eq!(endpoint.asked().len(), 1, "waiting does not mend an empty account");
+}
+
+#[test]
+fn a_wait_longer_than_the_models_time_ends_with_it() {
+    let limit = Reply::Status(429, vec![("retry-after", "86400")], error("tomorrow", "rate_limit_error"));
+    told(vec![limit], &["no answer within 5 s", "`timeout_s`"]);
+    told(vec![Reply::Hang], &["no answer within 5 s"]);
+}
+
+#[test]
+fn refused_keys_unknown_models_and_failing_endpoints_are_told_with_the_mend() {
+    let status = |status, body: String| vec![Reply::Status(status, vec![], body)];
+    let key = error(&format!("Incorrect API key provided: {KEY}"), "invalid_request_error");
+    told(status(401, key), &["the key was refused (HTTP 401): ", "[key]", "in SCRIPTED_KEY"]);
+    told(status(404, error("no such model", "invalid_request_error")), &["HTTP 404", "scripted-model-2"]);
+    told(status(400, error("no temperature", "invalid_request_error")), &["HTTP 400", "`parameters`"]);
+    let (_, endpoint) =
+        told(vec![Reply::Status(503, vec![("retry-after", "0")], "<html>busy</html>".into()); 8], &["HTTP 503"]);
+    assert_eq!(endpoint.asked().len(), 4);
+}
+
+#[test]
+fn what_is_no_chat_completion_is_told() {
+    for (body, quoted) in [
+        ("<html>hello</html>".to_owned(), "<html>hello</html>"),
+        ("{\"model\": \"scripted-model\", \"choices\"".to_owned(), "\"choices\""),
+        ("{\"answer\": 42}".to_owned(), "{\"answer\":42}"),
+        (json!({ "model": "scripted-model", "choices": [] }).to_string(), "no chat completion"),
+        (String::new(), "(nothing)"),
+    ] {
+        told(vec![Reply::Body(body)], &["what came is no chat completion", quoted]);
+    }
+}
+
+#[test]
+fn answers_without_code_are_told_and_kept() {
+    let finished = |why: &str, text: &str| Reply::Body(completion(text, &[("/choices/0/finish_reason", json!(why))]));
+    let (project, _) = told(
+        vec![finished("length", "```python\nimport os\n\ndef handler(ev")],
+        &["the answer was cut off after 500 tokens", "raise the limit of tokens", "kept in .darkroom/generate/new/1"],
+    );
+    let kept = text(&project, ".darkroom/generate/new/1/greyscale.md");
+    assert_eq!(kept, "```python\nimport os\n\ndef handler(ev");
+    told(vec![finished("content_filter", "")], &["the model declines: content filter"]);
+    let refusal = [("/choices/0/message", json!({ "role": "assistant", "content": null, "refusal": "I will not." }))];
+    told(vec![Reply::Body(completion("", &refusal))], &["the model declines: I will not."]);
+    told(vec![Reply::Text("I'm sorry, I can't help with that.".into())], &["no Python code block", "I'm sorry"]);
+    told(vec![Reply::Text(" \n".into())], &["the answer is empty"]);
+    let two = format!("```python\n{HANDLER}```\nor\n```python\n{HANDLER}```\n");
+    told(vec![Reply::Text(two)], &["2 of the answer's code blocks define `handler`"]);
+}
+
+#[test]
+fn another_model_that_answers_is_not_ascribed_to_the_one_that_was_asked() {
+    let other = Reply::Body(completion(&format!("```python\n{HANDLER}```"), &[("/model", json!("scripted-model-2"))]));
+    told(vec![other], &["`scripted-model` was asked and `scripted-model-2` answered", "an entry of its own"]);
+    let snapshot = completion(&format!("```python\n{HANDLER}```"), &[("/model", json!("scripted-model-2026-01-31"))]);
+    let endpoint = Endpoint::new(vec![Reply::Body(snapshot)]);
+    let project = project(&endpoint);
+    generate(&project, &["--stage", "greyscale"]).exits(0);
+    let answered = provenance(&project, "new")["asks"][0]["model_answered"].as_str().unwrap().to_owned();
+    assert_eq!(answered, "scripted-model-2026-01-31");
+}
+
+#[test]
+fn an_answer_that_repeats_the_key_is_not_kept() {
+    told(vec![Reply::Text(format!("```python\nkey = '{KEY}'\n```"))], &["the answer repeats the key"]);
+}
+
+#[test]
+fn an_answer_without_a_fence_is_taken_if_it_is_python_as_a_whole() {
+    let endpoint = Endpoint::new(vec![Reply::Text(HANDLER.into())]);
+    let project = project(&endpoint);
+    generate(&project, &["--stage", "greyscale"]).exits(0);
+    assert_eq!(provenance(&project, "new")["asks"][0]["rule"].as_str(), Some("whole_text"));
+    let prose_at_the_end = format!("{HANDLER}\nI hope this helps you!\n");
+    told(vec![Reply::Text(prose_at_the_end)], &["is not Python as a whole"]);
+}
+
+#[test]
+fn a_stage_that_fails_takes_the_whole_variant_with_it_and_the_next_try_is_a_further_attempt() {
+    let endpoint = Endpoint::new(vec![fenced(HANDLER), Reply::Text("No.".into()), fenced(HANDLER), fenced(HANDLER)]);
+    let project = project(&endpoint);
+    generate(&project, &[]).exits(1).says("stage resize: the answer holds no Python code block");
+    assert_eq!(functions(&project), ["pillow", "rust"]);
+    generate(&project, &[]).exits(0);
+    assert_eq!(provenance(&project, "new")["attempt"].as_integer(), Some(2));
+}
+
+#[test]
+fn an_interrupt_leaves_nothing_half_written() {
+    let endpoint = Endpoint::new(vec![fenced(HANDLER), Reply::Hang]);
+    let project = project(&endpoint);
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_darkroom"))
+        .args(with(&["new"]))
+        .current_dir(project.root())
+        .env("SCRIPTED_KEY", KEY)
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    while endpoint.asked().len() < 2 {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it asked twice");
+        std::thread::yield_now();
+    }
+    let id = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+    nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGINT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(functions(&project), ["pillow", "rust"]);
+}
+
+/// The project's own pipeline over one generated image; layers and runtime are shared by all stories.
+fn whole_project(endpoint: &Endpoint) -> Project {
+    let project = project(endpoint);
+    let experiment = repository().join("experiments/image-pipeline");
+    for file in ["pipeline.toml", "generated/requirements.txt"] {
+        project.write(&format!("experiments/image-pipeline/{file}"), fs::read(experiment.join(file)).unwrap());
+    }
+    let set = "description = \"for tests\"\n[generated]\nseed = 1\nformat = \"png\"\nsizes = [\"160x120\"]\n";
+    project.write("experiments/image-pipeline/image-sets/photos.toml", set);
+    fs::create_dir_all(project.root().join(".darkroom")).unwrap();
+    for shared in ["runtimes", "packages"] {
+        let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(shared);
+        fs::create_dir_all(&kept).unwrap();
+        std::os::unix::fs::symlink(kept, project.root().join(".darkroom").join(shared)).unwrap();
+    }
+    project
+}
+
+/// A stage of one of this repository's own variants as one file.
+fn hand_written(variant: &str, module: &str) -> String {
+    let folder = repository().join("functions").join(variant);
+    let own = fs::read_to_string(folder.join(format!("{module}.py"))).unwrap();
+    let objects = fs::read_to_string(folder.join("objects.py")).unwrap();
+    own.replace("from objects import read_input, write_output\n", &objects)
+}
+
+const MODULES: [&str; 5] = ["greyscale", "resize", "colour_depth", "rotate", "convert"];
+
+fn right() -> Vec<Reply> {
+    MODULES.iter().map(|module| fenced(&hand_written("pillow", module))).collect()
+}
+
+fn with_black_colour_depth() -> Vec<Reply> {
+    let mut replies = right();
+    replies[2] = fenced(&hand_written("broken-example", "colour_depth"));
+    replies
+}
+
+#[test]
+fn generated_variants_run_are_checked_and_appear_with_model_and_sample_and_a_wrong_one_is_not_ranked() {
+    let endpoint = Endpoint::new(right().into_iter().chain(with_black_colour_depth()).collect());
+    let project = whole_project(&endpoint);
+    generate(&project, &["--samples", "2", "--quiet"]).exits(0);
+    let matrix = format!("variants = [\"new.1\", \"new.2\"]\narchitectures = [\"{HOST}\"]\nimage_sets = [\"photos\"]");
+    let manifest = format!("[experiment]\nname = \"test\"\n\n[matrix]\n{matrix}\n\n[repetitions]\ncount = 1\n");
+    project.write("m.toml", manifest);
+    let answer = project.darkroom(&["run", "m.toml", "--json"]).exits(1);
+    let summary: Json = serde_json::from_str(&answer.stdout()).unwrap();
+    let cells = summary["cells"].as_array().unwrap();
+    let found: Vec<_> = cells.iter().map(|cell| (&cell["model"], &cell["sample"], &cell["outputs_ok"])).collect();
+    let model = json!("scripted");
+    assert_eq!(found, [(&model, &json!(1), &json!(true)), (&model, &json!(2), &json!(false))], "{summary:#}");
+    let reason = cells[1]["reason"].as_str().unwrap();
+    assert!(reason.contains("colour-depth") && reason.contains("blank"), "{reason}");
+    let ranks = |cell: &Json| -> Vec<bool> {
+        cell["stages"].as_array().unwrap().iter().map(|stage| stage["time_ms"]["rank"].is_number()).collect()
+    };
+    assert!(ranks(&cells[0]).iter().all(|ranked| *ranked), "{summary:#}");
+    assert!(!ranks(&cells[1]).iter().any(|ranked| *ranked), "{summary:#}");
+    let run = project.root().join("outputs/test/latest");
+    let prompt = endpoint.asked()[0].words().lines().next().unwrap().to_owned();
+    for secret in [KEY, &prompt] {
+        assert_eq!(files_with(&project.root().join("outputs"), secret), [""; 0].map(PathBuf::from));
+        assert!(!answer.stderr().contains(secret));
+    }
+    let looks = read(&run.join("journal.ndjson")).unwrap().map(Result::unwrap);
+    let looks: Vec<_> =
+        looks.filter_map(|event| if let Event::CodeExamined(code) = event { Some(code) } else { None }).collect();
+    assert_eq!(looks.len(), 10, "every stage of both");
+    let resize = looks.iter().find(|code| code.stage.as_deref() == Some("resize")).unwrap();
+    assert_eq!((&resize.files[..], resize.functions), (&["resize.py".to_owned()][..], Some(4)), "{resize:?}");
+    assert!(resize.complexity_max == Some(1) && resize.lints.is_some() && resize.note.is_none(), "{resize:?}");
+    let checked = read(&run.join("journal.ndjson")).unwrap().map(Result::unwrap);
+    let passed: Vec<bool> = checked
+        .filter_map(|event| if let Event::OutputChecked(check) = event { Some(check.verdict.pass) } else { None })
+        .collect();
+    assert!(passed.len() >= 10 && passed.iter().any(|pass| !pass), "{passed:?}");
+}
+
+#[test]
+fn a_repair_sends_the_verdict_back_and_is_recorded_as_one() {
+    let mut replies = with_black_colour_depth();
+    replies.push(fenced(&hand_written("pillow", "colour_depth")));
+    let endpoint = Endpoint::new(replies);
+    let project = whole_project(&endpoint);
+    let answer = generate(&project, &["--repair", "2"]).exits(0).says("the gate finds nothing wrong");
+    assert_eq!(functions(&project), ["new", "pillow", "rust"], "{}", answer.stderr());
+    let asked = endpoint.asked();
+    assert_eq!(asked.len(), 6, "one repair was enough, and only of the stage that was wrong");
+    let roles: Vec<_> = asked[5].body["messages"].as_array().unwrap().iter().map(|it| it["role"].clone()).collect();
+    assert_eq!(roles, ["user", "assistant", "user"]);
+    assert!(asked[5].words().contains("is wrong: blank"), "{}", asked[5].words());
+    let provenance = provenance(&project, "new");
+    let asks = provenance["asks"].as_array().unwrap();
+    assert_eq!((asks[5]["stage"].as_str(), asks[5]["round"].as_integer()), (Some("colour-depth"), Some(1)));
+    assert!(asks[5]["verdict"].as_str().unwrap().contains("blank"));
+    assert_eq!(text(&project, "functions/new/colour_depth.py"), hand_written("pillow", "colour_depth"));
+    assert!(
+        text(&project, "functions/new/provenance/colour-depth.md").contains("value >> 2"),
+        "the first answer is kept"
+    );
+    assert!(!project.root().join("outputs").exists(), "the check is no run of the project");
+}
