@@ -222,21 +222,8 @@ impl Chain<'_> {
     /// Waits until every stage that ran has its REPORT, and returns what there is when patience is at its end.
     async fn gather(&self, started_ms: i64, stopped_at: Option<usize>) -> Vec<Vec<Logged>> {
         let ran = stopped_at.map_or(self.functions.len(), |stage| (stage + 1).min(self.functions.len()));
-        let deadline = Instant::now() + LATE;
-        let (mut pause, mut last) = (FIRST_PAUSE, None);
-        loop {
-            let found = self.logged(started_ms).await.ok();
-            let whole = found.as_ref().is_some_and(|stages| {
-                let over = |runs: &Vec<Logged>| !runs.is_empty() && runs.iter().all(Logged::is_over);
-                stages.iter().take(ran).all(over)
-            });
-            if whole && found == last || Instant::now() >= deadline {
-                return found.or(last).unwrap_or_else(|| vec![Vec::new(); self.functions.len()]);
-            }
-            last = found.or(last);
-            tokio::time::sleep(if whole { STILL } else { pause }).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
-        }
+        let found = until_whole(ran, LATE, || self.logged(started_ms)).await;
+        found.unwrap_or_else(|| vec![Vec::new(); self.functions.len()])
     }
 
     /// Returns one invocation of each stage that ran, in order.
@@ -305,6 +292,30 @@ impl Chain<'_> {
             }
         }
         Attempt { key, invocations: emitted }
+    }
+}
+
+/// Reads until the first `ran` stages have their REPORTs and nothing moves any more, or for `patience`; returns what was
+/// read last, if anything could be.
+async fn until_whole<E, F: Future<Output = Result<Vec<Vec<Logged>>, E>>>(
+    ran: usize,
+    patience: Duration,
+    read: impl Fn() -> F,
+) -> Option<Vec<Vec<Logged>>> {
+    let deadline = Instant::now() + patience;
+    let (mut pause, mut last) = (FIRST_PAUSE, None);
+    loop {
+        let found = read().await.ok();
+        let whole = found.as_ref().is_some_and(|stages| {
+            let over = |runs: &Vec<Logged>| !runs.is_empty() && runs.iter().all(Logged::is_over);
+            stages.iter().take(ran).all(over)
+        });
+        if whole && found == last || Instant::now() >= deadline {
+            return found.or(last);
+        }
+        last = found.or(last);
+        tokio::time::sleep(if whole { STILL } else { pause }).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 
@@ -384,6 +395,37 @@ mod tests {
         let delays = trigger_delays_ms(&[Some(&a), Some(&b), Some(&c), None], 1_010.25);
         assert_eq!(delays, [Some(-0.25), Some(-5.0), None, None]);
         assert_eq!(trigger_delays_ms(&[None, Some(&c)], 1_000.0), [None, None]);
+    }
+
+    /// A log service that shows one stage's START at once and its REPORT from the `after`-th read on; every third read fails.
+    async fn late(after: u32, patience: Duration) -> (Option<Logged>, u32) {
+        let report = darkroom_core::report_line::parse_line(
+            "REPORT RequestId: a\tDuration: 3.5 ms\tBilled Duration: 4 ms\tMemory Size: 512 MB\tMax Memory Used: 60 MB\t",
+        );
+        let (_, report) = report.unwrap();
+        let reads = std::cell::Cell::new(0);
+        let found = until_whole(1, patience, || {
+            reads.set(reads.get() + 1);
+            let report = (reads.get() >= after).then(|| report.clone());
+            let fails = reads.get() % 3 == 0;
+            std::future::ready(if fails { Err(()) } else { Ok(vec![vec![Logged { report, ..run("a", 100) }]]) })
+        });
+        (found.await.unwrap()[0].first().cloned(), reads.get())
+    }
+
+    #[tokio::test]
+    async fn a_report_that_is_late_is_waited_for_and_tied_to_its_invocation() {
+        let (logged, reads) = late(4, Duration::from_mins(1)).await;
+        let logged = logged.unwrap();
+        assert_eq!((logged.request_id.as_str(), logged.report.unwrap().duration_ms), ("a", 3.5));
+        assert_eq!(reads, 5, "once more than the first whole one, since a handler can print an end that is none");
+    }
+
+    #[tokio::test]
+    async fn a_report_that_is_later_than_patience_is_missing_and_its_invocation_is_not() {
+        let (logged, _) = late(u32::MAX, Duration::from_millis(100)).await;
+        let logged = logged.unwrap();
+        assert_eq!((logged.request_id.as_str(), logged.report), ("a", None));
     }
 
     #[test]

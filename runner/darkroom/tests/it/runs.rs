@@ -442,9 +442,12 @@ fn mended_code_is_measured_again_with_all_cells_of_its_variant_and_not_with_some
     let sizes = "matrix.memory_mb=[1024, 1769]";
     project.darkroom(&["run", "m.toml", "--set", sizes, "--quiet"]).exits(0);
     let run = latest(&project);
+    let journal = fs::read(run.join("journal.ndjson")).unwrap();
     variant(&project, "twin", &changing("    return bytes(data)\n"));
     let error = project.darkroom(&["run", "m.toml", "--set", sizes, "--cell", "twin.*.1024mb.*"]).exits(2).stderr();
     assert!(error.contains("the code of variant `twin` has changed"), "{error}");
+    assert!(error.contains("packaging") && !error.contains("deploying"), "refused before anything is changed: {error}");
+    assert!(fs::read(run.join("journal.ndjson")).unwrap() == journal, "nothing is recorded");
     project.darkroom(&["run", "m.toml", "--set", sizes, "--cell", "twin.*", "--quiet"]).exits(0);
     assert_eq!(latest(&project), run);
     each_once(&run, 8);
