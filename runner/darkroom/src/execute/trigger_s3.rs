@@ -160,7 +160,9 @@ impl Chain<'_> {
         let mut absent_at = Duration::ZERO;
         loop {
             let sent = clock.elapsed();
-            match self.look(last).await {
+            let looked = self.look(last).await;
+            let cost = clock.elapsed().saturating_sub(sent);
+            match looked {
                 Ok(Some(_)) => {
                     let turnaround = clock.elapsed();
                     return Arrival::Seen { turnaround, late_by_at_most: turnaround.saturating_sub(absent_at) };
@@ -177,7 +179,7 @@ impl Chain<'_> {
                 }
                 inquiry = clock.elapsed() * 2;
             }
-            match interval(fastest, clock.elapsed()) {
+            match interval(fastest, clock.elapsed(), cost) {
                 Duration::ZERO => {}
                 pause => tokio::time::sleep(pause).await,
             }
@@ -355,11 +357,15 @@ fn surplus<'a>(logged: &'a [Vec<Logged>], own: &[Option<&Logged>]) -> Vec<(usize
 
 /// Returns how long to wait before the next look: a hundredth of the fastest turnaround so far, or of the wait so far.
 ///
-/// Of a chain so fast that a timer is too coarse for that, looks follow one another without a pause once it may be over.
-fn interval(fastest: Option<Duration>, elapsed: Duration) -> Duration {
+/// Once the chain may be over, what a look costs is taken off: the object can be late by the pause and two looks, the one
+/// that missed it and the one that saw it. Where that leaves less than a timer can, looks follow one another.
+fn interval(fastest: Option<Duration>, elapsed: Duration, cost: Duration) -> Duration {
     let wanted = fastest.unwrap_or(elapsed).div_f64(POLLS);
-    let may_be_over = fastest.is_some_and(|fastest| elapsed >= fastest.mul_f64(MAY_BE_OVER));
-    if wanted < SHORTEST_POLL && may_be_over { Duration::ZERO } else { wanted.max(SHORTEST_POLL) }
+    if fastest.is_none_or(|fastest| elapsed < fastest.mul_f64(MAY_BE_OVER)) {
+        return wanted.max(SHORTEST_POLL);
+    }
+    let left = wanted.saturating_sub(cost * 2);
+    if left < SHORTEST_POLL { Duration::ZERO } else { left }
 }
 
 /// UTC now, epoch ms with its fraction to the microsecond.
@@ -449,10 +455,18 @@ mod tests {
     #[test]
     fn polls_are_a_hundredth_apart_or_without_a_pause_where_that_is_less_than_a_timer_can() {
         let (ms, s) = (Duration::from_millis, Duration::from_secs);
-        assert_eq!(interval(Some(s(3)), ms(5)), ms(30));
-        assert_eq!(interval(Some(ms(40)), ms(27)), ms(1));
-        assert_eq!(interval(Some(ms(40)), ms(28)), Duration::ZERO);
-        assert_eq!(interval(None, ms(5)), ms(1));
-        assert_eq!(interval(None, s(2)), ms(20));
+        assert_eq!(interval(Some(s(3)), ms(5), ms(1)), ms(30));
+        assert_eq!(interval(Some(ms(40)), ms(27), ms(1)), ms(1));
+        assert_eq!(interval(Some(ms(40)), ms(28), Duration::ZERO), Duration::ZERO);
+        assert_eq!(interval(None, ms(5), ms(1)), ms(1));
+        assert_eq!(interval(None, s(2), ms(1)), ms(20));
+    }
+
+    #[test]
+    fn near_the_end_looks_that_cost_much_follow_one_another_sooner() {
+        let (ms, s) = (Duration::from_millis, Duration::from_secs);
+        assert_eq!(interval(Some(s(3)), ms(2100), ms(4)), ms(22));
+        assert_eq!(interval(Some(s(3)), ms(2100), ms(15)), Duration::ZERO);
+        assert_eq!(interval(Some(s(3)), ms(2000), ms(15)), ms(30), "not before it may be over");
     }
 }
