@@ -76,10 +76,14 @@ struct State {
     queued: Option<Invocation>,
     /// The invocation that was handed out and not answered.
     current: Option<Current>,
+    /// Counts the runtimes that have ended: what one of them left half-sent is not of the next.
+    ended: u64,
 }
 
 struct Current {
     id: String,
+    /// [`State::ended`] when it was handed out.
+    ended: u64,
     stream: Option<mpsc::Sender<Bytes>>,
 }
 
@@ -132,7 +136,8 @@ impl RuntimeApi {
 
     /// Forgets everything about a runtime that has ended.
     pub fn reset(&self) {
-        *self.lock() = State::default();
+        let mut state = self.lock();
+        *state = State { ended: state.ended + 1, ..State::default() };
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -187,7 +192,11 @@ impl RuntimeApi {
         let Some(current) = self.claim(id) else { return unknown_id() };
         let streaming = header(request.headers(), RESPONSE_MODE).is_some_and(|mode| mode == "streaming");
         let stream = current.stream.as_ref().filter(|_| streaming);
-        match read(request.into_body(), stream).await {
+        let read = read(request.into_body(), stream).await;
+        if self.lock().ended != current.ended {
+            return unknown_id();
+        }
+        match read {
             Read::Whole(body) if body.error_type.is_some() => {
                 let payload = body.error_document();
                 self.tell(RuntimeEvent::Error { error_type: body.error_type, payload, at: Instant::now() });
@@ -237,7 +246,10 @@ impl RuntimeApi {
 
     /// Gives that right back: the answer broke off, and the runtime may try again.
     fn unclaim(&self, current: Current) {
-        self.lock().current.get_or_insert(current);
+        let mut state = self.lock();
+        if state.ended == current.ended {
+            state.current.get_or_insert(current);
+        }
     }
 
     fn tell(&self, event: RuntimeEvent) {
@@ -248,7 +260,7 @@ impl RuntimeApi {
 
 /// Sends `invocation` to `waiting` if that runtime still listens, else keeps it for the next call.
 fn hand_out(state: &mut State, waiting: Option<oneshot::Sender<Invocation>>, invocation: Invocation) {
-    let current = Current { id: invocation.request_id.clone(), stream: invocation.stream.clone() };
+    let current = Current { id: invocation.request_id.clone(), ended: state.ended, stream: invocation.stream.clone() };
     let refused = match waiting {
         Some(sender) => sender.send(invocation).err(),
         None => Some(invocation),

@@ -122,9 +122,13 @@ fn a_run_of_misbehaving_handlers_ends_names_each_and_leaves_nothing_behind() {
     assert_eq!(how("big-response"), (Status::FunctionError, Some("Function.ResponseSizeTooLarge")));
     if limited {
         assert_eq!(how("out-of-memory"), (Status::FunctionError, Some("Runtime.OutOfMemory")));
-        assert_eq!(how("fork-storm"), (Status::FunctionError, Some("RuntimeError")));
-        let storm = invocations["fork-storm"].error.as_deref().unwrap_or_default();
-        assert!(storm.starts_with("no process after "), "{storm}");
+        // It comes to its last process or to its last byte, by how much of a process this Python shares with its children.
+        let storm = &invocations["fork-storm"];
+        let refused = storm.error.as_deref().is_some_and(|error| error.starts_with("no process after "));
+        match storm.error_type.as_deref() {
+            Some("RuntimeError") => assert!(refused, "{storm:?}"),
+            other => assert_eq!(other, Some("Runtime.OutOfMemory"), "{storm:?}"),
+        }
     }
     let memory = invocations["out-of-memory"].report.as_ref().unwrap().max_memory_mb;
     assert!(!limited || memory <= 512, "{memory} MB of 512");
