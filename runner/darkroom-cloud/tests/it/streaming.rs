@@ -31,7 +31,7 @@ async fn function(stage: &Stage, answer: &str) {
     zip.write_all(BOOTSTRAP.replace("ANSWER", answer).as_bytes()).unwrap();
     let code = FunctionCode::builder().zip_file(Blob::new(zip.finish().unwrap().into_inner())).build();
     let create = stage.lambda.create_function().function_name("f").runtime(Runtime::Providedal2023).handler("-");
-    create.role(ROLE).memory_size(512).timeout(3).code(code).send().await.unwrap();
+    Box::pin(create.role(ROLE).memory_size(512).timeout(3).code(code).send()).await.unwrap();
 }
 
 /// Returns the pieces as they came, and how it ended.
@@ -68,7 +68,7 @@ async fn a_piece_is_with_the_caller_while_the_handler_goes_on() {
 async fn pieces_come_in_order_and_plain_callers_get_them_as_one() {
     let stage = Stage::new().await;
     function(&stage, r#"for n in {1..200}; do piece "$n,"; done; printf '0\r\n\r\n' >&3"#).await;
-    let all: String = (1..=200).map(|n| format!("{n},")).collect();
+    let all = (1..=200).map(|n| n.to_string()).collect::<Vec<_>>().join(",") + ",";
     for _ in 0..2 {
         let (pieces, complete) = streamed(&stage).await;
         assert_eq!(pieces.concat(), all);

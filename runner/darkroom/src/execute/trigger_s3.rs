@@ -413,7 +413,7 @@ mod tests {
         let found = until_whole(1, patience, || {
             reads.set(reads.get() + 1);
             let report = (reads.get() >= after).then(|| report.clone());
-            let fails = reads.get() % 3 == 0;
+            let fails = reads.get().is_multiple_of(3);
             std::future::ready(if fails { Err(()) } else { Ok(vec![vec![Logged { report, ..run("a", 100) }]]) })
         });
         (found.await.unwrap()[0].first().cloned(), reads.get())

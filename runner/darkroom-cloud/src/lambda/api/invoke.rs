@@ -119,7 +119,7 @@ pub(crate) fn invoke_async(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
 }
 
 /// Answers in event-stream frames. What a runtime streams goes to the caller piece by piece while the handler runs.
-pub(crate) async fn streaming(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
+pub(crate) fn streaming(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
     let kind = call.header(TYPE).unwrap_or("RequestResponse");
     let mut found = Violations::default();
     found.one_of("invocationType", Some(kind), &["RequestResponse", "DryRun"]);
