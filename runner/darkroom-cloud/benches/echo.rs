@@ -212,6 +212,7 @@ async fn imitated_cpu_share() {
             payload: event.into(),
             invoked_arn: spec.arn.clone(),
             client_context: None,
+            stream: None,
         };
         let outcome = environments.invoke(Arc::clone(&spec), request).await;
         let seconds = String::from_utf8_lossy(&outcome.payload).parse::<f64>().unwrap();

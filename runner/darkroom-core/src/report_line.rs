@@ -14,6 +14,14 @@ pub fn parse_tail(log_tail: &str, request_id: &str) -> Option<Report> {
     parse_line(last).filter(|(id, _)| id == request_id).map(|(_, report)| report)
 }
 
+/// Returns the platform's own word for how `request_id` failed, for example `Runtime.OutOfMemory`, from the end of its log.
+pub fn error_type<'a>(log_tail: &'a str, request_id: &str) -> Option<&'a str> {
+    let last = log_tail.lines().rev().find(|line| !line.trim().is_empty())?;
+    let of_request = last.strip_prefix("REPORT RequestId: ")?.split('\t').next() == Some(request_id);
+    let named = || last.split('\t').find_map(|field| field.trim().strip_prefix("Error Type: "));
+    of_request.then(named).flatten()
+}
+
 /// Returns the request id and the figures of one REPORT line; `None` when it is not one or lacks a required figure.
 pub fn parse_line(line: &str) -> Option<(String, Report)> {
     let mut fields = line.strip_prefix("REPORT ")?.split('\t').map(str::trim);
@@ -74,6 +82,14 @@ mod tests {
         assert_eq!(parse_tail(&tail, "8f5a"), parse_line(COLD).map(|(_, report)| report));
         let cut = format!("START RequestId: 8f5a Version: $LATEST\n{forged}\nEND RequestId: 8f5a\n");
         assert_eq!(parse_tail(&cut, "8f5a"), None);
+    }
+
+    #[test]
+    fn the_platforms_word_for_a_failure_is_its_own_and_this_requests() {
+        let report = format!("{COLD}Status: error\tError Type: Runtime.OutOfMemory\n");
+        assert_eq!(error_type(&report, "8f5a"), Some("Runtime.OutOfMemory"));
+        assert_eq!(error_type(&report, "other"), None);
+        assert_eq!(error_type(&format!("{report}END RequestId: 8f5a\n{COLD}\n"), "8f5a"), None);
     }
 
     #[test]

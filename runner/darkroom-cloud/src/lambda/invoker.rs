@@ -15,7 +15,7 @@ use super::store::Store;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// What running an invocation needs.
 pub(crate) struct Invoker {
@@ -85,8 +85,14 @@ impl Invoker {
         self.pool.saturating_sub(reserved).max(limits::MIN_UNRESERVED.min(self.pool))
     }
 
-    /// Runs an invocation that has its place. Goes on to the end by itself if the caller stops waiting.
-    pub async fn run(self: &Arc<Self>, target: Target, permit: Permit, event: Event) -> ApiResult<InvokeOutcome> {
+    /// Runs an invocation that has its place; `stream` takes the pieces of a streamed answer as they come. Goes on to the end by itself if the caller stops waiting.
+    pub async fn run(
+        self: &Arc<Self>,
+        target: Target,
+        permit: Permit,
+        event: Event,
+        stream: Option<mpsc::Sender<Bytes>>,
+    ) -> ApiResult<InvokeOutcome> {
         let (answer, answered) = oneshot::channel();
         let invoker = Arc::clone(self);
         tokio::spawn(async move {
@@ -96,6 +102,7 @@ impl Invoker {
                 payload: event.payload,
                 invoked_arn: invoked_arn.arn(&invoker.home),
                 client_context: event.client_context,
+                stream,
             };
             let outcome = invoker.environments.invoke(Arc::clone(&target.spec), request).await;
             let (report, failed) = (outcome.report.clone(), outcome.function_error.is_some());

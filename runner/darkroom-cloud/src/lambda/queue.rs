@@ -91,7 +91,7 @@ async fn travel(invoker: &Arc<Invoker>, mut journey: Journey) {
         let age = journey.came.elapsed().as_secs_f64() * 1000.0;
         metrics::asynchronous(&*invoker.metrics, &journey.function.name, "AsyncEventAge", age, "Milliseconds");
         let version = target.spec.version.clone();
-        let Ok(outcome) = invoker.run(target, permit, journey.event.clone()).await else {
+        let Ok(outcome) = invoker.run(target, permit, journey.event.clone(), None).await else {
             return dropped(invoker, &journey);
         };
         journey.runs += 1;

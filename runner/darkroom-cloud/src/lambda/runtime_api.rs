@@ -21,11 +21,15 @@ use tokio::sync::{mpsc, oneshot};
 /// Largest answer to a synchronous invocation, in bytes (lambda-facts, section 4).
 pub const RESPONSE_LIMIT: usize = 6_291_556;
 
+/// Longest streamed answer, in bytes. Source: AWS, Lambda quotas, "streamed responses".
+const STREAMED_LIMIT: usize = 200 << 20;
+
 /// How much of an oversized body is read and thrown away, so that its sender gets to read the refusal.
 const DISCARD_LIMIT: usize = 256 << 20;
 
 const INVOCATION: &str = "/2018-06-01/runtime/invocation/";
 const INIT_ERROR: &str = "/2018-06-01/runtime/init/error";
+const RESPONSE_MODE: &str = "lambda-runtime-function-response-mode";
 const ERROR_TYPE: &str = "lambda-runtime-function-error-type";
 
 /// One event on its way to the runtime.
@@ -37,6 +41,8 @@ pub struct Invocation {
     pub trace_id: String,
     pub client_context: Option<String>,
     pub payload: Bytes,
+    /// Takes a streamed answer as it comes; without it, or once its receiver is gone, a streamed answer is read all the same.
+    pub stream: Option<mpsc::Sender<Bytes>>,
 }
 
 /// What a runtime did.
@@ -46,7 +52,9 @@ pub enum RuntimeEvent {
     Ready(Instant),
     /// It answered the present invocation.
     Response { payload: Bytes, at: Instant },
-    /// Its answer was longer than [`RESPONSE_LIMIT`].
+    /// It answered the present invocation piece by piece; the caller has the pieces.
+    Streamed { bytes: usize, at: Instant },
+    /// Its answer was longer than allowed.
     ResponseTooLarge { at: Instant },
     /// It reported the present invocation's failure.
     Error { error_type: Option<String>, payload: Bytes, at: Instant },
@@ -67,7 +75,16 @@ struct State {
     /// An event that waits for a runtime.
     queued: Option<Invocation>,
     /// The invocation that was handed out and not answered.
-    current: Option<String>,
+    current: Option<Current>,
+    /// Counts the runtimes that have ended: what one of them left half-sent is not of the next.
+    ended: u64,
+}
+
+struct Current {
+    id: String,
+    /// [`State::ended`] when it was handed out.
+    ended: u64,
+    stream: Option<mpsc::Sender<Bytes>>,
 }
 
 impl RuntimeApi {
@@ -119,7 +136,8 @@ impl RuntimeApi {
 
     /// Forgets everything about a runtime that has ended.
     pub fn reset(&self) {
-        *self.lock() = State::default();
+        let mut state = self.lock();
+        *state = State { ended: state.ended + 1, ..State::default() };
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -171,13 +189,20 @@ impl RuntimeApi {
     }
 
     async fn response(&self, id: &str, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        if !self.claim(id) {
+        let Some(current) = self.claim(id) else { return unknown_id() };
+        let streaming = header(request.headers(), RESPONSE_MODE).is_some_and(|mode| mode == "streaming");
+        let stream = current.stream.as_ref().filter(|_| streaming);
+        let read = read(request.into_body(), stream).await;
+        if self.lock().ended != current.ended {
             return unknown_id();
         }
-        match read(request.into_body()).await {
+        match read {
             Read::Whole(body) if body.error_type.is_some() => {
                 let payload = body.error_document();
                 self.tell(RuntimeEvent::Error { error_type: body.error_type, payload, at: Instant::now() });
+            }
+            Read::Whole(body) if stream.is_some() => {
+                self.tell(RuntimeEvent::Streamed { bytes: body.total, at: Instant::now() });
             }
             Read::Whole(body) => self.tell(RuntimeEvent::Response { payload: body.bytes, at: Instant::now() }),
             Read::TooLarge => {
@@ -188,42 +213,43 @@ impl RuntimeApi {
                     "Exceeded maximum allowed payload size (6291556 bytes).",
                 );
             }
-            Read::Broken => self.unclaim(id),
+            Read::Broken => self.unclaim(current),
         }
         accepted()
     }
 
     async fn error(&self, id: &str, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        if !self.claim(id) {
-            return unknown_id();
-        }
+        let Some(current) = self.claim(id) else { return unknown_id() };
         let error_type = header(request.headers(), ERROR_TYPE);
-        match read(request.into_body()).await {
+        match read(request.into_body(), None).await {
             Read::Whole(body) => {
                 self.tell(RuntimeEvent::Error { error_type, payload: body.bytes, at: Instant::now() });
             }
             Read::TooLarge => self.tell(RuntimeEvent::ResponseTooLarge { at: Instant::now() }),
-            Read::Broken => self.unclaim(id),
+            Read::Broken => self.unclaim(current),
         }
         accepted()
     }
 
     async fn init_error(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let error_type = header(request.headers(), ERROR_TYPE);
-        if let Read::Whole(body) = read(request.into_body()).await {
+        if let Read::Whole(body) = read(request.into_body(), None).await {
             self.tell(RuntimeEvent::InitError { error_type, payload: body.bytes });
         }
         accepted()
     }
 
     /// Takes the right to answer invocation `id`; there is one answer to each.
-    fn claim(&self, id: &str) -> bool {
-        self.lock().current.take_if(|current| current == id).is_some()
+    fn claim(&self, id: &str) -> Option<Current> {
+        self.lock().current.take_if(|current| current.id == id)
     }
 
     /// Gives that right back: the answer broke off, and the runtime may try again.
-    fn unclaim(&self, id: &str) {
-        self.lock().current.get_or_insert_with(|| id.to_owned());
+    fn unclaim(&self, current: Current) {
+        let mut state = self.lock();
+        if state.ended == current.ended {
+            state.current.get_or_insert(current);
+        }
     }
 
     fn tell(&self, event: RuntimeEvent) {
@@ -234,20 +260,22 @@ impl RuntimeApi {
 
 /// Sends `invocation` to `waiting` if that runtime still listens, else keeps it for the next call.
 fn hand_out(state: &mut State, waiting: Option<oneshot::Sender<Invocation>>, invocation: Invocation) {
-    let id = invocation.request_id.clone();
+    let current = Current { id: invocation.request_id.clone(), ended: state.ended, stream: invocation.stream.clone() };
     let refused = match waiting {
         Some(sender) => sender.send(invocation).err(),
         None => Some(invocation),
     };
     match refused {
-        None => state.current = Some(id),
+        None => state.current = Some(current),
         Some(invocation) => state.queued = Some(invocation),
     }
 }
 
 /// A request body, with the error that a streaming runtime may put after it.
 struct WholeBody {
+    /// Empty if it was passed on.
     bytes: Bytes,
+    total: usize,
     error_type: Option<String>,
     error_body: Option<String>,
 }
@@ -274,7 +302,9 @@ enum Read {
     Broken,
 }
 
-async fn read(mut body: Incoming) -> Read {
+/// Reads a whole body and keeps it, or passes each piece on to `stream` as it comes.
+async fn read(mut body: Incoming, stream: Option<&mpsc::Sender<Bytes>>) -> Read {
+    let limit = if stream.is_some() { STREAMED_LIMIT } else { RESPONSE_LIMIT };
     let (mut chunks, mut total) = (Vec::new(), 0);
     let (mut error_type, mut error_body) = (None, None);
     while let Some(frame) = body.frame().await {
@@ -282,9 +312,11 @@ async fn read(mut body: Incoming) -> Read {
         match frame.into_data() {
             Ok(data) => {
                 total += data.len();
-                chunks.push(data);
-                if total > RESPONSE_LIMIT {
-                    chunks.clear();
+                match stream {
+                    // Waits for a slow caller, as the handler then does; one that hung up hears nothing.
+                    Some(stream) if total <= limit => drop(stream.send(data).await),
+                    None if total <= limit => chunks.push(data),
+                    _ => chunks.clear(),
                 }
                 if total > DISCARD_LIMIT {
                     return Read::TooLarge;
@@ -298,12 +330,12 @@ async fn read(mut body: Incoming) -> Read {
             }
         }
     }
-    if total > RESPONSE_LIMIT {
+    if total > limit {
         return Read::TooLarge;
     }
     // The usual body comes in one piece and needs no copy.
     let bytes = if chunks.len() == 1 { chunks.swap_remove(0) } else { chunks.concat().into() };
-    Read::Whole(WholeBody { bytes, error_type, error_body })
+    Read::Whole(WholeBody { bytes, total, error_type, error_body })
 }
 
 fn header(headers: &HeaderMap, name: &str) -> Option<String> {

@@ -232,6 +232,7 @@ fn setups(host: &Host, plan: &Plan, cgroup: Option<&Cgroup>) -> (OuterSetup, Inn
         listen: plan.listen.iter().copied().filter(|_| host.has_network()).collect(),
         run_as,
         nested_user,
+        filter: host.filter,
         cgroup: cgroup.map(Cgroup::files).unwrap_or_default(),
         watch: host.watch(plan.memory_mb, nested_user),
     };

@@ -34,6 +34,8 @@ pub struct Host {
     pub(super) program: PathBuf,
     pub(super) namespaces: Option<Namespaces>,
     pub(super) cgroups: Cgroups,
+    /// System calls can be filtered.
+    pub(super) filter: bool,
     isolation: Isolation,
     /// The end of the sandbox that [`Self::probe`] tried.
     closing: Mutex<Option<JoinHandle<()>>>,
@@ -53,10 +55,12 @@ impl Host {
         } else {
             Cgroups::None("control groups are Linux's".to_owned())
         };
+        let filter = filter();
         let mut host = Self {
             program: program.to_owned(),
             namespaces: None,
             cgroups,
+            filter: filter.is_ok(),
             isolation: Isolation { label: String::new(), limits: Vec::new() },
             closing: Mutex::new(None),
             mount_point: tempfile::Builder::new().prefix("darkroom-root-").tempdir()?,
@@ -67,7 +71,7 @@ impl Host {
             match host.try_out().await {
                 Ok(closing) => {
                     *host.closing.lock() = Some(closing);
-                    host.isolation = super::isolation::describe(candidate, &host.cgroups, &refusals);
+                    host.isolation = super::isolation::describe(candidate, &host.cgroups, filter, &refusals);
                     return Ok(host);
                 }
                 Err(error) => refusals.push(error.to_string()),
@@ -130,6 +134,17 @@ impl Host {
             .map_err(|_| io::Error::other("it did not stand within 10 s"))??;
         Ok(tokio::spawn(sandbox.close()))
     }
+}
+
+/// Says by what system calls are filtered, or why they can't be.
+#[cfg(target_os = "linux")]
+fn filter() -> Result<&'static str, String> {
+    super::filter::try_out().map(|()| super::filter::REFUSED)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn filter() -> Result<&'static str, String> {
+    Err("seccomp is Linux's".to_owned())
 }
 
 /// Returns the sandboxes worth trying, strongest first. Root needs no user namespace, and without one `/proc` can be

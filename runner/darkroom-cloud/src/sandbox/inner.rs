@@ -63,6 +63,10 @@ impl Cage {
         let leave = setup.cgroup.leave.iter().map(open).collect::<io::Result<Vec<_>>>()?;
         let listeners = Self::isolate(setup)?;
         limit_resources(setup)?;
+        #[cfg(target_os = "linux")]
+        if setup.filter {
+            super::filter::enter()?;
+        }
         Ok(Self { listeners, join, leave })
     }
 

@@ -31,23 +31,29 @@ pub struct Limit {
 /// All limits, with a short name for a table's row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Isolation {
-    /// For example `userns+netns+cgroup1`.
+    /// For example `userns+netns+seccomp+cgroup1`.
     pub label: String,
     pub limits: Vec<Limit>,
 }
 
-/// Says what sandboxes of this kind hold. `refusals` are the reasons why stronger ones did not stand.
-pub(super) fn describe(namespaces: Option<Namespaces>, cgroups: &Cgroups, refusals: &[String]) -> Isolation {
+/// Says what sandboxes of this kind hold. `filter` is what system calls are refused, or why none; `refusals` are the reasons why stronger ones did not stand.
+pub(super) fn describe(
+    namespaces: Option<Namespaces>,
+    cgroups: &Cgroups,
+    filter: Result<&str, String>,
+    refusals: &[String],
+) -> Isolation {
+    let label = label(namespaces, cgroups, filter.is_ok());
     let refused = if refusals.is_empty() { "not known on this system".to_owned() } else { refusals.join("; ") };
     let mut limits = files(namespaces, &refused);
     limits.push(network(namespaces, &refused));
     limits.extend(resources(namespaces, cgroups));
-    limits.push(system_calls());
+    limits.push(system_calls(filter));
     limits.extend(large_sizes(std::thread::available_parallelism().map_or(1, std::num::NonZero::get)));
-    Isolation { label: label(namespaces, cgroups), limits }
+    Isolation { label, limits }
 }
 
-fn label(namespaces: Option<Namespaces>, cgroups: &Cgroups) -> String {
+fn label(namespaces: Option<Namespaces>, cgroups: &Cgroups, filter: bool) -> String {
     let mut parts = match namespaces {
         None => vec!["plain"],
         Some(namespaces) => {
@@ -56,6 +62,7 @@ fn label(namespaces: Option<Namespaces>, cgroups: &Cgroups) -> String {
             parts
         }
     };
+    parts.extend(filter.then_some("seccomp"));
     parts.push(match cgroups {
         Cgroups::V1(_) => "cgroup1",
         Cgroups::V2(_) => "cgroup2",
@@ -96,9 +103,11 @@ fn large_sizes(cores: usize) -> Option<Limit> {
 }
 
 /// What is left to a handler that means harm: the kernel's own faults, reached by a system call that AWS would refuse.
-fn system_calls() -> Limit {
-    let why = "no seccomp filter: ptrace, io_uring, bpf and the like meet the kernel's own checks only";
-    limit("system calls", Enforcement::Absent, why)
+fn system_calls(filter: Result<&str, String>) -> Limit {
+    match filter {
+        Ok(refused) => limit("system calls", Enforcement::Enforced, format!("seccomp refuses {refused}")),
+        Err(why) => limit("system calls", Enforcement::Absent, format!("no seccomp filter: {why}")),
+    }
 }
 
 fn network(namespaces: Option<Namespaces>, refused: &str) -> Limit {

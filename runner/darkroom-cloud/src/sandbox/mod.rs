@@ -15,6 +15,8 @@ pub(crate) mod protocol;
 mod watch;
 
 #[cfg(target_os = "linux")]
+mod filter;
+#[cfg(target_os = "linux")]
 mod namespaces;
 #[cfg(target_os = "linux")]
 mod network;

@@ -55,6 +55,8 @@ pub struct InnerSetup {
     pub run_as: Option<u32>,
     /// True inside a user namespace: the runtime gets one more, in which it is [`SANDBOX_USER`] and owns nothing.
     pub nested_user: bool,
+    /// True where the runtime's system calls are filtered.
+    pub filter: bool,
     pub cgroup: CgroupFiles,
     pub watch: Watch,
 }

@@ -11,16 +11,16 @@ use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-const ROLE: &str = "arn:aws:iam::000000000000:role/r";
+pub(crate) const ROLE: &str = "arn:aws:iam::000000000000:role/r";
 
 /// A cloud and a client of it.
-struct Stage {
-    cloud: LocalCloud,
-    lambda: Client,
+pub(crate) struct Stage {
+    pub cloud: LocalCloud,
+    pub lambda: Client,
 }
 
 impl Stage {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         Self::with(|_| {}).await
     }
 

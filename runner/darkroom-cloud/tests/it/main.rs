@@ -9,3 +9,4 @@ mod metrics;
 mod s3;
 mod sandbox;
 mod serving;
+mod streaming;

@@ -176,7 +176,8 @@ fn isolation_checks(isolation: &Isolation) -> Vec<Check> {
         details: Vec::new(),
         mend: None,
     };
-    let limits = isolation.limits.iter().map(|limit| {
+    // How many processors a size is due has a row of its own.
+    let limits = isolation.limits.iter().filter(|limit| limit.name != "memory sizes").map(|limit| {
         let (state, word) = match limit.enforcement {
             Enforcement::Enforced => (State::Ok, "enforced"),
             Enforcement::Approximated => (State::Limited, "approximated"),

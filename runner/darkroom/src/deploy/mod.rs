@@ -141,7 +141,7 @@ pub async fn deploy(
     let on_done = |done: apply::Done| {
         let wanted = by_name[&done.name];
         counts.add(&done.change);
-        on_event(deployed_event(wanted, &done));
+        on_event(FunctionDeployed { code_sha256: done.code_sha256.clone(), ..intended(&settings.experiment, wanted) });
         let output_prefix = names::output_prefix(&wanted.key);
         let apply::Done { name, arn, code_sha256, .. } = done;
         let triggered_by = wanted.triggered_by.clone();
@@ -238,11 +238,12 @@ fn archives<'a>(settings: &Settings, want: &'a [WantedFunction]) -> apply::Archi
     archives
 }
 
-fn deployed_event(wanted: &WantedFunction, done: &apply::Done) -> FunctionDeployed {
+/// Returns what the journal will say of a function once it is in place, to be looked at before anything is done.
+pub fn intended(experiment: &str, wanted: &WantedFunction) -> FunctionDeployed {
     let package = &wanted.package;
     FunctionDeployed {
         at: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
-        function: done.name.clone(),
+        function: names::function(experiment, &wanted.key),
         variant: wanted.key.variant.clone(),
         architecture: wanted.key.architecture,
         memory_mb: wanted.key.memory_mb,
@@ -250,7 +251,7 @@ fn deployed_event(wanted: &WantedFunction, done: &apply::Done) -> FunctionDeploy
         stage: wanted.key.stage.clone(),
         runtime: package.runtime.clone(),
         handler: wanted.handler.clone(),
-        code_sha256: done.code_sha256.clone(),
+        code_sha256: package.archive.sha256_base64.clone(),
         layers_sha256: package.layers.iter().map(|layer| layer.archive.sha256_base64.clone()).collect(),
         code_bytes: package.archive.bytes,
     }

@@ -54,6 +54,11 @@ fn answered(started_at: String, client_ms: f64, output: &InvokeOutput) -> Answer
     if output.function_error().is_some() {
         let payload = output.payload().map(Blob::as_ref).unwrap_or_default();
         (error_type, error) = function_error(payload);
+        if error_type.as_deref() == Some("Runtime.ExitError") {
+            // So the answer says of every death of a runtime; REPORT says of which.
+            let cause = request_id.as_deref().and_then(|id| report_line::error_type(&log, id));
+            error_type = cause.map(str::to_owned).or(error_type);
+        }
         let timed_out = error_type.as_deref() == Some("Sandbox.Timedout")
             // Until 2025 the platform named no type here; a handler's own exception always has one.
             || (error_type.is_none() && error.as_deref().is_some_and(|text| text.contains("Task timed out after")));

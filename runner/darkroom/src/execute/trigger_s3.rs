@@ -168,7 +168,9 @@ impl Chain<'_> {
         let mut absent_at = Duration::ZERO;
         loop {
             let sent = clock.elapsed();
-            match self.look(last).await {
+            let looked = self.look(last).await;
+            let cost = clock.elapsed().saturating_sub(sent);
+            match looked {
                 Ok(Some(_)) => {
                     let turnaround = clock.elapsed();
                     return Arrival::Seen { turnaround, late_by_at_most: turnaround.saturating_sub(absent_at) };
@@ -185,7 +187,7 @@ impl Chain<'_> {
                 }
                 inquiry = clock.elapsed() * 2;
             }
-            match interval(fastest, clock.elapsed()) {
+            match interval(fastest, clock.elapsed(), cost) {
                 Duration::ZERO => {}
                 pause => tokio::time::sleep(pause).await,
             }
@@ -230,21 +232,8 @@ impl Chain<'_> {
     /// Waits until every stage that ran has its REPORT, and returns what there is when patience is at its end.
     async fn gather(&self, started_ms: i64, stopped_at: Option<usize>) -> Vec<Vec<Logged>> {
         let ran = stopped_at.map_or(self.functions.len(), |stage| (stage + 1).min(self.functions.len()));
-        let deadline = Instant::now() + LATE;
-        let (mut pause, mut last) = (FIRST_PAUSE, None);
-        loop {
-            let found = self.logged(started_ms).await.ok();
-            let whole = found.as_ref().is_some_and(|stages| {
-                let over = |runs: &Vec<Logged>| !runs.is_empty() && runs.iter().all(Logged::is_over);
-                stages.iter().take(ran).all(over)
-            });
-            if whole && found == last || Instant::now() >= deadline {
-                return found.or(last).unwrap_or_else(|| vec![Vec::new(); self.functions.len()]);
-            }
-            last = found.or(last);
-            tokio::time::sleep(if whole { STILL } else { pause }).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
-        }
+        let found = until_whole(ran, LATE, || self.logged(started_ms)).await;
+        found.unwrap_or_else(|| vec![Vec::new(); self.functions.len()])
     }
 
     /// Returns one invocation of each stage that ran, in order.
@@ -317,6 +306,30 @@ impl Chain<'_> {
     }
 }
 
+/// Reads until the first `ran` stages have their REPORTs and nothing moves any more, or for `patience`; returns what was
+/// read last, if anything could be.
+async fn until_whole<E, F: Future<Output = Result<Vec<Vec<Logged>>, E>>>(
+    ran: usize,
+    patience: Duration,
+    read: impl Fn() -> F,
+) -> Option<Vec<Vec<Logged>>> {
+    let deadline = Instant::now() + patience;
+    let (mut pause, mut last) = (FIRST_PAUSE, None);
+    loop {
+        let found = read().await.ok();
+        let whole = found.as_ref().is_some_and(|stages| {
+            let over = |runs: &Vec<Logged>| !runs.is_empty() && runs.iter().all(Logged::is_over);
+            stages.iter().take(ran).all(over)
+        });
+        if whole && found == last || Instant::now() >= deadline {
+            return found.or(last);
+        }
+        last = found.or(last);
+        tokio::time::sleep(if whole { STILL } else { pause }).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
 /// Returns the invocation of each stage that belongs to the chain: the first that did not start before its predecessor.
 ///
 /// Delivery is at least once, so there may be more; one that started earlier is a late delivery of an earlier pass.
@@ -353,11 +366,15 @@ fn surplus<'a>(logged: &'a [Vec<Logged>], own: &[Option<&Logged>]) -> Vec<(usize
 
 /// Returns how long to wait before the next look: a hundredth of the fastest turnaround so far, or of the wait so far.
 ///
-/// Of a chain so fast that a timer is too coarse for that, looks follow one another without a pause once it may be over.
-fn interval(fastest: Option<Duration>, elapsed: Duration) -> Duration {
+/// Once the chain may be over, what a look costs is taken off: the object can be late by the pause and two looks, the one
+/// that missed it and the one that saw it. Where that leaves less than a timer can, looks follow one another.
+fn interval(fastest: Option<Duration>, elapsed: Duration, cost: Duration) -> Duration {
     let wanted = fastest.unwrap_or(elapsed).div_f64(POLLS);
-    let may_be_over = fastest.is_some_and(|fastest| elapsed >= fastest.mul_f64(MAY_BE_OVER));
-    if wanted < SHORTEST_POLL && may_be_over { Duration::ZERO } else { wanted.max(SHORTEST_POLL) }
+    if fastest.is_none_or(|fastest| elapsed < fastest.mul_f64(MAY_BE_OVER)) {
+        return wanted.max(SHORTEST_POLL);
+    }
+    let left = wanted.saturating_sub(cost * 2);
+    if left < SHORTEST_POLL { Duration::ZERO } else { left }
 }
 
 /// UTC now, epoch ms with its fraction to the microsecond.
@@ -396,6 +413,37 @@ mod tests {
         assert_eq!(trigger_delays_ms(&[None, Some(&c)], 1_000.0), [None, None]);
     }
 
+    /// A log service that shows one stage's START at once and its REPORT from the `after`-th read on; every third read fails.
+    async fn late(after: u32, patience: Duration) -> (Option<Logged>, u32) {
+        let report = darkroom_core::report_line::parse_line(
+            "REPORT RequestId: a\tDuration: 3.5 ms\tBilled Duration: 4 ms\tMemory Size: 512 MB\tMax Memory Used: 60 MB\t",
+        );
+        let (_, report) = report.unwrap();
+        let reads = std::cell::Cell::new(0);
+        let found = until_whole(1, patience, || {
+            reads.set(reads.get() + 1);
+            let report = (reads.get() >= after).then(|| report.clone());
+            let fails = reads.get().is_multiple_of(3);
+            std::future::ready(if fails { Err(()) } else { Ok(vec![vec![Logged { report, ..run("a", 100) }]]) })
+        });
+        (found.await.unwrap()[0].first().cloned(), reads.get())
+    }
+
+    #[tokio::test]
+    async fn a_report_that_is_late_is_waited_for_and_tied_to_its_invocation() {
+        let (logged, reads) = late(4, Duration::from_mins(1)).await;
+        let logged = logged.unwrap();
+        assert_eq!((logged.request_id.as_str(), logged.report.unwrap().duration_ms), ("a", 3.5));
+        assert_eq!(reads, 5, "once more than the first whole one, since a handler can print an end that is none");
+    }
+
+    #[tokio::test]
+    async fn a_report_that_is_later_than_patience_is_missing_and_its_invocation_is_not() {
+        let (logged, _) = late(u32::MAX, Duration::from_millis(100)).await;
+        let logged = logged.unwrap();
+        assert_eq!((logged.request_id.as_str(), logged.report), ("a", None));
+    }
+
     #[test]
     fn of_several_deliveries_the_first_after_the_predecessor_is_the_chains() {
         let logged = [
@@ -417,10 +465,18 @@ mod tests {
     #[test]
     fn polls_are_a_hundredth_apart_or_without_a_pause_where_that_is_less_than_a_timer_can() {
         let (ms, s) = (Duration::from_millis, Duration::from_secs);
-        assert_eq!(interval(Some(s(3)), ms(5)), ms(30));
-        assert_eq!(interval(Some(ms(40)), ms(27)), ms(1));
-        assert_eq!(interval(Some(ms(40)), ms(28)), Duration::ZERO);
-        assert_eq!(interval(None, ms(5)), ms(1));
-        assert_eq!(interval(None, s(2)), ms(20));
+        assert_eq!(interval(Some(s(3)), ms(5), ms(1)), ms(30));
+        assert_eq!(interval(Some(ms(40)), ms(27), ms(1)), ms(1));
+        assert_eq!(interval(Some(ms(40)), ms(28), Duration::ZERO), Duration::ZERO);
+        assert_eq!(interval(None, ms(5), ms(1)), ms(1));
+        assert_eq!(interval(None, s(2), ms(1)), ms(20));
+    }
+
+    #[test]
+    fn near_the_end_looks_that_cost_much_follow_one_another_sooner() {
+        let (ms, s) = (Duration::from_millis, Duration::from_secs);
+        assert_eq!(interval(Some(s(3)), ms(2100), ms(4)), ms(22));
+        assert_eq!(interval(Some(s(3)), ms(2100), ms(15)), Duration::ZERO);
+        assert_eq!(interval(Some(s(3)), ms(2000), ms(15)), ms(30), "not before it may be over");
     }
 }

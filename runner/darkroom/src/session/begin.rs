@@ -1,6 +1,6 @@
 //! How a session comes to its folder: a new run, one to go on with, or some cells of one to measure again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
 
 use darkroom_core::adapt::Adapt;
@@ -26,6 +26,8 @@ pub struct Begun {
     /// Cells of the run, runnable or not, in matrix order.
     cells: Vec<PlannedCell>,
     earlier: bool,
+    /// Function name → what it ran in earlier sessions, as [`running`] says it.
+    code: HashMap<String, String>,
     /// Cells whose facts so far no longer count.
     again: Option<Vec<CellId>>,
 }
@@ -99,7 +101,7 @@ fn anew(job: &Job<'_>, mut planned: Vec<PlannedCell>, only: Option<&[CellId]>) -
     if let Some(only) = only {
         planned.retain(|cell| only.contains(&cell.id));
     }
-    let begun = Begun { dir, run_id, cells: planned, earlier: false, again: None };
+    let begun = Begun { dir, run_id, cells: planned, earlier: false, code: HashMap::new(), again: None };
     if let Err(error) = begun.dir.write("manifest.toml", &resolved(job.manifest)) {
         begun.discard_if_nothing_recorded();
         return Err(Failure::broken(error));
@@ -130,7 +132,8 @@ fn take_up(
         )));
     }
     planned.retain(|cell| held(&cell.id));
-    Ok(Begun { dir, run_id: history.run.run_id, cells: planned, earlier: true, again })
+    let History { run, code, .. } = history;
+    Ok(Begun { dir, run_id: run.run_id, cells: planned, earlier: true, code, again })
 }
 
 /// Replays the run's journal.
@@ -170,7 +173,6 @@ impl Begun {
         let (mut journal, mut history) = if self.earlier {
             let journal = Journal::open(&path).map_err(Failure::broken)?;
             let history = history(&self.dir).map_err(Failure::wrong_request)?;
-            self.same_code(&history, &functions)?;
             facts.push(self.resumed());
             (journal, history)
         } else {
@@ -258,8 +260,8 @@ impl Begun {
 
 impl Begun {
     /// A run goes on only with the code it was begun with, or with other code for all that it measured of a variant: of what
-    /// is measured again nothing older counts.
-    fn same_code(&self, history: &History, functions: &[FunctionDeployed]) -> Result<(), Failure> {
+    /// is measured again nothing older counts. Asked before anything is deployed: a refusal leaves all as it was.
+    pub fn same_code(&self, functions: &[FunctionDeployed]) -> Result<(), Failure> {
         let stay = |function: &FunctionDeployed| {
             self.cells.iter().any(|planned| {
                 let of_function =
@@ -270,7 +272,7 @@ impl Begun {
         };
         let changed = functions
             .iter()
-            .filter(|function| history.code.get(&function.function).is_some_and(|before| *before != running(function)))
+            .filter(|function| self.code.get(&function.function).is_some_and(|before| *before != running(function)))
             .find(|function| stay(function));
         match changed {
             None => Ok(()),

@@ -102,6 +102,7 @@ impl Session<'_> {
             return Ok(Ended::Interrupted);
         }
         let (packages, code) = packages?;
+        self.begun.same_code(&prepare::intended(self.job, &cells, &packages))?;
         let images = prepare::images(self.job, &cells)?;
         runtime.block_on(async {
             let target = &self.job.manifest.target;

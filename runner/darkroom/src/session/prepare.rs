@@ -163,6 +163,12 @@ pub async fn deploy(
     Ok(Deployed { deployment, events })
 }
 
+/// Returns what the cells' functions will run, before any is touched.
+pub fn intended(job: &Job<'_>, cells: &[PlannedCell], packages: &Packages) -> Vec<FunctionDeployed> {
+    let intended = |function: &WantedFunction| deploy::intended(&job.manifest.experiment.name, function);
+    wanted(job, cells, packages).iter().map(intended).collect()
+}
+
 fn wanted(job: &Job<'_>, cells: &[PlannedCell], packages: &Packages) -> Vec<WantedFunction> {
     let mut want = BTreeMap::new();
     for cell in cells.iter().map(|planned| &planned.cell) {

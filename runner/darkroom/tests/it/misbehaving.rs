@@ -99,7 +99,7 @@ fn a_run_of_misbehaving_handlers_ends_names_each_and_leaves_nothing_behind() {
     let mut expected = vec![
         ("hang", "Task timed out after 2.00 seconds"),
         ("exit", "Runtime.ExitError"),
-        ("out-of-memory", "1 × "),
+        ("out-of-memory", "Runtime.OutOfMemory"),
         ("fork-storm", "1 × "),
         ("fill-tmp", "No space left on device"),
         ("big-response", "Function.ResponseSizeTooLarge"),
@@ -116,6 +116,20 @@ fn a_run_of_misbehaving_handlers_ends_names_each_and_leaves_nothing_behind() {
         assert!(line.contains(error), "{error:?} is not said in {line:?}");
     }
     assert!(line("background-thread", "WRONG").contains("missing"));
+    let how = |stage: &str| (invocations[stage].status, invocations[stage].error_type.as_deref());
+    assert_eq!(how("hang"), (Status::Timeout, Some("Sandbox.Timedout")));
+    assert_eq!(how("exit"), (Status::FunctionError, Some("Runtime.ExitError")));
+    assert_eq!(how("big-response"), (Status::FunctionError, Some("Function.ResponseSizeTooLarge")));
+    if limited {
+        assert_eq!(how("out-of-memory"), (Status::FunctionError, Some("Runtime.OutOfMemory")));
+        // It comes to its last process or to its last byte, by how much of a process this Python shares with its children.
+        let storm = &invocations["fork-storm"];
+        let refused = storm.error.as_deref().is_some_and(|error| error.starts_with("no process after "));
+        match storm.error_type.as_deref() {
+            Some("RuntimeError") => assert!(refused, "{storm:?}"),
+            other => assert_eq!(other, Some("Runtime.OutOfMemory"), "{storm:?}"),
+        }
+    }
     let memory = invocations["out-of-memory"].report.as_ref().unwrap().max_memory_mb;
     assert!(!limited || memory <= 512, "{memory} MB of 512");
 

@@ -328,6 +328,26 @@ fn twenty_kills_at_random_moments_lose_no_repetition_and_count_none_twice() {
     let run = latest(&project);
     project.darkroom(&["resume", &run.display().to_string()]).exits(0);
     each_once(&run, 120);
+    environments_of_killed_sessions_were_looked_up(&facts(&run));
+}
+
+/// A killed session leaves its invocations without an environment; the next one finds those that the logs still have.
+fn environments_of_killed_sessions_were_looked_up(facts: &[Event]) {
+    let mut open = HashSet::new();
+    let mut found_later = 0;
+    for event in facts {
+        match event {
+            Event::InvocationFinished(it) => drop(it.request_id.clone().map(|id| open.insert((id, false)))),
+            Event::RunResumed { .. } => open = open.into_iter().map(|(id, _)| (id, true)).collect(),
+            Event::EnvironmentSeen { request_id, .. } => {
+                found_later += usize::from(open.remove(&(request_id.clone(), true)));
+                open.remove(&(request_id.clone(), false));
+            }
+            _ => {}
+        }
+    }
+    assert!(found_later > 0, "no session looked up what a killed one had left");
+    assert!(open.iter().all(|(_, earlier)| *earlier), "the last session's own are known: {open:?}");
 }
 
 #[test]
@@ -475,9 +495,12 @@ fn mended_code_is_measured_again_with_all_cells_of_its_variant_and_not_with_some
     let sizes = "matrix.memory_mb=[1024, 1769]";
     project.darkroom(&["run", "m.toml", "--set", sizes, "--quiet"]).exits(0);
     let run = latest(&project);
+    let journal = fs::read(run.join("journal.ndjson")).unwrap();
     variant(&project, "twin", &changing("    return bytes(data)\n"));
     let error = project.darkroom(&["run", "m.toml", "--set", sizes, "--cell", "twin.*.1024mb.*"]).exits(2).stderr();
     assert!(error.contains("the code of variant `twin` has changed"), "{error}");
+    assert!(error.contains("packaging") && !error.contains("deploying"), "refused before anything is changed: {error}");
+    assert!(fs::read(run.join("journal.ndjson")).unwrap() == journal, "nothing is recorded");
     project.darkroom(&["run", "m.toml", "--set", sizes, "--cell", "twin.*", "--quiet"]).exits(0);
     assert_eq!(latest(&project), run);
     each_once(&run, 8);

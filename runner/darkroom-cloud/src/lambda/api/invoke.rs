@@ -1,6 +1,7 @@
 //! `Invoke` in its three types, `InvokeAsync`, and `InvokeWithResponseStream`.
 
 use super::super::Lambda;
+use super::super::concurrency::Permit;
 use super::super::environment::InvokeOutcome;
 use super::super::error::{ApiError, ApiResult};
 use super::super::event_stream;
@@ -15,8 +16,13 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use serde_json::json;
+use std::sync::Arc;
+use tokio::sync::mpsc;
 
 const TYPE: &str = "x-amz-invocation-type";
+
+/// Pieces of a streamed answer that may wait for a slow caller before the handler does.
+const PIECES: usize = 16;
 
 pub(crate) async fn invoke(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
     let kind = call.header(TYPE).unwrap_or("RequestResponse");
@@ -37,17 +43,16 @@ pub(crate) async fn invoke(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
         lambda.invoker.enqueue(wanted, event);
         return Ok(Reply::Empty(StatusCode::ACCEPTED));
     }
-    let (version, outcome) = run(lambda, target, event).await?;
+    let version = target.spec.version.clone();
+    let permit = admit(lambda, &target)?;
+    let outcome = lambda.invoker.run(target, permit, event, None).await?;
     let tail = call.header("x-amz-log-type") == Some("Tail");
     Ok(Reply::Raw(answer(&version, outcome, tail)))
 }
 
-/// Runs an invocation for a caller that waits, and returns the version that ran.
-async fn run(lambda: &Lambda, target: Target, event: Event) -> ApiResult<(String, InvokeOutcome)> {
-    let version = target.spec.version.clone();
-    let throttled = |throttle: super::super::concurrency::Throttle| ApiError::throttled(throttle.reason());
-    let permit = lambda.invoker.admit(&target).map_err(throttled)?;
-    Ok((version, lambda.invoker.run(target, permit, event).await?))
+/// Takes a place for a caller that waits.
+fn admit(lambda: &Lambda, target: &Target) -> ApiResult<Permit> {
+    lambda.invoker.admit(target).map_err(|throttle| ApiError::throttled(throttle.reason()))
 }
 
 /// Reads the payload, which must be JSON (`{}` when empty), and the client context.
@@ -113,8 +118,8 @@ pub(crate) fn invoke_async(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
     Ok(Reply::Json(StatusCode::ACCEPTED, json!({ "Status": 202 })))
 }
 
-/// Answers in event-stream frames. The response is gathered before it is sent: frames, not latency, are AWS's here.
-pub(crate) async fn streaming(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
+/// Answers in event-stream frames. What a runtime streams goes to the caller piece by piece while the handler runs.
+pub(crate) fn streaming(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
     let kind = call.header(TYPE).unwrap_or("RequestResponse");
     let mut found = Violations::default();
     found.one_of("invocationType", Some(kind), &["RequestResponse", "DryRun"]);
@@ -124,9 +129,14 @@ pub(crate) async fn streaming(lambda: &Lambda, call: &Call) -> ApiResult<Reply> 
     if kind == "DryRun" {
         return Ok(Reply::Empty(StatusCode::NO_CONTENT));
     }
-    let (version, outcome) = run(lambda, target, event(call)?).await?;
+    let version = target.spec.version.clone();
+    let event = event(call)?;
+    let permit = admit(lambda, &target)?;
+    let (stream, pieces) = mpsc::channel(PIECES);
+    let invoker = Arc::clone(&lambda.invoker);
+    let running = async move { invoker.run(target, permit, event, Some(stream)).await };
     let tail = call.header("x-amz-log-type") == Some("Tail");
-    let mut response = Response::new(wire::full(event_stream::frames(&outcome, tail)));
+    let mut response = Response::new(event_stream::body(pieces, running, tail));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/vnd.amazon.eventstream"));
     insert(headers, "x-amz-executed-version", &version);

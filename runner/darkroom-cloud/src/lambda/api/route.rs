@@ -84,7 +84,7 @@ async fn route(lambda: &Lambda, method: &Method, call: &Call) -> ApiResult<Reply
     match (method.as_str(), segments.as_slice()) {
         ("POST", ["functions", _, "invocations"]) => invoke::invoke(lambda, call).await,
         ("POST", ["functions", _, "invoke-async"]) => invoke::invoke_async(lambda, call),
-        ("POST", ["functions", _, "response-streaming-invocations"]) => invoke::streaming(lambda, call).await,
+        ("POST", ["functions", _, "response-streaming-invocations"]) => invoke::streaming(lambda, call),
 
         ("POST", ["functions"]) => functions::create(lambda, call).await,
         ("GET", ["functions"]) => functions::list(lambda, call),

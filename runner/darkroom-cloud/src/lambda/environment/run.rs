@@ -84,6 +84,8 @@ enum Woken {
 /// What an invocation came to, before it is written down.
 struct Finished {
     result: Result<Bytes, Failure>,
+    /// Bytes that went to the caller before the end.
+    streamed: usize,
     duration: Duration,
 }
 
@@ -115,7 +117,7 @@ impl Environment {
         self.lines.start(&request.request_id, &self.spec.version);
         let mut finished = match again {
             Ok(()) => self.serve(&request, started, deadline).await,
-            Err(failure) => Finished { result: Err(failure), duration: started.elapsed() },
+            Err(failure) => Finished { result: Err(failure), streamed: 0, duration: started.elapsed() },
         };
         if let Err(Failure::Timeout { .. }) = finished.result {
             finished.duration = timeout;
@@ -214,10 +216,16 @@ impl Environment {
             trace_id: trace_id(),
             client_context: request.client_context.clone(),
             payload: request.payload.clone(),
+            stream: request.stream.clone(),
         });
+        let mut streamed = 0;
         let (result, at) = loop {
             match self.happening(deadline).await {
                 Happening::Runtime(RuntimeEvent::Response { payload, at }) => break (Ok(payload), at),
+                Happening::Runtime(RuntimeEvent::Streamed { bytes, at }) => {
+                    streamed = bytes;
+                    break (Ok(Bytes::new()), at);
+                }
                 Happening::Runtime(RuntimeEvent::ResponseTooLarge { at }) => break (Err(Failure::TooLarge), at),
                 Happening::Runtime(RuntimeEvent::Error { error_type, payload, at }) => {
                     break (Err(Failure::Reported { error_type, document: payload }), at);
@@ -231,7 +239,7 @@ impl Environment {
                 Happening::SandboxGone(reason) => break (Err(Failure::Unavailable(reason)), Instant::now()),
             }
         };
-        Finished { result, duration: at.saturating_duration_since(started) }
+        Finished { result, streamed, duration: at.saturating_duration_since(started) }
     }
 
     /// Writes what a finished invocation leaves in the log, and makes the caller's answer.
@@ -273,7 +281,7 @@ impl Environment {
         };
         let function_error = failure.map(|_| "Unhandled".to_owned());
         let payload = finished.result.unwrap_or_else(|failure| failure.document(request_id));
-        self.lines.end(&report, payload.len());
+        self.lines.end(&report, payload.len() + finished.streamed);
         InvokeOutcome { payload, function_error, log_tail: self.lines.take_tail(), report }
     }
 

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use tokio::sync::mpsc;
 
 /// One revision of one version of a function: all that decides how its environments are made.
 #[derive(Clone, Debug)]
@@ -59,12 +60,14 @@ pub struct InvokeRequest {
     pub invoked_arn: String,
     /// The decoded JSON of `X-Amz-Client-Context`.
     pub client_context: Option<String>,
+    /// Takes the pieces of a streamed answer as the handler writes them, for a caller that wants them so.
+    pub stream: Option<mpsc::Sender<Bytes>>,
 }
 
 /// What an invocation came to.
 #[derive(Clone, Debug)]
 pub struct InvokeOutcome {
-    /// The handler's answer, or the error document.
+    /// The handler's answer, or the error document. Empty if the answer was streamed.
     pub payload: Bytes,
     /// `Unhandled` when the function failed; AWS sends nothing else today.
     pub function_error: Option<String>,

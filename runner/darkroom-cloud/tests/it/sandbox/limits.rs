@@ -138,6 +138,39 @@ async fn a_handler_sees_nothing_of_the_host_in_a_user_namespace_either() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn system_calls_that_no_handler_needs_are_refused_and_processes_and_threads_are_not() {
+    const ASKS: &str = r#"
+import ctypes, errno, os, platform, subprocess, threading
+libc = ctypes.CDLL(None, use_errno=True)
+def name(result):
+    return "done" if result != -1 else errno.errorcode[ctypes.get_errno()]
+def unshared():
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if libc.unshare(0x10000000) == 0 else ctypes.get_errno())
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+def handler(event, context):
+    thread = threading.Thread(target=lambda: None); thread.start(); thread.join()
+    return {
+        "user namespace": errno.errorcode.get(unshared(), "done"),
+        "ptrace": name(libc.ptrace(0, 0, 0, 0)),
+        "io_uring": name(libc.syscall(425, 1, 0)),
+        "keyring": name(libc.syscall({"x86_64": 250, "aarch64": 219}[platform.machine()], 0, -3, 0)),
+        "a program": subprocess.run(["/bin/echo", "-n", "runs"], capture_output=True, text=True).stdout,
+    }
+"#;
+    for user_namespace_only in [false, true] {
+        let stage = Stage::with(|config| config.means.user_namespace_only = user_namespace_only).await;
+        assert!(stage.environments.isolation().label.contains("+seccomp+"), "{:?}", stage.environments.isolation());
+        let seen = stage.invoke(&stage.python(ASKS), json!({})).await.ok();
+        let refused = ["user namespace", "ptrace", "io_uring", "keyring"].map(|call| &seen[call]);
+        assert_eq!(refused, ["EPERM"; 4], "{seen}");
+        assert_eq!(seen["a program"], "runs");
+        stage.environments.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_handler_reaches_the_local_cloud_at_its_own_address() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
