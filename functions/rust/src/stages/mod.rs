@@ -43,7 +43,24 @@ impl Stage {
 }
 
 fn decode(bytes: &[u8]) -> Result<DynamicImage, Error> {
-    Ok(ImageReader::new(Cursor::new(bytes)).with_guessed_format()?.decode()?)
+    let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
+    // The decoder forgives a file that was cut off, and leaves the rest of the picture grey.
+    if reader.format() == Some(ImageFormat::Jpeg) && !jpeg_is_whole(bytes) {
+        return Err("truncated JPEG: it ends before its end-of-image marker".into());
+    }
+    Ok(reader.decode()?)
+}
+
+/// Says whether the last scan of a JPEG is ended by EOI.
+///
+/// Within a scan 0xFF is never followed by the code of a marker that isn't one (ITU-T T.81, B.1.1.5). An EXIF thumbnail
+/// has an EOI of its own, but stands before the picture's first scan.
+fn jpeg_is_whole(bytes: &[u8]) -> bool {
+    const SOS: [u8; 2] = [0xFF, 0xDA];
+    const EOI: [u8; 2] = [0xFF, 0xD9];
+    let has_eoi = |scan: &[u8]| scan.windows(2).any(|marker| marker == EOI);
+    bytes.ends_with(&EOI)
+        || bytes.windows(2).rposition(|marker| marker == SOS).is_some_and(|scan| has_eoi(&bytes[scan..]))
 }
 
 /// Decodes a 16-bit greyscale image, keeping its samples as they are.
@@ -94,5 +111,28 @@ impl ImageBuffer for Rows<'_> {
     fn fill_buffers(&self, y: u16, buffers: &mut [Vec<u8>; 4]) {
         let width = usize::from(self.width);
         buffers[0].extend_from_slice(&self.samples[usize::from(y) * width..][..width]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_jpeg_that_was_cut_off_is_refused_and_one_with_bytes_behind_it_is_not() {
+        let whole = jpeg(&GrayImage::from_fn(64, 64, |x, y| Luma([(x * 3 ^ y * 5) as u8]))).unwrap();
+        let behind = [whole.as_slice(), b"padding"].concat();
+        assert_eq!(decode(&behind).unwrap(), decode(&whole).unwrap());
+
+        for cut in [whole.len() / 2, whole.len() - 1] {
+            let error = decode(&whole[..cut]).unwrap_err().to_string();
+            assert!(error.starts_with("truncated JPEG"), "{cut} of {} bytes: {error}", whole.len());
+        }
+
+        let thumbnail = [&[0xFF, 0xE1, 0, 12][..], &[0xFF, 0xDA, 0, 0, 0, 0, 0, 0, 0xFF, 0xD9]].concat();
+        let with_thumbnail = [&whole[..2], &thumbnail, &whole[2..]].concat();
+        assert!(decode(&with_thumbnail).is_ok());
+        let cut = &with_thumbnail[..with_thumbnail.len() - 1];
+        assert!(decode(cut).unwrap_err().to_string().starts_with("truncated JPEG"));
     }
 }
