@@ -222,6 +222,7 @@ fn mistakes_of_depth(judged: &Judged, from_bits: u32, to_bits: u32) -> Vec<(&'st
     vec![
         ("8-bit data shifted right by two", judged.reference.map(|sample| sample >> 2)),
         ("samples above 255 clipped, as by convert(\"L\")", input.map(|sample| sample.min(peak))),
+        ("samples shifted right instead of rounded", input.map(|sample| (sample >> shift).min(peak))),
         ("samples clipped at 255, then shifted right by two", input.map(|sample| sample.min(peak) >> shift)),
         ("only the low byte of each sample taken", input.map(|sample| sample & 0xFF)),
         ("the high byte of each 16-bit sample taken", input.map(|sample| sample >> 8)),

@@ -1,6 +1,7 @@
 //! Faulty outputs, each a mistake that handlers have been seen to make or could: every one must fail with the right word.
 
 use darkroom_contract::{Picture, Turn};
+use darkroom_core::image_set::ImageSet;
 use darkroom_core::pipeline::{Format, Mode};
 use image::imageops::FilterType;
 
@@ -186,6 +187,22 @@ fn faulty_resizes_fail_with_the_right_word() {
             .filter(|mutant| !(proportional && matches!(mutant.name, "crop" | "letterbox")))
             .collect();
         assert_all_fail(&work, photograph, &mutants);
+    }
+}
+
+/// On photographs a JPEG hides what shifting loses; the set `ten-bit` has patterns, and a tolerance, that show it.
+#[test]
+fn a_shift_instead_of_rounding_is_found_on_ten_bit_patterns() {
+    let set = include_str!("../../../../experiments/image-pipeline/image-sets/ten-bit.toml");
+    let set = ImageSet::parse("ten-bit.toml", set).unwrap();
+    for (name, first) in [("dark", 0), ("bright", 960)] {
+        let ramp = Picture::grey(256, 64, |x, _| first + (x / 4) as u16);
+        let mut work = Work::new("colour-depth", "astronaut");
+        work.input = png16(&ramp);
+        work.stage.check = set.tolerances["colour-depth"].clone();
+        let shifted = jpeg(&ramp.map(|sample| sample >> 2), 90);
+        let word = "samples shifted right instead of rounded";
+        assert_all_fail(&work, name, &[mutant("shifted", shifted, TOLERANCE, word)]);
     }
 }
 

@@ -22,6 +22,8 @@ pub enum Problem {
     Refused { stage: String, words: String },
     #[error("stage {stage}: the answer was cut off{}", after(*tokens))]
     Truncated { stage: String, tokens: Option<u64> },
+    #[error("stage {stage}: the endpoint does not say that the answer is whole: its finish_reason is {}", said(reason.as_ref()))]
+    Unfinished { stage: String, reason: Option<String> },
     #[error("stage {stage}: {error}")]
     Unusable { stage: String, error: Unusable },
     #[error("stage {stage}: the answer has no code block, and whether it is Python as a whole can't be told: {reason}")]
@@ -83,6 +85,7 @@ fn mend(problem: &Problem, wish: &Wish<'_>) -> String {
         ),
         Problem::Refused { .. } => "a refusal is an answer: the model has no variant. It can be asked again".into(),
         Problem::Truncated { .. } => format!("raise the limit of tokens among `parameters` in {entry}"),
+        Problem::Unfinished { .. } => "half an answer is no answer: say it again later".into(),
         Problem::Unusable { .. } => {
             "code is taken as it stands or not at all: one Python block, or one that defines `handler`".into()
         }
@@ -93,6 +96,10 @@ fn mend(problem: &Problem, wish: &Wish<'_>) -> String {
 
 fn after(tokens: Option<u64>) -> String {
     tokens.map(|tokens| format!(" after {tokens} tokens")).unwrap_or_default()
+}
+
+fn said(reason: Option<&String>) -> String {
+    reason.map_or_else(|| "missing".to_owned(), |reason| format!("{reason:?}"))
 }
 
 impl fmt::Display for GenerateError {
@@ -109,7 +116,7 @@ impl Diagnostic for GenerateError {
             Problem::NoAnswer { .. } => "no_answer",
             Problem::Substituted { .. } => "substituted",
             Problem::Refused { .. } => "refused",
-            Problem::Truncated { .. } => "truncated",
+            Problem::Truncated { .. } | Problem::Unfinished { .. } => "truncated",
             Problem::Unusable { .. } | Problem::Unjudged { .. } => "unusable",
             Problem::Folder(_) => "folder",
         };

@@ -159,7 +159,9 @@ impl<'a> Asking<'a> {
             Some("content_filter") => {
                 return Err(Problem::Refused { stage: stage_name(), words: "content filter".into() });
             }
-            _ => {}
+            Some("stop") => {}
+            // DeepSeek's `insufficient_system_resource`, for one: what is there may be half an answer.
+            other => return Err(Problem::Unfinished { stage: stage_name(), reason: other.map(ToOwned::to_owned) }),
         }
         let mut without_python = None;
         let parses = |text: &str| match folder::is_python(self.wish.python, text) {

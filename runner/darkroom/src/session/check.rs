@@ -97,7 +97,7 @@ pub fn check(request: &Request<'_>, progress: &Progress) -> Result<Report, Failu
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::broken(miette::miette!("cannot start threads: {error}")))?;
     let job = subject.job(request);
-    let (packages, _) = prepare::packages(&job, std::slice::from_ref(&subject.cell), progress)?;
+    let packages = prepare::packages(&job, std::slice::from_ref(&subject.cell), progress)?;
     let fed = subject.feeds(request)?;
     let events = runtime.block_on(async {
         let region = &subject.manifest.target.region;

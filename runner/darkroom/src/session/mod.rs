@@ -97,11 +97,12 @@ impl Session<'_> {
         let runtime = runtime.map_err(|error| Failure::broken(miette::miette!("cannot start threads: {error}")))?;
         let interrupt = runtime.block_on(async { interrupts() });
         // Ctrl-C reaches cargo and pip too: what then fails to be packaged was interrupted.
-        let packages = prepare::packages(self.job, &cells, self.progress);
+        let made = prepare::packages(self.job, &cells, self.progress);
+        let made = made.map(|packages| (packages, prepare::code(self.job, &cells)));
         if *interrupt.borrow() {
             return Ok(Ended::Interrupted);
         }
-        let (packages, code) = packages?;
+        let (packages, code) = made?;
         self.begun.same_code(&prepare::intended(self.job, &cells, &packages))?;
         let images = prepare::images(self.job, &cells)?;
         runtime.block_on(async {

@@ -1,6 +1,7 @@
 //! What a session needs before its first measurement: packages, images, deployed functions.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -34,27 +35,36 @@ pub fn pipeline<'a>(job: &'a Job<'_>) -> &'a Pipeline {
     job.known.pipeline(&job.manifest.experiment.pipeline).expect("a valid manifest names a pipeline that can be read")
 }
 
-/// Packages every variant that a cell needs, and looks at its code; blocking.
-pub fn packages(
-    job: &Job<'_>,
-    cells: &[PlannedCell],
-    progress: &Progress,
-) -> Result<(Packages, Vec<CodeExamined>), Failure> {
+/// Looks at the code of every variant that a cell needs; blocking.
+pub fn code(job: &Job<'_>, cells: &[PlannedCell]) -> Vec<CodeExamined> {
+    examine::code(&cache_dir(job), &requests(job, cells))
+}
+
+fn cache_dir(job: &Job<'_>) -> PathBuf {
+    job.project.root().join(".darkroom")
+}
+
+/// Returns one request for every variant and architecture that a cell needs.
+fn requests(job: &Job<'_>, cells: &[PlannedCell]) -> Vec<Request> {
     let mut wanted: Vec<(&str, Architecture)> =
         cells.iter().map(|cell| (cell.cell.variant.as_str(), cell.cell.architecture)).collect();
     wanted.sort_unstable();
     wanted.dedup();
-    let names: Vec<String> =
-        wanted.iter().map(|(variant, architecture)| format!("{variant} ({architecture})")).collect();
-    progress.step(&format!("packaging {}", names.join(", ")));
-    let request = |&(variant, architecture): &(&str, Architecture)| Request {
+    let request = |(variant, architecture): (&str, Architecture)| Request {
         variant: variant.to_owned(),
         architecture,
         folder: job.project.variant_dir(variant),
         spec: job.known.variant(variant).expect("a valid manifest names variants that can be read").clone(),
     };
-    let requests: Vec<Request> = wanted.iter().map(request).collect();
-    let cache_dir = job.project.root().join(".darkroom");
+    wanted.into_iter().map(request).collect()
+}
+
+/// Packages every variant that a cell needs; blocking.
+pub fn packages(job: &Job<'_>, cells: &[PlannedCell], progress: &Progress) -> Result<Packages, Failure> {
+    let (cache_dir, requests) = (cache_dir(job), requests(job, cells));
+    let names: Vec<String> =
+        requests.iter().map(|request| format!("{} ({})", request.variant, request.architecture)).collect();
+    progress.step(&format!("packaging {}", names.join(", ")));
     let mut made = package::packages(&cache_dir, &requests).map_err(all_of)?;
     if job.manifest.profile {
         let profiled = made.into_iter().map(|package| package::profiled(&cache_dir, package));
@@ -64,8 +74,7 @@ pub fn packages(
         progress.step(&format!("  {} ({}) {said}", package.variant, package.architecture));
     }
     let key = |package: &Package| (package.variant.clone(), package.architecture);
-    let packages = made.into_iter().map(|package| (key(&package), Arc::new(package))).collect();
-    Ok((packages, examine::code(&cache_dir, &requests)))
+    Ok(made.into_iter().map(|package| (key(&package), Arc::new(package))).collect())
 }
 
 /// Returns what each package was made of, as facts.

@@ -253,6 +253,10 @@ fn answers_without_code_are_told_and_kept() {
     );
     let kept = text(&project, ".darkroom/generate/new/1/greyscale.md");
     assert_eq!(kept, "```python\nimport os\n\ndef handler(ev");
+    let half = "```python\nimport os\n\ndef handler(ev";
+    told(vec![finished("insufficient_system_resource", half)], &["finish_reason is \"insufficient_system_resource\""]);
+    let unsaid = Reply::Body(completion(half, &[("/choices/0/finish_reason", serde_json::Value::Null)]));
+    told(vec![unsaid], &["does not say that the answer is whole: its finish_reason is missing"]);
     told(vec![finished("content_filter", "")], &["the model declines: content filter"]);
     let refusal = [("/choices/0/message", json!({ "role": "assistant", "content": null, "refusal": "I will not." }))];
     told(vec![Reply::Body(completion("", &refusal))], &["the model declines: I will not."]);
