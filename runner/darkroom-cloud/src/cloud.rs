@@ -7,6 +7,7 @@ use crate::logs::Logs;
 use crate::metrics::Metrics;
 use crate::s3::{self, S3};
 use crate::sandbox::Isolation;
+use crate::scratch::{self, Scratch};
 use crate::server::signature::Keys;
 use crate::server::{Server, Services};
 use std::fs::{File, TryLockError};
@@ -89,12 +90,13 @@ pub struct LocalCloud {
     saving: JoinSet<()>,
     /// Held for their drop: the lock on the data folder, and what removes a temporary one.
     _lock: File,
-    _temporary: Option<tempfile::TempDir>,
+    _temporary: Option<Scratch>,
 }
 
 impl LocalCloud {
     /// Binds the port, loads what the data folder holds, and answers from then on.
     pub async fn start(config: Config) -> Result<Self, StartError> {
+        let _ = tokio::task::spawn_blocking(scratch::sweep).await;
         let (data_dir, temporary) = data_dir(config.data_dir.as_deref())?;
         let lock = lock(&data_dir)?;
         let listener = listen(config.port.unwrap_or(0))?;
@@ -200,14 +202,13 @@ fn records(data_dir: &Path, region: &str) -> Result<(Logs, Metrics), StartError>
 }
 
 /// Returns the folder to use, made if need be, and the guard that removes it when it is temporary.
-fn data_dir(wanted: Option<&Path>) -> Result<(PathBuf, Option<tempfile::TempDir>), StartError> {
+fn data_dir(wanted: Option<&Path>) -> Result<(PathBuf, Option<Scratch>), StartError> {
     if let Some(path) = wanted {
         let failed = |source| StartError::DataDir { path: path.to_owned(), source };
         std::fs::create_dir_all(path).map_err(failed)?;
         return Ok((path.canonicalize().map_err(failed)?, None));
     }
-    let made = tempfile::Builder::new().prefix("darkroom-cloud-").tempdir();
-    let made = made.map_err(|source| StartError::DataDir { path: std::env::temp_dir(), source })?;
+    let made = Scratch::new("cloud").map_err(|source| StartError::DataDir { path: std::env::temp_dir(), source })?;
     Ok((made.path().to_owned(), Some(made)))
 }
 

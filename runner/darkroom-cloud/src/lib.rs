@@ -12,6 +12,7 @@ pub mod metrics;
 pub mod python;
 pub mod s3;
 pub mod sandbox;
+mod scratch;
 mod server;
 
 pub use cloud::{Config, LocalCloud, StartError};

@@ -4,11 +4,11 @@ use super::cgroup::{Cgroups, PROCESSES, cpu_share};
 use super::handle::{Plan, Sandbox};
 use super::isolation::Isolation;
 use super::protocol::{Namespaces, Watch};
+use crate::scratch::Scratch;
 use parking_lot::Mutex;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 /// A sandbox that does not stand by then never will.
@@ -40,7 +40,7 @@ pub struct Host {
     /// The end of the sandbox that [`Self::probe`] tried.
     closing: Mutex<Option<JoinHandle<()>>>,
     /// Every sandbox mounts its root here, in a mount namespace of its own; on the host it stays empty.
-    mount_point: TempDir,
+    mount_point: Scratch,
 }
 
 impl Host {
@@ -63,7 +63,7 @@ impl Host {
             filter: filter.is_ok(),
             isolation: Isolation { label: String::new(), limits: Vec::new() },
             closing: Mutex::new(None),
-            mount_point: tempfile::Builder::new().prefix("darkroom-root-").tempdir()?,
+            mount_point: Scratch::new("root")?,
         };
         let mut refusals = Vec::new();
         for candidate in candidates(means) {

@@ -85,7 +85,7 @@ pub async fn measure(
         Arrival::Stopped => Some(chain.first_absent().await.unwrap_or(functions.len())),
     };
     let logged = chain.gather(started_ms, stopped_at).await;
-    let own = own(&logged);
+    let own = own(&logged, stopped_at);
     let mut invocations = chain.facts(&own, stopped_at, &started_at);
     for (invocation, delay_ms) in invocations.iter_mut().zip(trigger_delays_ms(&own, uploaded_at_ms)) {
         invocation.trigger_delay_ms = delay_ms;
@@ -332,12 +332,16 @@ async fn until_whole<E, F: Future<Output = Result<Vec<Vec<Logged>>, E>>>(
 
 /// Returns the invocation of each stage that belongs to the chain: the first that did not start before its predecessor.
 ///
-/// Delivery is at least once, so there may be more; one that started earlier is a late delivery of an earlier pass.
-fn own(logged: &[Vec<Logged>]) -> Vec<Option<&Logged>> {
+/// Delivery is at least once, so there may be more; one that started earlier is a late delivery of an earlier pass. So is
+/// one that failed where another wrote the output: what it was to read had been cleared away.
+fn own(logged: &[Vec<Logged>], stopped_at: Option<usize>) -> Vec<Option<&Logged>> {
     let mut since_ms = i64::MIN;
     let mut own = Vec::with_capacity(logged.len());
-    for runs in logged {
-        let run = runs.iter().find(|run| run.started_ms >= since_ms);
+    for (stage, runs) in logged.iter().enumerate() {
+        let wrote = stopped_at.is_none_or(|stopped| stage < stopped);
+        let mut late_enough = runs.iter().filter(|run| run.started_ms >= since_ms);
+        let first = late_enough.clone().next();
+        let run = late_enough.find(|run| wrote && run.failure.is_none()).or(first);
         since_ms = run.map_or(since_ms, |run| run.started_ms);
         own.push(run);
     }
@@ -454,12 +458,26 @@ mod tests {
             vec![run("left over", 150), run("c", 300)],
             vec![],
         ];
-        let own = own(&logged);
+        let own = own(&logged, None);
         let ids: Vec<Option<&str>> = own.iter().map(|run| run.map(|run| run.request_id.as_str())).collect();
         assert_eq!(ids, [Some("a"), Some("b"), Some("c"), None]);
         let others: Vec<(usize, &str)> =
             surplus(&logged, &own).into_iter().map(|(stage, run)| (stage, run.request_id.as_str())).collect();
         assert_eq!(others, [(1, "b again"), (2, "left over")]);
+    }
+
+    #[test]
+    fn a_late_delivery_that_failed_is_not_the_chains_where_another_wrote_the_output() {
+        let failed = |id: &str, started_ms| {
+            let failure = Some(log_lines::Failure { timed_out: false, error_type: None, error: None });
+            Logged { failure, ..run(id, started_ms) }
+        };
+        let logged = [vec![run("a", 100)], vec![failed("of an earlier pass", 110), run("b", 200)]];
+        let ids = |stopped_at| own(&logged, stopped_at)[1].map(|run| run.request_id.as_str());
+        assert_eq!(ids(None), Some("b"));
+        assert_eq!(ids(Some(1)), Some("of an earlier pass"), "where the output is missing, what failed is the reason");
+        let alone = [vec![run("a", 100)], vec![failed("b", 110)]];
+        assert_eq!(own(&alone, None)[1].map(|run| run.request_id.as_str()), Some("b"));
     }
 
     #[test]

@@ -5,17 +5,18 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use tempfile::TempDir;
+
+use crate::scratch::Scratch;
 
 /// Merged folders, each made once.
 pub struct Layers {
-    folder: TempDir,
+    folder: Scratch,
     made: Mutex<HashMap<Vec<PathBuf>, PathBuf>>,
 }
 
 impl Layers {
     pub fn new() -> io::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("darkroom-layers-").tempdir()?;
+        let folder = Scratch::new("layers")?;
         Ok(Self { folder, made: Mutex::default() })
     }
 
