@@ -200,9 +200,9 @@ fn a_shift_instead_of_rounding_is_found_on_ten_bit_patterns() {
         let mut work = Work::new("colour-depth", "astronaut");
         work.input = png16(&ramp);
         work.stage.check = set.tolerances["colour-depth"].clone();
-        let shifted = jpeg(&ramp.map(|sample| sample >> 2), 90);
-        let word = "samples shifted right instead of rounded";
-        assert_all_fail(&work, name, &[mutant("shifted", shifted, TOLERANCE, word)]);
+        let output = jpeg(&ramp.map(|sample| sample >> 2), 90);
+        let words = "samples shifted right instead of rounded";
+        assert_all_fail(&work, name, &[mutant("shifted", output, TOLERANCE, words)]);
     }
 }
 
