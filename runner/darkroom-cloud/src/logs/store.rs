@@ -20,8 +20,8 @@ use super::reader::{Reader, Window};
 
 /// Lines are written to the file in pieces of about this many bytes.
 const BUFFER: usize = 64 * 1024;
-/// Or with the first line after this time.
-const FLUSH_AFTER_MS: i64 = 1000;
+/// Or with the first line after this time: what a killed run's next session may look up.
+const FLUSH_AFTER_MS: i64 = 20;
 /// A read takes this many bytes at once, since neighbouring events are read together.
 const WINDOW: usize = 64 * 1024;
 
