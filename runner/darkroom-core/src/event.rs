@@ -14,7 +14,7 @@ use crate::pipeline::Transport;
 ///
 /// A reader refuses a newer number; what an older one lacks is `None` or empty (`serde(default)`).
 /// 2: what a handler's inside view, a chain's hops and a build say of themselves; how a function is fed.
-pub const JOURNAL_VERSION: u32 = 2;
+pub const JOURNAL_VERSION: u32 = 3;
 
 /// Something that happened during a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
