@@ -207,7 +207,8 @@ impl Facts {
         Ok(facts)
     }
 
-    fn new(run: RunStarted) -> Self {
+    /// A run of which nothing was observed.
+    pub fn new(run: RunStarted) -> Self {
         let cells = (0u32..).zip(&run.cells).map(|(i, cell)| (cell.id.to_string(), i)).collect();
         let stages = (0u32..).zip(&run.stages).map(|(i, stage)| (stage.clone(), i)).collect();
         Self {
