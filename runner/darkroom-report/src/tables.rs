@@ -38,7 +38,7 @@ pub fn numbers(run: &Run) -> Markup {
                                 (number(Some(stat.mean))) (number(stat.ci.map(|ci| ci.0))) (number(stat.ci.map(|ci| ci.1)))
                                 (number(stat.sd)) (number(stat.cv.map(|cv| cv * 100.0))) (number(Some(stat.p50))) (number(stat.p95))
                                 td class="n" { (stat.rank.map_or("–".into(), |rank| rank.to_string())) }
-                                td class="words" { (notes(cell, row).into_iter().map(|note| note.here).collect::<Vec<_>>().join("; ")) }
+                                td class="words" { (notes(cell, row).into_iter().map(|note| note.short).collect::<Vec<_>>().join("; ")) }
                             }
                         }
                     }

@@ -84,7 +84,8 @@ pub fn draw(axes: &Axes<'_>, marks: impl FnOnce(&mut Plot<'_>) -> Result<(), Fai
             .build_cartesian_2d(axes.x.clone(), axes.y.clone())?;
         let mut mesh = chart.configure_mesh();
         style(&mut mesh, axes.x_title);
-        mesh.y_labels(6).y_label_formatter(&|value| tick(*value)).y_desc(axes.y_title).draw()?;
+        mesh.x_label_formatter(&|value| tick(*value)).y_label_formatter(&|value| tick(*value));
+        mesh.y_labels(6).y_desc(axes.y_title).draw()?;
         let mut plot = Plot { chart, hovers: Vec::new() };
         marks(&mut plot)?;
         Ok(plot.hovers)
@@ -96,6 +97,26 @@ pub fn draw_rows(
     labels: &[String],
     x: Range<f64>,
     x_title: &str,
+    marks: impl FnOnce(&mut Plot<'_>) -> Result<(), Failed>,
+) -> Option<Drawing> {
+    rows(labels, x, x_title, &|value| tick(*value), marks)
+}
+
+/// Draws such a chart of ratios: its axis is of their logarithms to the base 2, and says the ratios.
+pub fn draw_ratios(
+    labels: &[String],
+    x: Range<f64>,
+    x_title: &str,
+    marks: impl FnOnce(&mut Plot<'_>) -> Result<(), Failed>,
+) -> Option<Drawing> {
+    rows(labels, x, x_title, &|value| tick(value.exp2()), marks)
+}
+
+fn rows(
+    labels: &[String],
+    x: Range<f64>,
+    x_title: &str,
+    x_label: &dyn Fn(&f64) -> String,
     marks: impl FnOnce(&mut Plot<'_>) -> Result<(), Failed>,
 ) -> Option<Drawing> {
     let rows = labels.len();
@@ -111,7 +132,7 @@ pub fn draw_rows(
             .build_cartesian_2d(x.clone(), rows as f64..0.0)?;
         let mut mesh = chart.configure_mesh();
         style(&mut mesh, x_title);
-        mesh.disable_y_mesh().y_labels(0).draw()?;
+        mesh.x_label_formatter(x_label).disable_y_mesh().y_labels(0).draw()?;
         let text = text_style(HPos::Right);
         for (row, label) in labels.iter().enumerate() {
             let (left, middle) = chart.backend_coord(&(x.start, row as f64 + 0.5));
@@ -131,7 +152,6 @@ fn style(mesh: &mut MeshStyle<'_, '_, RangedCoordf64, RangedCoordf64, SVGBackend
         .label_style((FONT, FONT_SIZE).into_font().color(&BLACK))
         .axis_desc_style((FONT, FONT_SIZE).into_font().color(&BLACK))
         .x_labels(8)
-        .x_label_formatter(&|value| tick(*value))
         .x_desc(x_title);
 }
 

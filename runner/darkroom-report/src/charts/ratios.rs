@@ -6,7 +6,7 @@ use darkroom_tables::read::Row;
 use plotters::prelude::*;
 
 use super::Figure;
-use super::canvas::{colour, draw_rows};
+use super::canvas::{colour, draw_ratios};
 use crate::noise::{DEPLOYMENT, is_claim};
 use crate::pairs::{factors, floor_of, is_headline, told, what};
 use crate::run::{PIPELINE, Run};
@@ -36,36 +36,44 @@ fn of_factor(run: &Run, factor: &str) -> Option<Figure> {
     let (mut whole, stages): (Vec<Row<'_>>, Vec<Row<'_>>) =
         rows.partition(|row| row.text("stage") == Some(PIPELINE));
     whole.extend(stages);
-    let mut shown: Vec<Ratio> = whole.into_iter().filter_map(|row| ratio(run, row)).collect();
+    let (sayable, barred): (Vec<Row<'_>>, Vec<Row<'_>>) =
+        whole.into_iter().partition(|row| !row.text("verdict").is_some_and(|verdict| verdict.starts_with("outputs not") || verdict.starts_with("wrong")));
+    let mut shown: Vec<Ratio> = sayable.into_iter().filter_map(|row| ratio(run, row)).collect();
     let left_out = shown.len().saturating_sub(ROWS);
     shown.truncate(ROWS);
     if shown.is_empty() {
         return None;
     }
     let labels: Vec<String> = shown.iter().map(|ratio| ratio.label.clone()).collect();
+    // On a logarithmic axis, where half as long lies as far from 1 as twice as long.
+    let log = f64::log2;
     let ends = |ratio: &Ratio| [ratio.ci.0, ratio.ci.1, 1.0 / ratio.floor.unwrap_or(1.0), ratio.floor.unwrap_or(1.0)];
-    let low = shown.iter().flat_map(ends).fold(1.0, f64::min);
-    let high = shown.iter().flat_map(ends).fold(1.0, f64::max);
-    let room = (high - low).max(0.1) * 0.06;
-    let (left, right) = ((low - room).max(0.0), high + room);
-    let drawing = draw_rows(&labels, left..right, "ratio of means: below 1 the first named is faster or cheaper", |plot| {
+    let low = log(shown.iter().flat_map(ends).fold(EQUIVALENT.0, f64::min));
+    let high = log(shown.iter().flat_map(ends).fold(EQUIVALENT.1, f64::max));
+    let room = (high - low) * 0.06;
+    let (left, right) = (low - room, high + room);
+    let title = "ratio of means: below 1 the first named is faster or cheaper";
+    let drawing = draw_ratios(&labels, left..right, title, |plot| {
         let rows = shown.len() as f64;
-        let equivalent = [(EQUIVALENT.0.max(left), 0.0), (EQUIVALENT.1.min(right), rows)];
+        let equivalent = [(log(EQUIVALENT.0), 0.0), (log(EQUIVALENT.1), rows)];
         plot.chart.draw_series([Rectangle::new(equivalent, BLACK.mix(0.06).filled())])?;
-        for (row, ratio) in shown.iter().enumerate() {
-            if let Some(floor) = ratio.floor {
-                let floor = [(1.0 / floor, row as f64 + 0.12), (floor, row as f64 + 0.88)];
-                plot.chart.draw_series([Rectangle::new(floor, colour(5).mix(0.3).filled())])?;
-            }
+        for (row, floor) in shown.iter().enumerate().filter_map(|(row, ratio)| Some((row, log(ratio.floor?)))) {
+            let floor = [(-floor, row as f64 + 0.12), (floor, row as f64 + 0.88)];
+            plot.chart.draw_series([Rectangle::new(floor, colour(5).mix(0.3).filled())])?;
         }
-        plot.chart.draw_series([PathElement::new([(1.0, 0.0), (1.0, rows)], BLACK.mix(0.7).stroke_width(1))])?;
+        plot.chart.draw_series([PathElement::new([(0.0, 0.0), (0.0, rows)], BLACK.mix(0.7).stroke_width(1))])?;
         for (row, ratio) in shown.iter().enumerate() {
             let ink = if ratio.claimed { colour(0) } else { colour(6) };
-            plot.whisker((ratio.ci.0, ratio.at, ratio.ci.1), row as f64 + 0.5, ink.stroke_width(2))?;
+            let interval = (log(ratio.ci.0), log(ratio.at), log(ratio.ci.1));
+            plot.whisker(interval, row as f64 + 0.5, ink.stroke_width(2))?;
             plot.tell_within((left, row as f64), (right, row as f64 + 1.0), ratio.told.clone());
         }
         Ok(())
     })?;
+    let barred = match barred.len() {
+        0 => String::new(),
+        rows => format!(" {rows} comparisons with wrong or unchecked outputs stand in the table alone."),
+    };
     let more = if left_out == 0 { String::new() } else { format!(" {left_out} more rows stand in the table.") };
     let floor = if shown.iter().any(|ratio| ratio.floor.is_some()) {
         "Gold: the noise floor, how far the same code of either cell came out apart when deployed twice."
@@ -78,7 +86,7 @@ fn of_factor(run: &Run, factor: &str) -> Option<Figure> {
         caption: format!(
             "Each row: one against the other, all else equal, with the 95% interval of the ratio. Blue: the difference is \
              claimed (Holm-adjusted p < 0.05, interval without 1, 2% or more). Grey: it is not, which does not mean that there \
-             is none. Shaded: within 5%. {floor}{more}"
+             is none. Shaded: within 5%. {floor}{barred}{more}"
         ),
         alternative: shown.iter().map(|ratio| ratio.told.clone()).collect::<Vec<_>>().join(". "),
         notes: Vec::new(),
@@ -89,6 +97,9 @@ fn of_factor(run: &Run, factor: &str) -> Option<Figure> {
 fn ratio(run: &Run, row: Row<'_>) -> Option<Ratio> {
     let at = row.number("ratio_mean")?;
     let ci = (row.number("ratio_mean_ci_low")?, row.number("ratio_mean_ci_high")?);
+    if ci.0 <= 0.0 {
+        return None; // Has no place on a logarithmic axis; the table has it.
+    }
     let (a, b) = (row.text("level_a")?, row.text("level_b")?);
     let factor = row.text("factor")?;
     let label = format!("{} · {b} / {a}{}", what(row), context(run, row));
