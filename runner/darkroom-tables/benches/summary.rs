@@ -6,7 +6,6 @@
 //! With `--duckdb` a Python that has DuckDB runs `summary.sql`, a hand-written query of the same file, beside it, and what
 //! both say is compared.
 
-#[expect(dead_code, reason = "the other benchmark's half")]
 mod made_up;
 
 use std::path::{Path, PathBuf};

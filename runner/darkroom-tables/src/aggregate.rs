@@ -179,11 +179,13 @@ fn checked(checks: &Path) -> PolarsResult<HashMap<(String, String), Checked>> {
 fn images_lost(pipelines: &Path) -> PolarsResult<HashMap<String, usize>> {
     let by = ["cell_id", "image", "counts_as"];
     let frame = scan(pipelines)?.group_by(by.map(col)).agg([rows_of_each()]).collect()?;
-    let [cells, images, counts] = [frame.column(by[0])?.str()?, frame.column(by[1])?.str()?, frame.column(by[2])?.str()?];
+    let [cells, images, counts] =
+        [frame.column(by[0])?.str()?, frame.column(by[1])?.str()?, frame.column(by[2])?.str()?];
     let mut ended: HashMap<(&str, &str), bool> = HashMap::new();
     for ((cell, image), counts_as) in cells.iter().zip(images.iter()).zip(counts.iter()) {
         let counts_as = counts_as.unwrap_or_default();
-        let well = [CountsAs::Sample, CountsAs::NoReport, CountsAs::WrongStart].map(CountsAs::as_str).contains(&counts_as);
+        let well =
+            [CountsAs::Sample, CountsAs::NoReport, CountsAs::WrongStart].map(CountsAs::as_str).contains(&counts_as);
         if well || counts_as == CountsAs::Failed.as_str() {
             *ended.entry((cell.unwrap_or_default(), image.unwrap_or_default())).or_default() |= well;
         }
@@ -219,9 +221,9 @@ pub fn summary_rows(facts: &Facts, groups: &mut Groups, outputs: &[Outputs]) -> 
     }
     groups.pipelines.load(&PIPELINE_COLUMNS)?;
     for column in columns_of(&PIPELINE_METRICS) {
-        rows.extend(describer.rows(&[None], &PIPELINE_METRICS, column, |planned, _| {
-            groups.pipelines.get(planned.id.as_str())
-        }));
+        rows.extend(
+            describer.rows(&[None], &PIPELINE_METRICS, column, |planned, _| groups.pipelines.get(planned.id.as_str())),
+        );
     }
     rows.sort_by_key(|(metric, row)| (row.cell, row.stage.unwrap_or(u32::MAX), *metric));
     let mut rows: Vec<SummaryRow> = rows.into_iter().map(|(_, row)| row).collect();

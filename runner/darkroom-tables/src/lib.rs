@@ -10,6 +10,7 @@
 mod aggregate;
 mod between;
 mod builds;
+mod choices;
 mod code;
 pub mod columns;
 mod comparisons;
@@ -99,11 +100,14 @@ pub fn aggregate<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
         .load(&comparisons::STAGE_COLUMNS)
         .map_err(|error| parquet::failed("read", &invocations.path, &error))?;
     let comparison_rows = comparisons::comparison_rows(&facts, &groups, &outputs);
+    let choice_rows = choices::choice_rows(&facts, &summary_rows, &cost_rows, &comparison_rows, &outputs);
 
     let summary = write(&columns::SUMMARY, aggregate::summary_frame(&facts, &summary_rows, &outputs))?;
     let comparisons = write(&columns::COMPARISONS, comparisons::comparison_frame(&facts, &comparison_rows))?;
     let costs = write(&columns::COSTS, costs::cost_frame(&facts, &cost_rows, &outputs, prices))?;
-    let tables = vec![summary, comparisons, costs, pipelines, invocations, checks, code, builds, reconciliation];
+    let choices = write(&columns::CHOICES, choices::choice_frame(&facts, &choice_rows, &outputs))?;
+    let tables =
+        vec![summary, comparisons, costs, choices, pipelines, invocations, checks, code, builds, reconciliation];
     Ok(overview::overview(&facts, prices, &summary_rows, &cost_rows, &comparison_rows, &outputs, seen, tables))
 }
 
