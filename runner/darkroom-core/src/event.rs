@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::cell::{Cell, CellId};
+use crate::imported::{ImportedRow, ResultsImported};
 use crate::pipeline::Transport;
 
 /// Version of the journal's lines. Raised whenever a field is added, removed or changes meaning.
@@ -55,6 +56,9 @@ pub enum Event {
         /// The round that begins, from 2.
         round: u32,
     },
+    /// The run's rows were measured by another harness: what was read, and what of it was refused.
+    ResultsImported(ResultsImported),
+    RowImported(ImportedRow),
     /// What a session recorded of one function beside what the platform's own metrics counted of it.
     Reconciled(Reconciliation),
     /// Every planned repetition has been measured or has failed for good.
@@ -83,7 +87,7 @@ pub struct RunStarted {
     #[serde(default)]
     pub transport: Transport,
     pub seed: u64,
-    /// `local` or `aws`.
+    /// `local`, `aws`, or `imported` where another harness measured.
     pub target: String,
     pub region: String,
     /// How the target isolates handlers, for example `userns+cgroup1`; on AWS `firecracker`.

@@ -9,6 +9,7 @@ use std::path::Path;
 use darkroom_core::cell::{Cell, Input, Start, Trigger};
 use darkroom_core::cost::QUOTED_IMAGES;
 use darkroom_core::event::{PlannedCell, RunStarted};
+use darkroom_core::imported::IMPORTED;
 use darkroom_core::statistics::{
     Description, Interval, Intervals, MIN_N_P95, MIN_N_P99, Method, Origin, SMALL_N, Trend, VarianceSplit, describe,
     halves_ratio, holm, intervals, seed_of, trend, variance_split,
@@ -313,6 +314,9 @@ impl Describer<'_> {
             notes.push("cross_clock: a difference of two hosts' clocks, negative values kept".to_owned());
         }
         notes.extend(outputs_note(planned, group.rows, &self.outputs[cell as usize]));
+        if self.facts.run.target == IMPORTED && group.rows > 0 {
+            notes.push(self.facts.run.isolation.clone());
+        }
         SummaryRow {
             cell,
             stage,

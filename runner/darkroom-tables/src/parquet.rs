@@ -89,7 +89,7 @@ pub fn write(
 pub fn provenance(facts: &Facts, prices: &PriceTable) -> Vec<(String, String)> {
     let run = &facts.run;
     let json = |value: serde_json::Result<String>| value.unwrap_or_default();
-    [
+    let mut pairs: Vec<(&str, String)> = vec![
         ("schema_version", SCHEMA_VERSION.to_string()),
         ("run_id", run.run_id.clone()),
         ("experiment", run.experiment.clone()),
@@ -106,9 +106,11 @@ pub fn provenance(facts: &Facts, prices: &PriceTable) -> Vec<(String, String)> {
         ("order", run.order.clone()),
         ("price_region", prices.region.clone()),
         ("price_date", prices.date.clone()),
-    ]
-    .map(|(key, value)| (format!("darkroom.{key}"), value))
-    .into()
+    ];
+    if let Some(imported) = &facts.imported {
+        pairs.push(("imported", json(serde_json::to_string(imported))));
+    }
+    pairs.into_iter().map(|(key, value)| (format!("darkroom.{key}"), value)).collect()
 }
 
 /// Returns `error`, said of a table file.
