@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::cast_possible_wrap, reason = "a test may panic, and counts few rows")]
 
 mod between;
+mod choices;
 mod journal;
 mod verify;
 
