@@ -3,7 +3,7 @@
 //! The same statistics as within a run, over the same rows (`counts_as = 'sample'`); the family of Holm's adjustment is
 //! one metric over all cells. Two runs differ in hour and host too, which no statistic here can tell from the code.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use darkroom_core::statistics::{Comparison, compare, holm, seed_of, verdict};
@@ -14,7 +14,7 @@ use crate::TablesError;
 use crate::aggregate::PIPELINE;
 use crate::comparisons::{samples, word};
 use crate::parquet::failed;
-use crate::read::{self, Row, Rows, Wanted};
+use crate::read::{self, Rows, Wanted};
 use crate::samples::{Group, of_invocations, of_pipelines};
 
 /// What two runs have to say of each other.
@@ -64,7 +64,8 @@ pub fn between(a: &Path, b: &Path) -> Result<Between, TablesError> {
             (place, comparison)
         })
         .collect();
-    let mut rows: Vec<Change> = compared.into_iter().map(|(place, found)| change(place, &found, [&before, &after])).collect();
+    let wrong: BTreeSet<&String> = before.wrong.union(&after.wrong).collect();
+    let mut rows: Vec<Change> = compared.into_iter().map(|(place, found)| change(place, &found, &wrong)).collect();
     judge(&mut rows);
     Ok(Between {
         rows,
@@ -80,10 +81,12 @@ struct Half {
     run_id: String,
     manifest: String,
     target: String,
+    /// Why its tables may not mean what this version's do.
+    other_schema: Option<String>,
     images: BTreeSet<String>,
     cells: BTreeSet<String>,
-    /// Cells of which nothing may be claimed, and why.
-    barred: BTreeMap<String, &'static str>,
+    /// Cells whose outputs did not pass.
+    wrong: BTreeSet<String>,
     /// In the order of `summary`.
     places: Vec<Place>,
     groups: HashMap<Place, Group>,
@@ -113,9 +116,14 @@ impl Half {
             run_id: about("run_id"),
             manifest: about("manifest_sha256"),
             target: about("target"),
+            other_schema: read::other_schema(&path("summary"))?,
             images: images.iter().filter_map(|row| row.text("image").map(str::to_owned)).collect(),
             cells: BTreeSet::new(),
-            barred: costs.iter().filter_map(|row| Some((row.text("cell_id")?.to_owned(), barred(row)?))).collect(),
+            wrong: costs
+                .iter()
+                .filter(|row| row.truth("outputs_ok") != Some(true))
+                .filter_map(|row| row.text("cell_id").map(str::to_owned))
+                .collect(),
             places: Vec::new(),
             groups: HashMap::new(),
         };
@@ -149,24 +157,15 @@ impl Half {
     }
 }
 
-/// Why nothing may be claimed of a cell's outputs; wrong ones are worse than unchecked ones.
-fn barred(row: Row<'_>) -> Option<&'static str> {
-    match row.truth("outputs_ok") {
-        Some(true) => None,
-        Some(false) => Some("wrong outputs"),
-        None => Some("outputs not checked"),
-    }
-}
-
-fn change((cell_id, stage, metric): Place, found: &Comparison, halves: [&Half; 2]) -> Change {
-    let barred = halves.iter().filter_map(|half| half.barred.get(&cell_id).copied()).max();
+fn change((cell_id, stage, metric): Place, found: &Comparison, wrong: &BTreeSet<&String>) -> Change {
+    let barred = wrong.contains(&cell_id);
     Change {
         n_a: found.n_a,
         n_b: found.n_b,
         ratio: found.ratio_mean,
         ratio_ci: found.ratio_mean_ci,
-        p_adjusted: found.p.filter(|_| barred.is_none()),
-        verdict: barred.unwrap_or_default(),
+        p_adjusted: found.p.filter(|_| !barred),
+        verdict: if barred { "wrong outputs" } else { "" },
         cell_id,
         stage,
         metric,
@@ -207,6 +206,7 @@ fn notes(a: &Half, b: &Half) -> Vec<String> {
             a.target, b.target
         ));
     }
+    notes.extend([a, b].into_iter().filter_map(|half| half.other_schema.clone()));
     if a.images != b.images {
         notes.push(
             "the runs measured different images: repetitions are not paired, and the difference may be the images'"

@@ -19,11 +19,17 @@ pub struct Seen {
     failures: Vec<Failure>,
     wrong_outputs: Vec<WrongOutput>,
     reconciliation: ReconciliationSummary,
+    damaged: Vec<String>,
 }
 
 /// Returns what the summary needs of the facts themselves.
 pub fn seen(facts: &Facts) -> Seen {
-    Seen { failures: failures(facts), wrong_outputs: wrong_outputs(facts), reconciliation: reconciliation(facts) }
+    Seen {
+        failures: failures(facts),
+        wrong_outputs: wrong_outputs(facts),
+        reconciliation: reconciliation(facts),
+        damaged: facts.damaged.clone(),
+    }
 }
 
 /// Returns the run in a screenful.
@@ -48,6 +54,7 @@ pub fn overview(
         experiment: run.experiment.clone(),
         target: run.target.clone(),
         region: run.region.clone(),
+        endpoint: run.endpoint.clone(),
         isolation: run.isolation.clone(),
         price_region: prices.region.clone(),
         price_date: prices.date.clone(),
@@ -57,6 +64,7 @@ pub fn overview(
         failures: seen.failures,
         wrong_outputs: seen.wrong_outputs,
         reconciliation: seen.reconciliation,
+        damaged: seen.damaged,
         tables,
     }
 }

@@ -102,6 +102,7 @@ pub fn provenance(facts: &Facts, prices: &PriceTable) -> Vec<(String, String)> {
         ("machine", json(serde_json::to_string(&run.machine))),
         ("target", run.target.clone()),
         ("region", run.region.clone()),
+        ("endpoint", run.endpoint.clone().unwrap_or_default()),
         ("isolation", run.isolation.clone()),
         ("order", run.order.clone()),
         ("price_region", prices.region.clone()),
@@ -109,6 +110,9 @@ pub fn provenance(facts: &Facts, prices: &PriceTable) -> Vec<(String, String)> {
     ];
     if let Some(imported) = &facts.imported {
         pairs.push(("imported", json(serde_json::to_string(imported))));
+    }
+    if !facts.damaged.is_empty() {
+        pairs.push(("damaged", json(serde_json::to_string(&facts.damaged))));
     }
     pairs.into_iter().map(|(key, value)| (format!("darkroom.{key}"), value)).collect()
 }

@@ -198,6 +198,7 @@ pub fn run_started(cells: &[Cell]) -> RunStarted {
         warm_up: 1,
         deployments: 1,
         renew_environments_every: None,
+        endpoint: None,
         order: "interleaved".into(),
         cells: planned.collect(),
         image_sets: BTreeMap::new(),

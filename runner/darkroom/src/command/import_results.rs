@@ -89,13 +89,7 @@ fn say_what_was_left(taken: &Taken) {
 }
 
 /// Writes the run's folder: the map as it was given, and the journal.
-fn write(
-    outputs: &Path,
-    map: &Map,
-    text: &str,
-    taken: Taken,
-    imported: ResultsImported,
-) -> miette::Result<RunDir> {
+fn write(outputs: &Path, map: &Map, text: &str, taken: Taken, imported: ResultsImported) -> miette::Result<RunDir> {
     let time = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S");
     let run_id = format!("{time}-{}", &uuid::Uuid::new_v4().simple().to_string()[..6]);
     let dir = RunDir::create(outputs, &map.experiment, &run_id)?;
@@ -120,6 +114,7 @@ fn write(
         warm_up: 0,
         deployments: taken.deployments,
         renew_environments_every: None,
+        endpoint: None,
         order: map.order.clone(),
         cells: taken.cells,
         image_sets: taken.image_sets,

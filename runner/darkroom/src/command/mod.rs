@@ -14,6 +14,7 @@ mod generate;
 mod import;
 mod import_results;
 mod plan;
+pub mod publish;
 pub mod report;
 mod resume;
 mod run;
@@ -36,6 +37,7 @@ pub fn run(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Figures(args) => report::figures(args, globals),
         Command::Compare(args) => compare::run(args, globals),
         Command::Export(args) => export::run(args, globals),
+        Command::Publish(args) => publish::run(args, globals),
         Command::Verify(args) => verify::run(args, globals),
         Command::Calibrate(args) => calibrate::run(args, globals),
         Command::Cost(args) => cost::run(args, globals),

@@ -121,9 +121,8 @@ fn row(
         repetition: 0,
         attempt: 1,
     };
-    let ok = text(Field::Status).is_none_or(|status| {
-        map.columns.get(&Field::Status).is_none_or(|column| column.ok.contains(&status))
-    });
+    let ok = text(Field::Status)
+        .is_none_or(|status| map.columns.get(&Field::Status).is_none_or(|column| column.ok.contains(&status)));
     let ms = |field, name: &str| {
         let unit = map.columns.get(&field).map_or(1.0, |column| column.unit.ms());
         optional(text(field), name, number).map(|value| value.map(|value| value * unit))

@@ -3,13 +3,16 @@
 #![allow(clippy::unwrap_used, reason = "a story that can't be told fails its test")]
 
 mod architecture;
+mod bad_input;
 mod check;
 mod deploy;
 mod deploy_faults;
 mod generate;
 mod import;
+mod import_results;
 mod misbehaving;
 mod payload;
+mod publish;
 mod reports;
 mod requests;
 mod runs;
