@@ -270,7 +270,7 @@ impl Facts {
                 self.imported = Some(imported);
                 Ok(())
             }
-            Event::RowImported(row) => self.take_imported(row, prices),
+            Event::RowImported(row) => self.take_imported(&row, prices),
             Event::Reconciled(figure) => {
                 self.reconciliations.push((self.sessions, figure));
                 Ok(())

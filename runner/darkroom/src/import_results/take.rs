@@ -28,7 +28,7 @@ pub struct Taken {
 /// Takes every row that can be read.
 pub fn take(rows: &[Raw], map: &Map) -> Taken {
     let mut taken = Taken { stages: map.stages.clone(), deployments: 1, ..Taken::default() };
-    let named: BTreeSet<&String> = map.columns.values().map(|column| &column.column).collect();
+    let named: BTreeSet<&String> = map.columns.values().map(|column| &column.name).collect();
     let (mut places, mut repetitions) = (HashMap::new(), HashMap::new());
     for raw in rows {
         let fields = match &raw.fields {

@@ -12,8 +12,9 @@ const RUN: &str = "outputs/old/latest";
 /// A project with an imported run of two variants, which needs no cloud.
 fn imported() -> Project {
     let project = Project::new();
-    let rows: String = (1..=10).map(|run| format!("a,one,{}\nb,one,{}\n", 10 + run, 20 + run)).collect();
-    project.write("rows.csv", format!("who,what,ms\n{rows}"));
+    let rows = (1..=10).flat_map(|run| [format!("a,one,{}", 10 + run), format!("b,one,{}", 20 + run)]);
+    let lines: Vec<String> = std::iter::once("who,what,ms".to_owned()).chain(rows).collect();
+    project.write("rows.csv", lines.join("\n") + "\n");
     project.write(
         "map.toml",
         "experiment = \"old\"\nmeasured_by = \"client\"\n[constants]\narchitecture = \"x86_64\"\nmemory_mb = 512\n\
