@@ -259,6 +259,7 @@ fn run_started(cells: &[Cell]) -> RunStarted {
         region: "us-east-1".into(),
         isolation: "none: made up".into(),
         manifest_sha256: "00".repeat(32),
+        pipeline_sha256: None,
         repetitions: 1,
         warm_up: 1,
         deployments: 1,

@@ -104,6 +104,7 @@ impl Journal {
             region: "us-east-1".into(),
             isolation: "plain".into(),
             manifest_sha256: "ab".repeat(32),
+            pipeline_sha256: Some("cd".repeat(32)),
             repetitions: 3,
             warm_up: 1,
             deployments: 1,
