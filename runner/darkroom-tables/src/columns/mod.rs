@@ -5,6 +5,7 @@
 //! of the glossary, units end the name, and a cloud fact names its OpenTelemetry attribute.
 
 mod builds;
+mod choices;
 mod code;
 mod comparisons;
 mod costs;
@@ -17,6 +18,7 @@ mod summary;
 use std::fmt::Write as _;
 
 pub use builds::BUILDS;
+pub use choices::CHOICES;
 pub use code::CODE;
 pub use comparisons::COMPARISONS;
 pub use costs::COSTS;
@@ -173,8 +175,8 @@ const NOTE: Column =
     column("note", Text, "", Derived, "what a reader must know before believing the row; null if nothing");
 
 /// The tables in reading order.
-pub const TABLES: [&Table; 9] =
-    [&SUMMARY, &COMPARISONS, &COSTS, &PIPELINES, &INVOCATIONS, &OUTPUTS, &CODE, &BUILDS, &RECONCILIATION];
+pub const TABLES: [&Table; 10] =
+    [&SUMMARY, &COMPARISONS, &COSTS, &CHOICES, &PIPELINES, &INVOCATIONS, &OUTPUTS, &CODE, &BUILDS, &RECONCILIATION];
 
 /// Returns `outputs/README.md`.
 pub fn markdown() -> String {
