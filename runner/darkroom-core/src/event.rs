@@ -93,6 +93,9 @@ pub struct RunStarted {
     pub isolation: String,
     /// sha256 of the resolved manifest and of its pipeline, hex.
     pub manifest_sha256: String,
+    /// sha256 of the pipeline alone, hex, by which runs of different manifests are told to be of one pipeline.
+    #[serde(default)]
+    pub pipeline_sha256: Option<String>,
     pub repetitions: u32,
     pub warm_up: u32,
     pub deployments: u32,

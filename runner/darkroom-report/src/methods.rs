@@ -25,7 +25,10 @@ pub fn methods(run: &Run) -> String {
             .filter_map(|row| row.number(column))
             .sum::<f64>() as usize
     };
-    let machine = machine(run);
+    let machine = match run.machine() {
+        known if run.is_local() && known != "–" => format!(" ({known})"),
+        _ => String::new(),
+    };
     let methods: BTreeSet<&str> = run.summary.iter().filter_map(|row| row.text("ci_method")).collect();
     let unmeasured = run.cells.len() - measured;
     let not_run = if unmeasured == 0 {
@@ -71,15 +74,6 @@ pub fn methods(run: &Run) -> String {
         images(run),
         hashes(run),
     )
-}
-
-fn machine(run: &Run) -> String {
-    let machine: serde_json::Value = serde_json::from_str(run.about("machine")).unwrap_or_default();
-    let fact = |key: &str| machine.get(key).and_then(|value| value.as_str());
-    match (fact("cpu_model"), fact("cores")) {
-        (Some(model), Some(cores)) if run.is_local() => format!(" ({model}, {cores} cores)"),
-        _ => String::new(),
-    }
 }
 
 /// Says how many images, deployments and rounds the numbers are of.

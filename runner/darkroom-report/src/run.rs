@@ -164,6 +164,17 @@ impl Run {
         self.about("target") == "aws"
     }
 
+    /// Names the runner's processor, or a dash; on AWS it is not the one that was measured.
+    pub fn machine(&self) -> String {
+        let machine: serde_json::Value = serde_json::from_str(self.about("machine")).unwrap_or_default();
+        let fact = |key: &str| machine.get(key).and_then(|value| value.as_str());
+        match (fact("cpu_model"), fact("cores")) {
+            (Some(model), Some(cores)) => format!("{model}, {cores} cores"),
+            (Some(model), None) => model.to_owned(),
+            _ => "–".into(),
+        }
+    }
+
     pub fn is_local(&self) -> bool {
         self.about("target") == "local"
     }

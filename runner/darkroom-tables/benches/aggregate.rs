@@ -260,6 +260,7 @@ fn run_started(cells: &[Cell]) -> RunStarted {
         endpoint: None,
         isolation: "none: made up".into(),
         manifest_sha256: "00".repeat(32),
+        pipeline_sha256: None,
         repetitions: 1,
         warm_up: 1,
         deployments: 1,

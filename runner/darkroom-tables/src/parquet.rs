@@ -96,6 +96,7 @@ pub fn provenance(facts: &Facts, prices: &PriceTable) -> Vec<(String, String)> {
         ("pipeline", run.pipeline.clone()),
         ("seed", run.seed.to_string()),
         ("manifest_sha256", run.manifest_sha256.clone()),
+        ("pipeline_sha256", run.pipeline_sha256.clone().unwrap_or_default()),
         ("code_sha256", json(serde_json::to_string(&facts.code_hashes()))),
         ("version", run.darkroom_version.clone()),
         ("tables_version", env!("CARGO_PKG_VERSION").into()),

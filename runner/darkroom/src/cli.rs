@@ -35,8 +35,8 @@ pub enum Command {
     Resume(ResumeArgs),
     /// Make the tables of a run anew from its journal
     Aggregate(RunFolder),
-    /// Make a run's report anew from its tables: one HTML file that opens offline
-    Report(RunFolder),
+    /// Make a run's report anew from its tables, or one that puts several runs side by side: one HTML file that opens offline
+    Report(ReportArgs),
     /// Write a run's figures as SVG and PNG files, for a paper
     Figures(RunFolder),
     /// Say what changed between two runs of one manifest, cell by cell
@@ -132,6 +132,16 @@ pub struct ResumeArgs {
 pub struct RunFolder {
     /// The run's folder, for example outputs/smoke/latest
     pub run: PathBuf,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct ReportArgs {
+    /// The run's folder, for example outputs/smoke/latest; of several the others are compared with the first
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// Where to write the page [default: report.html in the run's folder; of several, side-by-side.html in the first one's]
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Args)]

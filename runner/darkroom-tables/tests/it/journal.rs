@@ -105,6 +105,7 @@ impl Journal {
             endpoint: None,
             isolation: "plain".into(),
             manifest_sha256: "ab".repeat(32),
+            pipeline_sha256: Some("cd".repeat(32)),
             repetitions: 3,
             warm_up: 1,
             deployments: 1,

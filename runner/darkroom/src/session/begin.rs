@@ -10,6 +10,7 @@ use darkroom_core::event::{
 };
 use darkroom_core::image_set::Source;
 use darkroom_core::manifest::{Cloud, Manifest, Order};
+use darkroom_core::pipeline::Pipeline;
 use sha2::{Digest, Sha256};
 
 use super::{Begin, Job};
@@ -43,8 +44,12 @@ pub fn resolved(manifest: &Manifest) -> String {
 /// The pipeline belongs to it because it says what stages there are and what their outputs are held against; an image
 /// because other bytes under the same name are other work.
 pub fn fingerprint(job: &Job<'_>) -> String {
-    let pipeline = serde_json::to_string(super::prepare::pipeline(job)).expect("a pipeline is plain values");
-    hex::encode(Sha256::digest(resolved(job.manifest) + &pipeline + &images(job) + &habits(job)))
+    hex::encode(Sha256::digest(resolved(job.manifest) + &told(super::prepare::pipeline(job)) + &images(job) + &habits(job)))
+}
+
+/// Returns everything that the pipeline says.
+fn told(pipeline: &Pipeline) -> String {
+    serde_json::to_string(pipeline).expect("a pipeline is plain values")
 }
 
 /// Returns what every image of the manifest's sets is, a line each. A set that can't be read is found out when it is used.
@@ -218,6 +223,7 @@ impl Begun {
             endpoint: target.endpoint.clone(),
             isolation: target.isolation.clone(),
             manifest_sha256: fingerprint(job),
+            pipeline_sha256: Some(hex::encode(Sha256::digest(told(pipeline)))),
             repetitions: repetitions.count,
             warm_up: repetitions.warm_up,
             deployments: repetitions.deployments,
