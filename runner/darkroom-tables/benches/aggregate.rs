@@ -260,6 +260,7 @@ fn run_started(cells: &[Cell]) -> RunStarted {
         isolation: "none: made up".into(),
         manifest_sha256: "00".repeat(32),
         repetitions: 1,
+        until: None,
         warm_up: 1,
         deployments: 1,
         renew_environments_every: None,

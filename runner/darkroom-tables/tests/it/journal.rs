@@ -105,6 +105,7 @@ impl Journal {
             isolation: "plain".into(),
             manifest_sha256: "ab".repeat(32),
             repetitions: 3,
+            until: None,
             warm_up: 1,
             deployments: 1,
             renew_environments_every: Some(5),

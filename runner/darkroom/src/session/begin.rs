@@ -123,6 +123,13 @@ fn take_up(
             dir.path().display()
         )));
     }
+    if again.is_some() && history.run.until.is_some() && history.settled.is_none() {
+        return Err(Failure::wrong_request(miette::miette!(
+            help = format!("let it come to its end first: darkroom resume {}", dir.path().display()),
+            "{} has not settled on a number of repetitions yet, so cells of it can't be measured again",
+            dir.path().display()
+        )));
+    }
     let held = |id: &CellId| history.run.cells.iter().any(|known| known.id == *id);
     if let Some(foreign) = again.iter().flatten().find(|id| !held(id)) {
         return Err(Failure::wrong_request(miette::miette!(
@@ -218,6 +225,7 @@ impl Begun {
             isolation: target.isolation.clone(),
             manifest_sha256: fingerprint(job),
             repetitions: repetitions.count,
+            until: repetitions.until,
             warm_up: repetitions.warm_up,
             deployments: repetitions.deployments,
             renew_environments_every: repetitions.renew_environments_every,
