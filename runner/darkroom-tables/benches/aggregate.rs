@@ -262,6 +262,7 @@ fn run_started(cells: &[Cell]) -> RunStarted {
         manifest_sha256: "00".repeat(32),
         pipeline_sha256: None,
         repetitions: 1,
+        until: None,
         warm_up: 1,
         deployments: 1,
         renew_environments_every: None,

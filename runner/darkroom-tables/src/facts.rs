@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use darkroom_core::cell::Start;
 use darkroom_core::cost::{Cost, FREE_EPHEMERAL_MB, PriceTable, Usage, cost};
 use darkroom_core::event::{
-    Again, CodeExamined, Event, FunctionDeployed, Invocation, OutputCheck, PackageBuilt, PassKey, PipelinePass,
+    Again, CodeExamined, Event, FunctionDeployed, Invocation, Look, OutputCheck, PackageBuilt, PassKey, PipelinePass,
     Profile, Reconciliation, RunStarted, Status, Verdict,
 };
 use darkroom_core::pipeline::Transport;
@@ -179,6 +179,8 @@ pub struct Facts {
     pub checks: Vec<CheckFact>,
     /// With the session they are of, from 1.
     pub reconciliations: Vec<(u32, Reconciliation)>,
+    /// Of a run that measures until its intervals are narrow enough.
+    pub last_look: Option<Look>,
     /// How often the run was taken up, from its start.
     pub sessions: u32,
     cells: HashMap<String, u32>,
@@ -220,6 +222,7 @@ impl Facts {
             invocations: Vec::new(),
             checks: Vec::new(),
             reconciliations: Vec::new(),
+            last_look: None,
             sessions: 1,
             pass_index: HashMap::new(),
             last_attempts: HashMap::new(),
@@ -266,6 +269,10 @@ impl Facts {
             }
             Event::FunctionDeployed(deployed) => {
                 self.deployed.push(deployed);
+                Ok(())
+            }
+            Event::Looked(look) => {
+                self.last_look = Some(look);
                 Ok(())
             }
             Event::CodeExamined(code) => {

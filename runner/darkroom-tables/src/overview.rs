@@ -38,6 +38,8 @@ pub fn overview(
         isolation: run.isolation.clone(),
         price_region: prices.region.clone(),
         price_date: prices.date.clone(),
+        until: run.until,
+        last_look: facts.last_look.clone(),
         stages: run.stages.clone(),
         cells: cells.collect(),
         comparisons: comparisons.iter().map(|row| comparisons::shown(facts, row)).collect(),

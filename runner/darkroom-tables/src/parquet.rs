@@ -89,7 +89,9 @@ pub fn write(
 pub fn provenance(facts: &Facts, prices: &PriceTable) -> Vec<(String, String)> {
     let run = &facts.run;
     let json = |value: serde_json::Result<String>| value.unwrap_or_default();
-    [
+    let until = run.until.map(|until| ("until", json(serde_json::to_string(&until))));
+    let look = facts.last_look.as_ref().map(|look| ("last_look", json(serde_json::to_string(look))));
+    let fixed = [
         ("schema_version", SCHEMA_VERSION.to_string()),
         ("run_id", run.run_id.clone()),
         ("experiment", run.experiment.clone()),
@@ -108,9 +110,8 @@ pub fn provenance(facts: &Facts, prices: &PriceTable) -> Vec<(String, String)> {
         ("order", run.order.clone()),
         ("price_region", prices.region.clone()),
         ("price_date", prices.date.clone()),
-    ]
-    .map(|(key, value)| (format!("darkroom.{key}"), value))
-    .into()
+    ];
+    fixed.into_iter().chain(until).chain(look).map(|(key, value)| (format!("darkroom.{key}"), value)).collect()
 }
 
 /// Returns `error`, said of a table file.

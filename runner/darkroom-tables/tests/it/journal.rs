@@ -107,6 +107,7 @@ impl Journal {
             manifest_sha256: "ab".repeat(32),
             pipeline_sha256: Some("cd".repeat(32)),
             repetitions: 3,
+            until: None,
             warm_up: 1,
             deployments: 1,
             renew_environments_every: Some(5),

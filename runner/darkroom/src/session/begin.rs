@@ -128,6 +128,13 @@ fn take_up(
             dir.path().display()
         )));
     }
+    if again.is_some() && history.run.until.is_some() && history.settled.is_none() {
+        return Err(Failure::wrong_request(miette::miette!(
+            help = format!("let it come to its end first: darkroom resume {}", dir.path().display()),
+            "{} has not settled on a number of repetitions yet, so cells of it can't be measured again",
+            dir.path().display()
+        )));
+    }
     let held = |id: &CellId| history.run.cells.iter().any(|known| known.id == *id);
     if let Some(foreign) = again.iter().flatten().find(|id| !held(id)) {
         return Err(Failure::wrong_request(miette::miette!(
@@ -225,6 +232,7 @@ impl Begun {
             manifest_sha256: fingerprint(job),
             pipeline_sha256: Some(hex::encode(Sha256::digest(told(pipeline)))),
             repetitions: repetitions.count,
+            until: repetitions.until,
             warm_up: repetitions.warm_up,
             deployments: repetitions.deployments,
             renew_environments_every: repetitions.renew_environments_every,

@@ -17,3 +17,4 @@ mod scripted;
 mod story;
 mod tour;
 mod trigger;
+mod until;
