@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::cell::{Cell, CellId};
+use crate::imported::{ImportedRow, ResultsImported};
 use crate::manifest::Until;
 use crate::pipeline::Transport;
 use crate::statistics::StoppedBy;
@@ -59,6 +60,9 @@ pub enum Event {
     },
     /// How narrow the intervals were after a whole block, and whether that was enough (`repetitions.until`).
     Looked(Look),
+    /// The run's rows were measured by another harness: what was read, and what of it was refused.
+    ResultsImported(ResultsImported),
+    RowImported(ImportedRow),
     /// What a session recorded of one function beside what the platform's own metrics counted of it.
     Reconciled(Reconciliation),
     /// Every planned repetition has been measured or has failed for good.
@@ -87,7 +91,8 @@ pub struct RunStarted {
     #[serde(default)]
     pub transport: Transport,
     pub seed: u64,
-    /// `local`, `aws`, or `aws-endpoint`: AWS's calls went to [`Self::endpoint`], and what was measured is not AWS.
+    /// `local`, `aws`, `aws-endpoint` (AWS's calls went to [`Self::endpoint`], and what was measured is not AWS), or `imported`
+    /// where another harness measured.
     pub target: String,
     pub region: String,
     /// The endpoint that stood for AWS; `None` on AWS itself and on the local cloud.

@@ -89,8 +89,6 @@ pub fn write(
 pub fn provenance(facts: &Facts, prices: &PriceTable) -> Vec<(String, String)> {
     let run = &facts.run;
     let json = |value: serde_json::Result<String>| value.unwrap_or_default();
-    let until = run.until.map(|until| ("until", json(serde_json::to_string(&until))));
-    let look = facts.last_look.as_ref().map(|look| ("last_look", json(serde_json::to_string(look))));
     let fixed = [
         ("schema_version", SCHEMA_VERSION.to_string()),
         ("run_id", run.run_id.clone()),
@@ -111,7 +109,11 @@ pub fn provenance(facts: &Facts, prices: &PriceTable) -> Vec<(String, String)> {
         ("price_region", prices.region.clone()),
         ("price_date", prices.date.clone()),
     ];
-    fixed.into_iter().chain(until).chain(look).map(|(key, value)| (format!("darkroom.{key}"), value)).collect()
+    let until = run.until.map(|until| ("until", json(serde_json::to_string(&until))));
+    let look = facts.last_look.as_ref().map(|look| ("last_look", json(serde_json::to_string(look))));
+    let imported = facts.imported.as_ref().map(|imported| ("imported", json(serde_json::to_string(imported))));
+    let pairs = fixed.into_iter().chain(until).chain(look).chain(imported);
+    pairs.map(|(key, value)| (format!("darkroom.{key}"), value)).collect()
 }
 
 /// Returns `error`, said of a table file.
