@@ -89,7 +89,7 @@ fn pair(run: &Run, factor: &str, row: Row<'_>) -> Markup {
     let ratio = row.number("ratio_mean");
     let verdict = text("verdict");
     html! {
-        tr class=[(verdict == "wrong outputs").then_some("wrong")] data-metric=(text("metric")) {
+        tr class=[(verdict == "wrong outputs").then_some("wrong")] data-factor=(factor) data-cell-a=(text("cell_a")) data-cell-b=(text("cell_b")) data-level-b=(text("level_b")) data-stage=(text("stage")) data-metric=(text("metric")) {
             td { (what(row)) } td { (name(run, factor, row, "a")) } td { (name(run, factor, row, "b")) }
             td class="n" data-value=[row.number("n_a")] { (row.number("n_a").map_or("–".into(), |n| n.to_string())) }
             (number(ratio)) (number(row.number("ratio_mean_ci_low"))) (number(row.number("ratio_mean_ci_high")))

@@ -10,7 +10,7 @@ use maud::{Markup, html};
 use crate::charts::{Figure, Line, p_text, side_by_side};
 use crate::noise::{Floor, floor, is_claim};
 use crate::number::count;
-use crate::page::{document, figure_section, older};
+use crate::page::{document, figure_section, named, older};
 use crate::pairs::in_full;
 use crate::run::{PIPELINE, Run};
 use crate::tables::{download, number};
@@ -59,7 +59,7 @@ fn unlike_section(runs: &[Run], letters: &[String], findings: &[Vec<String>]) ->
         (1..runs.len()).flat_map(|place| unlike((&runs[0], &letters[0]), (&runs[place], &letters[place]))).collect();
     let older = runs.iter().zip(letters).filter_map(|(run, letter)| Some(format!("{letter}: {}", older(run)?)));
     let unproven = findings.iter().zip(letters).flat_map(|(of_run, letter)| {
-        of_run.iter().map(move |finding| format!("{letter} is NOT what its journal says: {finding}"))
+        named(of_run).into_iter().map(move |finding| format!("{letter} is NOT what its journal says: {finding}"))
     });
     let found: Vec<String> = found.into_iter().chain(older).chain(unproven).collect();
     html! {

@@ -1,7 +1,5 @@
 //! Comparisons, one figure a factor: ratio of means with its interval, one row a pair and stage.
 
-use std::collections::BTreeSet;
-
 use darkroom_tables::read::Row;
 use plotters::prelude::*;
 
@@ -111,12 +109,12 @@ fn ratio(run: &Run, row: Row<'_>) -> Option<Ratio> {
 
 /// What else tells this pair of cells from the others of its factor.
 fn context(run: &Run, row: Row<'_>) -> String {
-    let levels = |column: &str| -> BTreeSet<String> {
+    let levels = |column: &str| -> Vec<String> {
         let label = row.text(column).and_then(|id| run.cell(id)).map(|cell| cell.label.clone()).unwrap_or_default();
         label.replace(" MB", "\u{a0}MB").split(' ').map(str::to_owned).collect()
     };
     let (a, b) = (levels("cell_a"), levels("cell_b"));
-    let shared: Vec<String> = a.intersection(&b).cloned().collect();
+    let shared: Vec<String> = a.into_iter().filter(|level| b.contains(level)).collect();
     if shared.is_empty() { String::new() } else { format!(" ({})", shared.join(" ")) }
 }
 
