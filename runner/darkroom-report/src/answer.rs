@@ -57,7 +57,10 @@ fn best(run: &Run, metric: &str, word: &str, value: impl Fn(&Stat) -> String) ->
     }
     let unclear = claims.len() - claimed;
     if unclear > 0 && claimed > 0 {
-        clauses.push(format!("against {} no difference is claimed (neither shown nor excluded, or within 5%)", count(unclear, "other")));
+        clauses.push(format!(
+            "against {} no difference is claimed (neither shown nor excluded, or within 5%)",
+            count(unclear, "other")
+        ));
     }
     Some(clauses.join("; ") + ".")
 }

@@ -18,7 +18,8 @@ const SCALE: f32 = 3.0;
 pub fn svg(figure: &Figure) -> Result<String, String> {
     let tree = tree(&figure.svg)?;
     let (width, height) = (tree.size().width(), tree.size().height());
-    let options = usvg::WriteOptions { preserve_text: false, indent: usvg::Indent::None, ..usvg::WriteOptions::default() };
+    let options =
+        usvg::WriteOptions { preserve_text: false, indent: usvg::Indent::None, ..usvg::WriteOptions::default() };
     let drawn = tree.to_string(&options);
     let (_, body) = drawn.split_once('>').ok_or("the figure is empty")?;
     Ok(format!(

@@ -175,8 +175,19 @@ impl Run {
     }
 }
 
-const OUTPUT_COLUMNS: &[&str] =
-    &["cell_id", "stage", "image", "repetition", "pass", "counts", "reason", "detail", "picture", "stage_index", "input_sha256"];
+const OUTPUT_COLUMNS: &[&str] = &[
+    "cell_id",
+    "stage",
+    "image",
+    "repetition",
+    "pass",
+    "counts",
+    "reason",
+    "detail",
+    "picture",
+    "stage_index",
+    "input_sha256",
+];
 const INVOCATION_COLUMNS: &[&str] = &[
     "cell_id",
     "stage",
@@ -200,8 +211,18 @@ const INVOCATION_COLUMNS: &[&str] = &[
     "cpu_user_ms",
     "environment_id",
 ];
-const PIPELINE_COLUMNS: &[&str] =
-    &["cell_id", "image", "deployment", "repetition", "attempt", "started_at", "turnaround_s", "counts_as", "complete", "environment_round"];
+const PIPELINE_COLUMNS: &[&str] = &[
+    "cell_id",
+    "image",
+    "deployment",
+    "repetition",
+    "attempt",
+    "started_at",
+    "turnaround_s",
+    "counts_as",
+    "complete",
+    "environment_round",
+];
 
 fn stages(summary: &Rows) -> Vec<String> {
     let mut stages = BTreeMap::new();

@@ -179,7 +179,9 @@ fn figures(runs: &[Run], letters: &[String]) -> Vec<Figure> {
     };
     let mut figures: Vec<Figure> = stages
         .iter()
-        .filter_map(|stage| side_by_side(&format!("runtime-{stage}"), &format!("Runtime of {stage}"), "ms", &lines(stage, None)))
+        .filter_map(|stage| {
+            side_by_side(&format!("runtime-{stage}"), &format!("Runtime of {stage}"), "ms", &lines(stage, None))
+        })
         .collect();
     let turnaround = lines(PIPELINE, Some("turnaround_s"));
     figures.extend(side_by_side("turnaround", "Pipeline turnaround", "s", &turnaround));
@@ -237,8 +239,19 @@ fn difference(runs: &[&Run; 2], row: &Change) -> Markup {
 /// The differences as a table to be downloaded.
 fn as_rows(found: &Between) -> Rows {
     let columns = [
-        "run_a", "run_b", "cell_id", "stage", "metric", "n_a", "n_b", "ratio_mean", "ratio_mean_ci_low", "ratio_mean_ci_high",
-        "cliffs_delta", "p_adj", "verdict",
+        "run_a",
+        "run_b",
+        "cell_id",
+        "stage",
+        "metric",
+        "n_a",
+        "n_b",
+        "ratio_mean",
+        "ratio_mean_ci_low",
+        "ratio_mean_ci_high",
+        "cliffs_delta",
+        "p_adj",
+        "verdict",
     ];
     let float = |value: Option<f64>| value.map_or(Value::Null, Value::Float);
     let text = |value: &str| Value::Text(value.to_owned());

@@ -31,11 +31,11 @@ struct Ratio {
 
 fn of_factor(run: &Run, factor: &str) -> Option<Figure> {
     let rows = run.comparisons.iter().filter(|row| row.text("factor") == Some(factor) && is_headline(run, *row));
-    let (mut whole, stages): (Vec<Row<'_>>, Vec<Row<'_>>) =
-        rows.partition(|row| row.text("stage") == Some(PIPELINE));
+    let (mut whole, stages): (Vec<Row<'_>>, Vec<Row<'_>>) = rows.partition(|row| row.text("stage") == Some(PIPELINE));
     whole.extend(stages);
-    let (sayable, barred): (Vec<Row<'_>>, Vec<Row<'_>>) =
-        whole.into_iter().partition(|row| !row.text("verdict").is_some_and(|verdict| verdict.starts_with("outputs not") || verdict.starts_with("wrong")));
+    let (sayable, barred): (Vec<Row<'_>>, Vec<Row<'_>>) = whole.into_iter().partition(|row| {
+        !row.text("verdict").is_some_and(|verdict| verdict.starts_with("outputs not") || verdict.starts_with("wrong"))
+    });
     let mut shown: Vec<Ratio> = sayable.into_iter().filter_map(|row| ratio(run, row)).collect();
     let left_out = shown.len().saturating_sub(ROWS);
     shown.truncate(ROWS);

@@ -108,7 +108,9 @@ fn spread_is_said_to_be_of_environments_where_it_is() {
                 _ => None,
             })
             .collect();
-        journal.events.extend(invocations.iter().map(|(at, round)| environment_seen(*at, &format!("environment-{round}"))));
+        journal
+            .events
+            .extend(invocations.iter().map(|(at, round)| environment_seen(*at, &format!("environment-{round}"))));
         let notes = Made::of(&journal).figure("runtime-greyscale").notes.join("\n");
         assert_eq!(notes.contains(ENVIRONMENTS), expected, "{notes}");
     }

@@ -22,7 +22,11 @@ fn study() -> Made {
 fn arm_against_x86_is_drawn_and_tabled_with_ratio_interval_effect_p_floor_and_verdict() {
     let made = study();
     let figure = made.figure("ratio-architecture");
-    assert!(figure.alternative.contains("greyscale · arm64 / x86_64 (pillow 512\u{a0}MB): ratio 0.8"), "{}", figure.alternative);
+    assert!(
+        figure.alternative.contains("greyscale · arm64 / x86_64 (pillow 512\u{a0}MB): ratio 0.8"),
+        "{}",
+        figure.alternative
+    );
     for said in ["adjusted p < 0.001", "large effect", "noise floor 0."] {
         assert!(figure.alternative.contains(said), "{said}");
     }
@@ -34,7 +38,10 @@ fn arm_against_x86_is_drawn_and_tabled_with_ratio_interval_effect_p_floor_and_ve
     for head in ["ratio", "95% low", "Cliff's δ", "p adj", "noise floor", "verdict"] {
         assert!(section.contains(&format!("<th>{head}</th>")), "{head}");
     }
-    assert!(section.contains("cheaper by 27% (noise floor"), "20% less time at 20% less a second, and the same for requests");
+    assert!(
+        section.contains("cheaper by 27% (noise floor"),
+        "20% less time at 20% less a second, and the same for requests"
+    );
 }
 
 #[test]
@@ -98,9 +105,22 @@ fn the_methods_can_be_pasted() {
     let page = study().html();
     let methods = &page[page.find("id=\"methods\"").unwrap()..];
     for said in [
-        "on 2026-11-24 (UTC)", "2 images (astronaut.png, chelsea.png)", "each cell deployed twice", "n = 120", "interleaved order",
-        "seed 562", "10,000 resamples", "Holm-adjusted", "Cliff&#39;s delta", "no outlier was removed", "0 warm-ups", "pillow 13.0.0",
-        "Identical code deployed twice differed by up to", "tables of schema 3", "abababab", "us-east-1 prices of",
+        "on 2026-11-24 (UTC)",
+        "2 images (astronaut.png, chelsea.png)",
+        "each cell deployed twice",
+        "n = 120",
+        "interleaved order",
+        "seed 562",
+        "10,000 resamples",
+        "Holm-adjusted",
+        "Cliff&#39;s delta",
+        "no outlier was removed",
+        "0 warm-ups",
+        "pillow 13.0.0",
+        "Identical code deployed twice differed by up to",
+        "tables of schema 3",
+        "abababab",
+        "us-east-1 prices of",
     ] {
         assert!(methods.contains(said) || methods.contains(&said.replace("&#39;", "'")), "{said} in {methods}");
     }

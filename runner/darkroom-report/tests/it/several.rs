@@ -13,8 +13,7 @@ fn two(rust: f64) -> [(Cell, f64); 2] {
 }
 
 fn page(runs: Vec<Made>) -> String {
-    let changes: Vec<_> =
-        runs[1..].iter().map(|run| between(runs[0].dir.path(), run.dir.path()).unwrap()).collect();
+    let changes: Vec<_> = runs[1..].iter().map(|run| between(runs[0].dir.path(), run.dir.path()).unwrap()).collect();
     let findings = vec![Vec::new(); runs.len()];
     let runs: Vec<darkroom_report::Run> = runs.into_iter().map(|made| made.run).collect();
     several(&runs, &changes, &findings)
@@ -30,7 +29,10 @@ fn a_run_beside_itself_has_not_changed_and_nothing_stands_in_the_way() {
     let made = || Made::of(&journal(&two(50.0), 30, 2, |_| 1.0));
     let page = page(vec![made(), made()]);
     assert!(page.contains("B against A: nothing is claimed to have changed in 8 comparisons; 8 equivalent within 5%"));
-    assert!(page.contains("Whether A and B measured the same images is not recorded."), "the fixture has no image hashes");
+    assert!(
+        page.contains("Whether A and B measured the same images is not recorded."),
+        "the fixture has no image hashes"
+    );
     for cried in ["slower by", "different prices", "different targets", "code is not the same", "pipeline"] {
         let warned = page.find("id=\"unlike\"").map_or("", |at| &page[at..page.find("id=\"answer\"").unwrap()]);
         assert!(!warned.contains(cried), "{cried}: {warned}");
@@ -43,7 +45,10 @@ fn a_slowed_variant_is_found_with_its_size_and_the_noise_floor_and_the_other_is_
     let after = Made::of(&named(journal(&two(60.0), 30, 2, |_| 1.0), "after"));
     let page = page(vec![before, after]);
     assert!(page.contains("B against A: of 8 comparisons 4 changes are claimed, 3 slower, 1 dearer."), "{page:.3000}");
-    let row = page.split("<tr").find(|row| row.contains("data-cell=\"rust.") && row.contains("data-stage=\"greyscale\"")).unwrap();
+    let row = page
+        .split("<tr")
+        .find(|row| row.contains("data-cell=\"rust.") && row.contains("data-stage=\"greyscale\""))
+        .unwrap();
     assert!(row.contains("slower by 20% (noise floor 0."), "{row}");
     assert!(row.contains("data-value=\"1\""), "Cliff's delta: every value is larger");
     let pillow: Vec<&str> = page.split("<tr").filter(|row| row.contains("data-cell=\"pillow.")).collect();
@@ -78,10 +83,15 @@ fn what_makes_runs_incomparable_is_named() {
     second.run.images.insert("rocket.png".into(), "cc".into());
     let page = page(vec![first, second]);
     for said in [
-        "A and B are of different targets", "different machines (Test CPU; Another CPU)", "Costs of A and B are at different prices",
-        "run in different orders (interleaved; sequential)", "different versions of Darkroom (0.1.0; 9.9.9)",
-        "The pipeline image-pipeline was changed between A and B", "Only B measured rocket.png",
-        "Not the same files under the same names in A and B: chelsea.png", "The code is not the same in A and B: pillow (x86_64)",
+        "A and B are of different targets",
+        "different machines (Test CPU; Another CPU)",
+        "Costs of A and B are at different prices",
+        "run in different orders (interleaved; sequential)",
+        "different versions of Darkroom (0.1.0; 9.9.9)",
+        "The pipeline image-pipeline was changed between A and B",
+        "Only B measured rocket.png",
+        "Not the same files under the same names in A and B: chelsea.png",
+        "The code is not the same in A and B: pillow (x86_64)",
     ] {
         assert!(page.contains(said), "{said}");
     }
