@@ -33,8 +33,8 @@ pub fn several(runs: &[Run], changes: &[Between], findings: &[Vec<String>]) -> S
                 @for (run, letter) in runs.iter().zip(&letters) {
                     p { b { (letter) } ": " (run.about("experiment")) ", measured on " (run.place()) ", run " code { (run.about("run_id")) } }
                 }
-                @if runs.iter().any(Run::is_local) {
-                    p class="caution" { "Durations of a local cloud compare code on one machine. They are not AWS's and predict nothing about it." }
+                @if !runs.iter().all(Run::is_aws) {
+                    p class="caution" { "Durations of what is not AWS compare code on one machine, and predict nothing about AWS." }
                 }
             }
             main {
