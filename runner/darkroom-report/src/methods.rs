@@ -169,7 +169,7 @@ fn code(run: &Run) -> String {
     for row in run.builds.iter() {
         let Some(variant) = row.text("variant") else { continue };
         let place = variants.iter().position(|(of, ..)| *of == variant).unwrap_or_else(|| {
-            let compiler = row.text("compiler").and_then(|text| text.lines().next());
+            let compiler = row.text("compiler").and_then(|text| text.split(['\n', ';']).next());
             let built = [row.text("runtime"), compiler].into_iter().flatten().collect::<Vec<_>>().join(", ");
             variants.push((variant, built, Vec::new()));
             variants.len() - 1

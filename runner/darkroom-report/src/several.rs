@@ -10,7 +10,7 @@ use maud::{Markup, html};
 use crate::charts::{Figure, Line, p_text, side_by_side};
 use crate::noise::{Floor, floor, is_claim};
 use crate::number::count;
-use crate::page::{document, figure_section, older};
+use crate::page::{document, figure_section, named, older};
 use crate::pairs::in_full;
 use crate::run::{PIPELINE, Run};
 use crate::tables::{download, number};
@@ -33,8 +33,8 @@ pub fn several(runs: &[Run], changes: &[Between], findings: &[Vec<String>]) -> S
                 @for (run, letter) in runs.iter().zip(&letters) {
                     p { b { (letter) } ": " (run.about("experiment")) ", measured on " (run.place()) ", run " code { (run.about("run_id")) } }
                 }
-                @if runs.iter().any(Run::is_local) {
-                    p class="caution" { "Durations of a local cloud compare code on one machine. They are not AWS's and predict nothing about it." }
+                @if !runs.iter().all(Run::is_aws) {
+                    p class="caution" { "Durations of what is not AWS compare code on one machine, and predict nothing about AWS." }
                 }
             }
             main {
@@ -59,7 +59,7 @@ fn unlike_section(runs: &[Run], letters: &[String], findings: &[Vec<String>]) ->
         (1..runs.len()).flat_map(|place| unlike((&runs[0], &letters[0]), (&runs[place], &letters[place]))).collect();
     let older = runs.iter().zip(letters).filter_map(|(run, letter)| Some(format!("{letter}: {}", older(run)?)));
     let unproven = findings.iter().zip(letters).flat_map(|(of_run, letter)| {
-        of_run.iter().map(move |finding| format!("{letter} is NOT what its journal says: {finding}"))
+        named(of_run).into_iter().map(move |finding| format!("{letter} is NOT what its journal says: {finding}"))
     });
     let found: Vec<String> = found.into_iter().chain(older).chain(unproven).collect();
     html! {
@@ -179,7 +179,9 @@ fn figures(runs: &[Run], letters: &[String]) -> Vec<Figure> {
     };
     let mut figures: Vec<Figure> = stages
         .iter()
-        .filter_map(|stage| side_by_side(&format!("runtime-{stage}"), &format!("Runtime of {stage}"), "ms", &lines(stage, None)))
+        .filter_map(|stage| {
+            side_by_side(&format!("runtime-{stage}"), &format!("Runtime of {stage}"), "ms", &lines(stage, None))
+        })
         .collect();
     let turnaround = lines(PIPELINE, Some("turnaround_s"));
     figures.extend(side_by_side("turnaround", "Pipeline turnaround", "s", &turnaround));
@@ -237,8 +239,19 @@ fn difference(runs: &[&Run; 2], row: &Change) -> Markup {
 /// The differences as a table to be downloaded.
 fn as_rows(found: &Between) -> Rows {
     let columns = [
-        "run_a", "run_b", "cell_id", "stage", "metric", "n_a", "n_b", "ratio_mean", "ratio_mean_ci_low", "ratio_mean_ci_high",
-        "cliffs_delta", "p_adj", "verdict",
+        "run_a",
+        "run_b",
+        "cell_id",
+        "stage",
+        "metric",
+        "n_a",
+        "n_b",
+        "ratio_mean",
+        "ratio_mean_ci_low",
+        "ratio_mean_ci_high",
+        "cliffs_delta",
+        "p_adj",
+        "verdict",
     ];
     let float = |value: Option<f64>| value.map_or(Value::Null, Value::Float);
     let text = |value: &str| Value::Text(value.to_owned());

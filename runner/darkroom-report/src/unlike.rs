@@ -79,8 +79,9 @@ fn code(a: &Run, b: &Run, both: &str) -> Option<String> {
         .filter(|(of, hash)| of_b.get(*of).is_some_and(|other| other != *hash))
         .map(|((variant, architecture), _)| format!("{variant} ({architecture})"))
         .collect();
-    (!changed.is_empty())
-        .then(|| format!("The code is not the same in {both}: {}. A difference may be its, or the hour's.", changed.join(", ")))
+    (!changed.is_empty()).then(|| {
+        format!("The code is not the same in {both}: {}. A difference may be its, or the hour's.", changed.join(", "))
+    })
 }
 
 /// Returns the zip's hash by variant and architecture.

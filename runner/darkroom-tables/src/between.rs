@@ -3,7 +3,7 @@
 //! The same statistics as within a run, over the same rows (`counts_as = 'sample'`); the family of Holm's adjustment is
 //! one metric over all cells. Two runs differ in hour and host too, which no statistic here can tell from the code.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use darkroom_core::statistics::{Comparison, compare, holm, seed_of, verdict};
@@ -14,7 +14,7 @@ use crate::TablesError;
 use crate::aggregate::PIPELINE;
 use crate::comparisons::{samples, word};
 use crate::parquet::failed;
-use crate::read::{self, Row, Rows, Wanted};
+use crate::read::{self, Rows, Wanted};
 use crate::samples::{Group, of_invocations, of_pipelines};
 
 /// What two runs have to say of each other.

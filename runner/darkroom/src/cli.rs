@@ -35,7 +35,7 @@ pub enum Command {
     Resume(ResumeArgs),
     /// Make the tables of a run anew from its journal
     Aggregate(RunFolder),
-    /// Make a run's report anew from its tables, or one that puts several runs side by side: one HTML file that opens offline
+    /// Make a run's report anew from its tables, or one page of several runs: HTML that opens offline
     Report(ReportArgs),
     /// Write a run's figures as SVG and PNG files, for a paper
     Figures(RunFolder),

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use darkroom_report::Run;
+use darkroom_report::{Run, paper};
 use darkroom_tables::TablesError;
 
 use crate::cli::{Globals, ReportArgs, RunFolder};
@@ -62,11 +62,11 @@ pub fn figures(args: &RunFolder, globals: Globals) -> Result<Outcome, Failure> {
     let made = darkroom_report::figures(&read(&args.run)?);
     fs::create_dir_all(&folder).map_err(|error| broken("make", &folder, &error))?;
     for figure in &made {
-        let svg = figure.svg.replace("currentColor", "#000000");
-        replace(&folder.join(format!("{}.svg", figure.id)), svg.as_bytes())?;
-        let path = folder.join(format!("{}.png", figure.id));
-        let png = darkroom_report::png(&figure.svg).map_err(|error| broken("draw", &path, &error))?;
-        replace(&path, &png)?;
+        let path = |kind: &str| folder.join(format!("{}.{kind}", figure.id));
+        let svg = paper::svg(figure).map_err(|error| broken("draw", &path("svg"), &error))?;
+        replace(&path("svg"), svg.as_bytes())?;
+        let png = paper::png(figure).map_err(|error| broken("draw", &path("png"), &error))?;
+        replace(&path("png"), &png)?;
     }
     if !globals.quiet {
         display::note(&format!("{} figures, as SVG and PNG: {}/", made.len(), folder.display()));

@@ -49,13 +49,20 @@ pub fn tables(path: &Path, scratch: &Path) -> Result<Vec<Verified>, Failure> {
     darkroom_tables::verify(facts, &prices, path, scratch).map_err(|error| broken(&error))
 }
 
-/// Returns what does not match, with the table's name.
+/// Returns what does not match, with the table's name; what is so of every table (its metadata are the same) once.
 pub fn findings(found: &[Verified]) -> Vec<String> {
-    let of = |table: &Verified| {
-        let file = format!("{}.parquet", table.table);
-        table.differences.iter().map(|what| format!("{file}: {what}")).collect::<Vec<_>>()
-    };
-    found.iter().flat_map(of).collect()
+    let of_all = |what: &String| found.len() > 1 && found.iter().all(|table| table.differences.contains(what));
+    let mut findings = Vec::new();
+    for (place, table) in found.iter().enumerate() {
+        for what in &table.differences {
+            match of_all(what) {
+                true if place == 0 => findings.push(format!("every table: {what}")),
+                true => {}
+                false => findings.push(format!("{}.parquet: {what}", table.table)),
+            }
+        }
+    }
+    findings
 }
 
 fn broken(error: &dyn std::fmt::Display) -> Failure {

@@ -4,6 +4,7 @@
 
 mod architecture;
 mod check;
+mod compared;
 mod deploy;
 mod deploy_faults;
 mod generate;
