@@ -124,7 +124,7 @@ impl Session<'_> {
         target.notes.iter().for_each(|note| self.progress.step(note));
         let deployed = tokio::select! {
             _ = interrupt.wait_for(|stop| *stop) => return Ok(Ended::Interrupted),
-            deployed = prepare::deploy(self.job, cells, target, packages, self.progress) => deployed?,
+            deployed = prepare::deploy(self.job, self.begun.run_id(), cells, target, packages, self.progress) => deployed?,
         };
         let cells = prepare::cells_under_test(self.job, cells, &deployed.deployment, images)?;
         let levels: Vec<_> = cells.iter().map(|cell| cell.cell.clone()).collect();
