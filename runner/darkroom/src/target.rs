@@ -47,6 +47,8 @@ pub struct Target {
     pub capability: Capability,
     /// Whose account it is.
     pub caller: Caller,
+    /// Whether what a run deployed stays there unless the manifest says otherwise.
+    pub keeps: bool,
     /// Where AWS's calls go instead of to AWS, if they do.
     pub endpoint: Option<String>,
     /// What the user should know before anything happens.
@@ -134,6 +136,7 @@ impl Target {
             isolation: cloud.isolation().label.clone(),
             capability: capability(Cloud::Local),
             caller: account::caller(&config).await?,
+            keeps: true,
             endpoint: None,
             notes: Vec::new(),
             config,
@@ -162,6 +165,7 @@ impl Target {
             isolation: if endpoint.is_some() { "unknown" } else { "firecracker" }.to_owned(),
             capability: capability(Cloud::Aws),
             caller,
+            keeps: false,
             endpoint,
             notes,
             config,
@@ -258,11 +262,11 @@ fn configured(config: &SdkConfig, service: &str) -> Option<String> {
     of_service.or_else(|| config.endpoint_url().map(str::to_owned))
 }
 
-/// Says that the environment names another region than the one that counts.
-fn other_region(region: &str) -> Option<String> {
+/// Says that environment or shell name another region than the one that counts.
+pub fn other_region(region: &str) -> Option<String> {
     let name = ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().find(|name| std::env::var_os(name).is_some())?;
     let other = std::env::var(name).ok().filter(|other| other != region)?;
-    Some(format!("in {region}, as the manifest says; {name} is {other}, and does not count"))
+    Some(format!("in {region}, as asked for; {name} is {other}, and does not count"))
 }
 
 fn local_config(endpoint_url: &str, region: &str) -> SdkConfig {

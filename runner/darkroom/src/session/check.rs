@@ -196,6 +196,7 @@ impl Subject {
             manifest: &self.manifest,
             known: &self.known,
             capability: &self.capability,
+            keep: true,
             begin: Begin::Anew { cells: None },
         }
     }
