@@ -29,4 +29,5 @@ pub mod report_line;
 pub mod schedule;
 pub mod selection;
 pub mod statistics;
+pub mod until;
 pub mod variant;

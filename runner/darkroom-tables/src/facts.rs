@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use darkroom_core::cell::Start;
 use darkroom_core::cost::{Cost, FREE_EPHEMERAL_MB, PriceTable, Usage, cost};
 use darkroom_core::event::{
-    Again, CodeExamined, Event, FunctionDeployed, Invocation, OutputCheck, PackageBuilt, PassKey, PipelinePass,
+    Again, CodeExamined, Event, FunctionDeployed, Invocation, Look, OutputCheck, PackageBuilt, PassKey, PipelinePass,
     Profile, Reconciliation, RunStarted, Status, Verdict,
 };
 use darkroom_core::imported::ResultsImported;
@@ -187,6 +187,8 @@ pub struct Facts {
     pub checks: Vec<CheckFact>,
     /// With the session they are of, from 1.
     pub reconciliations: Vec<(u32, Reconciliation)>,
+    /// Of a run that measures until its intervals are narrow enough.
+    pub last_look: Option<Look>,
     /// Where the rows come from that another harness measured.
     pub imported: Option<ResultsImported>,
     /// What could not be read of the journal, in words.
@@ -237,6 +239,7 @@ impl Facts {
             invocations: Vec::new(),
             checks: Vec::new(),
             reconciliations: Vec::new(),
+            last_look: None,
             imported: None,
             damaged: Vec::new(),
             sessions: 1,
@@ -290,6 +293,10 @@ impl Facts {
             }
             Event::FunctionDeployed(deployed) => {
                 self.deployed.push(deployed);
+                Ok(())
+            }
+            Event::Looked(look) => {
+                self.last_look = Some(look);
                 Ok(())
             }
             Event::CodeExamined(code) => {

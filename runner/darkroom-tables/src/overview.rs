@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use darkroom_core::cell::Start;
 use darkroom_core::cost::PriceTable;
-use darkroom_core::event::{PlannedCell, ReconciledMetric};
+use darkroom_core::event::{Look, PlannedCell, ReconciledMetric};
 
 use crate::aggregate::{Outputs, SummaryRow};
 use crate::comparisons::{self, ComparisonRow};
@@ -20,6 +20,7 @@ pub struct Seen {
     wrong_outputs: Vec<WrongOutput>,
     reconciliation: ReconciliationSummary,
     damaged: Vec<String>,
+    last_look: Option<Look>,
 }
 
 /// Returns what the summary needs of the facts themselves.
@@ -29,6 +30,7 @@ pub fn seen(facts: &Facts) -> Seen {
         wrong_outputs: wrong_outputs(facts),
         reconciliation: reconciliation(facts),
         damaged: facts.damaged.clone(),
+        last_look: facts.last_look.clone(),
     }
 }
 
@@ -58,6 +60,8 @@ pub fn overview(
         isolation: run.isolation.clone(),
         price_region: prices.region.clone(),
         price_date: prices.date.clone(),
+        until: run.until,
+        last_look: seen.last_look,
         stages: run.stages.clone(),
         cells: cells.collect(),
         comparisons: comparisons.iter().map(|row| comparisons::shown(facts, row)).collect(),

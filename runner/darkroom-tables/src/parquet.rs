@@ -89,13 +89,14 @@ pub fn write(
 pub fn provenance(facts: &Facts, prices: &PriceTable) -> Vec<(String, String)> {
     let run = &facts.run;
     let json = |value: serde_json::Result<String>| value.unwrap_or_default();
-    let mut pairs: Vec<(&str, String)> = vec![
+    let fixed = [
         ("schema_version", SCHEMA_VERSION.to_string()),
         ("run_id", run.run_id.clone()),
         ("experiment", run.experiment.clone()),
         ("pipeline", run.pipeline.clone()),
         ("seed", run.seed.to_string()),
         ("manifest_sha256", run.manifest_sha256.clone()),
+        ("pipeline_sha256", run.pipeline_sha256.clone().unwrap_or_default()),
         ("code_sha256", json(serde_json::to_string(&facts.code_hashes()))),
         ("version", run.darkroom_version.clone()),
         ("tables_version", env!("CARGO_PKG_VERSION").into()),
@@ -108,13 +109,12 @@ pub fn provenance(facts: &Facts, prices: &PriceTable) -> Vec<(String, String)> {
         ("price_region", prices.region.clone()),
         ("price_date", prices.date.clone()),
     ];
-    if let Some(imported) = &facts.imported {
-        pairs.push(("imported", json(serde_json::to_string(imported))));
-    }
-    if !facts.damaged.is_empty() {
-        pairs.push(("damaged", json(serde_json::to_string(&facts.damaged))));
-    }
-    pairs.into_iter().map(|(key, value)| (format!("darkroom.{key}"), value)).collect()
+    let until = run.until.map(|until| ("until", json(serde_json::to_string(&until))));
+    let look = facts.last_look.as_ref().map(|look| ("last_look", json(serde_json::to_string(look))));
+    let imported = facts.imported.as_ref().map(|imported| ("imported", json(serde_json::to_string(imported))));
+    let damaged = (!facts.damaged.is_empty()).then(|| ("damaged", json(serde_json::to_string(&facts.damaged))));
+    let pairs = fixed.into_iter().chain(until).chain(look).chain(imported).chain(damaged);
+    pairs.map(|(key, value)| (format!("darkroom.{key}"), value)).collect()
 }
 
 /// Returns `error`, said of a table file.

@@ -71,9 +71,11 @@ pub fn started(path: &Path) -> Result<RunStarted, Failure> {
 /// Says which cells have fewer measurements than the run plans, and how to go on; returns whether there are any.
 fn say_what_is_missing(path: &Path, run: &RunStarted, summary: &Summary, finished: bool, globals: Globals) -> bool {
     let mut lines = Vec::new();
+    let settled = summary.last_look.as_ref().filter(|look| look.stopped_by.is_some()).map(|look| look.repetitions);
+    let repetitions = run.until.map_or(run.repetitions, |until| settled.unwrap_or(until.min));
     for cell in summary.cells.iter().filter(|cell| cell.not_runnable.is_none()) {
         let images = run.image_sets.get(&cell.cell.image_set).map_or(0, Vec::len);
-        let planned = images * run.repetitions as usize * run.deployments as usize;
+        let planned = images * repetitions as usize * run.deployments as usize;
         // After a failure the stages behind it have fewer, and the failure says why.
         let failed: usize = cell.stages.iter().map(|stage| stage.n_failed).sum();
         let fewest = cell.stages.iter().map(|stage| stage.time_ms.n).min().unwrap_or(0);

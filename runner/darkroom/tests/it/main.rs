@@ -4,7 +4,9 @@
 
 mod architecture;
 mod bad_input;
+mod aws_clean;
 mod check;
+mod compared;
 mod deploy;
 mod deploy_faults;
 mod generate;
@@ -20,3 +22,4 @@ mod scripted;
 mod story;
 mod tour;
 mod trigger;
+mod until;
