@@ -26,5 +26,6 @@ pub mod prompt;
 pub mod report_line;
 pub mod schedule;
 pub mod selection;
+pub mod spending;
 pub mod statistics;
 pub mod variant;

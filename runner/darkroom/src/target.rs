@@ -17,8 +17,17 @@ use darkroom_core::capability::Capability;
 use darkroom_core::cell::{Architecture, Start, Trigger};
 use darkroom_core::manifest::Cloud;
 
-/// The longest a measured call may take: Lambda's own longest timeout and a little.
-const CALL_LIMIT: Duration = Duration::from_secs(930);
+use crate::execute::Patience;
+
+/// Overrides every [`Patience`], s: for networks that lose answers, and for tests of what happens then.
+const PATIENCE_VARIABLE: &str = "DARKROOM_PATIENCE_S";
+/// What a local cloud says comes at once, or not at all.
+const LOCAL_PATIENCE: Patience = Patience {
+    call: Duration::from_secs(60),
+    answer: Duration::from_mins(5),
+    logs: Duration::from_secs(15),
+    metrics: Duration::from_secs(15),
+};
 
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum TargetError {
@@ -37,6 +46,8 @@ pub struct Target {
     pub region: String,
     pub isolation: String,
     pub capability: Capability,
+    /// How long its answers, logs and metrics are waited for.
+    pub patience: Patience,
     config: SdkConfig,
     cloud: Option<LocalCloud>,
     /// The local cloud's folder is used by one process at a time.
@@ -66,6 +77,7 @@ pub fn capability(cloud: Cloud) -> Capability {
                 starts: vec![Start::Warm, Start::Cold],
                 max_concurrency: 1000,
                 cores: std::thread::available_parallelism().ok().and_then(|cores| u32::try_from(cores.get()).ok()),
+                billed: false,
             }
         }
         Cloud::Aws => Capability {
@@ -76,6 +88,7 @@ pub fn capability(cloud: Cloud) -> Capability {
             starts: vec![Start::Warm, Start::Cold],
             max_concurrency: 1000,
             cores: None,
+            billed: true,
         },
     }
 }
@@ -116,6 +129,7 @@ impl Target {
             region: region.to_owned(),
             isolation: cloud.isolation().label.clone(),
             capability: capability(Cloud::Local),
+            patience: patience(LOCAL_PATIENCE),
             config: local_config(cloud.endpoint_url(), region),
             cloud: Some(cloud),
             _lock: free.then_some(lock),
@@ -137,11 +151,12 @@ impl Target {
         aws_sdk_lambda::Client::new(&self.config)
     }
 
-    /// For measured calls: one call is one call, however long it takes.
-    pub fn measured_lambda(&self) -> aws_sdk_lambda::Client {
+    /// For measured calls of functions that end after `longest` at the latest: one call is one call.
+    pub fn measured_lambda(&self, longest: Duration) -> aws_sdk_lambda::Client {
+        let limit = longest + self.patience.call;
         let config = aws_sdk_lambda::config::Builder::from(&self.config)
             .retry_config(RetryConfig::disabled())
-            .timeout_config(TimeoutConfig::builder().operation_timeout(CALL_LIMIT).build())
+            .timeout_config(TimeoutConfig::builder().operation_timeout(limit).build())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .build();
         aws_sdk_lambda::Client::from_conf(config)
@@ -165,6 +180,13 @@ impl Target {
             cloud.stop().await;
         }
     }
+}
+
+/// Returns what the environment asks for instead of a target's own patience, if it does.
+fn patience(own: Patience) -> Patience {
+    let asked = std::env::var(PATIENCE_VARIABLE).ok().and_then(|seconds| seconds.parse().ok());
+    let asked = asked.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    asked.map_or(own, |it| Patience { call: it, answer: it, logs: it, metrics: it })
 }
 
 fn local_config(endpoint_url: &str, region: &str) -> SdkConfig {

@@ -9,9 +9,12 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use darkroom_core::event::{Event, Status};
+use darkroom_core::spending::Spending;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::plan::dollars;
 use crate::cli::Globals;
+use crate::execute::Purse;
 
 /// Redraws a second on a terminal: calm to look at, and cheap.
 const REDRAWS_PER_SECOND: u8 = 5;
@@ -61,11 +64,14 @@ impl Progress {
     }
 
     /// Starts following a run of `total` passes, `done` of which an earlier session has made.
-    pub fn follow(&self, total: u64, done: u64) -> (mpsc::Sender<Arc<Event>>, Following) {
+    ///
+    /// `purse` says what earlier sessions have spent; without it money is not shown.
+    pub fn follow(&self, total: u64, done: u64, purse: Option<&Purse>) -> (mpsc::Sender<Arc<Event>>, Following) {
         let (sender, facts) = mpsc::channel::<Arc<Event>>();
         let style = self.style;
+        let money = purse.map(|purse| Money { spent: purse.now(), limit_usd: purse.limit_usd });
         let thread = std::thread::spawn(move || {
-            let mut view = View::new(style, total, done);
+            let mut view = View::new(style, total, done, money);
             for event in facts {
                 view.take(&event);
             }
@@ -75,6 +81,12 @@ impl Progress {
     }
 }
 
+/// What the run has cost so far, beside what it may.
+struct Money {
+    spent: Spending,
+    limit_usd: Option<f64>,
+}
+
 struct View {
     style: Style,
     bar: ProgressBar,
@@ -82,12 +94,13 @@ struct View {
     done: u64,
     before: u64,
     failed: BTreeMap<String, u64>,
+    money: Option<Money>,
     begun: Option<Instant>,
     said: Instant,
 }
 
 impl View {
-    fn new(style: Style, total: u64, done: u64) -> Self {
+    fn new(style: Style, total: u64, done: u64, money: Option<Money>) -> Self {
         let target = match style {
             Style::Bar => ProgressDrawTarget::stderr_with_hz(REDRAWS_PER_SECOND),
             _ => ProgressDrawTarget::hidden(),
@@ -96,10 +109,13 @@ impl View {
         let bar_style = ProgressStyle::with_template(template).expect("the template is well-formed");
         let bar = ProgressBar::with_draw_target(Some(total), target).with_style(bar_style.progress_chars("━╸ "));
         bar.set_position(done);
-        Self { style, bar, total, done, before: done, failed: BTreeMap::new(), begun: None, said: Instant::now() }
+        Self { style, bar, total, done, before: done, failed: BTreeMap::new(), money, begun: None, said: Instant::now() }
     }
 
     fn take(&mut self, event: &Event) {
+        if let Some(money) = &mut self.money {
+            money.spent.take(event);
+        }
         match event {
             Event::InvocationFinished(invocation) => {
                 let warm_up = if invocation.pass.warm_up { " (warm-up)" } else { "" };
@@ -112,7 +128,7 @@ impl View {
                 let begun = *self.begun.get_or_insert_with(Instant::now);
                 self.done += 1;
                 self.bar.set_position(self.done);
-                self.bar.set_prefix(format!("{}{}", self.left(begun), self.failures()));
+                self.bar.set_prefix(format!("{}{}{}", self.left(begun), self.spent(), self.failures()));
                 self.say_plainly(begun);
             }
             _ => {}
@@ -129,6 +145,13 @@ impl View {
         format!("{} left · ", rough(pace * (self.total - self.done) as f64))
     }
 
+    /// What is billed, or would be; nothing where prices are not known.
+    fn spent(&self) -> String {
+        let Some(Money { spent, limit_usd }) = &self.money else { return String::new() };
+        let of = limit_usd.map(|usd| format!(" of {}", dollars(usd))).unwrap_or_default();
+        format!("{}{of} · ", dollars(spent.usd()))
+    }
+
     fn failures(&self) -> String {
         match self.failed.values().sum::<u64>() {
             0 => String::new(),
@@ -141,8 +164,8 @@ impl View {
             return;
         }
         self.said = Instant::now();
-        let (left, failures) = (self.left(begun), self.failures());
-        let text = format!("measured {} of {} · {left}{failures}", self.done, self.total);
+        let (left, spent, failures) = (self.left(begun), self.spent(), self.failures());
+        let text = format!("measured {} of {} · {left}{spent}{failures}", self.done, self.total);
         super::note(text.trim_end_matches(" · "));
     }
 

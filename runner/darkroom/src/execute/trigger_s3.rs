@@ -12,10 +12,11 @@ use std::time::Duration;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::error::DisplayErrorContext;
 use aws_sdk_s3::primitives::ByteStream;
-use darkroom_core::event::{Invocation, PassKey, Status};
+use darkroom_core::event::{Invocation, NOT_SEEN, PassKey, Status};
 use tokio::time::Instant;
 
-use super::collect_logs::{self, FIRST_PAUSE, LATE, LONGEST_PAUSE};
+use super::clocks::CUT_OFF_MS;
+use super::collect_logs::{self, FIRST_PAUSE, LONGEST_PAUSE};
 use super::gate::{Look, look};
 use super::log_lines::{self, Logged};
 use super::pass::{Bench, Keys, Measured, Pass, clear};
@@ -79,13 +80,19 @@ pub async fn measure(
     let clock = Instant::now();
     chain.upload().await?;
     let (upload_ms, uploaded_at_ms) = (clock.elapsed().as_secs_f64() * 1e3, utc_ms());
-    let arrival = chain.wait(clock, started_ms).await;
+    let mut polls = 0;
+    let arrival = chain.wait(clock, started_ms, &mut polls).await;
     let stopped_at = match arrival {
         Arrival::Seen { .. } => None,
         Arrival::Stopped => Some(chain.first_absent().await.unwrap_or(functions.len())),
     };
     let logged = chain.gather(started_ms, stopped_at).await;
     let own = own(&logged, stopped_at);
+    if let (Arrival::Seen { turnaround, .. }, Some(Some(first)), Some(Some(last))) = (arrival, own.first(), own.last()) {
+        let seen_ms = started_ms as f64 + turnaround.as_secs_f64() * 1e3;
+        let at_least_ms = last.started_ms as f64 - (seen_ms + CUT_OFF_MS);
+        bench.clocks.narrow(at_least_ms, first.started_ms as f64 + CUT_OFF_MS - started_ms as f64);
+    }
     let mut invocations = chain.facts(&own, stopped_at, &started_at);
     for (invocation, delay_ms) in invocations.iter_mut().zip(trigger_delays_ms(&own, uploaded_at_ms)) {
         invocation.trigger_delay_ms = delay_ms;
@@ -109,6 +116,7 @@ pub async fn measure(
         turnaround_s,
         resolution_ms,
         upload_ms: Some(upload_ms),
+        polls,
         answers: Vec::new(),
     })
 }
@@ -158,7 +166,7 @@ impl Chain<'_> {
     }
 
     /// Polls for the final object until it is there, the chain has stopped, or no stage can be running any more.
-    async fn wait(&self, clock: Instant, started_ms: i64) -> Arrival {
+    async fn wait(&self, clock: Instant, started_ms: i64, polls: &mut u32) -> Arrival {
         let fastest = self.bench.triggered.fastest(self.pass);
         let timeouts = self.bench.setup.pipeline.stages.iter().map(|stage| u64::from(stage.timeout_s)).sum();
         let deadline = Duration::from_secs(timeouts) + SLACK;
@@ -169,6 +177,7 @@ impl Chain<'_> {
         loop {
             let sent = clock.elapsed();
             let looked = self.look(last).await;
+            *polls += 1;
             let cost = clock.elapsed().saturating_sub(sent);
             match looked {
                 Ok(Some(_)) => {
@@ -232,7 +241,8 @@ impl Chain<'_> {
     /// Waits until every stage that ran has its REPORT, and returns what there is when patience is at its end.
     async fn gather(&self, started_ms: i64, stopped_at: Option<usize>) -> Vec<Vec<Logged>> {
         let ran = stopped_at.map_or(self.functions.len(), |stage| (stage + 1).min(self.functions.len()));
-        let found = until_whole(ran, LATE, || self.logged(started_ms)).await;
+        let patience = self.bench.setup.patience.logs;
+        let found = until_whole(ran, patience, || self.logged(started_ms)).await;
         found.unwrap_or_else(|| vec![Vec::new(); self.functions.len()])
     }
 
@@ -250,8 +260,9 @@ impl Chain<'_> {
             (_, Some(failure)) if failure.timed_out => (Status::Timeout, failure.error_type, failure.error),
             (_, Some(failure)) => (Status::FunctionError, failure.error_type, failure.error),
             (None, None) if stopped => {
-                let error = format!("no log of it appeared within {} s of the end of the wait", LATE.as_secs());
-                (Status::CallError, Some("NotSeen".to_owned()), Some(error))
+                let patience_s = self.bench.setup.patience.logs.as_secs();
+                let error = format!("no log of it appeared within {patience_s} s of the end of the wait");
+                (Status::CallError, Some(NOT_SEEN.to_owned()), Some(error))
             }
             _ => (Status::Ok, None, None),
         };

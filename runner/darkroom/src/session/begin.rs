@@ -9,7 +9,7 @@ use darkroom_core::event::{
     CodeExamined, Event, FunctionDeployed, JOURNAL_VERSION, PackageBuilt, PlannedCell, RunStarted,
 };
 use darkroom_core::image_set::Source;
-use darkroom_core::manifest::{Cloud, Manifest, Order};
+use darkroom_core::manifest::{Budget, Cloud, Manifest, Order};
 use sha2::{Digest, Sha256};
 
 use super::{Begin, Job};
@@ -44,7 +44,9 @@ pub fn resolved(manifest: &Manifest) -> String {
 /// because other bytes under the same name are other work.
 pub fn fingerprint(job: &Job<'_>) -> String {
     let pipeline = serde_json::to_string(super::prepare::pipeline(job)).expect("a pipeline is plain values");
-    hex::encode(Sha256::digest(resolved(job.manifest) + &pipeline + &images(job) + &habits(job)))
+    // What a run may cost says nothing of what it measures, and more may be allowed later.
+    let manifest = Manifest { budget: Budget::default(), ..job.manifest.clone() };
+    hex::encode(Sha256::digest(resolved(&manifest) + &pipeline + &images(job) + &habits(job)))
 }
 
 /// Returns what every image of the manifest's sets is, a line each. A set that can't be read is found out when it is used.
