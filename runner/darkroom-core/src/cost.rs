@@ -376,7 +376,7 @@ mod tests {
         assert!(matches!(PriceTable::parse(&negative), Err(PriceError::NotAPrice { .. })));
         let nan = PRICES.replacen("0.000015", "nan", 1);
         assert!(matches!(PriceTable::parse(&nan), Err(PriceError::NotAPrice { .. })));
-        let undated = PRICES.replacen("2026-11-24", "today", 1);
+        let undated = PRICES.replacen("2026-11-25", "today", 1);
         assert!(matches!(PriceTable::parse(&undated), Err(PriceError::Date(date)) if date == "today"));
         let unknown = format!("colour = \"red\"\n{PRICES}");
         assert!(PriceTable::parse(&unknown).unwrap_err().to_string().contains("colour"));

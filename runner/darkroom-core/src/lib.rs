@@ -10,6 +10,7 @@ pub mod adapt;
 pub mod answer;
 pub mod capability;
 pub mod cell;
+pub mod choice;
 pub mod cost;
 pub mod data_file;
 pub mod estimate;

@@ -1,15 +1,20 @@
-//! A run's tables → one self-contained HTML page, and its figures as SVG and PNG.
+//! A run's tables → one self-contained HTML page, and its figures as SVG and PNG; several runs' → one page side by side.
 //!
 //! [`Run`] (read from the Parquet files, so that whatever stands in the report stands in the tables) → [`figures`] and
-//! [`html`]. Computes no statistic: it shows those of `summary`, `comparisons` and `costs`. Knows no cloud.
+//! [`html`]. Computes no statistic: it shows those of `summary`, `comparisons`, `costs` and `choices`. Knows no cloud.
 
 mod answer;
 mod charts;
+mod choices;
 mod methods;
+mod noise;
+mod notes;
 mod number;
 mod page;
+mod pairs;
 mod png;
 mod run;
+mod tables;
 
 pub use charts::{Figure, figures};
 pub use number::figure;

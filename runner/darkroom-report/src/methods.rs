@@ -33,21 +33,22 @@ pub fn methods(run: &Run) -> String {
     } else {
         format!(" {} of the plan could not be or were not measured.", count(unmeasured, "further cell"))
     };
+    let (design, day, outputs) = (design(run), day(run), outputs(run));
     let local = if run.is_local() {
         " Durations are of that machine and compare code on it; they are not AWS's, and costs are what AWS would charge for them."
     } else {
         ""
     };
     format!(
-        "{} of the pipeline {} ({}) were measured with Darkroom {} on {}{machine}, {n} invocations a stage and cell, in {} order \
-         (seed {}).{not_run} Durations are those of Lambda's REPORT lines, turnaround is the runner's monotonic clock from just \
+        "{} of the pipeline {} ({}) were measured{day} with Darkroom {} on {}{machine}: {design}, {n} invocations a stage and \
+         cell, in {} order (seed {}).{not_run} Code: {}. Durations are those of Lambda's REPORT lines, turnaround is the runner's monotonic clock from just \
          before the first call or upload to the final object. Start kinds were read from each REPORT. Not in any statistic, \
          but kept as rows: {} warm-ups, {} invocations of the wrong start, {} superseded, {} failed; no outlier was removed. \
-         Outputs were checked against an independent reference, stage by stage; cells that failed are not ranked. Intervals \
-         are 95% ({}; order statistics for quantiles). Ratios were bootstrapped over images and repetitions; p-values are \
-         Wilcoxon's or Mann-Whitney's, Holm-adjusted within a metric and factor; a difference is claimed only if p < 0.05, \
-         the interval excludes 1 and it is 2% or more. Costs: {} prices of {}, first tier, without the free one.{local} Run {}, \
-         manifest sha256 {}, code sha256 {}.",
+         {outputs} Intervals are 95% ({}; 10,000 resamples; order statistics for quantiles). Ratios were bootstrapped over \
+         images and repetitions (10,000 resamples, percentile); p-values are Wilcoxon's or Mann-Whitney's, Holm-adjusted within \
+         a metric and factor; a difference is claimed only if p < 0.05, the interval excludes 1 and it is 2% or more; \
+         effect sizes are Cliff's delta. {} Costs: {} prices of {}, first tier, without the free one, storage requests apart.{local} \
+         Run {}, tables of schema {}, manifest and pipeline sha256 {}, image sha256 {}, code sha256 (base64) {}.",
         count(measured, "cell"),
         run.about("pipeline"),
         run.stages.join(", "),
@@ -55,16 +56,20 @@ pub fn methods(run: &Run) -> String {
         run.place(),
         run.about("order"),
         run.about("seed"),
+        code(run),
         sum("n_warm_up"),
         sum("n_wrong_start"),
         sum("n_superseded"),
         sum("n_failed"),
         methods.into_iter().collect::<Vec<_>>().join(", "),
+        noise(run),
         run.about("price_region"),
         run.about("price_date"),
         run.about("run_id"),
+        run.about("schema_version"),
         run.about("manifest_sha256"),
-        code(run),
+        images(run),
+        hashes(run),
     )
 }
 
@@ -77,10 +82,111 @@ fn machine(run: &Run) -> String {
     }
 }
 
-/// Names the deployed code, each distinct zip once.
+/// Says how many images, deployments and rounds the numbers are of.
+fn design(run: &Run) -> String {
+    let distinct = |column: &str| -> BTreeSet<String> {
+        run.pipelines.iter().map(|row| format!("{:?}", row.value(column))).filter(|value| value != "Null").collect()
+    };
+    let images: BTreeSet<&str> = run.pipelines.iter().filter_map(|row| row.text("image")).collect();
+    let named = if images.len() <= 12 {
+        format!(" ({})", images.iter().copied().collect::<Vec<_>>().join(", "))
+    } else {
+        String::new()
+    };
+    let rounds = distinct("environment_round").len();
+    let rounds = if rounds > 1 { format!(", in {rounds} rounds of new environments") } else { String::new() };
+    format!(
+        "{}{named}, each cell deployed {}{rounds}",
+        count(images.len(), "image"),
+        match distinct("deployment").len() {
+            0 | 1 => "once".to_owned(),
+            2 => "twice under different names".to_owned(),
+            times => format!("{times} times under different names"),
+        }
+    )
+}
+
+/// The day of the first invocation, UTC.
+fn day(run: &Run) -> String {
+    let first = run.invocations.iter().filter_map(|row| row.time_ms("started_at")).min();
+    let first = first.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    first.map_or(String::new(), |at| format!(" on {} (UTC)", at.strftime("%Y-%m-%d")))
+}
+
+fn outputs(run: &Run) -> String {
+    if run.checked == 0 {
+        return "Outputs were not checked; no cell is ranked.".into();
+    }
+    format!(
+        "{} were checked against an independent reference, stage by stage; cells with a wrong or no checked output are not ranked.",
+        count(run.checked, "output")
+    )
+}
+
+fn noise(run: &Run) -> String {
+    crate::noise::floor(run, &[], crate::run::PIPELINE, "turnaround_s").map_or_else(
+        || "The noise floor of identical code is not known, for each cell was deployed once.".into(),
+        |floor| {
+            format!(
+                "Identical code deployed twice differed by up to {} in mean turnaround.",
+                crate::notes::percent(floor.apart)
+            )
+        },
+    )
+}
+
+/// Dependencies of one variant that are named; of more, their number.
+const NAMED: usize = 6;
+
+/// Names every variant's runtime, compiler and dependencies, with versions.
 fn code(run: &Run) -> String {
+    let mut variants: Vec<(&str, String, Vec<String>)> = Vec::new();
+    for row in run.builds.iter() {
+        let Some(variant) = row.text("variant") else { continue };
+        let place = variants.iter().position(|(of, ..)| *of == variant).unwrap_or_else(|| {
+            let compiler = row.text("compiler").and_then(|text| text.lines().next());
+            let built = [row.text("runtime"), compiler].into_iter().flatten().collect::<Vec<_>>().join(", ");
+            variants.push((variant, built, Vec::new()));
+            variants.len() - 1
+        });
+        if let (Some(name), Some(version)) = (row.text("dependency"), row.text("version")) {
+            let named = format!("{name} {version}");
+            if !variants[place].2.contains(&named) {
+                variants[place].2.push(named);
+            }
+        }
+    }
+    let told = |(variant, built, dependencies): &(&str, String, Vec<String>)| {
+        let with = match dependencies.len() {
+            0 => String::new(),
+            few if few <= NAMED => format!("; {}", dependencies.join(", ")),
+            many => format!("; {many} dependencies, listed in builds.parquet"),
+        };
+        format!("{variant} ({built}{with})")
+    };
+    if variants.is_empty() { "not recorded".into() } else { variants.iter().map(told).collect::<Vec<_>>().join(", ") }
+}
+
+/// Digits of a hash that the text has; in full it stands in the tables.
+const DIGITS: usize = 12;
+/// Images whose hashes the text has.
+const IMAGES: usize = 12;
+
+fn images(run: &Run) -> String {
+    let short = |hash: &String| hash.chars().take(DIGITS).collect::<String>();
+    match run.images.len() {
+        0 => "not recorded".into(),
+        few if few <= IMAGES => {
+            run.images.iter().map(|(name, hash)| format!("{name} {}", short(hash))).collect::<Vec<_>>().join(", ")
+        }
+        _ => "in outputs.parquet (input_sha256 of the first stage)".into(),
+    }
+}
+
+/// Names the deployed code, each distinct zip once.
+fn hashes(run: &Run) -> String {
     let by_function: std::collections::BTreeMap<String, String> =
         serde_json::from_str(run.about("code_sha256")).unwrap_or_default();
     let distinct: BTreeSet<&String> = by_function.values().collect();
-    distinct.into_iter().map(|hash| hash.chars().take(12).collect::<String>()).collect::<Vec<_>>().join(", ")
+    distinct.into_iter().map(|hash| hash.chars().take(DIGITS).collect::<String>()).collect::<Vec<_>>().join(", ")
 }

@@ -4,22 +4,41 @@ use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use darkroom_tables::read::{Rows, Value};
+use darkroom_tables::SCHEMA_VERSION;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::answer::answer;
 use crate::charts::{Figure, figures};
 use crate::methods::methods;
-use crate::number::{count, figure};
-use crate::run::Run;
+use crate::notes;
+use crate::number::count;
+use crate::run::{PIPELINE, Run};
+use crate::{choices, pairs, tables};
 
-/// Rows of a table shown at most; the download holds the same rows, the Parquet file all of them.
-const SHOWN: usize = 2_000;
-
-/// Returns the report as one HTML document.
-pub fn html(run: &Run) -> String {
-    let figures = figures(run);
+/// Returns the report as one HTML document. `findings` is what does not match the run's journal, in words.
+pub fn html(run: &Run, findings: &[String]) -> String {
     let title = format!("{} · {}", run.about("experiment"), run.about("run_id"));
+    document(
+        &title,
+        &html! {
+            (header(run))
+            main {
+                (findings_section(findings))
+                (answer_section(run))
+                (wrong_section(run))
+                (tables::numbers(run))
+                (choices::section(run))
+                @for figure in &figures(run) { (figure_section(figure)) }
+                (pairs::section(run))
+                (tables::whole(run))
+                (methods_section(run))
+            }
+        },
+    )
+}
+
+/// Puts a page's content into a document of its own.
+pub fn document(title: &str, content: &Markup) -> String {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -31,15 +50,7 @@ pub fn html(run: &Run) -> String {
                 style { (PreEscaped(include_str!("style.css"))) }
             }
             body {
-                (header(run))
-                main {
-                    (answer_section(run))
-                    (wrong_section(run))
-                    (numbers_section(run))
-                    @for figure in &figures { (figure_section(figure)) }
-                    (tables_section(run))
-                    (methods_section(run))
-                }
+                (content)
                 script { (PreEscaped(include_str!("sort.js"))) }
             }
         }
@@ -56,25 +67,55 @@ fn header(run: &Run) -> Markup {
             @if run.is_local() {
                 p class="caution" { "These durations compare code on one machine. They are not AWS's and predict nothing about it." }
             }
+            @if let Some(older) = older(run) { p class="caution" { (older) } }
+        }
+    }
+}
+
+/// Says so where the tables are not of this version.
+pub fn older(run: &Run) -> Option<String> {
+    let schema = run.about("schema_version");
+    (schema != SCHEMA_VERSION.to_string()).then(|| {
+        format!(
+            "These tables are of schema {schema}, this page of schema {SCHEMA_VERSION}: what they lack is not shown. `darkroom \
+             aggregate` makes them anew from the journal."
+        )
+    })
+}
+
+fn findings_section(findings: &[String]) -> Markup {
+    html! {
+        @if !findings.is_empty() {
+            section id="findings" class="caution" {
+                h2 { "NOT what the journal says" }
+                p { "The tables that this page shows are not those that the recorded facts give. Believe the journal: " code { "darkroom aggregate" } " makes the tables anew." }
+                ul { @for finding in findings { li { (finding) } } }
+            }
         }
     }
 }
 
 fn answer_section(run: &Run) -> Markup {
+    let mind = notes::sentences(run, PIPELINE, |_| "turnaround_s");
     html! {
         section id="answer" {
             h2 { "The answer" }
             @for (place, sentence) in answer(run).iter().enumerate() {
                 p class=[(place < 3).then_some("answer")] { (sentence) }
             }
+            @if !mind.is_empty() { h3 { "Before believing these turnarounds" } (notes_list(&mind)) }
             @for (why, cells) in not_measured(run) {
-                details {
+                details class="print" open[cells.len() <= 4] {
                     summary { "Not measured, " (count(cells.len(), "cell")) ": " (why) }
                     ul { @for cell in cells { li { code { (cell) } } } }
                 }
             }
         }
     }
+}
+
+fn notes_list(sentences: &[String]) -> Markup {
+    html! { @if !sentences.is_empty() { ul class="notes" { @for sentence in sentences { li { (sentence) } } } } }
 }
 
 /// Returns the cells without numbers, by the reason why.
@@ -119,102 +160,25 @@ fn wrong_section(run: &Run) -> Markup {
     }
 }
 
-/// Every stage and the pipeline, each with mean, SD and CV: what the study asks for.
-fn numbers_section(run: &Run) -> Markup {
-    let stage_rows = run.stages.iter().flat_map(|stage| {
-        run.measured().map(move |cell| (stage.as_str(), cell, run.stat(cell, stage, Run::time_metric(cell)), "ms"))
-    });
-    let whole = run.measured().map(|cell| ("turnaround", cell, run.stat(cell, "pipeline", "turnaround_s"), "s"));
-    let cost = run
-        .measured()
-        .map(|cell| ("cost of 100,000 images", cell, run.stat(cell, "pipeline", "cost_usd_per_100k"), "USD"));
-    let rows: Vec<_> = stage_rows.chain(whole).chain(cost).collect();
-    let number = |value: Option<f64>| html! { td class="n" data-value=[value] { (value.map_or("–".into(), figure)) } };
-    html! {
-        section id="numbers" {
-            h2 { "In numbers" }
-            div class="wide" {
-                table class="sortable" {
-                    thead { tr { th { "what" } th { "cell" } th { "unit" } th { "n" } th { "mean" } th { "95% low" } th { "high" } th { "SD" } th { "CV %" } th { "median" } th { "p95" } th { "rank" } } }
-                    tbody {
-                        @for (what, cell, stat, unit) in &rows {
-                            @if let Some(stat) = stat {
-                                tr class=[(cell.outputs_ok == Some(false)).then_some("wrong")] data-cell=(cell.id) {
-                                    td { (what) } td { (crate::charts::marked(cell)) } td { (unit) }
-                                    td class="n" data-value=(stat.n) { (stat.n) }
-                                    (number(Some(stat.mean))) (number(stat.ci.map(|ci| ci.0))) (number(stat.ci.map(|ci| ci.1)))
-                                    (number(stat.sd)) (number(stat.cv.map(|cv| cv * 100.0))) (number(Some(stat.p50))) (number(stat.p95))
-                                    td class="n" { (stat.rank.map_or("–".into(), |rank| rank.to_string())) }
-                                }
-                            }
-                        }
-                    }
-                }
-            }
-            p class="quiet" { "n counts images × repetitions × deployments; images differ in size, so SD and CV are not noise alone. Rank: among cells of the same image set, trigger, input, start and concurrency with right outputs." }
-        }
-    }
-}
-
-fn figure_section(figure: &Figure) -> Markup {
+/// A figure with its caption, what would mislead without it, and its words.
+pub fn figure_section(figure: &Figure) -> Markup {
     let alternative = format!("{}. {}", figure.title, figure.alternative);
     html! {
-        section id=(figure.id) {
+        section id=(figure.id) class="figure" {
             h2 { (figure.title) }
             figure {
-                div class="wide" role="img" aria-label=(alternative) { (PreEscaped(embedded(&figure.svg))) }
+                div class="wide" role="img" aria-label=(alternative) tabindex="0" { (PreEscaped(embedded(&figure.svg))) }
                 figcaption { (figure.caption) }
             }
+            (notes_list(&figure.notes))
             details { summary { "in words" } p { (figure.alternative) } }
         }
     }
 }
 
-/// Lets the page's width decide the picture's.
+/// Hides the drawing itself from who hears its words instead.
 fn embedded(svg: &str) -> String {
     svg.replacen("<svg ", "<svg aria-hidden=\"true\" ", 1)
-}
-
-fn tables_section(run: &Run) -> Markup {
-    html! {
-        section id="tables" {
-            h2 { "Tables" }
-            p { "Every column is explained in outputs/README.md. The Parquet files beside this page hold the same rows, and " code { "invocations" } ", " code { "pipelines" } " and " code { "outputs" } " besides." }
-            (table("summary", &run.summary))
-            (table("comparisons", &run.comparisons))
-            (table("costs", &run.costs))
-        }
-    }
-}
-
-fn table(name: &str, rows: &Rows) -> Markup {
-    let address = format!("data:text/csv;base64,{}", BASE64_STANDARD.encode(rows.csv()));
-    html! {
-        details {
-            summary { (name) " (" (rows.rows.len()) " rows)" }
-            p { a download=(format!("{name}.csv")) href=(address) { "Download as CSV" } @if rows.rows.len() > SHOWN { " · the first " (SHOWN) " are shown" } }
-            div class="wide" {
-                table class="sortable" {
-                    thead { tr { @for column in &rows.columns { th { (column) } } } }
-                    tbody {
-                        @for row in rows.rows.iter().take(SHOWN) {
-                            tr { @for value in row { (shown(value)) } }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn shown(value: &Value) -> Markup {
-    match value {
-        Value::Null => html! { td {} },
-        Value::Text(text) => html! { td { (text) } },
-        Value::Bool(truth) => html! { td { (truth) } },
-        Value::Integer(number) | Value::Time(number) => html! { td class="n" data-value=(number) { (number) } },
-        Value::Float(number) => html! { td class="n" data-value=(number) { (figure(*number)) } },
-    }
 }
 
 fn methods_section(run: &Run) -> Markup {

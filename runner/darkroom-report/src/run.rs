@@ -25,6 +25,12 @@ pub struct Run {
     pub summary: Rows,
     pub comparisons: Rows,
     pub costs: Rows,
+    /// Pareto front and memory sizes to take; no rows in tables from before there was such a table.
+    pub choices: Rows,
+    /// What the packages were made of; no rows in tables from before there was such a table.
+    pub builds: Rows,
+    /// sha256 of every image that a first stage was fed, hex, by the image's name.
+    pub images: BTreeMap<String, String>,
     /// Checks that failed.
     pub wrong: Rows,
     /// Expected, got and difference of wrong outputs, as PNG: cell, stage and bytes, the first of each.
@@ -72,6 +78,8 @@ impl Run {
         let path = |name: &str| dir.join(format!("{name}.parquet"));
         let all = |name: &str| read(&path(name), Wanted::default());
         let (summary, comparisons, costs) = (all("summary")?, all("comparisons")?, all("costs")?);
+        let newer = |name: &str| if path(name).exists() { all(name) } else { Ok(Rows::default()) };
+        let (choices, builds) = (newer("choices")?, newer("builds")?);
         let outputs = read(&path("outputs"), Wanted { columns: OUTPUT_COLUMNS, ..Wanted::default() })?;
         let drawn = |name: &str, columns| read(&path(name), Wanted { columns, about: DRAWN, only: None });
         let index = summary.iter().enumerate().filter_map(|(place, row)| {
@@ -86,6 +94,7 @@ impl Run {
             stages: stages(&summary),
             index: index.collect(),
             checked: outputs.rows.len(),
+            images: images(&outputs),
             wrong,
             invocations: drawn("invocations", INVOCATION_COLUMNS)?,
             pipelines: drawn("pipelines", PIPELINE_COLUMNS)?,
@@ -94,6 +103,8 @@ impl Run {
             summary,
             comparisons,
             costs,
+            choices,
+            builds,
         })
     }
 
@@ -111,10 +122,15 @@ impl Run {
         self.cells.iter().find(|cell| cell.id == id)
     }
 
-    /// Returns a row of `summary`; `None` where nothing was measured.
-    pub fn stat(&self, cell: &CellView, stage: &str, metric: &str) -> Option<Stat> {
+    /// Returns a row of `summary` as it stands there.
+    pub fn summary_row(&self, cell: &CellView, stage: &str, metric: &str) -> Option<Row<'_>> {
         let key = (cell.id.clone(), stage.to_owned(), metric.to_owned());
-        let row = self.summary.iter().nth(*self.index.get(&key)?)?;
+        self.summary.row(*self.index.get(&key)?)
+    }
+
+    /// Returns a row of `summary` in short; `None` where nothing was measured.
+    pub fn stat(&self, cell: &CellView, stage: &str, metric: &str) -> Option<Stat> {
+        let row = self.summary_row(cell, stage, metric)?;
         let count = |column| row.number(column).unwrap_or(0.0) as usize;
         Some(Stat {
             n: count("n"),
@@ -149,7 +165,7 @@ impl Run {
 }
 
 const OUTPUT_COLUMNS: &[&str] =
-    &["cell_id", "stage", "image", "repetition", "pass", "counts", "reason", "detail", "psnr_db", "picture"];
+    &["cell_id", "stage", "image", "repetition", "pass", "counts", "reason", "detail", "picture", "stage_index", "input_sha256"];
 const INVOCATION_COLUMNS: &[&str] = &[
     "cell_id",
     "stage",
@@ -174,7 +190,7 @@ const INVOCATION_COLUMNS: &[&str] = &[
     "environment_id",
 ];
 const PIPELINE_COLUMNS: &[&str] =
-    &["cell_id", "image", "deployment", "repetition", "attempt", "started_at", "turnaround_s", "counts_as", "complete"];
+    &["cell_id", "image", "deployment", "repetition", "attempt", "started_at", "turnaround_s", "counts_as", "complete", "environment_round"];
 
 fn stages(summary: &Rows) -> Vec<String> {
     let mut stages = BTreeMap::new();
@@ -184,6 +200,11 @@ fn stages(summary: &Rows) -> Vec<String> {
         }
     }
     stages.into_values().collect()
+}
+
+fn images(outputs: &Rows) -> BTreeMap<String, String> {
+    let first = outputs.iter().filter(|row| row.number("stage_index") == Some(0.0));
+    first.filter_map(|row| Some((row.text("image")?.to_owned(), row.text("input_sha256")?.to_owned()))).collect()
 }
 
 fn wrong(outputs: &Rows) -> Vec<Vec<darkroom_tables::read::Value>> {

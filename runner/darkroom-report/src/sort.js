@@ -1,18 +1,26 @@
-// A click on a head sorts its table by that column; numbers by their full value.
+// A click on a head, or Enter on it, sorts its table by that column; numbers by their full value.
 for (const table of document.querySelectorAll("table.sortable")) {
-  table.tHead.addEventListener("click", (event) => {
-    const head = event.target.closest("th");
-    if (!head) return;
-    const column = head.cellIndex, down = head.getAttribute("aria-sort") === "ascending";
-    for (const other of table.tHead.querySelectorAll("th")) other.removeAttribute("aria-sort");
-    head.setAttribute("aria-sort", down ? "descending" : "ascending");
-    const value = (row) => row.cells[column].dataset.value ?? row.cells[column].textContent;
-    const compare = (a, b) => {
-      const [x, y] = [value(a), value(b)];
-      const numbers = x !== "" && y !== "" && !isNaN(x) && !isNaN(y);
-      return numbers ? x - y : String(x).localeCompare(String(y));
-    };
-    const rows = [...table.tBodies[0].rows].sort(compare);
-    table.tBodies[0].append(...(down ? rows.reverse() : rows));
-  });
+  for (const head of table.tHead.querySelectorAll("th")) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.title = "sort by this column";
+    button.append(...head.childNodes);
+    head.append(button);
+    button.addEventListener("click", () => sort(table, head));
+  }
+}
+
+function sort(table, head) {
+  const column = head.cellIndex, down = head.getAttribute("aria-sort") === "ascending";
+  for (const other of table.tHead.querySelectorAll("th")) other.removeAttribute("aria-sort");
+  head.setAttribute("aria-sort", down ? "descending" : "ascending");
+  const value = (row) => row.cells[column].dataset.value ?? row.cells[column].textContent;
+  const missing = (text) => text === "" || text === "–";
+  const compare = (a, b) => {
+    const [x, y] = [value(a), value(b)];
+    if (missing(x) || missing(y)) return missing(x) - missing(y);
+    const order = !isNaN(x) && !isNaN(y) ? x - y : String(x).localeCompare(String(y));
+    return down ? -order : order;
+  };
+  table.tBodies[0].append(...[...table.tBodies[0].rows].sort(compare));
 }

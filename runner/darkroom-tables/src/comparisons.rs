@@ -51,6 +51,15 @@ pub struct ComparisonRow {
     note: Option<String>,
 }
 
+impl ComparisonRow {
+    /// Says whether it claims that two cells, by their places in the plan, differ in a metric of the whole pipeline.
+    pub fn claims_difference_between(&self, one: u32, other: u32, metric: &str) -> bool {
+        let it = [(one, other), (other, one)].contains(&(self.pair.a, self.pair.b));
+        let claim = ["faster", "slower", "cheaper", "dearer"].contains(&self.verdict);
+        it && claim && self.stage.is_none() && self.metric == metric
+    }
+}
+
 /// Not a factor of the matrix: the same cell deployed under other names. Its differences are the run's noise floor.
 const DEPLOYMENT: usize = FACTORS.len();
 

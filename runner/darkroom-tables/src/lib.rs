@@ -10,6 +10,7 @@
 mod aggregate;
 mod between;
 mod builds;
+mod choices;
 mod code;
 pub mod columns;
 mod comparisons;
@@ -92,6 +93,7 @@ pub fn aggregate<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
     let summary_rows = aggregate::summary_rows(&facts, &groups, &outputs);
     let cost_rows = costs::cost_rows(&facts, &groups, &outputs, &summary_rows);
     let comparison_rows = comparisons::comparison_rows(&facts, &groups, &outputs);
+    let choice_rows = choices::choice_rows(&facts, &summary_rows, &cost_rows, &comparison_rows, &outputs);
 
     let write = |table: &'static columns::Table, frame: PolarsResult<DataFrame>| {
         let frame = frame.map_err(|error| parquet::failed("make", &out_dir.join(table.name), &error))?;
@@ -100,10 +102,11 @@ pub fn aggregate<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
     let summary = write(&columns::SUMMARY, aggregate::summary_frame(&facts, &summary_rows, &outputs))?;
     let comparisons = write(&columns::COMPARISONS, comparisons::comparison_frame(&facts, &comparison_rows))?;
     let costs = write(&columns::COSTS, costs::cost_frame(&facts, &cost_rows, &outputs, prices))?;
+    let choices = write(&columns::CHOICES, choices::choice_frame(&facts, &choice_rows, &outputs))?;
     let code = write(&columns::CODE, code::code_frame(&facts))?;
     let builds = write(&columns::BUILDS, builds::build_frame(&facts))?;
     let reconciliation = write(&columns::RECONCILIATION, frames::reconciliation(&facts))?;
-    let tables = vec![summary, comparisons, costs, pipelines, invocations, checks, code, builds, reconciliation];
+    let tables = vec![summary, comparisons, costs, choices, pipelines, invocations, checks, code, builds, reconciliation];
     Ok(overview::overview(&facts, prices, &summary_rows, &cost_rows, &comparison_rows, &outputs, tables))
 }
 

@@ -58,6 +58,10 @@ impl Rows {
         self.rows.iter().map(|values| Row { columns: &self.columns, values })
     }
 
+    pub fn row(&self, place: usize) -> Option<Row<'_>> {
+        self.rows.get(place).map(|values| Row { columns: &self.columns, values })
+    }
+
     /// Returns the rows as CSV (RFC 4180), numbers in full; a null is an empty field, a time epoch milliseconds.
     pub fn csv(&self) -> String {
         let mut text = self.columns.join(",") + "\n";

@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use plotters::coord::Shift;
 use plotters::coord::types::RangedCoordf64;
+use plotters::chart::MeshStyle;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
@@ -20,14 +21,15 @@ const FONT: &str = "sans-serif";
 /// Plotters draws a font at about 0.8 of what is asked for.
 const FONT_SIZE: i32 = 14;
 const LEGEND_SIZE: i32 = 12;
-/// Okabe and Ito's colours, told apart by nearly everyone (<https://jfly.uni-koeln.de/color/>), without their yellow.
-const COLOURS: [RGBColor; 7] = [
+/// Okabe and Ito's colours, told apart by nearly everyone (<https://jfly.uni-koeln.de/color/>), without their yellow; their
+/// sky blue and orange darkened until each has a contrast of 3 with either theme's paper (a test computes it).
+pub const COLOURS: [RGBColor; 7] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
     RGBColor(0, 158, 115),
     RGBColor(204, 121, 167),
-    RGBColor(86, 180, 233),
-    RGBColor(230, 159, 0),
+    RGBColor(20, 150, 200),
+    RGBColor(176, 125, 0),
     RGBColor(128, 128, 128),
 ];
 
@@ -65,8 +67,14 @@ pub struct Axes<'a> {
     pub height: u32,
 }
 
+/// A finished chart, without a frame yet: marks, axes and what is told on hover.
+pub struct Drawing {
+    body: String,
+    height: u32,
+}
+
 /// Draws a chart with two axes of numbers.
-pub fn draw(axes: &Axes<'_>, marks: impl FnOnce(&mut Plot<'_>) -> Result<(), Failed>) -> Option<String> {
+pub fn draw(axes: &Axes<'_>, marks: impl FnOnce(&mut Plot<'_>) -> Result<(), Failed>) -> Option<Drawing> {
     build(axes.height, |root| {
         let mut chart = ChartBuilder::on(root)
             .margin(8)
@@ -74,20 +82,10 @@ pub fn draw(axes: &Axes<'_>, marks: impl FnOnce(&mut Plot<'_>) -> Result<(), Fai
             .x_label_area_size(44)
             .y_label_area_size(58)
             .build_cartesian_2d(axes.x.clone(), axes.y.clone())?;
-        chart
-            .configure_mesh()
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(BLACK.mix(0.12))
-            .axis_style(BLACK.mix(0.6))
-            .label_style((FONT, FONT_SIZE).into_font().color(&BLACK))
-            .axis_desc_style((FONT, FONT_SIZE).into_font().color(&BLACK))
-            .x_labels(8)
-            .y_labels(6)
-            .x_label_formatter(&|value| tick(*value))
-            .y_label_formatter(&|value| tick(*value))
-            .x_desc(axes.x_title)
-            .y_desc(axes.y_title)
-            .draw()?;
+        let mut mesh = chart.configure_mesh();
+        style(&mut mesh, axes.x_title);
+        mesh.x_label_formatter(&|value| tick(*value)).y_label_formatter(&|value| tick(*value));
+        mesh.y_labels(6).y_desc(axes.y_title).draw()?;
         let mut plot = Plot { chart, hovers: Vec::new() };
         marks(&mut plot)?;
         Ok(plot.hovers)
@@ -100,7 +98,27 @@ pub fn draw_rows(
     x: Range<f64>,
     x_title: &str,
     marks: impl FnOnce(&mut Plot<'_>) -> Result<(), Failed>,
-) -> Option<String> {
+) -> Option<Drawing> {
+    rows(labels, x, x_title, &|value| tick(*value), marks)
+}
+
+/// Draws such a chart of ratios: its axis is of their logarithms to the base 2, and says the ratios.
+pub fn draw_ratios(
+    labels: &[String],
+    x: Range<f64>,
+    x_title: &str,
+    marks: impl FnOnce(&mut Plot<'_>) -> Result<(), Failed>,
+) -> Option<Drawing> {
+    rows(labels, x, x_title, &|value| tick(value.exp2()), marks)
+}
+
+fn rows(
+    labels: &[String],
+    x: Range<f64>,
+    x_title: &str,
+    x_label: &dyn Fn(&f64) -> String,
+    marks: impl FnOnce(&mut Plot<'_>) -> Result<(), Failed>,
+) -> Option<Drawing> {
     let rows = labels.len();
     let height = ROW * rows as u32 + 64;
     let longest = labels.iter().map(|label| label.chars().count()).max().unwrap_or(0);
@@ -112,28 +130,29 @@ pub fn draw_rows(
             .x_label_area_size(44)
             .y_label_area_size(margin)
             .build_cartesian_2d(x.clone(), rows as f64..0.0)?;
-        chart
-            .configure_mesh()
-            .disable_y_mesh()
-            .y_labels(0)
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(BLACK.mix(0.12))
-            .axis_style(BLACK.mix(0.6))
-            .label_style((FONT, FONT_SIZE).into_font().color(&BLACK))
-            .axis_desc_style((FONT, FONT_SIZE).into_font().color(&BLACK))
-            .x_labels(8)
-            .x_label_formatter(&|value| tick(*value))
-            .x_desc(x_title)
-            .draw()?;
-        let style = text_style(HPos::Right);
+        let mut mesh = chart.configure_mesh();
+        style(&mut mesh, x_title);
+        mesh.x_label_formatter(x_label).disable_y_mesh().y_labels(0).draw()?;
+        let text = text_style(HPos::Right);
         for (row, label) in labels.iter().enumerate() {
             let (left, middle) = chart.backend_coord(&(x.start, row as f64 + 0.5));
-            root.draw_text(label, &style, (left - 8, middle))?;
+            root.draw_text(label, &text, (left - 8, middle))?;
         }
         let mut plot = Plot { chart, hovers: Vec::new() };
         marks(&mut plot)?;
         Ok(plot.hovers)
     })
+}
+
+/// What all axes look like.
+fn style(mesh: &mut MeshStyle<'_, '_, RangedCoordf64, RangedCoordf64, SVGBackend<'_>>, x_title: &str) {
+    mesh.light_line_style(TRANSPARENT)
+        .bold_line_style(BLACK.mix(0.12))
+        .axis_style(BLACK.mix(0.6))
+        .label_style((FONT, FONT_SIZE).into_font().color(&BLACK))
+        .axis_desc_style((FONT, FONT_SIZE).into_font().color(&BLACK))
+        .x_labels(8)
+        .x_desc(x_title);
 }
 
 impl Plot<'_> {
@@ -157,9 +176,11 @@ impl Plot<'_> {
         Ok(())
     }
 
-    /// Draws a filled rectangle that tells `text`.
-    pub fn bar(&mut self, from: (f64, f64), to: (f64, f64), fill: ShapeStyle, text: String) -> Result<(), Failed> {
-        self.chart.draw_series([Rectangle::new([from, to], fill)])?;
+    /// Draws a filled rectangle that tells `text`. Its edge keeps the full colour, however light the filling.
+    pub fn bar(&mut self, from: (f64, f64), to: (f64, f64), fill: RGBAColor, text: String) -> Result<(), Failed> {
+        self.chart.draw_series([Rectangle::new([from, to], fill.filled())])?;
+        let edge = RGBAColor(fill.0, fill.1, fill.2, 1.0).stroke_width(1);
+        self.chart.draw_series([Rectangle::new([from, to], edge)])?;
         self.tell_within(from, to, text);
         Ok(())
     }
@@ -173,8 +194,26 @@ impl Plot<'_> {
     }
 }
 
-/// Returns the legend of a figure, as HTML-free text marks of its own small SVG row.
-pub fn legend(entries: &[(RGBColor, String)]) -> String {
+impl Drawing {
+    /// Returns the figure as a whole SVG document.
+    pub fn svg(&self) -> String {
+        self.with_legend(&[])
+    }
+
+    /// Returns the figure with a legend above it.
+    pub fn with_legend(&self, entries: &[(RGBColor, String)]) -> String {
+        let (legend, extra) = if entries.is_empty() { (String::new(), 0) } else { legend(entries) };
+        format!(
+            "<svg width=\"{WIDTH}\" height=\"{height}\" viewBox=\"0 0 {WIDTH} {height}\" xmlns=\"http://www.w3.org/2000/svg\">\
+             {legend}<g transform=\"translate(0 {extra})\">{}</g></svg>",
+            self.body,
+            height = self.height + extra,
+        )
+    }
+}
+
+/// Returns marks and words of a legend, and its height.
+fn legend(entries: &[(RGBColor, String)]) -> (String, u32) {
     let mut row = String::new();
     let (mut x, mut y) = (0, 0);
     for (colour, text) in entries {
@@ -195,23 +234,7 @@ pub fn legend(entries: &[(RGBColor, String)]) -> String {
         );
         x += width;
     }
-    format!("<g class=\"legend\" data-height=\"{}\">{row}</g>", y + 24)
-}
-
-/// Puts a legend above a finished figure.
-pub fn with_legend(svg: &str, entries: &[(RGBColor, String)]) -> String {
-    let legend = legend(entries);
-    let extra: u32 =
-        legend.split("data-height=\"").nth(1).and_then(|rest| rest.split('"').next()?.parse().ok()).unwrap_or(24);
-    let Some((head, rest)) = svg.split_once('>') else { return svg.to_owned() };
-    let height: u32 = head.split("height=\"").nth(1).and_then(|rest| rest.split('"').next()?.parse().ok()).unwrap_or(0);
-    let head = head.replacen(&format!("height=\"{height}\""), &format!("height=\"{}\"", height + extra), 1).replacen(
-        &format!("0 0 {WIDTH} {height}"),
-        &format!("0 0 {WIDTH} {}", height + extra),
-        1,
-    );
-    let body = rest.trim_end().strip_suffix("</svg>").unwrap_or(rest);
-    format!("{head}>{legend}<g transform=\"translate(0 {extra})\">{body}</g></svg>")
+    (format!("<g>{row}</g>"), y + 24)
 }
 
 /// Returns the upper end of an axis from 0 that holds `values` with a little room.
@@ -235,7 +258,7 @@ fn tick(value: f64) -> String {
     text
 }
 
-fn build<'a>(height: u32, content: impl FnOnce(&Area<'_>) -> Result<Vec<Hover>, Failed> + 'a) -> Option<String> {
+fn build<'a>(height: u32, content: impl FnOnce(&Area<'_>) -> Result<Vec<Hover>, Failed> + 'a) -> Option<Drawing> {
     let mut svg = String::new();
     let hovers = {
         let root = SVGBackend::with_string(&mut svg, (WIDTH, height)).into_drawing_area();
@@ -243,22 +266,21 @@ fn build<'a>(height: u32, content: impl FnOnce(&Area<'_>) -> Result<Vec<Hover>, 
         root.present().ok()?;
         hovers
     };
-    Some(finish(&svg, &hovers))
+    Some(Drawing { body: body(&svg, &hovers)?, height })
 }
 
-/// Takes plotters' black for the theme's text colour, and adds what is told on hover.
-fn finish(svg: &str, hovers: &[Hover]) -> String {
-    let themed = svg.replace("\"#000000\"", "\"currentColor\"");
-    let body = themed.trim_end().strip_suffix("</svg>").unwrap_or(&themed);
-    let mut told = String::new();
+/// Takes what is within plotters' document, its black for the theme's text colour, and adds what is told on hover.
+fn body(svg: &str, hovers: &[Hover]) -> Option<String> {
+    let (_, within) = svg.split_once('>')?;
+    let mut body = within.trim_end().strip_suffix("</svg>")?.replace("\"#000000\"", "\"currentColor\"");
     for Hover { x, y, width, height, text } in hovers {
         let _ = write!(
-            told,
+            body,
             "<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" fill=\"transparent\"><title>{}</title></rect>",
             escape(text)
         );
     }
-    format!("{body}<g class=\"told\">{told}</g></svg>")
+    Some(body)
 }
 
 fn hex(RGBColor(red, green, blue): RGBColor) -> String {

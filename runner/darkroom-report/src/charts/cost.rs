@@ -3,10 +3,11 @@
 use plotters::prelude::*;
 
 use super::Figure;
-use super::canvas::{colour, draw_rows, upper, with_legend};
+use super::canvas::{colour, draw_rows, upper};
 use super::runtime::marked;
+use crate::notes::sentences;
 use crate::number::{figure as spelt, interval};
-use crate::run::Run;
+use crate::run::{PIPELINE, Run};
 
 const PARTS: [(&str, &str); 4] = [
     ("compute_usd_per_100k", "compute"),
@@ -34,13 +35,13 @@ pub fn figure(run: &Run) -> Option<Figure> {
         .collect();
     let high = |row: darkroom_tables::read::Row<'_>| row.number("cost_usd_per_100k_ci_high").unwrap_or(0.0);
     let most = upper(rows.iter().map(|(_, total, row)| total.max(high(*row))));
-    let svg = draw_rows(&labels, 0.0..most, "USD per 100,000 images", |plot| {
+    let drawing = draw_rows(&labels, 0.0..most, "USD per 100,000 images", |plot| {
         for (place, (cell, total, row)) in rows.iter().enumerate() {
             let (top, bottom, mut from) = (place as f64 + 0.2, place as f64 + 0.8, 0.0);
             for (part, column, name) in &present {
                 let value = row.number(column).unwrap_or(0.0);
                 let text = format!("{}: {name} ${}, of ${} in all", marked(cell), spelt(value), spelt(*total));
-                plot.bar((from, top), (from + value, bottom), colour(*part).filled(), text)?;
+                plot.bar((from, top), (from + value, bottom), colour(*part).mix(1.0), text)?;
                 from += value;
             }
             if let Some(low) = row.number("cost_usd_per_100k_ci_low") {
@@ -74,6 +75,7 @@ pub fn figure(run: &Run) -> Option<Figure> {
             },
         ),
         alternative: words.collect::<Vec<_>>().join(". "),
-        svg: with_legend(&svg, &legend),
+        notes: sentences(run, PIPELINE, |_| "cost_usd_per_100k"),
+        svg: drawing.with_legend(&legend),
     })
 }

@@ -1,107 +1,178 @@
-//! Cost against turnaround: which cells no other beats on both, and how memory moves a variant.
+//! What memory buys: turnaround and cost over memory size, and cost against turnaround with its Pareto front.
 
 use std::collections::BTreeMap;
 
+use darkroom_tables::read::Row;
 use plotters::prelude::*;
 
 use super::Figure;
-use super::canvas::{Axes, colour, draw, upper, with_legend};
+use super::canvas::{Axes, colour, draw, upper};
 use super::runtime::marked;
-use crate::number::figure as spelt;
-use crate::run::{CellView, PIPELINE, Run};
+use crate::number::{figure as spelt, interval};
+use crate::run::{CellView, PIPELINE, Run, Stat};
 
 struct Place<'a> {
     cell: &'a CellView,
-    cost: f64,
-    turnaround: f64,
-    on_front: bool,
+    cost: Stat,
+    turnaround: Stat,
+    /// As the table of choices has it; `None` where there is no such table or the cell is not to be chosen.
+    on_front: Option<bool>,
+}
+
+/// Draws what there is: curves over memory where a cell has several sizes, cost over turnaround where there is a choice.
+pub fn figures(run: &Run) -> Vec<Figure> {
+    let places: Vec<Place<'_>> = run.measured().filter_map(|cell| place(run, cell)).collect();
+    let curves = [
+        ("memory-turnaround", "Turnaround by memory size", "mean turnaround, s"),
+        ("memory-cost", "Cost by memory size", "USD per 100,000 images"),
+    ];
+    let of: [fn(&Place<'_>) -> Stat; 2] = [|place| place.turnaround, |place| place.cost];
+    let mut figures: Vec<Figure> =
+        curves.into_iter().zip(of).filter_map(|(names, of)| curve(&places, names, of)).collect();
+    figures.extend(against(run, &places));
+    figures
+}
+
+fn place<'a>(run: &'a Run, cell: &'a CellView) -> Option<Place<'a>> {
+    let choice = run.choices.iter().find(|row| row.text("cell_id") == Some(&cell.id));
+    Some(Place {
+        cell,
+        turnaround: run.stat(cell, PIPELINE, "turnaround_s")?,
+        cost: run.stat(cell, PIPELINE, "cost_usd_per_100k")?,
+        on_front: choice.and_then(|row: Row<'_>| row.truth("on_front")),
+    })
+}
+
+/// Draws one mean with its interval over memory, a line for each set of cells that differ in memory only.
+fn curve(
+    places: &[Place<'_>],
+    (id, title, unit): (&str, &str, &str),
+    of: fn(&Place<'_>) -> Stat,
+) -> Option<Figure> {
+    let lines: Vec<Vec<&Place<'_>>> = by_memory(places).into_values().filter(|line| line.len() > 1).collect();
+    let sizes = lines.iter().flatten().map(|place| f64::from(place.cell.cell.memory_mb));
+    let (most, high) = (upper(sizes), |place: &Place<'_>| of(place).ci.map_or(of(place).mean, |ci| ci.1));
+    if lines.is_empty() {
+        return None;
+    }
+    let axes = Axes {
+        x: 0.0..most,
+        y: 0.0..upper(lines.iter().flatten().map(|place| high(place))),
+        x_title: "memory, MB",
+        y_title: unit,
+        height: 330,
+    };
+    let drawing = draw(&axes, |plot| {
+        for (index, line) in lines.iter().enumerate() {
+            let ink = colour(index);
+            let at = |place: &Place<'_>| (f64::from(place.cell.cell.memory_mb), of(place).mean);
+            let path: Vec<(f64, f64)> = line.iter().map(|place| at(place)).collect();
+            plot.chart.draw_series([PathElement::new(path, ink.stroke_width(2))])?;
+            for place in line {
+                let (x, y) = at(place);
+                if let Some((low, high)) = of(place).ci {
+                    plot.chart.draw_series([PathElement::new([(x, low), (x, high)], ink.stroke_width(2))])?;
+                }
+                plot.chart.draw_series([Circle::new((x, y), 4, ink.filled())])?;
+                plot.tell((x, y), 10, told(place));
+            }
+        }
+        Ok(())
+    })?;
+    let legend: Vec<_> = lines.iter().enumerate().map(|(index, line)| (colour(index), family(line[0].cell))).collect();
+    Some(Figure {
+        id: id.into(),
+        title: title.into(),
+        caption: "Means with their 95% intervals. On Lambda memory buys CPU: 1769 MB is one vCPU.".into(),
+        alternative: lines.iter().flatten().map(|place| told(place)).collect::<Vec<_>>().join(". "),
+        notes: Vec::new(),
+        svg: drawing.with_legend(&legend),
+    })
 }
 
 /// Draws cost over turnaround where there is more than one cell to choose from.
-pub fn figure(run: &Run) -> Option<Figure> {
-    let mut places: Vec<Place<'_>> = run
-        .measured()
-        .filter_map(|cell| {
-            let turnaround = run.stat(cell, PIPELINE, "turnaround_s")?.mean;
-            let cost = run.stat(cell, PIPELINE, "cost_usd_per_100k")?.mean;
-            Some(Place { cell, cost, turnaround, on_front: false })
-        })
-        .collect();
+fn against(run: &Run, places: &[Place<'_>]) -> Option<Figure> {
     if places.len() < 2 {
         return None;
     }
-    let right = |place: &Place<'_>| place.cell.outputs_ok == Some(true);
-    let front: Vec<bool> =
-        places.iter().map(|of| right(of) && !places.iter().any(|other| right(other) && beats(other, of))).collect();
-    for (place, on_front) in places.iter_mut().zip(front) {
-        place.on_front = on_front;
-    }
-    let several_sizes = by_memory(&places).values().any(|line| line.len() > 1);
+    let several_sizes = by_memory(places).values().any(|line| line.len() > 1);
+    let high = |stat: &Stat| stat.ci.map_or(stat.mean, |ci| ci.1);
     let axes = Axes {
-        x: 0.0..upper(places.iter().map(|place| place.turnaround)) * 1.08,
-        y: 0.0..upper(places.iter().map(|place| place.cost)) * 1.05,
+        x: 0.0..upper(places.iter().map(|place| high(&place.turnaround))) * 1.08,
+        y: 0.0..upper(places.iter().map(|place| high(&place.cost))) * 1.05,
         x_title: "mean turnaround, s",
         y_title: "USD per 100,000 images",
         height: 360,
     };
-    let svg = draw(&axes, |plot| {
-        for line in by_memory(&places).values().filter(|line| line.len() > 1) {
+    let drawing = draw(&axes, |plot| {
+        for line in by_memory(places).values().filter(|line| line.len() > 1) {
+            let path: Vec<(f64, f64)> = line.iter().map(|p| (p.turnaround.mean, p.cost.mean)).collect();
             let ink = colour(line[0].cell.colour).mix(0.6).stroke_width(2);
-            plot.chart.draw_series([PathElement::new(
-                line.iter().map(|p| (p.turnaround, p.cost)).collect::<Vec<_>>(),
-                ink,
-            )])?;
+            plot.chart.draw_series([PathElement::new(path, ink)])?;
         }
-        for place in &places {
-            let (at, ink) = ((place.turnaround, place.cost), colour(place.cell.colour));
+        for place in places {
+            let (at, ink) = ((place.turnaround.mean, place.cost.mean), colour(place.cell.colour));
+            let across = place.turnaround.ci.map(|(low, high)| [(low, at.1), (high, at.1)]);
+            let along = place.cost.ci.map(|(low, high)| [(at.0, low), (at.0, high)]);
+            for bar in across.into_iter().chain(along) {
+                plot.chart.draw_series([PathElement::new(bar, ink.stroke_width(1))])?;
+            }
             plot.chart.draw_series([Circle::new(at, 5, ink.filled())])?;
-            if place.on_front {
+            if place.on_front == Some(true) {
                 plot.chart.draw_series([Circle::new(at, 8, BLACK.stroke_width(2))])?;
             }
             if several_sizes {
-                let memory = format!("{} MB", place.cell.cell.memory_mb);
-                plot.label(at, (10, -8), memory)?;
+                plot.label(at, (10, -8), format!("{} MB", place.cell.cell.memory_mb))?;
             }
             plot.tell(at, 10, told(place));
         }
         Ok(())
     })?;
     let mut legend: Vec<(RGBColor, String)> = Vec::new();
-    for place in &places {
+    for place in places {
         let entry = (colour(place.cell.colour), place.cell.cell.variant.clone());
         if !legend.contains(&entry) {
             legend.push(entry);
         }
     }
+    let front = if run.choices.rows.is_empty() {
+        "The Pareto front is not marked: this run has no table of choices."
+    } else {
+        "Ringed: the Pareto front, cells whose outputs are right and that no other right one of the same image set, trigger, \
+         input, start and concurrency beats in both means. Neighbours may differ by noise alone."
+    };
     Some(Figure {
         id: "cost-turnaround".into(),
         title: "Cost against turnaround".into(),
-        caption: "Each dot is a cell; a line joins one variant's memory sizes. Ringed: the Pareto front, cells whose outputs \
-                  are right and that no other right one beats in both means. Neighbours may differ by noise alone: see the \
-                  intervals in the tables."
-            .into(),
+        caption: format!(
+            "Each dot is a cell, with its 95% intervals; a line joins one variant's memory sizes. {front}"
+        ),
         alternative: places.iter().map(told).collect::<Vec<_>>().join(". "),
-        svg: with_legend(&svg, &legend),
+        notes: Vec::new(),
+        svg: drawing.with_legend(&legend),
     })
-}
-
-/// Whether `a` is at least as good as `b` in both and better in one.
-fn beats(a: &Place<'_>, b: &Place<'_>) -> bool {
-    a.cost <= b.cost && a.turnaround <= b.turnaround && (a.cost < b.cost || a.turnaround < b.turnaround)
 }
 
 fn told(place: &Place<'_>) -> String {
     format!(
-        "{}: {} s, ${} per 100,000 images{}",
+        "{}, {} MB: {} s {}, ${} per 100,000 images {}{}",
         marked(place.cell),
-        spelt(place.turnaround),
-        spelt(place.cost),
-        if place.on_front { ", on the Pareto front" } else { "" }
+        place.cell.cell.memory_mb,
+        spelt(place.turnaround.mean),
+        interval(place.turnaround.ci),
+        spelt(place.cost.mean),
+        interval(place.cost.ci),
+        if place.on_front == Some(true) { ", on the Pareto front" } else { "" }
     )
 }
 
+/// Names a cell without its memory size.
+pub fn family(cell: &CellView) -> String {
+    marked(cell).replace(&format!(" {} MB", cell.cell.memory_mb), "")
+}
+
 /// Returns places that differ in memory only, smallest first.
-fn by_memory<'p>(places: &'p [Place<'p>]) -> BTreeMap<String, Vec<&'p Place<'p>>> {
+fn by_memory<'p, 'a>(places: &'p [Place<'a>]) -> BTreeMap<String, Vec<&'p Place<'a>>> {
     let mut lines: BTreeMap<String, Vec<&Place<'_>>> = BTreeMap::new();
     for place in places {
         let mut of = place.cell.cell.clone();

@@ -14,7 +14,8 @@ mod waterfall;
 
 use crate::run::Run;
 
-pub use ratios::in_words;
+pub use memory::family;
+pub use ratios::{in_words, p_text};
 pub use runtime::marked;
 
 /// A picture with its words.
@@ -27,6 +28,8 @@ pub struct Figure {
     pub caption: String,
     /// What it shows, for who can't see it.
     pub alternative: String,
+    /// What would mislead a reader of it, a sentence a kind.
+    pub notes: Vec<String>,
     /// A whole SVG document, `currentColor` where the theme decides.
     pub svg: String,
 }
@@ -35,11 +38,11 @@ pub struct Figure {
 pub fn figures(run: &Run) -> Vec<Figure> {
     let mut figures = Vec::new();
     figures.extend(runtime::figures(run));
-    figures.extend(turnaround::figure(run));
+    figures.extend(turnaround::figures(run));
     figures.extend(waterfall::figure(run));
     figures.extend(ratios::figures(run));
     figures.extend(cost::figure(run));
-    figures.extend(memory::figure(run));
+    figures.extend(memory::figures(run));
     figures.extend(timeline::figure(run));
     figures
 }

@@ -6,99 +6,107 @@ use darkroom_tables::read::Row;
 use plotters::prelude::*;
 
 use super::Figure;
-use super::canvas::{colour, draw_rows};
-use crate::number::{figure, interval};
-use crate::run::Run;
+use super::canvas::{colour, draw_ratios};
+use crate::noise::{DEPLOYMENT, is_claim};
+use crate::pairs::{factors, floor_of, is_headline, told, what};
+use crate::run::{PIPELINE, Run};
 
 /// Rows that one figure can hold; what is beyond stands in the table.
 const ROWS: usize = 36;
+/// Within it two cells are called equivalent.
+const EQUIVALENT: (f64, f64) = (0.95, 1.05);
 
 /// Returns a figure for every factor that has comparisons.
 pub fn figures(run: &Run) -> Vec<Figure> {
-    let mut factors: Vec<&str> = Vec::new();
-    for factor in run.comparisons.iter().filter_map(|row| row.text("factor")) {
-        if !factors.contains(&factor) {
-            factors.push(factor);
-        }
-    }
-    factors.into_iter().filter_map(|factor| of_factor(run, factor)).collect()
+    factors(run).iter().filter_map(|factor| of_factor(run, factor)).collect()
 }
 
 struct Ratio {
     label: String,
     at: f64,
     ci: (f64, f64),
-    sure: bool,
+    claimed: bool,
+    /// Ratio of the noise floor, at least 1.
+    floor: Option<f64>,
     told: String,
 }
 
 fn of_factor(run: &Run, factor: &str) -> Option<Figure> {
-    let rows: Vec<Row<'_>> = run.comparisons.iter().filter(|row| row.text("factor") == Some(factor)).collect();
-    let shown: Vec<Ratio> =
-        rows.iter().filter(|row| is_headline(run, **row)).filter_map(|row| ratio(run, *row)).collect();
+    let rows = run.comparisons.iter().filter(|row| row.text("factor") == Some(factor) && is_headline(run, *row));
+    let (mut whole, stages): (Vec<Row<'_>>, Vec<Row<'_>>) =
+        rows.partition(|row| row.text("stage") == Some(PIPELINE));
+    whole.extend(stages);
+    let (sayable, barred): (Vec<Row<'_>>, Vec<Row<'_>>) =
+        whole.into_iter().partition(|row| !row.text("verdict").is_some_and(|verdict| verdict.starts_with("outputs not") || verdict.starts_with("wrong")));
+    let mut shown: Vec<Ratio> = sayable.into_iter().filter_map(|row| ratio(run, row)).collect();
     let left_out = shown.len().saturating_sub(ROWS);
-    let shown: Vec<Ratio> = shown.into_iter().take(ROWS).collect();
+    shown.truncate(ROWS);
     if shown.is_empty() {
         return None;
     }
     let labels: Vec<String> = shown.iter().map(|ratio| ratio.label.clone()).collect();
-    let low = shown.iter().map(|ratio| ratio.ci.0).fold(1.0, f64::min);
-    let high = shown.iter().map(|ratio| ratio.ci.1).fold(1.0, f64::max);
-    let room = (high - low).max(0.1) * 0.06;
-    let svg = draw_rows(
-        &labels,
-        (low - room).max(0.0)..high + room,
-        "ratio of means: below 1 the first is faster",
-        |plot| {
-            let rows = shown.len() as f64;
-            plot.chart.draw_series([PathElement::new([(1.0, 0.0), (1.0, rows)], BLACK.mix(0.7).stroke_width(1))])?;
-            plot.chart.draw_series([Rectangle::new(
-                [(0.95_f64.max(low - room), 0.0), (1.05_f64.min(high + room), rows)],
-                BLACK.mix(0.06).filled(),
-            )])?;
-            for (row, ratio) in shown.iter().enumerate() {
-                let ink = if ratio.sure { colour(0) } else { colour(6) };
-                plot.whisker((ratio.ci.0, ratio.at, ratio.ci.1), row as f64 + 0.5, ink.stroke_width(2))?;
-                plot.tell_within((low, row as f64), (high, row as f64 + 1.0), ratio.told.clone());
-            }
-            Ok(())
-        },
-    )?;
-    let more = if left_out == 0 { String::new() } else { format!(" {left_out} more pairs stand in the table.") };
+    // On a logarithmic axis, where half as long lies as far from 1 as twice as long.
+    let log = f64::log2;
+    let ends = |ratio: &Ratio| [ratio.ci.0, ratio.ci.1, 1.0 / ratio.floor.unwrap_or(1.0), ratio.floor.unwrap_or(1.0)];
+    let low = log(shown.iter().flat_map(ends).fold(EQUIVALENT.0, f64::min));
+    let high = log(shown.iter().flat_map(ends).fold(EQUIVALENT.1, f64::max));
+    let room = (high - low) * 0.06;
+    let (left, right) = (low - room, high + room);
+    let title = "ratio of means: below 1 the first named is faster or cheaper";
+    let drawing = draw_ratios(&labels, left..right, title, |plot| {
+        let rows = shown.len() as f64;
+        let equivalent = [(log(EQUIVALENT.0), 0.0), (log(EQUIVALENT.1), rows)];
+        plot.chart.draw_series([Rectangle::new(equivalent, BLACK.mix(0.06).filled())])?;
+        for (row, floor) in shown.iter().enumerate().filter_map(|(row, ratio)| Some((row, log(ratio.floor?)))) {
+            let floor = [(-floor, row as f64 + 0.12), (floor, row as f64 + 0.88)];
+            plot.chart.draw_series([Rectangle::new(floor, colour(5).mix(0.3).filled())])?;
+        }
+        plot.chart.draw_series([PathElement::new([(0.0, 0.0), (0.0, rows)], BLACK.mix(0.7).stroke_width(1))])?;
+        for (row, ratio) in shown.iter().enumerate() {
+            let ink = if ratio.claimed { colour(0) } else { colour(6) };
+            let interval = (log(ratio.ci.0), log(ratio.at), log(ratio.ci.1));
+            plot.whisker(interval, row as f64 + 0.5, ink.stroke_width(2))?;
+            plot.tell_within((left, row as f64), (right, row as f64 + 1.0), ratio.told.clone());
+        }
+        Ok(())
+    })?;
+    let barred = match barred.len() {
+        0 => String::new(),
+        rows => format!(" {rows} comparisons with wrong or unchecked outputs stand in the table alone."),
+    };
+    let more = if left_out == 0 { String::new() } else { format!(" {left_out} more rows stand in the table.") };
+    let floor = if shown.iter().any(|ratio| ratio.floor.is_some()) {
+        "Gold: the noise floor, how far the same code of either cell came out apart when deployed twice."
+    } else {
+        "Each cell was deployed once, so the noise floor is unknown."
+    };
     Some(Figure {
         id: format!("ratio-{factor}"),
         title: format!("Compared by {}", in_words(factor)),
         caption: format!(
             "Each row: one against the other, all else equal, with the 95% interval of the ratio. Blue: the difference is \
-             claimed (Holm-adjusted p < 0.05, interval without 1, 2% or more). Grey: it is not. Shaded: within 5%.{more}"
+             claimed (Holm-adjusted p < 0.05, interval without 1, 2% or more). Grey: it is not, which does not mean that there \
+             is none. Shaded: within 5%. {floor}{barred}{more}"
         ),
         alternative: shown.iter().map(|ratio| ratio.told.clone()).collect::<Vec<_>>().join(". "),
-        svg,
+        notes: Vec::new(),
+        svg: drawing.svg(),
     })
-}
-
-/// One time a stage and pair: init included when both are cold, as the tables show them.
-fn is_headline(run: &Run, row: Row<'_>) -> bool {
-    let cold = ["cell_a", "cell_b"].iter().all(|column| {
-        row.text(column).and_then(|id| run.cell(id)).is_some_and(|cell| Run::time_metric(cell) == "cold_total_ms")
-    });
-    match row.text("metric") {
-        Some("turnaround_s") => true,
-        Some("cold_total_ms") => cold,
-        Some("duration_ms") => !cold,
-        _ => false,
-    }
 }
 
 fn ratio(run: &Run, row: Row<'_>) -> Option<Ratio> {
     let at = row.number("ratio_mean")?;
     let ci = (row.number("ratio_mean_ci_low")?, row.number("ratio_mean_ci_high")?);
+    if ci.0 <= 0.0 {
+        return None; // Has no place on a logarithmic axis; the table has it.
+    }
     let (a, b) = (row.text("level_a")?, row.text("level_b")?);
-    let verdict = row.text("verdict")?;
-    let label = format!("{} · {b} / {a}{}", row.text("stage")?, context(run, row));
-    let p = row.number("p_adj").map_or(String::new(), |p| format!(", adjusted p {}", p_text(p)));
-    let told = format!("{label}: ratio {} {}, {verdict}{p}", figure(at), interval(Some(ci)));
-    Some(Ratio { label, at, ci, sure: ["faster", "slower"].contains(&verdict), told })
+    let factor = row.text("factor")?;
+    let label = format!("{} · {b} / {a}{}", what(row), context(run, row));
+    // Of the floor's own rows nothing else is the floor.
+    let floor = floor_of(run, row).filter(|_| factor != DEPLOYMENT);
+    let told = told(run, row, &label);
+    Some(Ratio { label, at, ci, claimed: is_claim(row.text("verdict")?), floor: floor.map(|f| 1.0 + f.apart), told })
 }
 
 /// What else tells this pair of cells from the others of its factor.
@@ -116,6 +124,7 @@ pub fn in_words(factor: &str) -> &str {
     match factor {
         "memory_mb" => "memory size",
         "image_set" => "image set",
+        "deployment" => "deployment: the same code twice",
         other => other,
     }
 }

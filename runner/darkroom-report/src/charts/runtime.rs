@@ -4,6 +4,7 @@ use plotters::prelude::*;
 
 use super::Figure;
 use super::canvas::{colour, draw_rows, upper};
+use crate::notes::sentences;
 use crate::number::{count, figure, interval};
 use crate::run::{CellView, Run, Stat};
 
@@ -29,7 +30,7 @@ fn of_stage(run: &Run, stage: &str) -> Option<Figure> {
     let labels: Vec<String> = rows.iter().map(|(cell, ..)| marked(cell)).collect();
     let all =
         rows.iter().flat_map(|(_, stat, points)| points.iter().copied().chain([stat.ci.map_or(stat.mean, |ci| ci.1)]));
-    let svg = draw_rows(&labels, 0.0..upper(all), "ms", |plot| {
+    let drawing = draw_rows(&labels, 0.0..upper(all), "ms", |plot| {
         for (row, (cell, stat, points)) in rows.iter().enumerate() {
             let (y, ink) = (row as f64 + 0.5, colour(cell.colour));
             for (place, &x) in points.iter().enumerate() {
@@ -51,7 +52,8 @@ fn of_stage(run: &Run, stage: &str) -> Option<Figure> {
             if cold { " Cold cells: init + duration." } else { "" }
         ),
         alternative: rows.iter().map(|(cell, stat, _)| told(cell, stat)).collect::<Vec<_>>().join(". "),
-        svg,
+        notes: sentences(run, stage, Run::time_metric),
+        svg: drawing.svg(),
     })
 }
 
@@ -69,9 +71,13 @@ fn told(cell: &CellView, stat: &Stat) -> String {
     )
 }
 
-/// A cell's label, with a word where its outputs are wrong.
+/// A cell's label, with a word where its outputs are wrong or nobody looked.
 pub fn marked(cell: &CellView) -> String {
-    if cell.outputs_ok == Some(false) { format!("{} (WRONG)", cell.label) } else { cell.label.clone() }
+    match cell.outputs_ok {
+        Some(true) => cell.label.clone(),
+        Some(false) => format!("{} (WRONG)", cell.label),
+        None => format!("{} (unchecked)", cell.label),
+    }
 }
 
 fn points(run: &Run, cell: &CellView, stage: &str, metric: &str) -> Vec<f64> {

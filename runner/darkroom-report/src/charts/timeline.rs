@@ -3,7 +3,7 @@
 use plotters::prelude::*;
 
 use super::Figure;
-use super::canvas::{Axes, colour, draw, upper, with_legend};
+use super::canvas::{Axes, colour, draw, upper};
 use crate::number::{count, figure as spelt};
 use crate::run::Run;
 
@@ -64,7 +64,7 @@ pub fn figure(run: &Run) -> Option<Figure> {
         y_title: "ms",
         height: 330,
     };
-    let svg = draw(&axes, |plot| {
+    let drawing = draw(&axes, |plot| {
         for dot in &dots {
             let (at, ink) = ((dot.minute, dot.ms), colour(dot.variant));
             match dot.kind {
@@ -104,7 +104,8 @@ pub fn figure(run: &Run) -> Option<Figure> {
             count(cold, "cold start"),
             count(failed, "failure")
         ),
-        svg: with_legend(&svg, &legend),
+        notes: Vec::new(),
+        svg: drawing.with_legend(&legend),
     })
 }
 

@@ -3,13 +3,39 @@
 use plotters::prelude::*;
 
 use super::Figure;
-use super::canvas::{Axes, colour, draw, upper, with_legend};
+use super::canvas::{Axes, COLOURS, colour, draw, upper};
 use super::runtime::marked;
+use crate::notes::sentences;
 use crate::number::figure as spelt;
 use crate::run::{CellView, PIPELINE, Run};
 
-/// Returns the turnarounds of every cell that has some, in ascending order, s.
-fn turnarounds<'a>(run: &'a Run) -> Vec<(&'a CellView, Vec<f64>)> {
+/// A cell with its turnarounds, in ascending order, s.
+type Sample<'a> = (&'a CellView, Vec<f64>);
+
+/// Draws the empirical distribution function of every cell's turnaround; where there are more cells than colours, one
+/// figure a variant.
+pub fn figures(run: &Run) -> Vec<Figure> {
+    let cells = turnarounds(run);
+    let most = upper(cells.iter().flat_map(|(_, values)| values.iter().copied()));
+    let mut groups: Vec<(Option<&str>, Vec<Sample<'_>>)> = Vec::new();
+    let apart = cells.len() > COLOURS.len();
+    for sample in cells {
+        let group = apart.then_some(sample.0.cell.variant.as_str());
+        match groups.iter_mut().find(|(of, members)| *of == group && members.len() < COLOURS.len()) {
+            Some((_, members)) => members.push(sample),
+            None => groups.push((group, vec![sample])),
+        }
+    }
+    let numbered = groups.iter().enumerate();
+    let mut figures: Vec<Figure> =
+        numbered.filter_map(|(place, (variant, cells))| of_cells(run, place, *variant, cells, most)).collect();
+    if let Some(first) = figures.first_mut() {
+        first.notes = sentences(run, PIPELINE, |_| "turnaround_s");
+    }
+    figures
+}
+
+fn turnarounds<'a>(run: &'a Run) -> Vec<Sample<'a>> {
     let of = |cell: &'a CellView| {
         let rows = run.pipelines.iter().filter(|row| row.text("cell_id") == Some(&cell.id));
         let sample = rows.filter(|row| row.text("counts_as") == Some("sample"));
@@ -20,15 +46,9 @@ fn turnarounds<'a>(run: &'a Run) -> Vec<(&'a CellView, Vec<f64>)> {
     run.measured().filter_map(of).collect()
 }
 
-/// Draws the empirical distribution function of every cell's turnaround.
-pub fn figure(run: &Run) -> Option<Figure> {
-    let cells = turnarounds(run);
-    let most = upper(cells.iter().flat_map(|(_, values)| values.iter().copied()));
-    if cells.is_empty() {
-        return None;
-    }
+fn of_cells(run: &Run, place: usize, variant: Option<&str>, cells: &[Sample<'_>], most: f64) -> Option<Figure> {
     let axes = Axes { x: 0.0..most, y: 0.0..1.0, x_title: "turnaround, s", y_title: "share of passes", height: 330 };
-    let svg = draw(&axes, |plot| {
+    let drawing = draw(&axes, |plot| {
         for (place, (cell, values)) in cells.iter().enumerate() {
             let n = values.len() as f64;
             let mut steps = vec![(values[0], 0.0)];
@@ -51,13 +71,13 @@ pub fn figure(run: &Run) -> Option<Figure> {
         Some(format!("{}: median {} s, mean {} s, n = {}", marked(cell), spelt(stat.p50), spelt(stat.mean), stat.n))
     });
     Some(Figure {
-        id: "turnaround".into(),
-        title: "Pipeline turnaround".into(),
-        caption:
-            "Share of passes that were over within so many seconds, by the runner's own clock. Steps are images of \
+        id: if place == 0 { "turnaround".into() } else { format!("turnaround-{}", place + 1) },
+        title: variant.map_or("Pipeline turnaround".into(), |variant| format!("Pipeline turnaround: {variant}")),
+        caption: "Share of passes that were over within so many seconds, by the runner's own clock. Steps are images of \
                   different size."
-                .into(),
+            .into(),
         alternative: words.collect::<Vec<_>>().join(". "),
-        svg: with_legend(&svg, &legend),
+        notes: Vec::new(),
+        svg: drawing.with_legend(&legend),
     })
 }

@@ -6,7 +6,7 @@ use darkroom_tables::read::Row;
 use plotters::prelude::*;
 
 use super::Figure;
-use super::canvas::{colour, draw_rows, upper, with_legend};
+use super::canvas::{colour, draw_rows, upper};
 use super::runtime::marked;
 use crate::number::figure as spelt;
 use crate::run::{CellView, Run};
@@ -32,7 +32,7 @@ pub fn figure(run: &Run) -> Option<Figure> {
     }
     let labels: Vec<String> = rows.iter().map(|(cell, ..)| marked(cell)).collect();
     let most = upper(rows.iter().map(|(_, turnaround, _)| *turnaround));
-    let svg = draw_rows(&labels, 0.0..most, "s since the first call or the upload", |plot| {
+    let drawing = draw_rows(&labels, 0.0..most, "s since the first call or the upload", |plot| {
         for (place, (_, _, stretches)) in rows.iter().enumerate() {
             for stretch in stretches {
                 let (top, bottom) = (place as f64 + 0.2, place as f64 + 0.8);
@@ -43,18 +43,18 @@ pub fn figure(run: &Run) -> Option<Figure> {
                 } else {
                     1.0
                 };
-                let fill = colour(stretch.part).mix(strength).filled();
+                let fill = colour(stretch.part).mix(strength);
                 plot.bar((stretch.from, top), (stretch.to, bottom), fill, stretch.told.clone())?;
             }
         }
         Ok(())
     })?;
     let mut legend: Vec<_> =
-        run.stages.iter().enumerate().map(|(index, stage)| (colour(index), stage.clone())).collect();
+        run.stages.iter().enumerate().map(|(index, stage)| (colour(index % INIT), stage.clone())).collect();
     if rows.iter().any(|(.., stretches)| stretches.iter().any(|stretch| stretch.part == INIT)) {
         legend.push((colour(INIT), "init (cold)".into()));
     }
-    legend.push((RGBColor(190, 190, 190), "between: calls, triggers, polling".into()));
+    legend.push((colour(WAIT), "between: calls, triggers, polling".into()));
     Some(Figure {
         id: "waterfall".into(),
         title: "Where turnaround goes".into(),
@@ -70,7 +70,8 @@ pub fn figure(run: &Run) -> Option<Figure> {
             })
             .collect::<Vec<_>>()
             .join(". "),
-        svg: with_legend(&svg, &legend),
+        notes: Vec::new(),
+        svg: drawing.with_legend(&legend),
     })
 }
 
@@ -127,8 +128,8 @@ fn lay_out(run: &Run, turnaround: f64, stages: &[Row<'_>]) -> Vec<Stretch> {
         };
         push(wait, WAIT, false, format!("before {stage}: {} s", spelt(wait)));
         push(init, INIT, false, format!("{stage}: init {} s", spelt(init)));
-        push(s3, index, true, format!("{stage}: in S3 calls {} s", spelt(s3)));
-        push(duration - s3, index, false, format!("{stage}: {} s, S3 calls apart", spelt(duration - s3)));
+        push(s3, index % INIT, true, format!("{stage}: in S3 calls {} s", spelt(s3)));
+        push(duration - s3, index % INIT, false, format!("{stage}: {} s, S3 calls apart", spelt(duration - s3)));
     }
     if turnaround > at {
         let rest = turnaround - at;

@@ -20,7 +20,7 @@ pub fn run(args: &RunFolder, globals: Globals) -> Result<Outcome, Failure> {
 /// Writes `report.html` into a run's folder and returns its path.
 pub fn write(run: &Path) -> Result<PathBuf, Failure> {
     let path = run.join("report.html");
-    replace(&path, darkroom_report::html(&read(run)?).as_bytes())?;
+    replace(&path, darkroom_report::html(&read(run)?, &[]).as_bytes())?;
     Ok(path)
 }
 

@@ -25,7 +25,7 @@ pub fn run(args: &RunFolder, globals: Globals) -> Result<Outcome, Failure> {
         .flat_map(|table| table.differences.iter().map(move |what| format!("{}.parquet: {what}", table.table)))
         .collect();
     let page = darkroom_report::Run::read(scratch.path())
-        .map(|run| darkroom_report::html(&run))
+        .map(|run| darkroom_report::html(&run, &[]))
         .map_err(|error| broken(&error))?;
     match fs::read_to_string(path.join("report.html")) {
         Ok(found) if found == page => {}

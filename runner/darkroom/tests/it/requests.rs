@@ -175,6 +175,22 @@ fn a_plan_says_what_would_be_done_and_what_cannot_be_and_why() {
 }
 
 #[test]
+fn every_price_table_is_of_the_region_it_is_named_after_and_says_where_its_prices_come_from() {
+    let tables = std::fs::read_dir(repository().join("experiments/prices")).unwrap();
+    let mut regions = 0;
+    for path in tables.map(|entry| entry.unwrap().path()) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let table = darkroom_core::cost::PriceTable::parse(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        assert_eq!(Some(table.region.as_str()), path.file_stem().and_then(|stem| stem.to_str()));
+        let prices = text.lines().filter(|line| line.starts_with("usd =") || line.starts_with("requests =")).count();
+        let sources = text.lines().filter(|line| line.starts_with("source = \"") && line.len() > 30).count();
+        assert_eq!(prices, sources, "{}", path.display());
+        regions += 1;
+    }
+    assert!(regions >= 5, "{regions} regions");
+}
+
+#[test]
 fn a_plan_for_scripts_holds_totals_and_cells() {
     let project = Project::new();
     project.manifest(&format!("{BOTH}\narchitectures = [\"{HOST}\", \"{OTHER}\"]"));

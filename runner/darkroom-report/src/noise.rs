@@ -1,0 +1,82 @@
+//! The noise floor: how far the same code, deployed under another name, came out apart. Said beside every claimed effect.
+
+use crate::notes::percent;
+use crate::number::interval;
+use crate::run::Run;
+
+/// Factor of the comparisons of a cell with itself.
+pub const DEPLOYMENT: &str = "deployment";
+
+/// The largest difference of identical code in one metric of one stage (or the pipeline).
+#[derive(Clone, Debug)]
+pub struct Floor {
+    /// Ratio of the means, larger / smaller, less 1.
+    pub apart: f64,
+    /// The cell that it was seen in.
+    pub cell: String,
+    /// The 95% interval of that ratio, as the table has it.
+    pub ci: Option<(f64, f64)>,
+    /// Whether the comparison claims a difference, which no code can have made.
+    pub claimed: bool,
+}
+
+/// Returns the floor among these cells (all, when none is named); `None` where each was deployed once.
+pub fn floor(run: &Run, cells: &[&str], stage: &str, metric: &str) -> Option<Floor> {
+    let twins = run.comparisons.iter().filter(|row| {
+        row.text("factor") == Some(DEPLOYMENT) && row.text("stage") == Some(stage) && row.text("metric") == Some(metric)
+    });
+    let of = twins.filter(|row| cells.is_empty() || row.text("cell_a").is_some_and(|cell| cells.contains(&cell)));
+    let floors = of.filter_map(|row| {
+        Some(Floor {
+            apart: apart(row.number("ratio_mean")?),
+            cell: row.text("cell_a")?.to_owned(),
+            ci: row.number("ratio_mean_ci_low").zip(row.number("ratio_mean_ci_high")),
+            claimed: row.text("verdict").is_some_and(is_claim),
+        })
+    });
+    floors.max_by(|a, b| a.apart.total_cmp(&b.apart))
+}
+
+/// Whether a verdict claims a difference.
+pub fn is_claim(verdict: &str) -> bool {
+    ["faster", "slower", "cheaper", "dearer"].contains(&verdict)
+}
+
+/// Says how a ratio stands to the floor, in a few words; for every claimed ratio.
+pub fn beside(floor: Option<&Floor>, ratio: f64) -> String {
+    match floor {
+        None => "noise floor unknown, deployed once".into(),
+        Some(floor) if apart(ratio) <= floor.apart => {
+            format!("no larger than the noise floor of {}: may be the host's", percent(floor.apart))
+        }
+        Some(floor) => format!("noise floor {}", percent(floor.apart)),
+    }
+}
+
+fn apart(ratio: f64) -> f64 {
+    if ratio > 0.0 { ratio.max(1.0 / ratio) - 1.0 } else { f64::INFINITY }
+}
+
+/// Says how far identical code came out apart in turnaround, or why that is not known.
+pub fn sentence(run: &Run) -> Option<String> {
+    let Some(floor) = floor(run, &[], crate::run::PIPELINE, "turnaround_s") else {
+        run.measured().find(|cell| run.stat(cell, crate::run::PIPELINE, "turnaround_s").is_some())?;
+        return Some(
+            "Noise floor unknown: each cell was deployed once, so a host's share in a difference can't be seen \
+             (repetitions.deployments = 2 shows it)."
+                .into(),
+        );
+    };
+    let cell = run.cell(&floor.cell).map_or(floor.cell.as_str(), |cell| &cell.label);
+    let ratio = floor.ci.map(|ci| format!(", ratio within {}", interval(Some(ci)))).unwrap_or_default();
+    let told_apart = if floor.claimed {
+        " The two are even told apart, so this run can't resolve anything smaller."
+    } else {
+        ""
+    };
+    Some(format!(
+        "Noise floor: the same code deployed twice differed by up to {} in mean turnaround ({cell}{ratio}); a difference no \
+         larger than that may be the host's, not the code's.{told_apart}",
+        percent(floor.apart)
+    ))
+}

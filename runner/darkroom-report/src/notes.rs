@@ -1,0 +1,162 @@
+//! What would mislead a reader of a mean, said beside it: plain sentences from its row of `summary`.
+//!
+//! Decides nothing: trend, autocorrelation and shares of variance are the table's. Thresholds here say when they are worth
+//! a reader's time.
+
+use std::collections::BTreeMap;
+
+use darkroom_tables::read::Row;
+
+use crate::number::figure;
+use crate::run::{CellView, Run};
+
+/// Below this an interval is rough (method.md, section 3).
+const SMALL_N: f64 = 10.0;
+/// A trend's adjusted p below which the table calls a sample not stationary (method.md, section 5).
+const TREND_SIGNIFICANCE: f64 = 0.01;
+/// Share of the variance between images from which the SD is mostly theirs.
+const MOSTLY: f64 = 0.5;
+/// Share of the variance between deployments or environments that is worth a sentence.
+const WORTH_A_SENTENCE: f64 = 0.1;
+
+/// Why a number may mislead, in order of how much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    Unchecked,
+    Survivors,
+    Single,
+    Small,
+    Equal,
+    Drift,
+    Coarse,
+    Autocorrelated,
+    Deployments,
+    Environments,
+    Images,
+}
+
+impl Kind {
+    /// What it means, as a sentence that goes on with the cells it is true of.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Unchecked => "Outputs were not checked, and nothing says that this code does the work at all",
+            Self::Survivors => {
+                "What failed is in no mean; these are the times of the survivors, and what failed might have been slower"
+            }
+            Self::Single => "A single measurement has no SD and no interval, and nothing can be claimed of it",
+            Self::Small => "With fewer than 10 measurements an interval is rough",
+            Self::Equal => "All values are equal, so the interval has no width; that says nothing of another hour or host",
+            Self::Drift => "Not stationary, values moved while the run went on, so that the mean depends on when it was taken",
+            Self::Coarse => "The last object was looked for too seldom, so that the mean is late",
+            Self::Autocorrelated => {
+                "Neighbouring measurements resemble each other and count for less than their number, so the interval is made of \
+                 blocks of them"
+            }
+            Self::Deployments => "The same code deployed under another name came out apart, so part of the spread is the host's",
+            Self::Environments => {
+                "Environments of one deployment came out apart, so a mean over few of them is partly luck"
+            }
+            Self::Images => "Most of the spread is not noise, it lies between images of different size",
+        }
+    }
+}
+
+/// One reason to be careful with one number.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Note {
+    pub kind: Kind,
+    /// What is so of this number.
+    pub here: String,
+    /// The same for a table's field.
+    pub short: String,
+}
+
+/// Returns what is to be said of a row of `summary` of a measured cell.
+pub fn notes(cell: &CellView, row: Row<'_>) -> Vec<Note> {
+    let number = |column| row.number(column);
+    let count = |column| number(column).unwrap_or(0.0);
+    let mut notes = Vec::new();
+    let mut say = |kind, here: String, short: String| notes.push(Note { kind, here, short });
+    let n = count("n");
+    if cell.outputs_ok.is_none() {
+        say(Kind::Unchecked, "not checked".into(), "unchecked".into());
+    }
+    if count("n_failed") > 0.0 {
+        let tried = n + count("n_failed") + count("n_missing");
+        let failed = format!("{} of {tried} failed", count("n_failed"));
+        say(Kind::Survivors, failed.clone(), failed);
+    }
+    if n == 1.0 {
+        say(Kind::Single, "n = 1".into(), "n = 1".into());
+    } else if n < SMALL_N {
+        say(Kind::Small, format!("n = {n}"), "small n".into());
+    }
+    if n > 1.0 && number("sd") == Some(0.0) {
+        say(Kind::Equal, "SD = 0".into(), "all equal".into());
+    }
+    if number("trend_p_adj").is_some_and(|p| p < TREND_SIGNIFICANCE) {
+        let (here, short) = drift(row);
+        say(Kind::Drift, here, short);
+    }
+    if row.truth("coarse") == Some(true) {
+        let late = format!("late by up to {}", percent(count("resolution_share")));
+        say(Kind::Coarse, late.clone(), late);
+    }
+    if row.text("ci_method").is_some_and(|method| method.starts_with("block")) {
+        let r1 = figure(count("r1"));
+        say(Kind::Autocorrelated, format!("lag-1 autocorrelation {r1}"), format!("r1 {r1}"));
+    }
+    let shares = [
+        (Kind::Deployments, "variance_deployment", WORTH_A_SENTENCE, "deployments"),
+        (Kind::Environments, "variance_environment", WORTH_A_SENTENCE, "environments"),
+        (Kind::Images, "variance_image", MOSTLY, "images"),
+    ];
+    for (kind, column, threshold, between) in shares {
+        if let Some(share) = number(column).filter(|share| *share >= threshold) {
+            let here = format!("{} of the variance between {between}", percent(share));
+            say(kind, here, format!("{between} {}", percent(share)));
+        }
+    }
+    notes
+}
+
+fn drift(row: Row<'_>) -> (String, String) {
+    let tau = row.number("trend_tau").unwrap_or(0.0);
+    let way = if tau > 0.0 { "rose" } else { "fell" };
+    let Some(ratio) = row.number("halves_ratio") else {
+        return (format!("{way} over the run, Kendall's tau {tau:.2}"), format!("{way} over the run"));
+    };
+    let (moved, side) = (percent((ratio - 1.0).abs()), if ratio >= 1.0 { "above" } else { "below" });
+    let here =
+        format!("{way} over the run, Kendall's tau {tau:.2}, the second half's median {moved} {side} the first's");
+    (here, format!("{way}, second half {moved} {side}"))
+}
+
+/// Cells that a sentence tells of in full; of more it says the short of each.
+const IN_FULL: usize = 3;
+
+/// Returns a sentence a kind, with the cells that it is true of, for one metric of one stage (or the pipeline).
+pub fn sentences(run: &Run, stage: &str, metric: impl Fn(&CellView) -> &'static str) -> Vec<String> {
+    let mut kinds: BTreeMap<Kind, Vec<(&str, Note)>> = BTreeMap::new();
+    for cell in run.measured() {
+        let Some(row) = run.summary_row(cell, stage, metric(cell)).filter(|row| row.number("mean").is_some()) else {
+            continue;
+        };
+        for note in notes(cell, row) {
+            kinds.entry(note.kind).or_default().push((&cell.label, note));
+        }
+    }
+    let sentence = |(kind, cells): (Kind, Vec<(&str, Note)>)| {
+        let told = |(cell, note): &(&str, Note)| {
+            format!("{cell} ({})", if cells.len() <= IN_FULL { &note.here } else { &note.short })
+        };
+        format!("{}: {}.", kind.meaning(), cells.iter().map(told).collect::<Vec<_>>().join(", "))
+    };
+    kinds.into_iter().map(sentence).collect()
+}
+
+/// Spells a share as per cent.
+pub fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    if percent != 0.0 && percent < 9.95 { format!("{percent:.1}%") } else { format!("{percent:.0}%") }
+}

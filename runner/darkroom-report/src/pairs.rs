@@ -1,0 +1,165 @@
+//! Comparisons for a reader: ratio, interval, effect size, adjusted p, noise floor and verdict in words, by factor.
+
+use darkroom_tables::read::Row;
+use maud::{Markup, html};
+
+use crate::charts::{in_words, p_text};
+use crate::noise::{Floor, beside, floor, is_claim};
+use crate::notes::percent;
+use crate::number::figure;
+use crate::run::{PIPELINE, Run};
+use crate::tables::{download, number};
+
+/// Rows of stages that are shown at once; more are folded.
+const OPEN: usize = 40;
+
+/// Returns the tables of every factor that has comparisons.
+pub fn section(run: &Run) -> Markup {
+    let factors = factors(run);
+    html! {
+        @if !factors.is_empty() {
+            section id="comparisons" {
+                h2 { "Compared, all else equal" }
+                p { "Ratio: mean of the second / mean of the first; below 1 the second is faster or cheaper. A difference is claimed only if the Holm-adjusted p is below 0.05, the interval excludes 1 and it is 2% or more. Noise floor: how far the same code of either cell, deployed twice, came out apart." }
+                (download("comparisons", &run.comparisons))
+                @for factor in &factors {
+                    h3 { "By " (in_words(factor)) }
+                    (of_factor(run, factor))
+                }
+            }
+        }
+    }
+}
+
+/// Returns the factors in the table's order.
+pub fn factors(run: &Run) -> Vec<String> {
+    let mut factors: Vec<String> = Vec::new();
+    for factor in run.comparisons.iter().filter_map(|row| row.text("factor")) {
+        if !factors.iter().any(|known| known == factor) {
+            factors.push(factor.to_owned());
+        }
+    }
+    factors
+}
+
+fn of_factor(run: &Run, factor: &str) -> Markup {
+    let rows: Vec<Row<'_>> =
+        run.comparisons.iter().filter(|row| row.text("factor") == Some(factor) && is_headline(run, *row)).collect();
+    let (whole, stages): (Vec<Row<'_>>, Vec<Row<'_>>) =
+        rows.into_iter().partition(|row| row.text("stage") == Some(PIPELINE));
+    html! {
+        @if !whole.is_empty() { (table(run, factor, "the whole pipeline", &whole)) }
+        @if !stages.is_empty() && stages.len() <= OPEN { (table(run, factor, "each stage", &stages)) }
+        @if stages.len() > OPEN {
+            details class="print" { summary { "each stage (" (stages.len()) " rows)" } (table(run, factor, "each stage", &stages)) }
+        }
+    }
+}
+
+/// One time a stage and pair (init included when both are cold, as the tables show them), turnaround and cost.
+pub fn is_headline(run: &Run, row: Row<'_>) -> bool {
+    let cold = ["cell_a", "cell_b"].iter().all(|column| {
+        row.text(column).and_then(|id| run.cell(id)).is_some_and(|cell| Run::time_metric(cell) == "cold_total_ms")
+    });
+    match row.text("metric") {
+        Some("turnaround_s") => true,
+        Some("cost_usd") => row.text("stage") == Some(PIPELINE),
+        Some("cold_total_ms") => cold,
+        Some("duration_ms") => !cold,
+        _ => false,
+    }
+}
+
+fn table(run: &Run, factor: &str, of: &str, rows: &[Row<'_>]) -> Markup {
+    let caption = format!("Comparisons by {}: {of}", in_words(factor));
+    html! {
+        div class="wide" role="region" aria-label=(caption) tabindex="0" {
+            table class="sortable" {
+                caption { (caption) }
+                thead { tr { th { "what" } th { "first" } th { "second" } th { "n" } th { "ratio" } th { "95% low" } th { "high" } th { "Cliff's δ" } th { "p adj" } th { "noise floor" } th { "verdict" } } }
+                tbody { @for row in rows { (pair(run, factor, *row)) } }
+            }
+        }
+    }
+}
+
+fn pair(run: &Run, factor: &str, row: Row<'_>) -> Markup {
+    let text = |column| row.text(column).unwrap_or("");
+    let floor = floor_of(run, row);
+    let ratio = row.number("ratio_mean");
+    let verdict = text("verdict");
+    html! {
+        tr class=[(verdict == "wrong outputs").then_some("wrong")] data-metric=(text("metric")) {
+            td { (what(row)) } td { (name(run, factor, row, "a")) } td { (name(run, factor, row, "b")) }
+            td class="n" data-value=[row.number("n_a")] { (row.number("n_a").map_or("–".into(), |n| n.to_string())) }
+            (number(ratio)) (number(row.number("ratio_mean_ci_low"))) (number(row.number("ratio_mean_ci_high")))
+            td class="n" data-value=[row.number("cliffs_delta")] { (row.number("cliffs_delta").map_or("–".into(), |d| format!("{d:.2} {}", text("effect")))) }
+            td class="n" data-value=[row.number("p_adj")] { (row.number("p_adj").map_or("–".into(), p_text)) }
+            td class="n" data-value=[floor.as_ref().map(|floor| floor.apart)] {
+                @match &floor { Some(floor) => (percent(floor.apart)), None => "unknown" }
+            }
+            td class="words" { (in_full(verdict, ratio, floor.as_ref(), factor)) }
+        }
+    }
+}
+
+/// What is compared: the stage, or which figure of the whole pipeline.
+pub fn what(row: Row<'_>) -> &str {
+    match (row.text("stage"), row.text("metric")) {
+        (Some(PIPELINE), Some("turnaround_s")) => "turnaround",
+        (Some(PIPELINE), Some("cost_usd")) => "cost",
+        (stage, _) => stage.unwrap_or("–"),
+    }
+}
+
+/// Names one side: its cell, and which deployment of it where that is what differs.
+fn name(run: &Run, factor: &str, row: Row<'_>, side: &str) -> String {
+    let id = row.text(if side == "a" { "cell_a" } else { "cell_b" }).unwrap_or("–");
+    let label = run.cell(id).map_or_else(|| id.to_owned(), crate::charts::marked);
+    let level = row.text(if side == "a" { "level_a" } else { "level_b" }).unwrap_or("–");
+    if factor == crate::noise::DEPLOYMENT {
+        format!("{label}, deployment {level}")
+    } else if factor == "model" {
+        level.to_owned()
+    } else {
+        label
+    }
+}
+
+/// Returns the noise floor of the two cells of a comparison.
+pub fn floor_of(run: &Run, row: Row<'_>) -> Option<Floor> {
+    let cells: Vec<&str> = ["cell_a", "cell_b"].iter().filter_map(|column| row.text(column)).collect();
+    floor(run, &cells, row.text("stage")?, row.text("metric")?)
+}
+
+/// Says what the verdict means; of a claim also how it stands to the noise floor.
+pub fn in_full(verdict: &str, ratio: Option<f64>, floor: Option<&Floor>, factor: &str) -> String {
+    match (verdict, ratio) {
+        (claim, Some(_)) if is_claim(claim) && factor == crate::noise::DEPLOYMENT => {
+            format!("{claim}, though it is the same code: the run can't resolve less than this")
+        }
+        (claim, Some(ratio)) if is_claim(claim) => {
+            format!("{claim} by {} ({})", percent((ratio - 1.0).abs()), beside(floor, ratio))
+        }
+        ("inconclusive", _) => "inconclusive: a difference is neither shown nor excluded".into(),
+        ("equivalent", _) => "equivalent: the interval lies within 5%".into(),
+        ("wrong outputs", _) => "wrong outputs: nothing is claimed".into(),
+        ("outputs not checked", _) => "outputs not checked: nothing is claimed".into(),
+        (other, _) => other.to_owned(),
+    }
+}
+
+/// Returns the comparison in a sentence.
+pub fn told(run: &Run, row: Row<'_>, label: &str) -> String {
+    let ci = row.number("ratio_mean_ci_low").zip(row.number("ratio_mean_ci_high"));
+    let p = row.number("p_adj").map_or(String::new(), |p| format!(", adjusted p {}", p_text(p)));
+    let effect = row.text("effect").map_or(String::new(), |effect| format!(", {effect} effect"));
+    let ratio = row.number("ratio_mean");
+    let factor = row.text("factor").unwrap_or("");
+    format!(
+        "{label}: ratio {} {}{effect}{p}, {}",
+        ratio.map_or("–".into(), figure),
+        crate::number::interval(ci),
+        in_full(row.text("verdict").unwrap_or("–"), ratio, floor_of(run, row).as_ref(), factor)
+    )
+}

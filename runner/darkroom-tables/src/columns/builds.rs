@@ -1,0 +1,58 @@
+//! The columns of `builds`.
+
+use super::Kind::{Integer, Text};
+use super::Source::{Plan, Runner};
+use super::{ARCHITECTURE, RUN_ID, Table, VARIANT, column};
+
+pub const BUILDS: Table = Table {
+    name: "builds",
+    row: "one part of one variant's package for one architecture: the variant's own code, then each dependency",
+    columns: &[
+        RUN_ID,
+        VARIANT,
+        ARCHITECTURE,
+        column("runtime", Text, "", Plan, "Lambda runtime"),
+        column("code_sha256", Text, "", Runner, "base64 of the zip's sha256: joins `invocations.code_sha256`"),
+        column("code_bytes", Integer, "bytes", Runner, "size of the zip"),
+        column("unzipped_bytes", Integer, "bytes", Runner, "code and layers unpacked"),
+        column(
+            "layers_sha256",
+            Text,
+            "",
+            Runner,
+            "of each layer's zip, base64, in the order of unpacking; null without",
+        ),
+        column("compiler", Text, "", Runner, "`rustc -vV`; null for code that is not compiled"),
+        column(
+            "command",
+            Text,
+            "",
+            Runner,
+            "what built it, and with which arguments; null for code that is not compiled",
+        ),
+        column(
+            "profile",
+            Text,
+            "",
+            Runner,
+            "release profile of the variant's Cargo.toml as JSON: optimisation of the whole and of single dependencies",
+        ),
+        column(
+            "glibc",
+            Text,
+            "",
+            Runner,
+            "newest glibc that the binary asks for; Lambda has 2.34; null for none and for code that is not compiled",
+        ),
+        column("dependency", Text, "", Runner, "name; null in the row of the variant's own code"),
+        column("version", Text, "", Runner, "as locked or pinned"),
+        column("features", Text, "", Runner, "Cargo features it was built with, by spaces; null for none"),
+        column(
+            "sha256",
+            Text,
+            "",
+            Runner,
+            "that its source or wheel must have, hex; several by spaces where any of several wheels will do",
+        ),
+    ],
+};

@@ -1,0 +1,56 @@
+//! The columns of `costs`.
+
+use super::Kind::{Float, Integer, Text};
+use super::Source::{Derived, Plan};
+use super::{
+    ARCHITECTURE, CELL_ID, CONCURRENCY, IMAGE_SET, INPUT, MEMORY_MB, MODEL, NOTE, OUTPUTS_OK, RANK, REASON, RUN_ID,
+    SAMPLE, START, TARGET, TRIGGER, Table, VARIANT, column,
+};
+
+pub const COSTS: Table = Table {
+    name: "costs",
+    row: "one cell: what 100,000 images cost, by part, over its complete passes",
+    columns: &[
+        RUN_ID,
+        CELL_ID,
+        VARIANT,
+        ARCHITECTURE,
+        MEMORY_MB,
+        IMAGE_SET,
+        TRIGGER,
+        INPUT,
+        START,
+        CONCURRENCY,
+        MODEL,
+        SAMPLE,
+        column("n", Integer, "", Derived, "complete passes it is the mean of"),
+        column(
+            "cost_usd_per_100k",
+            Float,
+            "USD",
+            Derived,
+            "hosting cost of 100,000 images: the four parts below, image mix as in the set",
+        ),
+        column("cost_usd_per_100k_ci_low", Float, "USD", Derived, "95% interval of it, over passes; null for n < 2"),
+        column("cost_usd_per_100k_ci_high", Float, "USD", Derived, ""),
+        column("ci_method", Text, "", Derived, "as in `summary`"),
+        column("compute_usd_per_100k", Float, "USD", Derived, "handler time"),
+        column("init_usd_per_100k", Float, "USD", Derived, "cold starts"),
+        column("request_usd_per_100k", Float, "USD", Derived, "invocations, retries included"),
+        column("ephemeral_usd_per_100k", Float, "USD", Derived, "`/tmp` over 512 MB"),
+        column(
+            "s3_usd_per_100k",
+            Float,
+            "USD",
+            Derived,
+            "S3 requests (one GET and one PUT a stage): equal for every variant and not part of `cost_usd_per_100k`",
+        ),
+        column("price_region", Text, "", Plan, "region of the price table"),
+        column("price_date", Text, "", Plan, "day the prices were written down, YYYY-MM-DD"),
+        OUTPUTS_OK,
+        REASON,
+        RANK,
+        NOTE,
+        TARGET,
+    ],
+};

@@ -1,0 +1,78 @@
+//! The columns of `outputs`.
+
+use super::Kind::{Bool, Float, Integer, Text};
+use super::Source::{Contract, Derived};
+use super::{
+    ARCHITECTURE, ATTEMPT, CELL_ID, CONCURRENCY, DEPLOYMENT, IMAGE, IMAGE_SET, INPUT, MEMORY_MB, MODEL, REPETITION,
+    RUN_ID, SAMPLE, STAGE, STAGE_INDEX, START, TARGET, TRIGGER, Table, VARIANT, WARM_UP, column,
+};
+
+pub const OUTPUTS: Table = Table {
+    name: "outputs",
+    row: "one check of one stage's output for one image in one cell",
+    columns: &[
+        RUN_ID,
+        CELL_ID,
+        VARIANT,
+        ARCHITECTURE,
+        MEMORY_MB,
+        IMAGE_SET,
+        IMAGE,
+        TRIGGER,
+        INPUT,
+        START,
+        CONCURRENCY,
+        MODEL,
+        SAMPLE,
+        DEPLOYMENT,
+        STAGE,
+        STAGE_INDEX,
+        WARM_UP,
+        REPETITION,
+        ATTEMPT,
+        column("pass", Bool, "", Contract, "the output is what the contract asks for"),
+        column(
+            "reason",
+            Text,
+            "",
+            Contract,
+            "first failed check: missing, not decodable, wrong format, wrong mode, wrong size, blank, wrong orientation, out of tolerance; null when it passed",
+        ),
+        column("detail", Text, "", Contract, "the failure in words; null when it passed"),
+        column("format", Text, "", Contract, "format found"),
+        column("mode", Text, "", Contract, "channels and bit depth found"),
+        column("width", Integer, "px", Contract, "found"),
+        column("height", Integer, "px", Contract, "found"),
+        column(
+            "mse",
+            Float,
+            "levels^2",
+            Contract,
+            "mean squared error against the reference fed the same input; 0 when equal",
+        ),
+        column("psnr_db", Float, "dB", Contract, "peak signal to noise ratio; null also when the images are equal"),
+        column("ssim", Float, "", Contract, "structural similarity, reported and not gating"),
+        column("max_abs", Float, "levels", Contract, "largest absolute difference"),
+        column("mean_out", Float, "levels", Contract, "mean of the output"),
+        column("mean_reference", Float, "levels", Contract, "mean of the reference"),
+        column("levels", Integer, "", Contract, "distinct levels of the output"),
+        column("orientation", Text, "", Contract, "which of the 8 orientations was found"),
+        column("input_sha256", Text, "", Contract, "of the stage's input object, hex"),
+        column("output_sha256", Text, "", Contract, "of the output object, hex; null when there was none"),
+        column(
+            "picture",
+            Text,
+            "",
+            Contract,
+            "PNG in the run's folder: expected, got and amplified difference side by side; kept for the first wrong output of a stage in a cell",
+        ),
+        column(
+            "counts",
+            Bool,
+            "",
+            Derived,
+            "decides `outputs_ok`: of a last attempt (warm-ups too) and not measured anew since",
+        ),
+        TARGET,
+    ],
+};
