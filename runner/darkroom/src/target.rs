@@ -12,12 +12,18 @@ use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_lambda::config::Credentials;
+use aws_types::service_config::ServiceConfigKey;
 use darkroom_cloud::{Config, LocalCloud, StartError};
 use darkroom_core::capability::Capability;
 use darkroom_core::cell::{Architecture, Start, Trigger};
 use darkroom_core::manifest::Cloud;
 
+use crate::account::{self, AccountError, Caller};
+use crate::deploy::Clients;
 use crate::execute::Patience;
+
+/// Names the functions' execution role in the environment.
+pub const ROLE_VARIABLE: &str = "DARKROOM_ROLE_ARN";
 
 /// Overrides every [`Patience`], s: for networks that lose answers, and for tests of what happens then.
 const PATIENCE_VARIABLE: &str = "DARKROOM_PATIENCE_S";
@@ -28,6 +34,9 @@ const LOCAL_PATIENCE: Patience = Patience {
     logs: Duration::from_secs(15),
     metrics: Duration::from_secs(15),
 };
+/// On AWS logs come within seconds and metrics within minutes, mostly.
+const AWS_PATIENCE: Patience =
+    Patience { logs: Duration::from_mins(3), metrics: Duration::from_mins(5), ..LOCAL_PATIENCE };
 
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum TargetError {
@@ -35,9 +44,9 @@ pub enum TargetError {
     Start(#[from] StartError),
     #[error("cannot use {}: {source}", path.display())]
     Folder { path: PathBuf, source: io::Error },
-    #[error("runs on AWS are not ready yet")]
-    #[diagnostic(help("use the local cloud: leave [target] cloud out, or say `--target local`"))]
-    Aws,
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Account(#[from] AccountError),
 }
 
 /// A cloud, ready to be used.
@@ -48,6 +57,12 @@ pub struct Target {
     pub capability: Capability,
     /// How long its answers, logs and metrics are waited for.
     pub patience: Patience,
+    /// Whose account it is.
+    pub caller: Caller,
+    /// Where AWS's calls go instead of to AWS, if they do.
+    pub endpoint: Option<String>,
+    /// What the user should know before anything happens.
+    pub notes: Vec<String>,
     config: SdkConfig,
     cloud: Option<LocalCloud>,
     /// The local cloud's folder is used by one process at a time.
@@ -57,9 +72,11 @@ pub struct Target {
 /// Where a run happens, as its journal says it.
 #[derive(Clone, Debug)]
 pub struct Facts {
-    /// `local` or `aws`.
+    /// `local` or `aws`; `aws-endpoint` when AWS's calls go elsewhere: what is measured there is not AWS.
     pub name: &'static str,
     pub region: String,
+    /// See [`Target::endpoint`].
+    pub endpoint: Option<String>,
     /// How handlers are isolated.
     pub isolation: String,
 }
@@ -84,7 +101,7 @@ pub fn capability(cloud: Cloud) -> Capability {
             name: "AWS".to_owned(),
             architectures: vec![Architecture::X86_64, Architecture::Arm64],
             max_memory_mb: 10_240,
-            triggers: vec![Trigger::Direct],
+            triggers: vec![Trigger::Direct, Trigger::S3],
             starts: vec![Start::Warm, Start::Cold],
             max_concurrency: 1000,
             cores: None,
@@ -107,7 +124,7 @@ impl Target {
     pub async fn open(cloud: Cloud, region: &str, root: &Path) -> Result<Self, TargetError> {
         match cloud {
             Cloud::Local => Self::local(region, root).await,
-            Cloud::Aws => Err(TargetError::Aws),
+            Cloud::Aws => Self::aws(region).await,
         }
     }
 
@@ -124,26 +141,73 @@ impl Target {
         config.data_dir = free.then_some(data_dir);
         region.clone_into(&mut config.region);
         let cloud = LocalCloud::start(config).await?;
+        let patience = patience(LOCAL_PATIENCE);
+        let config = timed(&local_config(cloud.endpoint_url(), region), patience);
         Ok(Self {
             name: "local",
             region: region.to_owned(),
             isolation: cloud.isolation().label.clone(),
             capability: capability(Cloud::Local),
-            patience: patience(LOCAL_PATIENCE),
-            config: local_config(cloud.endpoint_url(), region),
+            patience,
+            caller: account::caller(&config).await?,
+            endpoint: None,
+            notes: Vec::new(),
+            config,
             cloud: Some(cloud),
             _lock: free.then_some(lock),
         })
     }
 
-    /// What the journal says of where a run happens.
-    pub fn facts(&self) -> Facts {
-        Facts { name: self.name, region: self.region.clone(), isolation: self.isolation.clone() }
+    /// Reaches AWS, or whatever endpoint stands for it, with the credentials that the SDK's own chain finds.
+    ///
+    /// The manifest's region counts, not the environment's: it belongs to the run's configuration.
+    async fn aws(region: &str) -> Result<Self, TargetError> {
+        let patience = patience(AWS_PATIENCE);
+        let config = timed(&aws_configuration(region).await, patience);
+        let caller = account::caller(&config).await?;
+        let endpoint = endpoint(&config);
+        let mut notes = Vec::new();
+        notes.extend(other_region(region));
+        notes.extend(
+            endpoint
+                .as_ref()
+                .map(|endpoint| format!("AWS's calls go to {endpoint}: what is measured there is not AWS")),
+        );
+        Ok(Self {
+            name: if endpoint.is_some() { "aws-endpoint" } else { "aws" },
+            region: region.to_owned(),
+            isolation: if endpoint.is_some() { "unknown" } else { "firecracker" }.to_owned(),
+            capability: capability(Cloud::Aws),
+            patience,
+            caller,
+            endpoint,
+            notes,
+            config,
+            cloud: None,
+            _lock: None,
+        })
     }
 
-    /// The functions' execution role. The local cloud checks no roles, so any well-formed ARN serves.
-    pub fn role_arn(&self) -> String {
-        format!("arn:aws:iam::{}:role/darkroom", darkroom_cloud::ACCOUNT_ID)
+    /// What the journal says of where a run happens.
+    pub fn facts(&self) -> Facts {
+        Facts {
+            name: self.name,
+            region: self.region.clone(),
+            endpoint: self.endpoint.clone(),
+            isolation: self.isolation.clone(),
+        }
+    }
+
+    /// What deployment and removal call.
+    pub fn clients(&self) -> Clients {
+        Clients { s3: self.s3(), ..Clients::new(&self.config) }
+    }
+
+    /// The functions' execution role, if the user named one: the environment's counts before the manifest's, because it
+    /// is the account's.
+    pub fn role_arn(&self, of_manifest: Option<&str>) -> Option<String> {
+        let of_environment = std::env::var(ROLE_VARIABLE).ok().filter(|role| !role.is_empty());
+        of_environment.or_else(|| of_manifest.map(str::to_owned))
     }
 
     /// For calls that are not measured: the SDK retries what may pass.
@@ -162,8 +226,11 @@ impl Target {
         aws_sdk_lambda::Client::from_conf(config)
     }
 
+    /// An endpoint of one's own seldom has a name for each bucket: there, buckets stand in the path.
     pub fn s3(&self) -> aws_sdk_s3::Client {
-        aws_sdk_s3::Client::new(&self.config)
+        let config =
+            aws_sdk_s3::config::Builder::from(&self.config).force_path_style(configured(&self.config, "S3").is_some());
+        aws_sdk_s3::Client::from_conf(config.build())
     }
 
     pub fn logs(&self) -> aws_sdk_cloudwatchlogs::Client {
@@ -187,6 +254,42 @@ fn patience(own: Patience) -> Patience {
     let asked = std::env::var(PATIENCE_VARIABLE).ok().and_then(|seconds| seconds.parse().ok());
     let asked = asked.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     asked.map_or(own, |it| Patience { call: it, answer: it, logs: it, metrics: it })
+}
+
+/// Lets no call wait for ever: one whose answer does not come is made again.
+fn timed(config: &SdkConfig, patience: Patience) -> SdkConfig {
+    let limits = config.timeout_config().map_or_else(TimeoutConfig::builder, TimeoutConfig::to_builder);
+    config.to_builder().timeout_config(limits.operation_attempt_timeout(patience.answer).build()).build()
+}
+
+/// What the SDKs themselves would do: profiles, SSO, environment, container, instance; endpoints from there too.
+pub async fn aws_configuration(region: &str) -> SdkConfig {
+    aws_config::defaults(BehaviorVersion::latest()).region(Region::new(region.to_owned())).load().await
+}
+
+/// The services that are called, as the SDK names them where it reads their endpoints.
+const SERVICES: [&str; 6] = ["Lambda", "S3", "CloudWatch Logs", "CloudWatch", "IAM", "STS"];
+
+/// Returns the endpoints that AWS's calls go to instead of AWS's own, each once.
+pub fn endpoint(config: &SdkConfig) -> Option<String> {
+    let mut endpoints: Vec<String> = SERVICES.iter().filter_map(|service| configured(config, service)).collect();
+    endpoints.sort();
+    endpoints.dedup();
+    (!endpoints.is_empty()).then(|| endpoints.join(", "))
+}
+
+/// Returns the endpoint that environment or profile set for a service, as its client reads it.
+fn configured(config: &SdkConfig, service: &str) -> Option<String> {
+    let key = ServiceConfigKey::builder().service_id(service).env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
+    let of_service = config.service_config().and_then(|found| found.load_config(key.ok()?));
+    of_service.or_else(|| config.endpoint_url().map(str::to_owned))
+}
+
+/// Says that the environment names another region than the one that counts.
+fn other_region(region: &str) -> Option<String> {
+    let name = ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().find(|name| std::env::var_os(name).is_some())?;
+    let other = std::env::var(name).ok().filter(|other| other != region)?;
+    Some(format!("in {region}, as the manifest says; {name} is {other}, and does not count"))
 }
 
 fn local_config(endpoint_url: &str, region: &str) -> SdkConfig {
