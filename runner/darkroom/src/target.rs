@@ -34,6 +34,10 @@ const LOCAL_PATIENCE: Patience = Patience {
     logs: Duration::from_secs(15),
     metrics: Duration::from_secs(15),
 };
+/// How often a call that is not measured is made before its failure counts.
+const ATTEMPTS: u32 = 6;
+/// Doubles with each further attempt; the SDK draws from it.
+const FIRST_BACKOFF: Duration = Duration::from_millis(200);
 /// On AWS logs come within seconds and metrics within minutes, mostly.
 const AWS_PATIENCE: Patience =
     Patience { logs: Duration::from_mins(3), metrics: Duration::from_mins(5), ..LOCAL_PATIENCE };
@@ -256,10 +260,15 @@ fn patience(own: Patience) -> Patience {
     asked.map_or(own, |it| Patience { call: it, answer: it, logs: it, metrics: it })
 }
 
-/// Lets no call wait for ever: one whose answer does not come is made again.
+/// Lets no call wait for ever, and repeats what may pass: throttles, servers' errors, answers that do not come.
 fn timed(config: &SdkConfig, patience: Patience) -> SdkConfig {
     let limits = config.timeout_config().map_or_else(TimeoutConfig::builder, TimeoutConfig::to_builder);
-    config.to_builder().timeout_config(limits.operation_attempt_timeout(patience.answer).build()).build()
+    let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(FIRST_BACKOFF);
+    config
+        .to_builder()
+        .timeout_config(limits.operation_attempt_timeout(patience.answer).build())
+        .retry_config(retries)
+        .build()
 }
 
 /// What the SDKs themselves would do: profiles, SSO, environment, container, instance; endpoints from there too.

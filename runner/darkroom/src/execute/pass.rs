@@ -106,6 +106,8 @@ pub struct Measured {
     pub upload_ms: Option<f64>,
     /// Looks for a chain's final object.
     pub polls: u32,
+    /// Whether the upload that starts a chain took effect, or when, is not known.
+    pub upload_unanswered: bool,
 }
 
 /// What a stage that ended well said in its answer.
@@ -246,6 +248,7 @@ async fn measure(
         answers: Vec::with_capacity(functions.len()),
         upload_ms: None,
         polls: 0,
+        upload_unanswered: false,
     };
     let clock = Instant::now();
     for (index, function) in functions.iter().enumerate() {
@@ -414,7 +417,7 @@ fn conclude(
         upload_ms: measured.upload_ms,
         complete: failed.is_none(),
         failed_stage: failed.map(|index| stages[index].name.clone()),
-        again: again(cell, pass, &measured.invocations, looks).filter(|again| tried < most_attempts(*again)),
+        again: again(cell, pass, measured, looks).filter(|again| tried < most_attempts(*again)),
         input_bytes,
         output_bytes,
         polls: measured.polls,
@@ -422,7 +425,8 @@ fn conclude(
 }
 
 /// Says whether the pass was not what its cell asked for. A warm-up is whatever it is.
-fn again(cell: &CellUnderTest, pass: &Pass, invocations: &[Invocation], looks: &[Option<Look>]) -> Option<Again> {
+fn again(cell: &CellUnderTest, pass: &Pass, measured: &Measured, looks: &[Option<Look>]) -> Option<Again> {
+    let invocations = &measured.invocations;
     if pass.key.warm_up {
         return None;
     }
@@ -430,7 +434,7 @@ fn again(cell: &CellUnderTest, pass: &Pass, invocations: &[Invocation], looks: &
         return Some(Again::Throttled);
     }
     let unseen = looks.iter().any(|look| matches!(look, Some(Err(_))));
-    if unseen || invocations.iter().any(Invocation::may_have_run_unseen) {
+    if unseen || measured.upload_unanswered || invocations.iter().any(Invocation::may_have_run_unseen) {
         return Some(Again::Unanswered);
     }
     if invocations.iter().any(|invocation| invocation.status != Status::Ok) {

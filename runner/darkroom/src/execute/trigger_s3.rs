@@ -78,8 +78,11 @@ pub async fn measure(
     let started_at = super::now();
     let started_ms = jiff::Timestamp::now().as_millisecond();
     let clock = Instant::now();
-    chain.upload().await?;
+    let answered = chain.upload().await?;
     let (upload_ms, uploaded_at_ms) = (clock.elapsed().as_secs_f64() * 1e3, utc_ms());
+    if !answered && !chain.is_uploaded().await? {
+        return Ok(unstarted(pass, started_at));
+    }
     let mut polls = 0;
     let arrival = chain.wait(clock, started_ms, &mut polls).await;
     let stopped_at = match arrival {
@@ -97,7 +100,7 @@ pub async fn measure(
     for (invocation, delay_ms) in invocations.iter_mut().zip(trigger_delays_ms(&own, uploaded_at_ms)) {
         invocation.trigger_delay_ms = delay_ms;
     }
-    let well = stopped_at.is_none() && invocations.iter().all(|invocation| invocation.status == Status::Ok);
+    let well = answered && stopped_at.is_none() && invocations.iter().all(|invocation| invocation.status == Status::Ok);
     let (turnaround_s, resolution_ms) = match arrival {
         Arrival::Seen { turnaround, late_by_at_most } => {
             if well && !pass.key.warm_up {
@@ -117,6 +120,7 @@ pub async fn measure(
         resolution_ms,
         upload_ms: Some(upload_ms),
         polls,
+        upload_unanswered: !answered,
         answers: Vec::new(),
     })
 }
@@ -152,17 +156,29 @@ struct Attempt {
 }
 
 impl Chain<'_> {
-    /// Puts the source, once: a second try of the same upload would start the chain twice.
-    async fn upload(&self) -> Result<(), ExecuteError> {
+    /// Puts the source, once: a second try of the same upload would start the chain twice. Returns whether it was answered: of
+    /// one that was not, or with a server's error, it is not known whether it took effect.
+    async fn upload(&self) -> Result<bool, ExecuteError> {
         let setup = &self.bench.setup;
         let image = &setup.cells[self.pass.cell_index].images[self.pass.image_index];
         let key = &self.keys.inputs[0];
         let put = setup.s3.put_object().bucket(&setup.bucket).key(key).body(ByteStream::from(image.bytes.clone()));
         let once = aws_sdk_s3::config::Builder::new().retry_config(RetryConfig::disabled());
-        put.customize().config_override(once).send().await.map(|_| ()).map_err(|error| {
-            let reason = DisplayErrorContext(error).to_string();
-            ExecuteError::Upload { key: key.clone(), reason }
-        })
+        match put.customize().config_override(once).send().await {
+            Ok(_) => Ok(true),
+            Err(error) if error.raw_response().is_none_or(|answer| answer.status().is_server_error()) => Ok(false),
+            Err(error) => {
+                let reason = DisplayErrorContext(error).to_string();
+                Err(ExecuteError::Upload { key: key.clone(), reason })
+            }
+        }
+    }
+
+    /// Says whether the source is there: then its chain has been started.
+    async fn is_uploaded(&self) -> Result<bool, ExecuteError> {
+        let key = &self.keys.inputs[0];
+        let there = self.look(key).await.map_err(|reason| ExecuteError::Upload { key: key.clone(), reason })?;
+        Ok(there.is_some())
     }
 
     /// Polls for the final object until it is there, the chain has stopped, or no stage can be running any more.
@@ -314,6 +330,21 @@ impl Chain<'_> {
             }
         }
         Attempt { key, invocations: emitted }
+    }
+}
+
+/// A pass whose chain was never started.
+fn unstarted(pass: &Pass, started_at: String) -> Measured {
+    Measured {
+        key: pass.key.clone(),
+        invocations: Vec::new(),
+        started_at,
+        turnaround_s: None,
+        resolution_ms: 0.0,
+        answers: Vec::new(),
+        upload_ms: None,
+        polls: 0,
+        upload_unanswered: true,
     }
 }
 

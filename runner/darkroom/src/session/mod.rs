@@ -128,6 +128,7 @@ impl Session<'_> {
         mut interrupt: watch::Receiver<bool>,
     ) -> Result<Ended, Failure> {
         target.notes.iter().for_each(|note| self.progress.step(note));
+        prepare::within_account_limit(target, cells, self.progress).await?;
         let deployed = tokio::select! {
             _ = interrupt.wait_for(|stop| *stop) => return Ok(Ended::Interrupted),
             deployed = prepare::deploy(self.job, cells, target, packages, self.progress) => deployed?,
