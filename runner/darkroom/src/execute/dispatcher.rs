@@ -281,6 +281,9 @@ impl Dispatcher {
             self.history.saw_attempt(&pass.key);
         }
         let mut ended = vec![None; passes.len()];
+        let mut failed = None;
+        // Those that wait for one another would wait for one that failed.
+        let alone = passes.iter().all(|pass| pass.together.is_none());
         let mut running = JoinSet::new();
         for (index, pass) in passes.into_iter().enumerate() {
             let bench = self.bench.clone();
@@ -288,10 +291,16 @@ impl Dispatcher {
         }
         while let Some(joined) = running.join_next().await {
             let (index, result) = joined.map_err(|error| ExecuteError::Panic(error.to_string()))?;
-            let pass_ended = result?;
-            self.history.saw_attempt(&pass_ended.key);
-            ended[index] = pass_ended.again;
+            match result {
+                Ok(pass_ended) => {
+                    self.history.saw_attempt(&pass_ended.key);
+                    ended[index] = pass_ended.again;
+                }
+                // What else is under way still ends, and is recorded.
+                Err(error) if alone => failed = failed.or(Some(error)),
+                Err(error) => return Err(error),
+            }
         }
-        Ok(ended)
+        failed.map_or(Ok(ended), Err)
     }
 }

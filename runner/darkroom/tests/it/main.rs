@@ -3,11 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a story that can't be told fails its test")]
 
 mod architecture;
+mod budget;
 mod check;
 mod deploy;
 mod deploy_faults;
+mod faults;
 mod generate;
 mod import;
+mod injector;
 mod misbehaving;
 mod payload;
 mod reports;
