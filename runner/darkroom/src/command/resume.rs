@@ -24,7 +24,8 @@ pub fn run(args: &ResumeArgs, globals: Globals) -> Result<Outcome, Failure> {
     let Loaded { project, manifest, known } = loaded;
     let capability = target::capability(manifest.target.cloud);
     let begin = Begin::GoOn { run };
-    let job = Job { project: &project, manifest: &manifest, known: &known, capability: &capability, begin, yes: args.yes };
+    let job =
+        Job { project: &project, manifest: &manifest, known: &known, capability: &capability, begin, yes: args.yes };
     session::run(&job, globals)
 }
 

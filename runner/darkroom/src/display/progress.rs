@@ -109,7 +109,17 @@ impl View {
         let bar_style = ProgressStyle::with_template(template).expect("the template is well-formed");
         let bar = ProgressBar::with_draw_target(Some(total), target).with_style(bar_style.progress_chars("━╸ "));
         bar.set_position(done);
-        Self { style, bar, total, done, before: done, failed: BTreeMap::new(), money, begun: None, said: Instant::now() }
+        Self {
+            style,
+            bar,
+            total,
+            done,
+            before: done,
+            failed: BTreeMap::new(),
+            money,
+            begun: None,
+            said: Instant::now(),
+        }
     }
 
     fn take(&mut self, event: &Event) {

@@ -43,7 +43,8 @@ impl Clocks {
     /// Returns the middle of what the intervals have in common; where hosts disagree they may have nothing in common, and the
     /// gap between them is the uncertainty. `None` when no request told.
     pub fn offset(&self) -> Option<ClockOffset> {
-        let Bounds { at_least_ms, at_most_ms, samples } = (*self.bounds.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let Bounds { at_least_ms, at_most_ms, samples } =
+            (*self.bounds.lock().unwrap_or_else(PoisonError::into_inner))?;
         let offset_ms = f64::midpoint(at_least_ms, at_most_ms);
         Some(ClockOffset { offset_ms, uncertainty_ms: (at_most_ms - at_least_ms).abs() / 2.0, samples })
     }

@@ -36,11 +36,7 @@ pub async fn renew(control: &Client, function: &Function, nonce: &str) -> Result
 }
 
 /// Changes the configuration. An update that is in progress is waited for: it may be this very one, whose answer was lost.
-async fn update(
-    control: &Client,
-    function: &Function,
-    variables: HashMap<String, String>,
-) -> Result<(), ExecuteError> {
+async fn update(control: &Client, function: &Function, variables: HashMap<String, String>) -> Result<(), ExecuteError> {
     let environment = Environment::builder().set_variables(Some(variables)).build();
     let mut pause = FIRST_PAUSE;
     loop {

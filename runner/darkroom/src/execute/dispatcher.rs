@@ -1,8 +1,8 @@
 //! Decides what runs next: warm-ups, then the schedule, attempts repeated where a pass was not what its cell asked for.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use darkroom_core::event::{Again, ClockOffset, Event, PassKey};
@@ -20,7 +20,6 @@ use super::reconcile::{self, Recorded};
 use super::trigger_s3::Memory;
 use super::{Function, Purse, Setup, cold};
 use crate::record::{Emitter, History, Repetition};
-
 
 /// Functions whose environments are renewed at the same time: Lambda's control plane takes 15 requests a second.
 const RENEWALS_AT_ONCE: usize = 4;

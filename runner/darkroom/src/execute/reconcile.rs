@@ -237,7 +237,9 @@ mod tests {
         let unanswered = Totals { unanswered: 1.0, unanswered_ms: 2000.0, ..recorded["f"] };
         recorded.insert("f".to_owned(), unanswered);
         let with = |now: ByFunction| differing(&recorded, &ByFunction::new(), &now);
-        for now in [one(3.0, 0.0, 0.0, 10.0), one(4.0, 0.0, 0.0, 700.0), one(4.0, 1.0, 0.0, 2010.0), one(3.0, 0.0, 1.0, 10.0)] {
+        for now in
+            [one(3.0, 0.0, 0.0, 10.0), one(4.0, 0.0, 0.0, 700.0), one(4.0, 1.0, 0.0, 2010.0), one(3.0, 0.0, 1.0, 10.0)]
+        {
             assert_eq!(with(now), []);
         }
         assert_eq!(with(one(5.0, 0.0, 0.0, 10.0)), [("invocations", 3.0, 5.0)]);

@@ -91,7 +91,8 @@ pub async fn measure(
     };
     let logged = chain.gather(started_ms, stopped_at).await;
     let own = own(&logged, stopped_at);
-    if let (Arrival::Seen { turnaround, .. }, Some(Some(first)), Some(Some(last))) = (arrival, own.first(), own.last()) {
+    if let (Arrival::Seen { turnaround, .. }, Some(Some(first)), Some(Some(last))) = (arrival, own.first(), own.last())
+    {
         let seen_ms = started_ms as f64 + turnaround.as_secs_f64() * 1e3;
         let at_least_ms = last.started_ms as f64 - (seen_ms + CUT_OFF_MS);
         bench.clocks.narrow(at_least_ms, first.started_ms as f64 + CUT_OFF_MS - started_ms as f64);

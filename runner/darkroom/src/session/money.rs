@@ -82,7 +82,13 @@ fn offer(job: &Job<'_>, plan: &Plan<'_>, spent: Option<&Purse>) -> Result<String
     );
     if let Some(expected) = plan.expected(&rates, prices.as_ref()) {
         let cells = format!("{} of {}", expected.cells, count(summary.runnable, "cell"));
-        let _ = write!(text, " As fast as run {} ({}), {cells}: {}.", expected.run_id, expected.target, spelt(&expected.effort));
+        let _ = write!(
+            text,
+            " As fast as run {} ({}), {cells}: {}.",
+            expected.run_id,
+            expected.target,
+            spelt(&expected.effort)
+        );
     }
     if let Some(purse) = spent {
         let _ = write!(text, " Spent so far: {}.", dollars(purse.now().usd()));

@@ -176,11 +176,7 @@ pub async fn deploy(
 }
 
 /// Refuses cells that run more at once than the account leaves to functions; nothing has been changed by then.
-pub async fn within_account_limit(
-    target: &Target,
-    cells: &[PlannedCell],
-    progress: &Progress,
-) -> Result<(), Failure> {
+pub async fn within_account_limit(target: &Target, cells: &[PlannedCell], progress: &Progress) -> Result<(), Failure> {
     let limit = match target.lambda().get_account_settings().send().await {
         Ok(settings) => settings.account_limit().and_then(|limit| limit.unreserved_concurrent_executions()),
         Err(error) => {

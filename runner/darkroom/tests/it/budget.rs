@@ -18,7 +18,10 @@ fn priced() -> Project {
 }
 
 fn spent(run: &Path) -> Vec<f64> {
-    facts(run).into_iter().filter_map(|event| if let Event::Spent { usd, .. } = event { Some(usd) } else { None }).collect()
+    facts(run)
+        .into_iter()
+        .filter_map(|event| if let Event::Spent { usd, .. } = event { Some(usd) } else { None })
+        .collect()
 }
 
 #[test]
@@ -30,7 +33,9 @@ fn a_run_stops_when_its_money_is_spent_and_goes_on_when_there_is_more() {
     let run = latest(&project);
     let [first] = spent(&run)[..] else { panic!("one session says what was spent") };
     assert!((0.000_03..0.000_06).contains(&first), "it stops after the pass under way: {first}");
-    assert!(facts(&run).iter().any(|event| matches!(event, Event::RunInterrupted { reason, .. } if reason == "budget.usd")));
+    assert!(
+        facts(&run).iter().any(|event| matches!(event, Event::RunInterrupted { reason, .. } if reason == "budget.usd"))
+    );
 
     let path = run.display().to_string();
     let refused = project.darkroom(&["resume", &path]).exits(2).stderr();

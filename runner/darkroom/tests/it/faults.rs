@@ -23,14 +23,14 @@ use crate::story::{HOST, Project};
 
 const SCHEDULES: u64 = 50;
 /// Schedules at once: most of their time is waiting.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 8;
 /// Sessions that meet faults; all goes well in those after them.
 const SPOILT: usize = 3;
 const MOST_SESSIONS: usize = 7;
 /// A command that takes longer hangs.
 const LONGEST: Duration = Duration::from_mins(4);
 /// For `DARKROOM_PATIENCE_S`: what is lost is given up soon.
-const PATIENCE_S: &str = "3";
+const PATIENCE_S: &str = "2";
 
 /// The local cloud in this process, and clients that reach it past the proxy.
 struct Cloud {
@@ -142,9 +142,7 @@ impl Schedule {
 
 /// What one session meets: each seed has faults of its own kind, drawn anew for each session.
 fn plan(seed: u64, random: &mut StdRng) -> Plan {
-    use Fault::{
-        CutShort, Failed, FailedAfter, Held, HeldAfter, LogsLost, ResetAfter, ResetBefore, Throttled,
-    };
+    use Fault::{CutShort, Failed, FailedAfter, Held, HeldAfter, LogsLost, ResetAfter, ResetBefore, Throttled};
     let everywhere = |invoke: u32, other: u32, faults: &[Fault]| -> BTreeMap<Kind, (u32, Vec<Fault>)> {
         let others = [Kind::Control, Kind::Storage, Kind::Logs, Kind::Metrics, Kind::Identity];
         let others = others.map(|kind| (kind, (other, faults.to_vec())));
@@ -152,11 +150,11 @@ fn plan(seed: u64, random: &mut StdRng) -> Plan {
     };
     let mixed = [Throttled, Failed, FailedAfter, ResetBefore, ResetAfter, CutShort];
     let (chances, most) = match seed % 10 {
-        0 => (everywhere(300, 80, &[Throttled]), 15),
+        0 => (everywhere(300, 80, &[Throttled]), 8),
         1 => (everywhere(200, 50, &[Failed, FailedAfter]), 15),
         2 => (everywhere(200, 50, &[ResetBefore, ResetAfter, CutShort]), 15),
         3 => (everywhere(150, 10, &[Held, HeldAfter]), 3),
-        4 => (BTreeMap::from([(Kind::Logs, (700, vec![LogsLost, LogsLost, Throttled, Failed]))]), 40),
+        4 => (BTreeMap::from([(Kind::Logs, (700, vec![LogsLost, LogsLost, Throttled, Failed]))]), 20),
         5 | 6 => (everywhere(50, 20, &mixed), 5),
         7 => (everywhere(0, 30, &mixed), 10),
         _ => (everywhere(150, 40, &mixed), 15),
@@ -307,7 +305,9 @@ impl<'a> Story<'a> {
         }
         assert!(cell["passes"].as_u64().unwrap() <= self.schedule.planned() as u64, "{cell}");
         let differences = summary["reconciliation"]["differences"].as_array().unwrap();
-        assert!(self.schedule.trigger == "s3" || differences.is_empty(), "{differences:?}");
+        // A throttle that was injected is none that the cloud counted.
+        let differs = differences.iter().any(|difference| difference["metric"] != "throttles");
+        assert!(self.schedule.trigger == "s3" || !differs, "{differences:?}");
     }
 
     /// Cleans, through faults at first, until it succeeds; then nothing is left.
@@ -425,7 +425,10 @@ fn whatever_fifty_schedules_of_faults_do_every_repetition_is_accounted_for_and_n
                     let outcome = holds(seed);
                     eprintln!("seed {seed}: {:.1} s", began.elapsed().as_secs_f64());
                     if let Err(error) = outcome {
-                        failed.lock().unwrap().push(format!("seed {seed} (alone: DARKROOM_FAULT_SEED={seed}): {error}"));
+                        failed
+                            .lock()
+                            .unwrap()
+                            .push(format!("seed {seed} (alone: DARKROOM_FAULT_SEED={seed}): {error}"));
                     }
                 }
             });

@@ -34,7 +34,7 @@ pub enum Fault {
     CutShort,
     /// The credentials have expired; so they have for every later request of the session.
     Expired,
-    /// The control plane fails, for every later request of the session.
+    /// A permission has been taken away: the control plane refuses every later request of the session.
     Gone,
     /// Some log events are left out of the answer.
     LogsLost,
@@ -273,10 +273,14 @@ fn without_events(answer: &[u8]) -> Vec<u8> {
 
 /// An error as the service spells it.
 fn refusal(kind: Kind, fault: Fault) -> String {
-    let xml = |code: &str| format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>injected</Message></Error>");
-    let query = |code: &str| format!("<ErrorResponse><Error><Code>{code}</Code><Message>injected</Message></Error></ErrorResponse>");
+    let xml =
+        |code: &str| format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>injected</Message></Error>");
+    let query = |code: &str| {
+        format!("<ErrorResponse><Error><Code>{code}</Code><Message>injected</Message></Error></ErrorResponse>")
+    };
     let json = |code: &str| format!("{{\"__type\":\"{code}\",\"message\":\"injected\"}}");
-    let lambda = |status: &str, code: &str, body: &str| response(status, &format!("x-amzn-errortype: {code}\r\n"), body);
+    let lambda =
+        |status: &str, code: &str, body: &str| response(status, &format!("x-amzn-errortype: {code}\r\n"), body);
     match (kind, fault) {
         (Kind::Invoke | Kind::Control, Fault::Throttled) => lambda(
             "429 Too Many Requests",
@@ -288,7 +292,12 @@ fn refusal(kind: Kind, fault: Fault) -> String {
             "ExpiredTokenException",
             r#"{"message":"The security token included in the request is expired"}"#,
         ),
-        (Kind::Invoke | Kind::Control, _) => lambda("500 Internal Server Error", "ServiceException", r#"{"Type":"Service"}"#),
+        (Kind::Control, Fault::Gone) => {
+            lambda("403 Forbidden", "AccessDeniedException", r#"{"message":"not authorized"}"#)
+        }
+        (Kind::Invoke | Kind::Control, _) => {
+            lambda("500 Internal Server Error", "ServiceException", r#"{"Type":"Service"}"#)
+        }
         (Kind::Storage, Fault::Throttled) => response("503 Slow Down", "", &xml("SlowDown")),
         (Kind::Storage, Fault::Expired) => response("400 Bad Request", "", &xml("ExpiredToken")),
         (Kind::Storage, _) => response("500 Internal Server Error", "", &xml("InternalError")),
