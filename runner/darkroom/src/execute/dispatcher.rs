@@ -1,12 +1,13 @@
 //! Decides what runs next: warm-ups, then the schedule, attempts repeated where a pass was not what its cell asked for.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use darkroom_core::event::{Again, ClockOffset, Event, PassKey};
 use darkroom_core::schedule::{PlannedPass, Schedule, Step};
+use darkroom_core::until::Watch;
 use futures::{StreamExt, TryStreamExt};
 use tokio::sync::{Barrier, watch};
 use tokio::task::JoinSet;
@@ -41,10 +42,16 @@ pub enum ExecuteError {
     Panic(String),
 }
 
+/// What decides whether enough has been measured, and the recorded facts that it has not seen yet.
+pub struct Stopping {
+    pub watch: Watch,
+    pub facts: mpsc::Receiver<Arc<Event>>,
+}
+
 /// How execution ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// Every planned repetition has an attempt that counts.
+    /// Every repetition that is due has an attempt that counts.
     Whole,
     /// The user interrupted it.
     Interrupted,
@@ -68,13 +75,14 @@ pub struct Finished {
 
 /// Runs what is left of the schedule.
 ///
-/// What `history` holds as done is passed over. `interrupt` turns true when the user asks to stop: the passes in flight
+/// What `history` holds as done is passed over. With `stopping` the schedule ends at a look that finds enough. `interrupt` turns true when the user asks to stop: the passes in flight
 /// are abandoned and will be done again.
 pub async fn execute(
     setup: Setup,
     history: History,
     schedule: &Schedule,
     emitter: Emitter,
+    stopping: Option<Stopping>,
     mut interrupt: watch::Receiver<bool>,
 ) -> Result<Finished, ExecuteError> {
     let earlier_without_environment = look_up_earlier(&setup, &history, &emitter).await;
@@ -94,7 +102,7 @@ pub async fn execute(
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let before = reconcile::counted(&bench.setup.metrics, &names, since_ms).await;
     let pauses = Pauses::new(bench.setup.seed);
-    let mut dispatcher = Dispatcher { bench: bench.clone(), history, deadline, pauses };
+    let mut dispatcher = Dispatcher { bench: bench.clone(), history, stopping, deadline, pauses };
     let ended = tokio::select! {
         biased;
         _ = interrupt.wait_for(|stop| *stop) => Ok(Ended::Interrupted),
@@ -148,6 +156,7 @@ fn function_names(setup: &Setup) -> BTreeSet<String> {
 struct Dispatcher {
     bench: Arc<Bench>,
     history: History,
+    stopping: Option<Stopping>,
     deadline: Option<Instant>,
     pauses: Pauses,
 }
@@ -164,14 +173,27 @@ impl Dispatcher {
             let planned = match step {
                 Step::Pass(planned) => planned,
                 Step::Renew { of, round } => {
-                    self.measure_all(std::mem::take(&mut waiting), schedule).await?;
+                    if let Some(ended) = self.measure_all(std::mem::take(&mut waiting), schedule).await? {
+                        return Ok(ended);
+                    }
                     self.renew(&of, round).await?;
+                    continue;
+                }
+                Step::Look { repetitions } => {
+                    if let Some(ended) = self.measure_all(std::mem::take(&mut waiting), schedule).await? {
+                        return Ok(ended);
+                    }
+                    if self.finds_enough(repetitions).await? {
+                        return Ok(Ended::Whole);
+                    }
                     continue;
                 }
             };
             let round = schedule.round_of(&planned);
             if planned.warm_up {
-                self.measure_all(std::mem::take(&mut waiting), schedule).await?;
+                if let Some(ended) = self.measure_all(std::mem::take(&mut waiting), schedule).await? {
+                    return Ok(ended);
+                }
                 self.warm_up(&planned, round).await?;
                 continue;
             }
@@ -179,24 +201,42 @@ impl Dispatcher {
             batch.push(planned);
             if batch.len() == self.concurrency(planned.cell) as usize {
                 let batch = std::mem::take(batch);
-                self.measure(batch, round).await?;
+                if let Some(ended) = self.measure(batch, round).await? {
+                    return Ok(ended);
+                }
             }
         }
-        self.measure_all(waiting, schedule).await?;
-        Ok(Ended::Whole)
+        Ok(self.measure_all(waiting, schedule).await?.unwrap_or(Ended::Whole))
     }
 
-    /// Measures batches that did not become full.
+    /// Looks at the intervals, where no earlier session has at this place; says whether that ends the run.
+    async fn finds_enough(&mut self, repetitions: u32) -> Result<bool, ExecuteError> {
+        let Some(Stopping { watch, facts }) = self.stopping.as_mut().filter(|_| repetitions > self.history.looked)
+        else {
+            return Ok(false);
+        };
+        self.bench.emitter.settle().await.map_err(|_| ExecuteError::Recording)?;
+        facts.try_iter().for_each(|fact| watch.take(&fact));
+        // Nothing is under way meanwhile that this could disturb.
+        let look = tokio::task::block_in_place(|| watch.look(repetitions, super::now()));
+        let ends = look.stopped_by.is_some();
+        self.bench.emitter.emit(Event::Looked(look));
+        Ok(ends)
+    }
+
+    /// Measures batches that did not become full, like [`Self::measure`].
     async fn measure_all(
         &mut self,
         waiting: BTreeMap<(usize, u32), Vec<PlannedPass>>,
         schedule: &Schedule,
-    ) -> Result<(), ExecuteError> {
+    ) -> Result<Option<Ended>, ExecuteError> {
         for batch in waiting.into_values().filter(|batch| !batch.is_empty()) {
             let round = schedule.round_of(&batch[0]);
-            self.measure(batch, round).await?;
+            if let Some(ended) = self.measure(batch, round).await? {
+                return Ok(Some(ended));
+            }
         }
-        Ok(())
+        Ok(None)
     }
 
     fn concurrency(&self, cell: usize) -> u32 {
@@ -246,7 +286,8 @@ impl Dispatcher {
     /// Measures passes of one (cell, deployment) at once, and those again that were not what the cell asked for.
     ///
     /// Where fewer are due than the cell runs at once, uncounted ones keep them company: the load is the same for all.
-    async fn measure(&mut self, batch: Vec<PlannedPass>, round: Option<u32>) -> Result<(), ExecuteError> {
+    /// Returns which budget was used up while some still had no attempt that counts: they wait for the next session.
+    async fn measure(&mut self, batch: Vec<PlannedPass>, round: Option<u32>) -> Result<Option<Ended>, ExecuteError> {
         let mut due = batch;
         for tried in 1.. {
             let company = due.len()..self.concurrency(due[0].cell) as usize;
@@ -256,12 +297,15 @@ impl Dispatcher {
             let pause = ended.iter().flatten().map(|again| self.pauses.before_next(tried, *again)).max();
             let mut ended = ended.into_iter();
             due.retain(|_| ended.next().flatten().is_some());
-            if due.is_empty() || self.over_budget().is_some() {
-                break; // What is still due has no attempt that counts, and waits for the next session.
+            if due.is_empty() {
+                break;
+            }
+            if let Some(ended) = self.over_budget() {
+                return Ok(Some(ended));
             }
             tokio::time::sleep(pause.unwrap_or_default()).await;
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Makes the next attempt of a repetition.

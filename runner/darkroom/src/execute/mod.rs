@@ -32,7 +32,7 @@ use darkroom_core::spending::Spending;
 
 use crate::record::Repetition;
 
-pub use dispatcher::{Ended, ExecuteError, Finished, execute};
+pub use dispatcher::{Ended, ExecuteError, Finished, Stopping, execute};
 pub use one_by_one::one_by_one;
 pub use pictures::{Keep, Pictures};
 

@@ -5,6 +5,7 @@
 mod architecture;
 mod budget;
 mod check;
+mod compared;
 mod deploy;
 mod deploy_faults;
 mod faults;
@@ -20,3 +21,4 @@ mod scripted;
 mod story;
 mod tour;
 mod trigger;
+mod until;
