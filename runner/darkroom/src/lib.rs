@@ -16,6 +16,7 @@ pub mod import;
 pub mod import_results;
 pub mod machine;
 pub mod package;
+pub mod permissions;
 pub mod project;
 pub mod record;
 pub mod session;

@@ -24,8 +24,8 @@ pub fn run(args: &ResumeArgs, globals: Globals) -> Result<Outcome, Failure> {
     let Loaded { project, manifest, known } = loaded;
     let capability = target::capability(manifest.target.cloud);
     let begin = Begin::GoOn { run };
-    let job =
-        Job { project: &project, manifest: &manifest, known: &known, capability: &capability, begin, yes: args.yes };
+    let (project, manifest, known) = (&project, &manifest, &known);
+    let job = Job { project, manifest, known, capability: &capability, begin, keep: args.keep, yes: args.yes };
     session::run(&job, globals)
 }
 

@@ -31,6 +31,7 @@ pub fn run(args: &RunArgs, globals: Globals) -> Result<Outcome, Failure> {
         capability: &capability,
         begin: ANEW,
         yes: args.yes,
+        keep: args.keep,
     };
     job.begin = begin(&job, args, globals)?;
     session::run(&job, globals)
