@@ -8,7 +8,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::cell::{Cell, CellId};
+use crate::imported::{ImportedRow, ResultsImported};
+use crate::manifest::Until;
 use crate::pipeline::Transport;
+use crate::statistics::StoppedBy;
 
 /// Version of the journal's lines. Raised whenever a field is added, removed or changes meaning.
 ///
@@ -55,6 +58,11 @@ pub enum Event {
         /// The round that begins, from 2.
         round: u32,
     },
+    /// How narrow the intervals were after a whole block, and whether that was enough (`repetitions.until`).
+    Looked(Look),
+    /// The run's rows were measured by another harness: what was read, and what of it was refused.
+    ResultsImported(ResultsImported),
+    RowImported(ImportedRow),
     /// What a session recorded of one function beside what the platform's own metrics counted of it.
     Reconciled(Reconciliation),
     /// Every planned repetition has been measured or has failed for good.
@@ -83,7 +91,8 @@ pub struct RunStarted {
     #[serde(default)]
     pub transport: Transport,
     pub seed: u64,
-    /// `local`, `aws`, or `aws-endpoint`: AWS's calls went to [`Self::endpoint`], and what was measured is not AWS.
+    /// `local`, `aws`, `aws-endpoint` (AWS's calls went to [`Self::endpoint`], and what was measured is not AWS), or `imported`
+    /// where another harness measured.
     pub target: String,
     pub region: String,
     /// The endpoint that stood for AWS; `None` on AWS itself and on the local cloud.
@@ -93,7 +102,14 @@ pub struct RunStarted {
     pub isolation: String,
     /// sha256 of the resolved manifest and of its pipeline, hex.
     pub manifest_sha256: String,
+    /// sha256 of the pipeline alone, hex, by which runs of different manifests are told to be of one pipeline.
+    #[serde(default)]
+    pub pipeline_sha256: Option<String>,
+    /// With `until` the most.
     pub repetitions: u32,
+    /// When it may stop before that; `None`: the number of repetitions is fixed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Until>,
     pub warm_up: u32,
     pub deployments: u32,
     /// Repetitions after which warm environments are renewed; `None`: never within a session.
@@ -215,6 +231,35 @@ pub struct CodeExamined {
     /// The linter, its version and rules.
     pub lint_tool: Option<String>,
     pub note: Option<String>,
+}
+
+/// A look at how narrow the intervals are, after a whole block.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Look {
+    pub at: String,
+    /// Repetitions of every cell so far.
+    pub repetitions: u32,
+    /// Samples that were looked at, and how many of them are not as narrow as was asked.
+    pub samples: u32,
+    pub wider: u32,
+    /// Largest half width of a 95% interval as a share of its mean; `None` when a sample has no interval yet, or there is none.
+    pub widest: Option<f64>,
+    /// The sample that had it, or the first without an interval; its stage is `None` for the pipeline.
+    pub cell_id: Option<CellId>,
+    pub stage: Option<String>,
+    /// What is measured as often and holds nothing up.
+    pub excused: Vec<Excuse>,
+    /// `None`: measuring goes on.
+    pub stopped_by: Option<StoppedBy>,
+}
+
+/// A cell, or a stage of it, whose interval nobody waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Excuse {
+    pub cell_id: CellId,
+    pub stage: Option<String>,
+    /// `wrong outputs` or `no value`.
+    pub reason: String,
 }
 
 /// How an invocation ended.

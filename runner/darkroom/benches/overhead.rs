@@ -189,8 +189,8 @@ impl Bench {
         let mut file = Journal::create(journal).expect("a journal");
         file.append(&Event::RunStarted(started.clone())).expect("a fact");
         let (display, shown) = std::sync::mpsc::channel::<Arc<Event>>();
-        let recorder = Recorder::start(file, display);
-        let repetitions = Repetitions { count: CALLS, warm_up: 0, deployments: 1, renew_environments_every: None };
+        let recorder = Recorder::start(file, vec![display]);
+        let repetitions = Repetitions { count: CALLS, warm_up: 0, deployments: 1, ..Repetitions::default() };
         let schedule = Schedule::new(vec![CellShape { images: 1, warm: true }], repetitions, Order::Interleaved, 562);
         let setup = Setup {
             run_id: journal.file_stem().expect("a name").to_string_lossy().into_owned(),
@@ -208,7 +208,7 @@ impl Bench {
         };
         let (_stop, interrupt) = tokio::sync::watch::channel(false);
         let clock = Instant::now();
-        execute(setup, History::new(started), &schedule, recorder.emitter(), interrupt).await.expect("a run");
+        execute(setup, History::new(started), &schedule, recorder.emitter(), None, interrupt).await.expect("a run");
         let each_ms = clock.elapsed().as_secs_f64() * 1e3 / f64::from(CALLS);
         recorder.finish().expect("a journal");
         let time_of = |event: Arc<Event>| if let Event::InvocationFinished(i) = &*event { i.client_ms } else { None };

@@ -8,6 +8,7 @@ mod compare;
 mod interval;
 mod rank_tests;
 mod stationarity;
+mod stopping;
 mod summary;
 mod variance;
 
@@ -18,6 +19,7 @@ pub use interval::{
 };
 pub use rank_tests::{Wilcoxon, cliffs_delta, mann_whitney, wilcoxon, wilcoxon_of};
 pub use stationarity::{Trend, halves_ratio, lag_one_autocorrelation, trend};
+pub use stopping::{LOOK_EVERY, Rule, StoppedBy, relative_half_widths};
 pub use summary::{
     Description, MIN_N_P95, MIN_N_P99, describe, is_outlier, mean_of_sorted, outlier_fences, quantile_of_sorted,
 };

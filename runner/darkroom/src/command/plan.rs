@@ -10,7 +10,10 @@ use darkroom_core::plan::{Expected, Plan, Summary};
 use serde::Serialize;
 
 use crate::cli::{Globals, PlanArgs};
-use crate::display::{self, plan::Page};
+use crate::display::{
+    self,
+    plan::{Page, Shortest},
+};
 use crate::exit::{Failure, Outcome};
 use crate::project::{self, Loaded, Project};
 use crate::record::{self, RunDir};
@@ -22,6 +25,9 @@ struct Answer {
     #[serde(flatten)]
     summary: Summary,
     expected: Option<Expected>,
+    /// The same of a run that stops as soon as it may (`repetitions.until`); all else is of one that goes on to its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shortest: Option<Shortest>,
     #[serde(skip_serializing_if = "Option::is_none")]
     plan: Option<Vec<PlannedCell>>,
 }
@@ -34,12 +40,18 @@ pub fn run(args: &PlanArgs, globals: Globals) -> Result<Outcome, Failure> {
     let summary = plan.summary(prices.as_ref());
     let rates = rates(&project.output_dir(&manifest), &manifest, prices.as_ref());
     let expected = plan.expected(&rates, prices.as_ref());
+    let shortest = manifest.repetitions.shortest().map(|repetitions| {
+        let manifest = Manifest { repetitions, ..manifest.clone() };
+        let plan = Plan::new(&manifest, &known, &capability);
+        Shortest { summary: plan.summary(prices.as_ref()), expected: plan.expected(&rates, prices.as_ref()) }
+    });
     if globals.json {
         let plan = (!args.summary).then(|| plan.planned_cells().collect());
-        display::answer_json(&Answer { summary, expected, plan })?;
+        display::answer_json(&Answer { summary, expected, shortest, plan })?;
         return Ok(Outcome::Done);
     }
-    let page = Page { manifest: &manifest, target: &capability.name, prices: prices.as_ref(), summary, expected };
+    let page =
+        Page { manifest: &manifest, target: &capability.name, prices: prices.as_ref(), summary, expected, shortest };
     if !args.summary {
         display::answer_lines(page.cells(plan.planned_cells()))?;
     }

@@ -1,12 +1,13 @@
 //! Decides what runs next: warm-ups, then the schedule, attempts repeated where a pass was not what its cell asked for.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use darkroom_core::event::{Again, Event, PassKey};
 use darkroom_core::schedule::{PlannedPass, Schedule, Step};
+use darkroom_core::until::Watch;
 use futures::{StreamExt, TryStreamExt};
 use tokio::sync::{Barrier, watch};
 use tokio::task::JoinSet;
@@ -40,10 +41,16 @@ pub enum ExecuteError {
     Panic(String),
 }
 
+/// What decides whether enough has been measured, and the recorded facts that it has not seen yet.
+pub struct Stopping {
+    pub watch: Watch,
+    pub facts: mpsc::Receiver<Arc<Event>>,
+}
+
 /// How execution ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// Every planned repetition has an attempt that counts.
+    /// Every repetition that is due has an attempt that counts.
     Whole,
     /// The user interrupted it.
     Interrupted,
@@ -63,13 +70,14 @@ pub struct Finished {
 
 /// Runs what is left of the schedule.
 ///
-/// What `history` holds as done is passed over. `interrupt` turns true when the user asks to stop: the passes in flight
+/// What `history` holds as done is passed over. With `stopping` the schedule ends at a look that finds enough. `interrupt` turns true when the user asks to stop: the passes in flight
 /// are abandoned and will be done again.
 pub async fn execute(
     setup: Setup,
     history: History,
     schedule: &Schedule,
     emitter: Emitter,
+    stopping: Option<Stopping>,
     mut interrupt: watch::Receiver<bool>,
 ) -> Result<Finished, ExecuteError> {
     let earlier_without_environment = look_up_earlier(&setup, &history, &emitter).await;
@@ -87,7 +95,7 @@ pub async fn execute(
     let names = function_names(&bench.setup);
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let before = reconcile::counted(&bench.setup.metrics, &names, since_ms).await;
-    let mut dispatcher = Dispatcher { bench: bench.clone(), history, deadline };
+    let mut dispatcher = Dispatcher { bench: bench.clone(), history, stopping, deadline };
     let ended = tokio::select! {
         biased;
         _ = interrupt.wait_for(|stop| *stop) => Ok(Ended::Interrupted),
@@ -131,6 +139,7 @@ fn function_names(setup: &Setup) -> BTreeSet<String> {
 struct Dispatcher {
     bench: Arc<Bench>,
     history: History,
+    stopping: Option<Stopping>,
     deadline: Option<Instant>,
 }
 
@@ -150,6 +159,13 @@ impl Dispatcher {
                     self.renew(&of, round).await?;
                     continue;
                 }
+                Step::Look { repetitions } => {
+                    self.measure_all(std::mem::take(&mut waiting), schedule).await?;
+                    if self.finds_enough(repetitions).await? {
+                        return Ok(Ended::Whole);
+                    }
+                    continue;
+                }
             };
             let round = schedule.round_of(&planned);
             if planned.warm_up {
@@ -166,6 +182,21 @@ impl Dispatcher {
         }
         self.measure_all(waiting, schedule).await?;
         Ok(Ended::Whole)
+    }
+
+    /// Looks at the intervals, where no earlier session has at this place; says whether that ends the run.
+    async fn finds_enough(&mut self, repetitions: u32) -> Result<bool, ExecuteError> {
+        let Some(Stopping { watch, facts }) = self.stopping.as_mut().filter(|_| repetitions > self.history.looked)
+        else {
+            return Ok(false);
+        };
+        self.bench.emitter.settle().await.map_err(|_| ExecuteError::Recording)?;
+        facts.try_iter().for_each(|fact| watch.take(&fact));
+        // Nothing is under way meanwhile that this could disturb.
+        let look = tokio::task::block_in_place(|| watch.look(repetitions, super::now()));
+        let ends = look.stopped_by.is_some();
+        self.bench.emitter.emit(Event::Looked(look));
+        Ok(ends)
     }
 
     /// Measures batches that did not become full.

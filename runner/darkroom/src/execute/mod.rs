@@ -28,7 +28,7 @@ use darkroom_core::schedule::PlannedPass;
 
 use crate::record::Repetition;
 
-pub use dispatcher::{Ended, ExecuteError, Finished, execute};
+pub use dispatcher::{Ended, ExecuteError, Finished, Stopping, execute};
 pub use one_by_one::one_by_one;
 pub use pictures::{Keep, Pictures};
 

@@ -9,26 +9,27 @@ mod images;
 mod prepare;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use darkroom_core::capability::Capability;
-use darkroom_core::cell::CellId;
+use darkroom_core::cell::{Cell, CellId};
 use darkroom_core::event::{CodeExamined, Event, PlannedCell};
 use darkroom_core::manifest::{Known, Manifest};
 use darkroom_core::plan::Plan;
-use darkroom_core::schedule::PlannedPass;
+use darkroom_core::schedule::{PlannedPass, Schedule};
+use darkroom_core::until::Watch;
 use tokio::sync::watch;
 
 use crate::cli::Globals;
 use crate::command::aggregate;
 use crate::deploy::DeployError;
 use crate::deploy::clean::{self, Which};
-use crate::display::progress::Progress;
-use crate::execute::{Ended, ExecuteError, Finished, Keep, Pictures, Setup, execute, now};
+use crate::display::progress::{Extent, Progress};
+use crate::execute::{Ended, ExecuteError, Finished, Keep, Pictures, Setup, Stopping, execute, now};
 use crate::exit::{Failure, Outcome};
 use crate::project::Project;
-use crate::record::{History, JournalError, Recorder, Repetition};
+use crate::record::{self, History, JournalError, Recorder, Repetition};
 use crate::target::Target;
 use begin::Begun;
 pub use begin::fingerprint;
@@ -133,14 +134,15 @@ impl Session<'_> {
         };
         let cells = prepare::cells_under_test(self.job, cells, &deployed.deployment, images)?;
         let levels: Vec<_> = cells.iter().map(|cell| cell.cell.clone()).collect();
-        let schedule = self.plan.schedule(&levels);
         let (journal, history) =
             self.begun.open_journal(self.job, &target.facts(), prepare::builds(packages), deployed.events, code)?;
+        let schedule = self.schedule(&levels, &history);
         let is_done = |planned: &PlannedPass| history.is_done(&cells[planned.cell].repetition(planned));
         let done = schedule.passes().filter(is_done).count() as u64;
         let others_done = self.others_done(&history);
-        let (display, following) = self.progress.follow(schedule.len(), done);
-        let recorder = Recorder::start(journal, display);
+        let (display, following) = self.progress.follow(self.extent(&schedule, &history), done);
+        let (stopping, watched) = self.stopping(&history)?.unzip();
+        let recorder = Recorder::start(journal, [display].into_iter().chain(watched).collect());
         let setup = Setup {
             run_id: history.run.run_id.clone(),
             measured: target.measured_lambda(),
@@ -161,13 +163,41 @@ impl Session<'_> {
                 .and_then(|minutes| Duration::try_from_secs_f64(minutes * 60.0).ok()),
             pictures: Some(Arc::new(Pictures::new(self.begun.dir().path().to_owned(), "pictures", Keep::FirstWrong))),
         };
-        let finished = execute(setup, history, &schedule, recorder.emitter(), interrupt).await;
+        let finished = execute(setup, history, &schedule, recorder.emitter(), stopping, interrupt).await;
         let ended = finished.as_ref().map(|finished| finished.ended);
         recorder.emitter().emit(last_fact(&ended, others_done));
         let journal = recorder.finish();
         following.finish();
         self.say_what_is_missing(&finished);
         self.result(finished.map(|finished| finished.ended), journal)
+    }
+
+    /// The schedule of these cells: as many repetitions as the run has settled on, or as the manifest says.
+    fn schedule(&self, cells: &[Cell], history: &History) -> Schedule {
+        let schedule = self.plan.schedule(cells);
+        match history.settled {
+            Some(repetitions) => schedule.settled_at(repetitions),
+            None => schedule,
+        }
+    }
+
+    /// How many passes there will be in all.
+    fn extent(&self, schedule: &Schedule, history: &History) -> Extent {
+        let most = schedule.len();
+        let until = self.job.manifest.repetitions.until.filter(|_| history.settled.is_none());
+        let least = until.map(|until| most / u64::from(until.max) * u64::from(until.min));
+        Extent { least: least.unwrap_or(most), most }
+    }
+
+    /// What decides whether the run has measured enough, fed with what it knows, and where to put further facts; `None` for a
+    /// run whose number of repetitions is fixed or settled.
+    fn stopping(&self, history: &History) -> Result<Option<(Stopping, mpsc::Sender<Arc<Event>>)>, Failure> {
+        let Some(mut watch) = Watch::new(&history.run).filter(|_| history.settled.is_none()) else { return Ok(None) };
+        for fact in record::read(&self.begun.dir().journal()).map_err(Failure::wrong_request)? {
+            watch.take(&fact.map_err(Failure::wrong_request)?);
+        }
+        let (sender, facts) = mpsc::channel();
+        Ok(Some((Stopping { watch, facts }, sender)))
     }
 
     /// Removes what the session deployed once nobody needs it; otherwise says how. That it stays is no failure: the
@@ -201,7 +231,7 @@ impl Session<'_> {
         let others = self.begun.cells_left_alone();
         let levels: Vec<_> = others.iter().map(|cell| cell.cell.clone()).collect();
         let pipeline = &self.job.manifest.experiment.pipeline;
-        let schedule = self.plan.schedule(&levels);
+        let schedule = self.schedule(&levels, history);
         schedule.passes().all(|planned| {
             let cell = &others[planned.cell];
             history.is_done(&Repetition {

@@ -283,7 +283,7 @@ fn a_handler_that_is_looked_at_from_inside_ends_as_it_does_without() {
 }
 
 /// Starts `darkroom` and leaves it running.
-fn start(project: &Project, arguments: &[&str]) -> Child {
+pub fn start(project: &Project, arguments: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_darkroom"))
         .args(arguments)
         .current_dir(project.root())
@@ -294,7 +294,7 @@ fn start(project: &Project, arguments: &[&str]) -> Child {
 }
 
 /// Waits until the run's journal has this many lines more than `before`, or the process has ended.
-fn wait_for_lines(project: &Project, child: &mut Child, lines: usize) {
+pub fn wait_for_lines(project: &Project, child: &mut Child, lines: usize) {
     let deadline = Instant::now() + Duration::from_mins(2);
     let there = || {
         let journal = project.root().join("outputs/test/latest/journal.ndjson");
