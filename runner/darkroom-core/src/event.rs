@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::cell::{Cell, CellId};
+use crate::imported::{ImportedRow, ResultsImported};
 use crate::manifest::Until;
 use crate::pipeline::Transport;
 use crate::statistics::StoppedBy;
@@ -59,6 +60,9 @@ pub enum Event {
     },
     /// How narrow the intervals were after a whole block, and whether that was enough (`repetitions.until`).
     Looked(Look),
+    /// The run's rows were measured by another harness: what was read, and what of it was refused.
+    ResultsImported(ResultsImported),
+    RowImported(ImportedRow),
     /// What a session recorded of one function beside what the platform's own metrics counted of it.
     Reconciled(Reconciliation),
     /// Every planned repetition has been measured or has failed for good.
@@ -87,13 +91,20 @@ pub struct RunStarted {
     #[serde(default)]
     pub transport: Transport,
     pub seed: u64,
-    /// `local` or `aws`.
+    /// `local`, `aws`, `aws-endpoint` (AWS's calls went to [`Self::endpoint`], and what was measured is not AWS), or `imported`
+    /// where another harness measured.
     pub target: String,
     pub region: String,
+    /// The endpoint that stood for AWS; `None` on AWS itself and on the local cloud.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
     /// How the target isolates handlers, for example `userns+cgroup1`; on AWS `firecracker`.
     pub isolation: String,
     /// sha256 of the resolved manifest and of its pipeline, hex.
     pub manifest_sha256: String,
+    /// sha256 of the pipeline alone, hex, by which runs of different manifests are told to be of one pipeline.
+    #[serde(default)]
+    pub pipeline_sha256: Option<String>,
     /// With `until` the most.
     pub repetitions: u32,
     /// When it may stop before that; `None`: the number of repetitions is fixed.

@@ -16,6 +16,7 @@ pub mod data_file;
 pub mod estimate;
 pub mod event;
 pub mod image_set;
+pub mod imported;
 pub mod manifest;
 pub mod matrix;
 pub mod models;

@@ -50,11 +50,17 @@ fn best(run: &Run, metric: &str, word: &str, value: impl Fn(&Stat) -> String) ->
         None if claims.is_empty() => {
             clauses.push("no other cell differs from it in one factor only, so none is compared".into());
         }
-        None => clauses.push("no difference from any other cell is beyond noise".into()),
+        None => clauses.push(format!(
+            "against none of the {} it can be compared with a difference is claimed, which does not mean that there is none",
+            count(claims.len(), "cell")
+        )),
     }
     let unclear = claims.len() - claimed;
     if unclear > 0 && claimed > 0 {
-        clauses.push(format!("against {} no difference is claimed (neither shown nor excluded, or within 5%)", count(unclear, "other")));
+        clauses.push(format!(
+            "against {} no difference is claimed (neither shown nor excluded, or within 5%)",
+            count(unclear, "other")
+        ));
     }
     Some(clauses.join("; ") + ".")
 }

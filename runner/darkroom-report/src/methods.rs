@@ -29,7 +29,10 @@ pub fn methods(run: &Run) -> String {
             .filter_map(|row| row.number(column))
             .sum::<f64>() as usize
     };
-    let machine = machine(run);
+    let machine = match run.machine() {
+        known if run.is_local() && known != "–" => format!(" ({known})"),
+        _ => String::new(),
+    };
     let methods: BTreeSet<&str> = run.summary.iter().filter_map(|row| row.text("ci_method")).collect();
     let unmeasured = run.cells.len() - measured;
     let not_run = if unmeasured == 0 {
@@ -39,7 +42,7 @@ pub fn methods(run: &Run) -> String {
     };
     let (design, day, outputs) = (design(run), day(run), outputs(run));
     let stopped = stopping_rule(run);
-    let local = if run.is_local() {
+    let local = if !run.is_aws() {
         " Durations are of that machine and compare code on it; they are not AWS's, and costs are what AWS would charge for them."
     } else {
         ""
@@ -104,15 +107,6 @@ fn stopping_rule(run: &Run) -> String {
     )
 }
 
-fn machine(run: &Run) -> String {
-    let machine: serde_json::Value = serde_json::from_str(run.about("machine")).unwrap_or_default();
-    let fact = |key: &str| machine.get(key).and_then(|value| value.as_str());
-    match (fact("cpu_model"), fact("cores")) {
-        (Some(model), Some(cores)) if run.is_local() => format!(" ({model}, {cores} cores)"),
-        _ => String::new(),
-    }
-}
-
 /// Says how many images, deployments and rounds the numbers are of.
 fn design(run: &Run) -> String {
     let distinct = |column: &str| -> BTreeSet<String> {
@@ -175,7 +169,7 @@ fn code(run: &Run) -> String {
     for row in run.builds.iter() {
         let Some(variant) = row.text("variant") else { continue };
         let place = variants.iter().position(|(of, ..)| *of == variant).unwrap_or_else(|| {
-            let compiler = row.text("compiler").and_then(|text| text.lines().next());
+            let compiler = row.text("compiler").and_then(|text| text.split(['\n', ';']).next());
             let built = [row.text("runtime"), compiler].into_iter().flatten().collect::<Vec<_>>().join(", ");
             variants.push((variant, built, Vec::new()));
             variants.len() - 1

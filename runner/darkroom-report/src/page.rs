@@ -64,7 +64,7 @@ fn header(run: &Run) -> Markup {
         header {
             h1 { (run.about("experiment")) }
             p { "Measured on " (run.place()) (shared) " · run " code { (run.about("run_id")) } }
-            @if run.is_local() {
+            @if !run.is_aws() {
                 p class="caution" { "These durations compare code on one machine. They are not AWS's and predict nothing about it." }
             }
             @if let Some(older) = older(run) { p class="caution" { (older) } }
@@ -83,13 +83,25 @@ pub fn older(run: &Run) -> Option<String> {
     })
 }
 
+/// Findings that a page names of one run; of more it says how many.
+const NAMED: usize = 8;
+
+/// Returns the first findings, and how many more there are.
+pub fn named(findings: &[String]) -> Vec<String> {
+    let mut named: Vec<String> = findings.iter().take(NAMED).cloned().collect();
+    if findings.len() > NAMED {
+        named.push(format!("{} more: darkroom verify lists them", findings.len() - NAMED));
+    }
+    named
+}
+
 fn findings_section(findings: &[String]) -> Markup {
     html! {
         @if !findings.is_empty() {
             section id="findings" class="caution" {
                 h2 { "NOT what the journal says" }
-                p { "The tables that this page shows are not those that the recorded facts give. Believe the journal: " code { "darkroom aggregate" } " makes the tables anew." }
-                ul { @for finding in findings { li { (finding) } } }
+                p { "The tables that this page shows are not those that this version makes of the recorded facts: another version made them, or they were edited. Believe the journal; " code { "darkroom aggregate" } " makes the tables anew." }
+                ul { @for finding in named(findings) { li { (finding) } } }
             }
         }
     }

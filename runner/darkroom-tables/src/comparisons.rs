@@ -19,6 +19,8 @@ use crate::models::{self, Models};
 use crate::samples::{Group, SampleKey};
 use crate::summary::ComparisonSummary;
 
+/// Columns of `invocations` that are compared.
+pub const STAGE_COLUMNS: [&str; 2] = ["duration_ms", "cold_total_ms"];
 /// Share of the larger sample that must have a partner for a paired comparison.
 const PAIRED_SHARE: f64 = 0.9;
 /// Fewest pairs for which Wilcoxon's p can fall below 0.05.

@@ -3,6 +3,7 @@
 //! What an experiment is lives in `darkroom-core`; what its tables hold in `darkroom-tables`. This crate is a library
 //! only so that its benches and its one test binary can reach the rooms; nothing else depends on it.
 
+pub mod account;
 pub mod cli;
 pub mod command;
 pub mod deploy;
@@ -12,8 +13,10 @@ pub mod execute;
 pub mod exit;
 pub mod generate;
 pub mod import;
+pub mod import_results;
 pub mod machine;
 pub mod package;
+pub mod permissions;
 pub mod project;
 pub mod record;
 pub mod session;

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use darkroom_core::manifest::Cloud;
 
 use crate::cli::{CleanArgs, Globals, TargetName};
-use crate::deploy::Clients;
 use crate::deploy::clean::{self, Found, Which};
 use crate::display;
 use crate::exit::{Failure, Outcome};
@@ -30,8 +29,8 @@ pub fn run(args: &CleanArgs, globals: Globals) -> Result<Outcome, Failure> {
 }
 
 async fn clean(args: &CleanArgs, globals: Globals, target: &Target) -> Result<Outcome, Failure> {
-    let clients = Clients { lambda: target.lambda(), s3: target.s3() };
-    let found = clean::find(&clients, &target.region, &which(args)).await.map_err(Failure::broken)?;
+    let clients = target.clients();
+    let found = clean::find(&clients, &target.place(), &which(args)).await.map_err(Failure::broken)?;
     let say = |text: &str| if globals.quiet { Ok(()) } else { display::answer(text) };
     if found.is_empty() {
         say("nothing of Darkroom's is there\n")?;
@@ -42,7 +41,7 @@ async fn clean(args: &CleanArgs, globals: Globals, target: &Target) -> Result<Ou
         say("nothing was removed\n")?;
         return Ok(Outcome::Done);
     }
-    let removed = clean::remove(&clients, &target.logs(), &found, |_| {}).await;
+    let removed = clean::remove(&clients, &found, |_| {}).await;
     removed.map_err(Failure::broken)?;
     say("removed all of it\n")?;
     Ok(Outcome::Done)
@@ -64,9 +63,8 @@ fn agreed(found: &Found) -> Result<bool, Failure> {
             "nothing was removed: there is no terminal to ask at"
         )));
     }
-    let count = found.functions.len() + found.layers.len() + found.buckets.len();
     let unreadable = |error: io::Error| Failure::broken(miette::miette!("can't ask: {error}"));
-    display::note(&format!("Remove {}? [y/N]", display::count(count as u64, "resource")));
+    display::note(&format!("Remove {}? [y/N]", display::count(found.count() as u64, "resource")));
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).map_err(unreadable)?;
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))

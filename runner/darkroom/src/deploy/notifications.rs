@@ -10,6 +10,7 @@ use aws_sdk_s3::types::{
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::observe::call;
+use super::patience::patiently;
 use super::{Clients, DeployError, DeployedFunction, Settings, WantedFunction, names};
 
 /// Functions connected at once.
@@ -106,9 +107,13 @@ pub async fn connect(
         return Ok(());
     }
     let configuration = NotificationConfiguration::builder().set_lambda_function_configurations(Some(wanted)).build();
-    let put = clients.s3.put_bucket_notification_configuration().bucket(bucket);
-    let sent = put.notification_configuration(configuration).send().await;
-    sent.map(|_| ()).map_err(|error| call("change", resource(), &error))
+    // S3 asks Lambda whether it may start the functions, and the permissions are seconds old.
+    patiently("change", resource, async || {
+        let put = clients.s3.put_bucket_notification_configuration().bucket(bucket);
+        put.notification_configuration(configuration.clone()).send().await
+    })
+    .await
+    .map(|_| ())
 }
 
 async fn permit(
@@ -118,13 +123,12 @@ async fn permit(
     function: &DeployedFunction,
 ) -> Result<(), DeployError> {
     let resource = || format!("function {}", function.name);
-    let account = names::account_of(&settings.role_arn).unwrap_or_default();
     let permission = clients.lambda.add_permission().function_name(&function.name).statement_id(STATEMENT);
     let permission = permission
         .action("lambda:InvokeFunction")
         .principal("s3.amazonaws.com")
-        .source_arn(format!("arn:aws:s3:::{bucket}"))
-        .source_account(account);
+        .source_arn(format!("arn:{}:s3:::{bucket}", settings.partition))
+        .source_account(&settings.account_id);
     match permission.send().await {
         Ok(_) => {}
         // The statement is there already; its name and contents never change for a function.

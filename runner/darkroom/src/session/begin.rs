@@ -10,6 +10,7 @@ use darkroom_core::event::{
 };
 use darkroom_core::image_set::Source;
 use darkroom_core::manifest::{Cloud, Manifest, Order};
+use darkroom_core::pipeline::Pipeline;
 use sha2::{Digest, Sha256};
 
 use super::{Begin, Job};
@@ -43,8 +44,12 @@ pub fn resolved(manifest: &Manifest) -> String {
 /// The pipeline belongs to it because it says what stages there are and what their outputs are held against; an image
 /// because other bytes under the same name are other work.
 pub fn fingerprint(job: &Job<'_>) -> String {
-    let pipeline = serde_json::to_string(super::prepare::pipeline(job)).expect("a pipeline is plain values");
-    hex::encode(Sha256::digest(resolved(job.manifest) + &pipeline + &images(job) + &habits(job)))
+    hex::encode(Sha256::digest(resolved(job.manifest) + &told(super::prepare::pipeline(job)) + &images(job) + &habits(job)))
+}
+
+/// Returns everything that the pipeline says.
+fn told(pipeline: &Pipeline) -> String {
+    serde_json::to_string(pipeline).expect("a pipeline is plain values")
 }
 
 /// Returns what every image of the manifest's sets is, a line each. A set that can't be read is found out when it is used.
@@ -154,6 +159,10 @@ impl Begun {
         &self.dir
     }
 
+    pub fn run_id(&self) -> &str {
+        &self.run_id
+    }
+
     /// Cells that this session measures: runnable here, and asked for.
     pub fn cells_to_measure(&self) -> Vec<PlannedCell> {
         let asked = |cell: &&PlannedCell| self.again.as_ref().is_none_or(|again| again.contains(&cell.id));
@@ -222,8 +231,10 @@ impl Begun {
             seed: experiment.seed,
             target: target.name.to_owned(),
             region: target.region.clone(),
+            endpoint: target.endpoint.clone(),
             isolation: target.isolation.clone(),
             manifest_sha256: fingerprint(job),
+            pipeline_sha256: Some(hex::encode(Sha256::digest(told(pipeline)))),
             repetitions: repetitions.count,
             until: repetitions.until,
             warm_up: repetitions.warm_up,
@@ -247,7 +258,8 @@ impl Begun {
             Cloud::Local => "local",
             Cloud::Aws => "aws",
         };
-        let target = Facts { name, region: job.manifest.target.region.clone(), isolation: "not started".to_owned() };
+        let region = job.manifest.target.region.clone();
+        let target = Facts { name, region, endpoint: None, isolation: "not started".to_owned() };
         let (mut journal, _) = self.open_journal(job, &target, std::iter::empty(), Vec::new(), Vec::new())?;
         if self.earlier {
             return Ok(()); // What was asked for can't run here; whether the rest is done was said before.

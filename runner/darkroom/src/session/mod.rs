@@ -15,7 +15,7 @@ use std::time::Duration;
 use darkroom_core::capability::Capability;
 use darkroom_core::cell::{Cell, CellId};
 use darkroom_core::event::{CodeExamined, Event, PlannedCell};
-use darkroom_core::manifest::{Cloud, Known, Manifest};
+use darkroom_core::manifest::{Known, Manifest};
 use darkroom_core::plan::Plan;
 use darkroom_core::schedule::{PlannedPass, Schedule};
 use darkroom_core::until::Watch;
@@ -23,12 +23,14 @@ use tokio::sync::watch;
 
 use crate::cli::Globals;
 use crate::command::aggregate;
+use crate::deploy::DeployError;
+use crate::deploy::clean::{self, Which};
 use crate::display::progress::{Extent, Progress};
 use crate::execute::{Ended, ExecuteError, Finished, Keep, Pictures, Setup, Stopping, execute, now};
 use crate::exit::{Failure, Outcome};
 use crate::project::Project;
 use crate::record::{self, History, JournalError, Recorder, Repetition};
-use crate::target::{Target, TargetError};
+use crate::target::Target;
 use begin::Begun;
 pub use begin::fingerprint;
 
@@ -39,6 +41,8 @@ pub struct Job<'a> {
     pub known: &'a Known,
     pub capability: &'a Capability,
     pub begin: Begin,
+    /// What a whole run deployed stays, whatever the manifest says.
+    pub keep: bool,
 }
 
 /// How the session relates to earlier ones.
@@ -53,9 +57,6 @@ pub enum Begin {
 
 /// Carries out the session and shows its result.
 pub fn run(job: &Job<'_>, globals: Globals) -> Result<Outcome, Failure> {
-    if job.manifest.target.cloud == Cloud::Aws {
-        return Err(Failure::wrong_request(TargetError::Aws));
-    }
     let progress = Progress::new(globals, std::env::var_os("CI").is_some());
     let plan = Plan::new(job.manifest, job.known, job.capability);
     let begun = begin::begin(job, plan.planned_cells().collect())?;
@@ -111,6 +112,7 @@ impl Session<'_> {
             let target =
                 Target::open(target.cloud, &target.region, self.job.project.root()).await.map_err(Failure::broken)?;
             let ended = self.measure_in(&target, &cells, &packages, code, images, interrupt).await;
+            self.tidy(&target, &ended).await;
             target.close().await;
             ended
         })
@@ -125,9 +127,10 @@ impl Session<'_> {
         images: prepare::Images,
         mut interrupt: watch::Receiver<bool>,
     ) -> Result<Ended, Failure> {
+        target.notes.iter().for_each(|note| self.progress.step(note));
         let deployed = tokio::select! {
             _ = interrupt.wait_for(|stop| *stop) => return Ok(Ended::Interrupted),
-            deployed = prepare::deploy(self.job, cells, target, packages, self.progress) => deployed?,
+            deployed = prepare::deploy(self.job, self.begun.run_id(), cells, target, packages, self.progress) => deployed?,
         };
         let cells = prepare::cells_under_test(self.job, cells, &deployed.deployment, images)?;
         let levels: Vec<_> = cells.iter().map(|cell| cell.cell.clone()).collect();
@@ -195,6 +198,32 @@ impl Session<'_> {
         }
         let (sender, facts) = mpsc::channel();
         Ok(Some((Stopping { watch, facts }, sender)))
+    }
+
+    /// Removes what the session deployed once nobody needs it; otherwise says how. That it stays is no failure: the
+    /// measurements are recorded.
+    async fn tidy(&self, target: &Target, ended: &Result<Ended, Failure>) {
+        let keep = self.job.keep || self.job.manifest.target.keep.unwrap_or(target.keeps);
+        if keep && target.keeps {
+            return;
+        }
+        let experiment = &self.job.manifest.experiment.name;
+        let by_hand = format!("`darkroom clean {experiment} --target aws --region {}` removes it", target.region);
+        if keep || !matches!(ended, Ok(Ended::Whole)) {
+            self.progress.step(&format!("what was deployed stays; {by_hand}"));
+            return;
+        }
+        let clients = target.clients();
+        let which = Which::Experiment(experiment.clone());
+        let removed = async {
+            let found = clean::find(&clients, &target.place(), &which).await?;
+            clean::remove(&clients, &found, |_| {}).await?;
+            Ok::<_, DeployError>(found.count())
+        };
+        match removed.await {
+            Ok(count) => self.progress.step(&format!("removed what was deployed: {count} resources")),
+            Err(error) => self.progress.step(&format!("what was deployed is not all removed: {error}; {by_hand}")),
+        }
     }
 
     /// Says whether every repetition of the cells that this session leaves alone is done.

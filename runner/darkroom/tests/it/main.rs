@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a story that can't be told fails its test")]
 
 mod architecture;
+mod aws_clean;
 mod check;
+mod compared;
 mod deploy;
 mod deploy_faults;
 mod generate;
