@@ -304,6 +304,8 @@ impl Facts {
                 Ok(())
             }
             Event::RunStarted(_)
+            | Event::ClocksCompared(_)
+            | Event::Spent { .. }
             | Event::EnvironmentsRenewed { .. }
             | Event::RunFinished { .. }
             | Event::RunInterrupted { .. } => Ok(()),

@@ -17,6 +17,7 @@ mod comparisons;
 mod costs;
 mod facts;
 mod frames;
+mod models;
 mod overview;
 mod parquet;
 pub mod read;

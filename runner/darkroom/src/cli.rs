@@ -140,6 +140,12 @@ pub struct ResumeArgs {
     pub keep: bool,
     /// The run's folder [default: the latest unfinished run under outputs/]
     pub run: Option<PathBuf>,
+    /// Override a key of the run's budget, for example budget.usd=5; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Do not ask before a run that costs money
+    #[arg(long, short)]
+    pub yes: bool,
 }
 
 #[derive(Clone, Debug, Args)]

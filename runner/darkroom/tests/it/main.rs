@@ -3,15 +3,19 @@
 #![allow(clippy::unwrap_used, reason = "a story that can't be told fails its test")]
 
 mod architecture;
-mod bad_input;
+mod aws;
 mod aws_clean;
+mod bad_input;
+mod budget;
 mod check;
 mod compared;
 mod deploy;
 mod deploy_faults;
+mod faults;
 mod generate;
 mod import;
 mod import_results;
+mod injector;
 mod misbehaving;
 mod payload;
 mod publish;
