@@ -34,6 +34,7 @@ pub fn summary(summary: &Summary, look: Look) -> String {
         let _ = writeln!(text, "{}", statistics(summary, &measured, &factors, look));
         let _ = writeln!(text, "{}", footnote(summary));
         text += &stopped(summary);
+        text += &poor(&measured);
         text += &hops(&measured);
         text += &coarse(&measured);
     }
@@ -175,6 +176,29 @@ fn hops(measured: &[&CellSummary]) -> String {
         if !stages.is_empty() {
             let _ =
                 writeln!(text, "hops   {}: {} ms until START (medians; cross-clock)", cell.cell_id, stages.join(", "));
+        }
+    }
+    text
+}
+
+/// Says which cells have samples that no interval can be made of, or that look surer than they are.
+fn poor(measured: &[&CellSummary]) -> String {
+    let mut text = String::new();
+    for cell in measured {
+        let samples = || cell.stages.iter().map(|stage| &stage.time_ms).chain(&cell.turnaround_s);
+        let mut say = |what: &str| {
+            let _ = writeln!(text, "POOR   {}: {what}", cell.cell_id);
+        };
+        if cell.passes == 0 && cell.stages.iter().any(|stage| stage.n_failed > 0) {
+            say("no pass ended well, so there is no turnaround and no cost");
+        }
+        if samples().any(|of| of.n == 1) {
+            say("a single measurement has no SD and no interval, and nothing can be claimed of it");
+        }
+        if samples().any(|of| of.n > 1 && of.sd == Some(0.0)) {
+            say(
+                "all values of a sample are equal, so its interval has no width; that says nothing of another hour or host",
+            );
         }
     }
     text
