@@ -111,9 +111,11 @@ impl Half {
         let images = texts("pipelines", "image")?;
         let costs = texts("costs", "reason")?;
         let summary = texts("summary", "stage")?;
-        let stages = of_invocations(&path("invocations"), &STAGE_METRICS)
+        let stages = of_invocations(&path("invocations"))
+            .and_then(|mut samples| samples.load(&STAGE_METRICS).map(|()| samples))
             .map_err(|error| failed("read", &path("invocations"), &error))?;
-        let passes = of_pipelines(&path("pipelines"), &PIPELINE_METRICS)
+        let passes = of_pipelines(&path("pipelines"))
+            .and_then(|mut samples| samples.load(&PIPELINE_METRICS).map(|()| samples))
             .map_err(|error| failed("read", &path("pipelines"), &error))?;
         let mut half = Self {
             run_id: about("run_id"),

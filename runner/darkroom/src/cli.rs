@@ -59,6 +59,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Take handlers that exist in as a variant, without editing them
     Import(ImportArgs),
+    /// Take measurements of another harness in as a run: CSV, JSON, SAAF
+    ImportResults(ImportResultsArgs),
     /// Ask an LLM for a variant: one prompt a stage, the first answer counts
     Generate(GenerateArgs),
     /// Print the manifest's JSON Schema, for editors
@@ -69,6 +71,8 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Remove what runs left in a cloud, found by tag: functions, layers, log groups, buckets
     Clean(CleanArgs),
+    /// Print the least that AWS must allow, as IAM policies: you, and the functions
+    IamPolicy(IamPolicyArgs),
     /// Print a completion script for a shell
     Completions { shell: Shell },
 }
@@ -117,6 +121,9 @@ pub struct RunArgs {
     /// Where runs land: overrides [output] dir
     #[arg(long, value_name = "DIR")]
     pub output_dir: Option<PathBuf>,
+    /// Leave what was deployed to AWS there when the run is whole, as `keep = true` in [target] does
+    #[arg(long)]
+    pub keep: bool,
     /// Do not ask before a run that costs money
     #[arg(long, short)]
     pub yes: bool,
@@ -124,8 +131,17 @@ pub struct RunArgs {
 
 #[derive(Clone, Debug, Args)]
 pub struct ResumeArgs {
+    /// Leave what was deployed to AWS there when the run is whole
+    #[arg(long)]
+    pub keep: bool,
     /// The run's folder [default: the latest unfinished run under outputs/]
     pub run: Option<PathBuf>,
+    /// Override a key of the run's budget, for example budget.usd=5; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Do not ask before a run that costs money
+    #[arg(long, short)]
+    pub yes: bool,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -331,6 +347,19 @@ pub struct ImportArgs {
 }
 
 #[derive(Clone, Debug, Args)]
+pub struct ImportResultsArgs {
+    /// Files of rows: .csv, .tsv, or .json as an array, as lines, or as one object a file (SAAF)
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Which column holds what, and what the files do not say; see experiments/analysis/import/columns.toml
+    #[arg(long, value_name = "COLUMNS.toml")]
+    pub map: PathBuf,
+    /// Where runs land [default: outputs/]
+    #[arg(long, value_name = "DIR")]
+    pub output_dir: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Args)]
 pub struct GenerateArgs {
     /// Which model: a name in the pipeline's models.toml, for example gpt-5
     #[arg(long, required_unless_present = "dry_run")]
@@ -380,6 +409,35 @@ pub struct DoctorArgs {
     /// Which cloud to look at
     #[arg(long, default_value = "local")]
     pub target: TargetName,
+    /// Which region of it
+    #[arg(long, default_value = "us-east-1")]
+    pub region: String,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct IamPolicyArgs {
+    /// Whose policy
+    #[arg(value_enum)]
+    pub who: PolicyOf,
+    /// The experiment that the functions are of
+    #[arg(long, default_value = "*")]
+    pub experiment: String,
+    /// Your account, 12 digits [default: any]
+    #[arg(long, default_value = "*")]
+    pub account: String,
+    /// The region [default: any]
+    #[arg(long, default_value = "*")]
+    pub region: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PolicyOf {
+    /// Who runs Darkroom
+    Person,
+    /// The functions that it measures
+    Functions,
+    /// Who may take the functions' role on
+    Trust,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -402,10 +460,10 @@ pub struct CleanArgs {
 
 /// Commands by what one wants of them, in the order of a first day. One that is in no group is listed last.
 const GROUPS: &[(&str, &[&str])] = &[
-    ("Measure", &["run", "resume", "aggregate", "report", "figures", "compare", "cost", "export", "verify"]),
+    ("Measure", &["run", "resume", "aggregate", "report", "figures", "compare", "cost", "export", "verify", "import-results"]),
     ("Look before you run", &["validate", "cells", "plan", "check", "doctor"]),
     ("Make a variant", &["generate", "import"]),
-    ("Around it", &["serve", "clean", "calibrate", "schema", "completions"]),
+    ("Around it", &["serve", "clean", "iam-policy", "calibrate", "schema", "completions"]),
 ];
 
 const ABOUT: &str = "\

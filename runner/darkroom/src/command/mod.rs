@@ -9,9 +9,12 @@ mod compare;
 mod completions;
 mod cost;
 mod doctor;
+mod doctor_aws;
 mod export;
 mod generate;
+mod iam_policy;
 mod import;
+mod import_results;
 mod plan;
 pub mod report;
 mod resume;
@@ -43,11 +46,13 @@ pub fn run(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Plan(args) => plan::run(args, globals),
         Command::Check(args) => check::run(args, globals),
         Command::Import(args) => import::run(args, globals),
+        Command::ImportResults(args) => import_results::run(args, globals),
         Command::Schema => schema::run(),
         Command::Serve(args) => serve::run(args, globals),
         Command::Doctor(args) => doctor::run(args, globals),
         Command::Generate(args) => generate::run(args, globals),
         Command::Clean(args) => clean::run(args, globals),
+        Command::IamPolicy(args) => iam_policy::run(args, globals),
         Command::Completions { shell } => completions::run(*shell),
     }
 }

@@ -9,7 +9,7 @@ use darkroom_core::event::{
     CodeExamined, Event, FunctionDeployed, JOURNAL_VERSION, PackageBuilt, PlannedCell, RunStarted,
 };
 use darkroom_core::image_set::Source;
-use darkroom_core::manifest::{Cloud, Manifest, Order};
+use darkroom_core::manifest::{Budget, Cloud, Manifest, Order};
 use darkroom_core::pipeline::Pipeline;
 use sha2::{Digest, Sha256};
 
@@ -44,7 +44,10 @@ pub fn resolved(manifest: &Manifest) -> String {
 /// The pipeline belongs to it because it says what stages there are and what their outputs are held against; an image
 /// because other bytes under the same name are other work.
 pub fn fingerprint(job: &Job<'_>) -> String {
-    hex::encode(Sha256::digest(resolved(job.manifest) + &told(super::prepare::pipeline(job)) + &images(job) + &habits(job)))
+    // What a run may cost says nothing of what it measures, and more may be allowed later.
+    let manifest = Manifest { budget: Budget::default(), ..job.manifest.clone() };
+    let told = told(super::prepare::pipeline(job));
+    hex::encode(Sha256::digest(resolved(&manifest) + &told + &images(job) + &habits(job)))
 }
 
 /// Returns everything that the pipeline says.
@@ -128,6 +131,13 @@ fn take_up(
             dir.path().display()
         )));
     }
+    if again.is_some() && history.run.until.is_some() && history.settled.is_none() {
+        return Err(Failure::wrong_request(miette::miette!(
+            help = format!("let it come to its end first: darkroom resume {}", dir.path().display()),
+            "{} has not settled on a number of repetitions yet, so cells of it can't be measured again",
+            dir.path().display()
+        )));
+    }
     let held = |id: &CellId| history.run.cells.iter().any(|known| known.id == *id);
     if let Some(foreign) = again.iter().flatten().find(|id| !held(id)) {
         return Err(Failure::wrong_request(miette::miette!(
@@ -150,6 +160,10 @@ pub fn history(dir: &RunDir) -> Result<History, JournalError> {
 impl Begun {
     pub fn dir(&self) -> &RunDir {
         &self.dir
+    }
+
+    pub fn run_id(&self) -> &str {
+        &self.run_id
     }
 
     /// Cells that this session measures: runnable here, and asked for.
@@ -225,6 +239,7 @@ impl Begun {
             manifest_sha256: fingerprint(job),
             pipeline_sha256: Some(hex::encode(Sha256::digest(told(pipeline)))),
             repetitions: repetitions.count,
+            until: repetitions.until,
             warm_up: repetitions.warm_up,
             deployments: repetitions.deployments,
             renew_environments_every: repetitions.renew_environments_every,

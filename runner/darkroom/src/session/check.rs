@@ -196,7 +196,9 @@ impl Subject {
             manifest: &self.manifest,
             known: &self.known,
             capability: &self.capability,
+            keep: true,
             begin: Begin::Anew { cells: None },
+            yes: true,
         }
     }
 
@@ -240,7 +242,7 @@ impl Subject {
     ) -> Result<Vec<Arc<Event>>, Failure> {
         let job = self.job(request);
         let cells = std::slice::from_ref(&self.cell);
-        let deployed = prepare::deploy(&job, cells, target, packages, progress).await?;
+        let deployed = prepare::deploy(&job, "check", cells, target, packages, progress).await?;
         let no_images = prepare::Images::from([(request.image_set.to_owned(), Vec::new())]);
         let under_test = prepare::cells_under_test(&job, cells, &deployed.deployment, no_images)?;
         let cell = under_test.first().expect("one cell was asked for");
@@ -360,7 +362,7 @@ fn judged(invocation: &Invocation, check: Option<&OutputCheck>, expect: Expect) 
 fn setup(target: &Target, bucket: &str, pipeline: Pipeline, cell: CellUnderTest, pictures: Arc<Pictures>) -> Setup {
     Setup {
         run_id: format!("check-{}", uuid::Uuid::new_v4().simple()),
-        measured: target.measured_lambda(),
+        measured: target.measured_lambda(pipeline.longest_stage()),
         control: target.lambda(),
         s3: target.s3(),
         logs: target.logs(),
@@ -370,6 +372,9 @@ fn setup(target: &Target, bucket: &str, pipeline: Pipeline, cell: CellUnderTest,
         pipeline,
         cells: vec![cell],
         time_budget: None,
+        purse: None,
+        patience: target.patience,
+        seed: 0,
         pictures: Some(pictures),
     }
 }
