@@ -19,11 +19,17 @@ pub struct Seen {
     failures: Vec<Failure>,
     wrong_outputs: Vec<WrongOutput>,
     reconciliation: ReconciliationSummary,
+    damaged: Vec<String>,
 }
 
 /// Returns what the summary needs of the facts themselves.
 pub fn seen(facts: &Facts) -> Seen {
-    Seen { failures: failures(facts), wrong_outputs: wrong_outputs(facts), reconciliation: reconciliation(facts) }
+    Seen {
+        failures: failures(facts),
+        wrong_outputs: wrong_outputs(facts),
+        reconciliation: reconciliation(facts),
+        damaged: facts.damaged.clone(),
+    }
 }
 
 /// Returns the run in a screenful.
@@ -60,6 +66,7 @@ pub fn overview(
         failures: seen.failures,
         wrong_outputs: seen.wrong_outputs,
         reconciliation: seen.reconciliation,
+        damaged: seen.damaged,
         tables,
     }
 }
