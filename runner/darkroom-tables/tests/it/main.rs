@@ -467,7 +467,7 @@ fn every_file_says_where_it_comes_from() {
         assert_eq!(value("darkroom.manifest_sha256"), "ab".repeat(32));
         assert_eq!(value("darkroom.code_sha256"), r#"{"darkroom-a-greyscale":"c29tZSBoYXNo"}"#);
         assert_eq!(value("darkroom.machine"), r#"{"cpu_model":"Test CPU"}"#);
-        assert_eq!(value("darkroom.price_date"), "2026-11-24");
+        assert_eq!(value("darkroom.price_date"), "2026-11-25");
     }
 }
 
