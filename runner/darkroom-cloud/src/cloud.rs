@@ -1,6 +1,7 @@
 //! The local cloud as one value: started, asked for its address, stopped.
 
 use crate::bridges::{Buckets, Functions, Inside};
+use crate::iam::Iam;
 use crate::lambda::environment::{Environments, EnvironmentsConfig};
 use crate::lambda::{self, Lambda};
 use crate::logs::Logs;
@@ -65,7 +66,7 @@ pub enum StartError {
     Store { path: PathBuf, reason: String },
     #[error("cannot open the buckets: {0}")]
     Buckets(#[from] s3::StoreError),
-    #[error("cannot open the logs and metrics in {}: {source}", path.display())]
+    #[error("cannot open the roles, logs and metrics in {}: {source}", path.display())]
     Records { path: PathBuf, source: std::io::Error },
     #[error("cannot start the execution environments: {0}")]
     Environments(std::io::Error),
@@ -113,6 +114,8 @@ impl LocalCloud {
             events: Arc::new(functions.clone()),
         })?;
         let (logs, metrics) = records(&data_dir, &config.region)?;
+        let roles = data_dir.join("iam");
+        let iam = Iam::open(&roles).map_err(|source| StartError::Records { path: roles, source })?;
         let settings = EnvironmentsConfig {
             serve: Some(inside.serve()),
             ..EnvironmentsConfig::new(config.sandbox_program, config.cache_dir, endpoint_url.clone())
@@ -132,8 +135,14 @@ impl LocalCloud {
             keys: Arc::clone(&keys),
         })?);
         functions.set(&lambda);
-        let services =
-            Arc::new(Services { keys, lambda: Arc::clone(&lambda), s3, logs: logs.clone(), metrics: metrics.clone() });
+        let services = Arc::new(Services {
+            keys,
+            lambda: Arc::clone(&lambda),
+            s3,
+            logs: logs.clone(),
+            metrics: metrics.clone(),
+            iam,
+        });
         let server = Server::start(listener, Arc::clone(&services));
         inside.set(&services, server.stopped());
         let mut saving = JoinSet::new();

@@ -6,6 +6,7 @@
 
 mod bridges;
 mod cloud;
+mod iam;
 pub mod lambda;
 pub mod logs;
 pub mod metrics;

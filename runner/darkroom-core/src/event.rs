@@ -83,9 +83,12 @@ pub struct RunStarted {
     #[serde(default)]
     pub transport: Transport,
     pub seed: u64,
-    /// `local` or `aws`.
+    /// `local`, `aws`, or `aws-endpoint`: AWS's calls went to [`Self::endpoint`], and what was measured is not AWS.
     pub target: String,
     pub region: String,
+    /// The endpoint that stood for AWS; `None` on AWS itself and on the local cloud.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
     /// How the target isolates handlers, for example `userns+cgroup1`; on AWS `firecracker`.
     pub isolation: String,
     /// sha256 of the resolved manifest and of its pipeline, hex.

@@ -34,7 +34,7 @@ pub fn methods(run: &Run) -> String {
         format!(" {} of the plan could not be or were not measured.", count(unmeasured, "further cell"))
     };
     let (design, day, outputs) = (design(run), day(run), outputs(run));
-    let local = if run.is_local() {
+    let local = if !run.is_aws() {
         " Durations are of that machine and compare code on it; they are not AWS's, and costs are what AWS would charge for them."
     } else {
         ""

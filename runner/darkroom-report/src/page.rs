@@ -64,7 +64,7 @@ fn header(run: &Run) -> Markup {
         header {
             h1 { (run.about("experiment")) }
             p { "Measured on " (run.place()) (shared) " · run " code { (run.about("run_id")) } }
-            @if run.is_local() {
+            @if !run.is_aws() {
                 p class="caution" { "These durations compare code on one machine. They are not AWS's and predict nothing about it." }
             }
             @if let Some(older) = older(run) { p class="caution" { (older) } }

@@ -155,8 +155,13 @@ impl Run {
         match self.about("target") {
             "local" => format!("this machine's local cloud ({})", self.about("isolation")),
             "aws" => format!("AWS in {}", self.about("region")),
-            other => other.to_owned(),
+            _ => format!("{}, an endpoint that is not AWS", self.about("endpoint")),
         }
+    }
+
+    /// Whether the numbers are AWS's: those of an endpoint that stands for it are not.
+    pub fn is_aws(&self) -> bool {
+        self.about("target") == "aws"
     }
 
     pub fn is_local(&self) -> bool {

@@ -257,6 +257,7 @@ fn run_started(cells: &[Cell]) -> RunStarted {
         seed: 562,
         target: "local".into(),
         region: "us-east-1".into(),
+        endpoint: None,
         isolation: "none: made up".into(),
         manifest_sha256: "00".repeat(32),
         repetitions: 1,

@@ -34,6 +34,7 @@ pub fn overview(
         experiment: run.experiment.clone(),
         target: run.target.clone(),
         region: run.region.clone(),
+        endpoint: run.endpoint.clone(),
         isolation: run.isolation.clone(),
         price_region: prices.region.clone(),
         price_date: prices.date.clone(),

@@ -102,6 +102,7 @@ pub fn provenance(facts: &Facts, prices: &PriceTable) -> Vec<(String, String)> {
         ("machine", json(serde_json::to_string(&run.machine))),
         ("target", run.target.clone()),
         ("region", run.region.clone()),
+        ("endpoint", run.endpoint.clone().unwrap_or_default()),
         ("isolation", run.isolation.clone()),
         ("order", run.order.clone()),
         ("price_region", prices.region.clone()),

@@ -15,6 +15,8 @@ pub struct Summary {
     /// `local` or `aws`: where the durations come from.
     pub target: String,
     pub region: String,
+    /// The endpoint that stood for AWS, if one did.
+    pub endpoint: Option<String>,
     pub isolation: String,
     /// Region and day of the prices: what `cost_usd` columns mean, on every target.
     pub price_region: String,

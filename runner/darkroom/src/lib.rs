@@ -3,6 +3,7 @@
 //! What an experiment is lives in `darkroom-core`; what its tables hold in `darkroom-tables`. This crate is a library
 //! only so that its benches and its one test binary can reach the rooms; nothing else depends on it.
 
+pub mod account;
 pub mod cli;
 pub mod command;
 pub mod deploy;

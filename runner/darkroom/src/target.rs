@@ -12,10 +12,17 @@ use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_lambda::config::Credentials;
+use aws_types::service_config::ServiceConfigKey;
 use darkroom_cloud::{Config, LocalCloud, StartError};
 use darkroom_core::capability::Capability;
 use darkroom_core::cell::{Architecture, Start, Trigger};
 use darkroom_core::manifest::Cloud;
+
+use crate::account::{self, AccountError, Caller};
+use crate::deploy::Clients;
+
+/// Names the functions' execution role in the environment.
+pub const ROLE_VARIABLE: &str = "DARKROOM_ROLE_ARN";
 
 /// The longest a measured call may take: Lambda's own longest timeout and a little.
 const CALL_LIMIT: Duration = Duration::from_secs(930);
@@ -26,9 +33,9 @@ pub enum TargetError {
     Start(#[from] StartError),
     #[error("cannot use {}: {source}", path.display())]
     Folder { path: PathBuf, source: io::Error },
-    #[error("runs on AWS are not ready yet")]
-    #[diagnostic(help("use the local cloud: leave [target] cloud out, or say `--target local`"))]
-    Aws,
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Account(#[from] AccountError),
 }
 
 /// A cloud, ready to be used.
@@ -37,6 +44,12 @@ pub struct Target {
     pub region: String,
     pub isolation: String,
     pub capability: Capability,
+    /// Whose account it is.
+    pub caller: Caller,
+    /// Where AWS's calls go instead of to AWS, if they do.
+    pub endpoint: Option<String>,
+    /// What the user should know before anything happens.
+    pub notes: Vec<String>,
     config: SdkConfig,
     cloud: Option<LocalCloud>,
     /// The local cloud's folder is used by one process at a time.
@@ -46,9 +59,11 @@ pub struct Target {
 /// Where a run happens, as its journal says it.
 #[derive(Clone, Debug)]
 pub struct Facts {
-    /// `local` or `aws`.
+    /// `local` or `aws`; `aws-endpoint` when AWS's calls go elsewhere: what is measured there is not AWS.
     pub name: &'static str,
     pub region: String,
+    /// See [`Target::endpoint`].
+    pub endpoint: Option<String>,
     /// How handlers are isolated.
     pub isolation: String,
 }
@@ -72,7 +87,7 @@ pub fn capability(cloud: Cloud) -> Capability {
             name: "AWS".to_owned(),
             architectures: vec![Architecture::X86_64, Architecture::Arm64],
             max_memory_mb: 10_240,
-            triggers: vec![Trigger::Direct],
+            triggers: vec![Trigger::Direct, Trigger::S3],
             starts: vec![Start::Warm, Start::Cold],
             max_concurrency: 1000,
             cores: None,
@@ -94,7 +109,7 @@ impl Target {
     pub async fn open(cloud: Cloud, region: &str, root: &Path) -> Result<Self, TargetError> {
         match cloud {
             Cloud::Local => Self::local(region, root).await,
-            Cloud::Aws => Err(TargetError::Aws),
+            Cloud::Aws => Self::aws(region).await,
         }
     }
 
@@ -111,25 +126,69 @@ impl Target {
         config.data_dir = free.then_some(data_dir);
         region.clone_into(&mut config.region);
         let cloud = LocalCloud::start(config).await?;
+        let config = local_config(cloud.endpoint_url(), region);
         Ok(Self {
             name: "local",
             region: region.to_owned(),
             isolation: cloud.isolation().label.clone(),
             capability: capability(Cloud::Local),
-            config: local_config(cloud.endpoint_url(), region),
+            caller: account::caller(&config).await?,
+            endpoint: None,
+            notes: Vec::new(),
+            config,
             cloud: Some(cloud),
             _lock: free.then_some(lock),
         })
     }
 
-    /// What the journal says of where a run happens.
-    pub fn facts(&self) -> Facts {
-        Facts { name: self.name, region: self.region.clone(), isolation: self.isolation.clone() }
+    /// Reaches AWS, or whatever endpoint stands for it, with the credentials that the SDK's own chain finds.
+    ///
+    /// The manifest's region counts, not the environment's: it belongs to the run's configuration.
+    async fn aws(region: &str) -> Result<Self, TargetError> {
+        let config = aws_configuration(region).await;
+        let caller = account::caller(&config).await?;
+        let endpoint = endpoint(&config);
+        let mut notes = Vec::new();
+        notes.extend(other_region(region));
+        notes.extend(
+            endpoint
+                .as_ref()
+                .map(|endpoint| format!("AWS's calls go to {endpoint}: what is measured there is not AWS")),
+        );
+        Ok(Self {
+            name: if endpoint.is_some() { "aws-endpoint" } else { "aws" },
+            region: region.to_owned(),
+            isolation: if endpoint.is_some() { "unknown" } else { "firecracker" }.to_owned(),
+            capability: capability(Cloud::Aws),
+            caller,
+            endpoint,
+            notes,
+            config,
+            cloud: None,
+            _lock: None,
+        })
     }
 
-    /// The functions' execution role. The local cloud checks no roles, so any well-formed ARN serves.
-    pub fn role_arn(&self) -> String {
-        format!("arn:aws:iam::{}:role/darkroom", darkroom_cloud::ACCOUNT_ID)
+    /// What the journal says of where a run happens.
+    pub fn facts(&self) -> Facts {
+        Facts {
+            name: self.name,
+            region: self.region.clone(),
+            endpoint: self.endpoint.clone(),
+            isolation: self.isolation.clone(),
+        }
+    }
+
+    /// What deployment and removal call.
+    pub fn clients(&self) -> Clients {
+        Clients { s3: self.s3(), ..Clients::new(&self.config) }
+    }
+
+    /// The functions' execution role, if the user named one: the environment's counts before the manifest's, because it
+    /// is the account's.
+    pub fn role_arn(&self, of_manifest: Option<&str>) -> Option<String> {
+        let of_environment = std::env::var(ROLE_VARIABLE).ok().filter(|role| !role.is_empty());
+        of_environment.or_else(|| of_manifest.map(str::to_owned))
     }
 
     /// For calls that are not measured: the SDK retries what may pass.
@@ -147,8 +206,11 @@ impl Target {
         aws_sdk_lambda::Client::from_conf(config)
     }
 
+    /// An endpoint of one's own seldom has a name for each bucket: there, buckets stand in the path.
     pub fn s3(&self) -> aws_sdk_s3::Client {
-        aws_sdk_s3::Client::new(&self.config)
+        let config =
+            aws_sdk_s3::config::Builder::from(&self.config).force_path_style(configured(&self.config, "S3").is_some());
+        aws_sdk_s3::Client::from_conf(config.build())
     }
 
     pub fn logs(&self) -> aws_sdk_cloudwatchlogs::Client {
@@ -165,6 +227,36 @@ impl Target {
             cloud.stop().await;
         }
     }
+}
+
+/// What the SDKs themselves would do: profiles, SSO, environment, container, instance; endpoints from there too.
+pub async fn aws_configuration(region: &str) -> SdkConfig {
+    aws_config::defaults(BehaviorVersion::latest()).region(Region::new(region.to_owned())).load().await
+}
+
+/// The services that are called, as the SDK names them where it reads their endpoints.
+const SERVICES: [&str; 6] = ["Lambda", "S3", "CloudWatch Logs", "CloudWatch", "IAM", "STS"];
+
+/// Returns the endpoints that AWS's calls go to instead of AWS's own, each once.
+pub fn endpoint(config: &SdkConfig) -> Option<String> {
+    let mut endpoints: Vec<String> = SERVICES.iter().filter_map(|service| configured(config, service)).collect();
+    endpoints.sort();
+    endpoints.dedup();
+    (!endpoints.is_empty()).then(|| endpoints.join(", "))
+}
+
+/// Returns the endpoint that environment or profile set for a service, as its client reads it.
+fn configured(config: &SdkConfig, service: &str) -> Option<String> {
+    let key = ServiceConfigKey::builder().service_id(service).env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
+    let of_service = config.service_config().and_then(|found| found.load_config(key.ok()?));
+    of_service.or_else(|| config.endpoint_url().map(str::to_owned))
+}
+
+/// Says that the environment names another region than the one that counts.
+fn other_region(region: &str) -> Option<String> {
+    let name = ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().find(|name| std::env::var_os(name).is_some())?;
+    let other = std::env::var(name).ok().filter(|other| other != region)?;
+    Some(format!("in {region}, as the manifest says; {name} is {other}, and does not count"))
 }
 
 fn local_config(endpoint_url: &str, region: &str) -> SdkConfig {

@@ -10,6 +10,8 @@ mod statistics;
 mod store;
 mod wire;
 
+pub(crate) use wire::query;
+
 use std::path::Path;
 use std::sync::Arc;
 

@@ -3,7 +3,7 @@
 //! boto3 and the Rust SDK send rpc-v2-cbor today; older clients send awsJson1.0 or the query protocol (form in, XML out).
 
 mod cbor;
-mod query;
+pub(crate) mod query;
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};

@@ -7,6 +7,7 @@ use super::gate;
 use super::signature::{self, Keys};
 use super::sts;
 use super::wire::{self, Body, header};
+use crate::iam::Iam;
 use crate::lambda::Lambda;
 use crate::logs::Logs;
 use crate::metrics::Metrics;
@@ -25,6 +26,7 @@ pub(crate) struct Services {
     pub s3: S3,
     pub logs: Logs,
     pub metrics: Metrics,
+    pub iam: Iam,
 }
 
 /// A service, as its credential scope names it.
@@ -35,6 +37,7 @@ enum Service {
     Logs,
     Metrics,
     Sts,
+    Iam,
     Unknown,
 }
 
@@ -64,6 +67,10 @@ impl Services {
             },
             Service::Sts => match self.whole(&parts, body).await {
                 Ok(body) => sts::answer(&body),
+                Err(refusal) => refusal,
+            },
+            Service::Iam => match self.whole(&parts, body).await {
+                Ok(body) => self.iam.answer(&body),
                 Err(refusal) => refusal,
             },
             Service::Unknown => unknown(),
@@ -115,6 +122,7 @@ fn named(name: &str) -> Service {
         "logs" => Service::Logs,
         "monitoring" => Service::Metrics,
         "sts" => Service::Sts,
+        "iam" => Service::Iam,
         _ => Service::Unknown,
     }
 }

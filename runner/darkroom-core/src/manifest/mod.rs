@@ -85,6 +85,11 @@ pub struct Target {
     pub cloud: Cloud,
     /// The cloud's region. Default: us-east-1.
     pub region: String,
+    /// ARN of the functions' execution role, where you may not make one. Default: Darkroom makes one that can touch
+    /// the experiment's bucket and log groups alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub role: Option<String>,
 }
 
 /// What is compared. A cell is one level of every list; the lists multiply, `exclude` removes, `include` adds.
@@ -237,7 +242,7 @@ pub struct Output {
 
 impl Default for Target {
     fn default() -> Self {
-        Self { cloud: Cloud::Local, region: "us-east-1".to_owned() }
+        Self { cloud: Cloud::Local, region: "us-east-1".to_owned(), role: None }
     }
 }
 

@@ -102,6 +102,7 @@ impl Journal {
             seed: 562,
             target: "local".into(),
             region: "us-east-1".into(),
+            endpoint: None,
             isolation: "plain".into(),
             manifest_sha256: "ab".repeat(32),
             repetitions: 3,

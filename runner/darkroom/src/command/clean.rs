@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use darkroom_core::manifest::Cloud;
 
 use crate::cli::{CleanArgs, Globals, TargetName};
-use crate::deploy::Clients;
 use crate::deploy::clean::{self, Found, Which};
 use crate::display;
 use crate::exit::{Failure, Outcome};
@@ -30,7 +29,7 @@ pub fn run(args: &CleanArgs, globals: Globals) -> Result<Outcome, Failure> {
 }
 
 async fn clean(args: &CleanArgs, globals: Globals, target: &Target) -> Result<Outcome, Failure> {
-    let clients = Clients { lambda: target.lambda(), s3: target.s3() };
+    let clients = target.clients();
     let found = clean::find(&clients, &target.region, &which(args)).await.map_err(Failure::broken)?;
     let say = |text: &str| if globals.quiet { Ok(()) } else { display::answer(text) };
     if found.is_empty() {

@@ -15,7 +15,6 @@ use crate::cli::{DoctorArgs, Globals, TargetName};
 use crate::display;
 use crate::exit::{Failure, Outcome};
 use crate::project::Project;
-use crate::target::TargetError;
 
 /// The runtime of the variants that come with Darkroom.
 const DEFAULT_PYTHON: &str = "3.13";
@@ -44,7 +43,7 @@ struct Check {
 
 pub fn run(args: &DoctorArgs, globals: Globals) -> Result<Outcome, Failure> {
     if args.target == TargetName::Aws {
-        return Err(Failure::wrong_request(TargetError::Aws));
+        return Err(Failure::wrong_request(miette::miette!("doctor does not look at AWS yet")));
     }
     let root = Project::here().map_or_else(|_| PathBuf::from("."), |project| project.root().to_owned());
     let cache_dir = root.join(".darkroom").join("runtimes");

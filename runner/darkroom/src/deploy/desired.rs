@@ -40,9 +40,40 @@ pub struct Target {
 pub struct Want {
     pub experiment: String,
     pub bucket: String,
-    /// Of the bucket; the functions carry theirs.
+    /// Of the bucket and the role; the functions carry theirs.
     pub tags: BTreeMap<String, String>,
+    /// `None` when the user named one.
+    pub role: Option<Role>,
     pub functions: BTreeMap<String, Target>,
+}
+
+/// A role of Darkroom's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Role {
+    pub name: String,
+    /// What it may do, as IAM's JSON.
+    pub policy: serde_json::Value,
+}
+
+/// The role as the account has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HaveRole {
+    pub tags: BTreeMap<String, String>,
+    /// `None` when it has none of ours yet: a deployment was cut off right after making it.
+    pub policy: Option<serde_json::Value>,
+}
+
+/// What to do to the role.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum RoleStep {
+    Create,
+    Update {
+        policy: bool,
+        tags: bool,
+    },
+    /// It is as it must be, or the user's own.
+    #[default]
+    Keep,
 }
 
 impl Want {
@@ -98,6 +129,7 @@ pub enum HaveBucket {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Have {
     pub bucket: HaveBucket,
+    pub role: Option<HaveRole>,
     /// ARN of the version with just these contents.
     pub layers: BTreeMap<LayerId, String>,
     pub functions: BTreeMap<String, HaveFunction>,
@@ -124,9 +156,10 @@ pub enum BucketStep {
     Keep,
 }
 
-/// What to do, in order: the bucket, the layers, the functions.
+/// What to do, in order: the role, the bucket, the layers, the functions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Steps {
+    pub role: RoleStep,
     pub bucket: BucketStep,
     pub publish: Vec<LayerId>,
     pub functions: BTreeMap<String, Change>,
@@ -136,6 +169,7 @@ impl Steps {
     /// Returns whether everything is as wanted.
     pub fn is_empty(&self) -> bool {
         self.bucket == BucketStep::Keep
+            && self.role == RoleStep::Keep
             && self.publish.is_empty()
             && self.functions.values().all(|change| *change == Change::Keep)
     }
@@ -143,6 +177,11 @@ impl Steps {
 
 impl fmt::Display for Steps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.role {
+            RoleStep::Create => writeln!(f, "create the functions' role")?,
+            RoleStep::Update { .. } => writeln!(f, "update the functions' role")?,
+            RoleStep::Keep => {}
+        }
         match &self.bucket {
             BucketStep::Create(name) => writeln!(f, "create bucket {name}")?,
             BucketStep::Tag(name) => writeln!(f, "tag bucket {name}")?,
@@ -181,7 +220,15 @@ pub fn steps(have: &Have, want: &Want) -> Result<Steps, DeployError> {
         };
         functions.insert(name.clone(), change);
     }
-    Ok(Steps { bucket: bucket(&have.bucket, want)?, publish, functions })
+    Ok(Steps { role: role(have.role.as_ref(), want)?, bucket: bucket(&have.bucket, want)?, publish, functions })
+}
+
+fn role(have: Option<&HaveRole>, want: &Want) -> Result<RoleStep, DeployError> {
+    let Some(Role { name, policy }) = &want.role else { return Ok(RoleStep::Keep) };
+    let Some(have) = have else { return Ok(RoleStep::Create) };
+    owned(format!("role {name}"), &want.experiment, &have.tags)?;
+    let (policy, tags) = (have.policy.as_ref() != Some(policy), !has_all(&have.tags, &want.tags));
+    Ok(if policy || tags { RoleStep::Update { policy, tags } } else { RoleStep::Keep })
 }
 
 fn bucket(have: &HaveBucket, want: &Want) -> Result<BucketStep, DeployError> {
@@ -272,6 +319,7 @@ mod tests {
             experiment: "smoke".into(),
             bucket: "b".into(),
             tags: target().tags,
+            role: None,
             functions: BTreeMap::from([("f".to_owned(), target())]),
         }
     }
@@ -296,6 +344,7 @@ mod tests {
         };
         Have {
             bucket: HaveBucket::Tagged(BTreeMap::from([(tags::EXPERIMENT.into(), "smoke".into())])),
+            role: None,
             layers: BTreeMap::from([(layer(), "arn:layer:1".to_owned())]),
             functions: BTreeMap::from([("f".to_owned(), function)]),
         }

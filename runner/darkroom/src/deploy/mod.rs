@@ -11,6 +11,7 @@ mod error;
 pub mod names;
 mod notifications;
 mod observe;
+mod role;
 pub mod tags;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,8 @@ use darkroom_core::prompt::{BUCKET_VARIABLE, PREFIX_VARIABLE};
 
 pub use error::DeployError;
 
+use aws_sdk_cloudwatchlogs::config::retry::RetryConfig as LogsRetries;
+use aws_sdk_iam::config::retry::RetryConfig as IamRetries;
 use aws_sdk_lambda::config::retry::RetryConfig as LambdaRetries;
 use aws_sdk_s3::config::retry::RetryConfig as S3Retries;
 
@@ -37,6 +40,19 @@ const ATTEMPTS: u32 = 10;
 pub struct Clients {
     pub lambda: aws_sdk_lambda::Client,
     pub s3: aws_sdk_s3::Client,
+    pub iam: aws_sdk_iam::Client,
+    pub logs: aws_sdk_cloudwatchlogs::Client,
+}
+
+impl Clients {
+    pub fn new(config: &aws_config::SdkConfig) -> Self {
+        Self {
+            lambda: aws_sdk_lambda::Client::new(config),
+            s3: aws_sdk_s3::Client::new(config),
+            iam: aws_sdk_iam::Client::new(config),
+            logs: aws_sdk_cloudwatchlogs::Client::new(config),
+        }
+    }
 }
 
 /// Which function of an experiment: one stage of one variant under one configuration, once per deployment.
@@ -76,9 +92,12 @@ pub struct Settings {
     /// Tagged on everything that is made, and part of every name.
     pub experiment: String,
     pub region: String,
-    /// The functions' execution role; its account id is part of the bucket's name. Where roles are not checked
-    /// (the local cloud), any well-formed ARN.
-    pub role_arn: String,
+    /// 12 digits; part of the bucket's name.
+    pub account_id: String,
+    /// `aws`, `aws-cn`, `aws-us-gov`: the second part of every ARN.
+    pub partition: String,
+    /// The functions' execution role; `None`: one is made that may touch this experiment's things alone.
+    pub role_arn: Option<String>,
     /// UTC date (`2026-12-24`) after which nobody misses these resources; tagged on everything that is made.
     pub expires_on: String,
     /// Further tags.
@@ -132,6 +151,7 @@ pub async fn deploy(
     let have = observe::observe(&clients, &goal).await?;
     let steps = desired::steps(&have, &goal)?;
 
+    role::bring_about(&clients, &goal, &steps.role).await?;
     let archives = archives(settings, want);
     let layers = apply::foundations(&clients, settings, &steps, &have, &archives).await?;
     let by_name: BTreeMap<String, &WantedFunction> =
@@ -175,14 +195,22 @@ fn patient(clients: &Clients) -> Clients {
     let lambda = clients.lambda.config().to_builder();
     let lambda = lambda.retry_config(LambdaRetries::adaptive().with_max_attempts(ATTEMPTS)).build();
     let s3 = clients.s3.config().to_builder().retry_config(S3Retries::standard().with_max_attempts(ATTEMPTS)).build();
-    Clients { lambda: aws_sdk_lambda::Client::from_conf(lambda), s3: aws_sdk_s3::Client::from_conf(s3) }
+    let iam =
+        clients.iam.config().to_builder().retry_config(IamRetries::standard().with_max_attempts(ATTEMPTS)).build();
+    let logs =
+        clients.logs.config().to_builder().retry_config(LogsRetries::adaptive().with_max_attempts(ATTEMPTS)).build();
+    Clients {
+        lambda: aws_sdk_lambda::Client::from_conf(lambda),
+        s3: aws_sdk_s3::Client::from_conf(s3),
+        iam: aws_sdk_iam::Client::from_conf(iam),
+        logs: aws_sdk_cloudwatchlogs::Client::from_conf(logs),
+    }
 }
 
 fn goal(settings: &Settings, want: &[WantedFunction]) -> Result<Want, DeployError> {
-    let account = names::account_of(&settings.role_arn);
-    let account = account.ok_or_else(|| DeployError::Role { role_arn: settings.role_arn.clone() })?;
-    let bucket = names::bucket(&settings.experiment, account, &settings.region);
+    let bucket = names::bucket(&settings.experiment, &settings.account_id, &settings.region);
     let tags = tags::of(settings);
+    let (role_arn, role) = role::wanted(settings, &bucket)?;
     let functions = want.iter().map(|function| {
         let package = &function.package;
         let (handler, variables) = package.entry(&function.handler);
@@ -193,14 +221,15 @@ fn goal(settings: &Settings, want: &[WantedFunction]) -> Result<Want, DeployErro
             handler,
             memory_mb: function.key.memory_mb,
             timeout_s: function.timeout_s,
-            role_arn: settings.role_arn.clone(),
+            role_arn: role_arn.clone(),
             layers: package.layers.iter().map(|layer| layer_id(settings, layer)).collect(),
             environment: environment(settings, function, &bucket).into_iter().chain(variables).collect(),
             tags: tags.clone(),
         };
         (names::function(&settings.experiment, &function.key), target)
     });
-    Ok(Want { experiment: settings.experiment.clone(), functions: functions.collect(), tags: tags.clone(), bucket })
+    let functions = functions.collect();
+    Ok(Want { experiment: settings.experiment.clone(), functions, tags, bucket, role })
 }
 
 /// Returns where the function is to write, in the names of the contract and in its own.

@@ -19,6 +19,10 @@ const UPLOADS_PREFIX: &str = "upload/";
 const FUNCTION_LIMIT: usize = 64;
 /// S3's limit for a bucket's name, characters.
 const BUCKET_LIMIT: usize = 63;
+/// Characters of the hash at the end of a shortened name.
+const HASH: usize = 8;
+/// IAM's limit for a role's name, characters.
+const ROLE_LIMIT: usize = 64;
 /// Lambda's limit for a layer's name is 140; its ARN in a function's configuration stays readable with this.
 const LAYER_LIMIT: usize = 64;
 
@@ -63,6 +67,26 @@ pub fn bucket(experiment: &str, account_id: &str, region: &str) -> String {
     within(&plain, BUCKET_LIMIT, |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
 
+/// Returns what an experiment's role is called. Roles are the account's, not a region's, hence the region.
+pub fn role(experiment: &str, region: &str) -> String {
+    within(&format!("{PREFIX}-{experiment}-{region}"), ROLE_LIMIT, |c| {
+        c.is_ascii_alphanumeric() || c == '-' || c == '_'
+    })
+}
+
+/// Returns what the names of all functions of an experiment begin with.
+pub fn functions_prefix(experiment: &str) -> String {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let clean = format!("{PREFIX}-{experiment}-").chars().map(|c| if allowed(c) { c } else { '-' }).collect::<String>();
+    // A name that is too long is cut here, and goes on with a hash.
+    let limit = FUNCTION_LIMIT - HASH - 1;
+    if clean.len() < limit {
+        clean
+    } else {
+        clean.chars().take(limit).collect::<String>().trim_end_matches('-').to_owned()
+    }
+}
+
 /// Returns what a layer, `<variant>-<architecture>` for example, is called in an experiment.
 pub fn layer(experiment: &str, layer: &str) -> String {
     let plain = format!("{PREFIX}-{experiment}-{layer}");
@@ -79,7 +103,7 @@ fn within(plain: &str, limit: usize, allowed: impl Fn(char) -> bool) -> String {
     if plain.len() <= limit && plain.chars().all(&allowed) {
         return plain.to_owned();
     }
-    let hash = hex::encode(&Sha256::digest(plain)[..4]);
+    let hash = hex::encode(&Sha256::digest(plain)[..HASH / 2]);
     let lower = plain.chars().flat_map(|c| if allowed(c) { vec![c] } else { c.to_lowercase().collect() });
     let clean: String = lower.map(|c| if allowed(c) { c } else { '-' }).take(limit - hash.len() - 1).collect();
     format!("{}-{hash}", clean.trim_end_matches('-'))

@@ -118,13 +118,12 @@ async fn permit(
     function: &DeployedFunction,
 ) -> Result<(), DeployError> {
     let resource = || format!("function {}", function.name);
-    let account = names::account_of(&settings.role_arn).unwrap_or_default();
     let permission = clients.lambda.add_permission().function_name(&function.name).statement_id(STATEMENT);
     let permission = permission
         .action("lambda:InvokeFunction")
         .principal("s3.amazonaws.com")
-        .source_arn(format!("arn:aws:s3:::{bucket}"))
-        .source_account(account);
+        .source_arn(format!("arn:{}:s3:::{bucket}", settings.partition))
+        .source_account(&settings.account_id);
     match permission.send().await {
         Ok(_) => {}
         // The statement is there already; its name and contents never change for a function.

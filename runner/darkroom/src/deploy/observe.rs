@@ -9,16 +9,20 @@ use aws_sdk_s3::operation::head_bucket::HeadBucketError;
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::desired::{Have, HaveBucket, HaveFunction, LayerId, Readiness, Want};
-use super::{Clients, DeployError, tags};
+use super::{Clients, DeployError, role, tags};
 
 /// Calls under way at once: `GetFunction` allows 100 a second.
 const AT_ONCE: usize = 16;
 
 /// Returns what is there of `want`.
 pub async fn observe(clients: &Clients, want: &Want) -> Result<Have, DeployError> {
-    let (bucket, layers, functions) =
-        futures::try_join!(bucket(clients, &want.bucket), layers(clients, want), functions(clients, want))?;
-    Ok(Have { bucket, layers, functions })
+    let (role, bucket, layers, functions) = futures::try_join!(
+        role::observe(clients, want),
+        bucket(clients, &want.bucket),
+        layers(clients, want),
+        functions(clients, want)
+    )?;
+    Ok(Have { role, bucket, layers, functions })
 }
 
 /// Returns the function as it is now; `None` if there is none of this name.

@@ -46,7 +46,8 @@ pub fn summary(summary: &Summary, look: Look) -> String {
 fn heading(summary: &Summary, factors: &Factors) -> String {
     let place = match summary.target.as_str() {
         "local" => format!("on this machine's local cloud ({})", summary.isolation),
-        target => format!("on {target} in {}", summary.region),
+        "aws" => format!("on AWS in {}", summary.region),
+        _ => format!("on {}, which is not AWS", summary.endpoint.as_deref().unwrap_or(&summary.target)),
     };
     let shared = if factors.shared.is_empty() { String::new() } else { format!(" · {}", factors.shared.join(", ")) };
     format!("{} · {place}{shared}", summary.experiment)
@@ -139,7 +140,8 @@ fn figure(value: f64) -> String {
 fn footnote(summary: &Summary) -> String {
     let durations = match summary.target.as_str() {
         "local" => "what AWS would charge for these local durations",
-        _ => "AWS's price for these durations",
+        "aws" => "AWS's price for these durations",
+        _ => "what AWS would charge for these durations, which are not AWS's",
     };
     let cold = summary.cells.iter().flat_map(|cell| &cell.stages).any(|stage| stage.metric == "cold_total_ms");
     let cold = if cold { "\ncold: a stage's time is init + duration." } else { "" };

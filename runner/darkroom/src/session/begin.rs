@@ -215,6 +215,7 @@ impl Begun {
             seed: experiment.seed,
             target: target.name.to_owned(),
             region: target.region.clone(),
+            endpoint: target.endpoint.clone(),
             isolation: target.isolation.clone(),
             manifest_sha256: fingerprint(job),
             repetitions: repetitions.count,
@@ -239,7 +240,8 @@ impl Begun {
             Cloud::Local => "local",
             Cloud::Aws => "aws",
         };
-        let target = Facts { name, region: job.manifest.target.region.clone(), isolation: "not started".to_owned() };
+        let region = job.manifest.target.region.clone();
+        let target = Facts { name, region, endpoint: None, isolation: "not started".to_owned() };
         let (mut journal, _) = self.open_journal(job, &target, std::iter::empty(), Vec::new(), Vec::new())?;
         if self.earlier {
             return Ok(()); // What was asked for can't run here; whether the rest is done was said before.

@@ -15,7 +15,7 @@ use std::time::Duration;
 use darkroom_core::capability::Capability;
 use darkroom_core::cell::CellId;
 use darkroom_core::event::{CodeExamined, Event, PlannedCell};
-use darkroom_core::manifest::{Cloud, Known, Manifest};
+use darkroom_core::manifest::{Known, Manifest};
 use darkroom_core::plan::Plan;
 use darkroom_core::schedule::PlannedPass;
 use tokio::sync::watch;
@@ -27,7 +27,7 @@ use crate::execute::{Ended, ExecuteError, Finished, Keep, Pictures, Setup, execu
 use crate::exit::{Failure, Outcome};
 use crate::project::Project;
 use crate::record::{History, JournalError, Recorder, Repetition};
-use crate::target::{Target, TargetError};
+use crate::target::Target;
 use begin::Begun;
 pub use begin::fingerprint;
 
@@ -52,9 +52,6 @@ pub enum Begin {
 
 /// Carries out the session and shows its result.
 pub fn run(job: &Job<'_>, globals: Globals) -> Result<Outcome, Failure> {
-    if job.manifest.target.cloud == Cloud::Aws {
-        return Err(Failure::wrong_request(TargetError::Aws));
-    }
     let progress = Progress::new(globals, std::env::var_os("CI").is_some());
     let plan = Plan::new(job.manifest, job.known, job.capability);
     let begun = begin::begin(job, plan.planned_cells().collect())?;
@@ -124,6 +121,7 @@ impl Session<'_> {
         images: prepare::Images,
         mut interrupt: watch::Receiver<bool>,
     ) -> Result<Ended, Failure> {
+        target.notes.iter().for_each(|note| self.progress.step(note));
         let deployed = tokio::select! {
             _ = interrupt.wait_for(|stop| *stop) => return Ok(Ended::Interrupted),
             deployed = prepare::deploy(self.job, cells, target, packages, self.progress) => deployed?,

@@ -11,7 +11,7 @@ use darkroom_core::event::{CodeExamined, FunctionDeployed, PackageBuilt, Planned
 use darkroom_core::pipeline::{PAYLOAD_LIMIT, Pipeline, Transport, base64_bytes};
 
 use super::{Job, images};
-use crate::deploy::{self, Clients, Deployment, FunctionKey, Settings, WantedFunction, names};
+use crate::deploy::{self, Deployment, FunctionKey, Settings, WantedFunction, names};
 use crate::display::progress::Progress;
 use crate::examine;
 use crate::execute::{CellUnderTest, Function, Image};
@@ -152,11 +152,13 @@ pub async fn deploy(
 ) -> Result<Deployed, Failure> {
     let want = wanted(job, cells, packages);
     progress.step(&format!("deploying {} functions", want.len()));
-    let clients = Clients { lambda: target.lambda(), s3: target.s3() };
+    let clients = target.clients();
     let settings = Settings {
         experiment: job.manifest.experiment.name.clone(),
         region: target.region.clone(),
-        role_arn: target.role_arn(),
+        account_id: target.caller.account_id.clone(),
+        partition: target.caller.partition().to_owned(),
+        role_arn: target.role_arn(job.manifest.target.role.as_deref()),
         expires_on: (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * 30))
             .strftime("%Y-%m-%d")
             .to_string(),

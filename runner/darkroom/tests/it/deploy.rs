@@ -44,7 +44,7 @@ impl Account {
     }
 
     fn clients(&self) -> Clients {
-        Clients { lambda: aws_sdk_lambda::Client::new(&self.config), s3: aws_sdk_s3::Client::new(&self.config) }
+        Clients::new(&self.config)
     }
 
     /// Two stages, two memory sizes and two deployments of one variant whose code and dependencies are these texts.
@@ -107,7 +107,9 @@ fn settings() -> Settings {
     Settings {
         experiment: "smoke".into(),
         region: "us-east-1".into(),
-        role_arn: "arn:aws:iam::000000000000:role/darkroom".into(),
+        account_id: "000000000000".into(),
+        partition: "aws".into(),
+        role_arn: Some("arn:aws:iam::000000000000:role/darkroom".into()),
         expires_on: "2026-12-24".into(),
         tags: BTreeMap::new(),
     }
@@ -266,7 +268,7 @@ async fn what_is_not_tagged_is_neither_changed_nor_cleaned() {
         .lambda
         .create_function()
         .function_name(theirs)
-        .role(&settings().role_arn)
+        .role(settings().role_arn.unwrap())
         .runtime(Runtime::from("python3.13"))
         .handler("theirs.handler")
         .code(FunctionCode::builder().zip_file(Blob::new(code)).build())

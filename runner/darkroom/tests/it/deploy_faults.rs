@@ -166,7 +166,7 @@ async fn serve(script: Script) -> (Shared, Clients) {
         .region(Region::new("us-east-1"))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .build();
-    let clients = Clients { lambda: aws_sdk_lambda::Client::new(&config), s3: aws_sdk_s3::Client::new(&config) };
+    let clients = Clients::new(&config);
     (shared, clients)
 }
 
@@ -205,7 +205,9 @@ async fn deploy_one(clients: &Clients, code: &str, timeout_s: u32) -> Result<Dep
     let settings = Settings {
         experiment: "smoke".into(),
         region: "us-east-1".into(),
-        role_arn: ROLE.into(),
+        account_id: "000000000000".into(),
+        partition: "aws".into(),
+        role_arn: Some(ROLE.into()),
         expires_on: "2026-12-24".into(),
         tags: BTreeMap::new(),
     };

@@ -1,0 +1,333 @@
+//! The part of IAM that a functions' role needs: roles, their inline policies, their tags. Nothing is enforced by them.
+//!
+//! One file holds them all and is written with every change. Answers are IAM's own documents of the query protocol.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http::{Response, StatusCode};
+use quick_xml::escape::escape;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::ACCOUNT_ID;
+use crate::metrics::query;
+use crate::server::wire::{self, Body};
+
+const NAMESPACE: &str = "https://iam.amazonaws.com/doc/2010-05-08/";
+
+/// All roles of the account.
+#[derive(Clone)]
+pub(crate) struct Iam {
+    file: PathBuf,
+    roles: Arc<Mutex<BTreeMap<String, Role>>>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Role {
+    id: String,
+    path: String,
+    created: String,
+    trust: String,
+    description: String,
+    max_session_s: u32,
+    tags: BTreeMap<String, String>,
+    policies: BTreeMap<String, String>,
+    #[serde(default)]
+    attached: BTreeMap<String, String>,
+}
+
+/// A refusal in IAM's form.
+struct Fault {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+}
+
+impl Fault {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into() }
+    }
+
+    fn no_role(name: &str) -> Self {
+        let message = format!("The role with name {name} cannot be found.");
+        Self::new(StatusCode::NOT_FOUND, "NoSuchEntity", message)
+    }
+
+    fn invalid(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "ValidationError", message)
+    }
+}
+
+impl Iam {
+    /// Reads what the folder holds, made if need be.
+    pub fn open(folder: &Path) -> std::io::Result<Self> {
+        std::fs::create_dir_all(folder)?;
+        let file = folder.join("roles.json");
+        let roles = match std::fs::read(&file) {
+            Ok(bytes) => serde_json::from_slice(&bytes)?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
+            Err(error) => return Err(error),
+        };
+        Ok(Self { file, roles: Arc::new(Mutex::new(roles)) })
+    }
+
+    /// Answers one request of the query protocol.
+    pub fn answer(&self, body: &[u8]) -> Response<Body> {
+        let (operation, request) = query::read(&String::from_utf8_lossy(body));
+        let request_id = uuid::Uuid::new_v4();
+        let metadata = format!("<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>");
+        match self.call(&operation, &request) {
+            Ok(None) => {
+                let document = format!("<{operation}Response xmlns=\"{NAMESPACE}\">{metadata}</{operation}Response>");
+                wire::with_type(StatusCode::OK, "text/xml", document)
+            }
+            Ok(Some(result)) => {
+                let result = format!("<{operation}Result>{result}</{operation}Result>");
+                let document =
+                    format!("<{operation}Response xmlns=\"{NAMESPACE}\">{result}{metadata}</{operation}Response>");
+                wire::with_type(StatusCode::OK, "text/xml", document)
+            }
+            Err(Fault { status, code, message }) => {
+                let document = format!(
+                    "<ErrorResponse xmlns=\"{NAMESPACE}\"><Error><Type>Sender</Type><Code>{code}</Code>\
+                     <Message>{}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>",
+                    escape(&message)
+                );
+                wire::with_type(status, "text/xml", document)
+            }
+        }
+    }
+
+    /// Carries out one operation; `None` is an answer without a result.
+    fn call(&self, operation: &str, request: &Value) -> Result<Option<String>, Fault> {
+        let mut roles = self.roles.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = |name: &str| request.get(name).and_then(Value::as_str);
+        let needed = |name: &str| {
+            text(name).filter(|value| !value.is_empty()).ok_or_else(|| {
+                Fault::invalid(format!("1 validation error detected: Value null at '{name}' failed to satisfy constraint: Member must not be null"))
+            })
+        };
+        if operation == "ListRoles" {
+            let prefix = text("PathPrefix").unwrap_or("/");
+            let members: String = roles
+                .iter()
+                .filter(|(_, role)| role.path.starts_with(prefix))
+                .map(|(name, role)| format!("<member>{}</member>", document(name, role, false)))
+                .collect();
+            return Ok(Some(format!("<IsTruncated>false</IsTruncated><Roles>{members}</Roles>")));
+        }
+        let known = [
+            "CreateRole",
+            "GetRole",
+            "DeleteRole",
+            "PutRolePolicy",
+            "GetRolePolicy",
+            "DeleteRolePolicy",
+            "ListRolePolicies",
+            "ListAttachedRolePolicies",
+            "AttachRolePolicy",
+            "DetachRolePolicy",
+            "TagRole",
+            "UntagRole",
+            "ListRoleTags",
+            "UpdateAssumeRolePolicy",
+            "ListInstanceProfilesForRole",
+        ];
+        if !known.contains(&operation) {
+            let message =
+                format!("The local cloud does not know {operation} of IAM: it keeps roles, and enforces none.");
+            return Err(Fault::new(StatusCode::BAD_REQUEST, "InvalidAction", message));
+        }
+        let name = needed("RoleName")?.to_owned();
+        if operation == "CreateRole" {
+            let role = created(&name, request, needed("AssumeRolePolicyDocument")?)?;
+            if roles.contains_key(&name) {
+                let message = format!("Role with name {name} already exists.");
+                return Err(Fault::new(StatusCode::CONFLICT, "EntityAlreadyExists", message));
+            }
+            let answer = format!("<Role>{}</Role>", document(&name, &role, true));
+            roles.insert(name, role);
+            self.write(&roles)?;
+            return Ok(Some(answer));
+        }
+        let role = roles.get_mut(&name).ok_or_else(|| Fault::no_role(&name))?;
+        let answer = match operation {
+            "GetRole" => return Ok(Some(format!("<Role>{}</Role>", document(&name, role, true)))),
+            "ListRoleTags" => {
+                return Ok(Some(format!("<IsTruncated>false</IsTruncated><Tags>{}</Tags>", tags_of(role))));
+            }
+            "ListInstanceProfilesForRole" => {
+                return Ok(Some("<IsTruncated>false</IsTruncated><InstanceProfiles/>".to_owned()));
+            }
+            "ListRolePolicies" => {
+                let names: String =
+                    role.policies.keys().map(|name| format!("<member>{}</member>", escape(name.as_str()))).collect();
+                return Ok(Some(format!("<IsTruncated>false</IsTruncated><PolicyNames>{names}</PolicyNames>")));
+            }
+            "ListAttachedRolePolicies" => {
+                let member = |(arn, name): (&String, &String)| {
+                    format!(
+                        "<member><PolicyName>{}</PolicyName><PolicyArn>{}</PolicyArn></member>",
+                        escape(name.as_str()),
+                        escape(arn.as_str())
+                    )
+                };
+                let members: String = role.attached.iter().map(member).collect();
+                return Ok(Some(format!(
+                    "<IsTruncated>false</IsTruncated><AttachedPolicies>{members}</AttachedPolicies>"
+                )));
+            }
+            "GetRolePolicy" => {
+                let policy = needed("PolicyName")?;
+                let text = role.policies.get(policy).ok_or_else(|| no_policy(&name, policy))?;
+                return Ok(Some(format!(
+                    "<RoleName>{}</RoleName><PolicyName>{}</PolicyName><PolicyDocument>{}</PolicyDocument>",
+                    escape(name.as_str()),
+                    escape(policy),
+                    encoded(text)
+                )));
+            }
+            "PutRolePolicy" => {
+                let text = json(needed("PolicyDocument")?)?;
+                role.policies.insert(needed("PolicyName")?.to_owned(), text);
+            }
+            "DeleteRolePolicy" => {
+                let policy = needed("PolicyName")?;
+                role.policies.remove(policy).ok_or_else(|| no_policy(&name, policy))?;
+            }
+            "AttachRolePolicy" => {
+                let arn = needed("PolicyArn")?;
+                let short = arn.rsplit('/').next().unwrap_or(arn);
+                role.attached.insert(arn.to_owned(), short.to_owned());
+            }
+            "DetachRolePolicy" => {
+                let arn = needed("PolicyArn")?;
+                role.attached.remove(arn).ok_or_else(|| no_policy(&name, arn))?;
+            }
+            "TagRole" => role.tags.extend(tags(request)),
+            "UntagRole" => {
+                let keys = request.get("TagKeys").and_then(Value::as_array).into_iter().flatten();
+                keys.filter_map(Value::as_str).for_each(|key| {
+                    role.tags.remove(key);
+                });
+            }
+            "UpdateAssumeRolePolicy" => role.trust = json(needed("PolicyDocument")?)?,
+            _ => {
+                if !role.policies.is_empty() || !role.attached.is_empty() {
+                    let message = "Cannot delete entity, must delete policies first.";
+                    return Err(Fault::new(StatusCode::CONFLICT, "DeleteConflict", message));
+                }
+                roles.remove(&name);
+            }
+        };
+        let () = answer;
+        self.write(&roles)?;
+        Ok(None)
+    }
+
+    fn write(&self, roles: &BTreeMap<String, Role>) -> Result<(), Fault> {
+        let failed = |error: std::io::Error| {
+            Fault::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "ServiceFailure",
+                format!("The roles were not written: {error}"),
+            )
+        };
+        let next = self.file.with_extension("new");
+        std::fs::write(&next, serde_json::to_vec(roles).map_err(|error| failed(error.into()))?).map_err(failed)?;
+        std::fs::rename(&next, &self.file).map_err(failed)
+    }
+}
+
+fn no_policy(role: &str, policy: &str) -> Fault {
+    let message = format!("The role policy with name {policy} cannot be found for role {role}.");
+    Fault::new(StatusCode::NOT_FOUND, "NoSuchEntity", message)
+}
+
+fn created(name: &str, request: &Value, trust: &str) -> Result<Role, Fault> {
+    let allowed = |letter: char| letter.is_ascii_alphanumeric() || "+=,.@_-".contains(letter);
+    if name.len() > 64 || !name.chars().all(allowed) {
+        return Err(Fault::invalid(format!("The specified value for roleName is invalid: {name}")));
+    }
+    let text = |name: &str| request.get(name).and_then(Value::as_str).map(str::to_owned);
+    Ok(Role {
+        id: format!("AROA{}", &uuid::Uuid::new_v4().simple().to_string().to_uppercase()[..17]),
+        path: text("Path").unwrap_or_else(|| "/".to_owned()),
+        created: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        trust: json(trust)?,
+        description: text("Description").unwrap_or_default(),
+        max_session_s: text("MaxSessionDuration").and_then(|value| value.parse().ok()).unwrap_or(3600),
+        tags: tags(request),
+        policies: BTreeMap::new(),
+        attached: BTreeMap::new(),
+    })
+}
+
+/// Returns a policy's text if it is JSON: IAM refuses any other.
+fn json(text: &str) -> Result<String, Fault> {
+    match serde_json::from_str::<Value>(text) {
+        Ok(value) if value.get("Statement").is_some() => Ok(text.to_owned()),
+        Ok(_) => {
+            Err(Fault::new(StatusCode::BAD_REQUEST, "MalformedPolicyDocument", "Missing required field Statement"))
+        }
+        Err(_) => {
+            Err(Fault::new(StatusCode::BAD_REQUEST, "MalformedPolicyDocument", "This policy contains invalid Json"))
+        }
+    }
+}
+
+fn tags(request: &Value) -> BTreeMap<String, String> {
+    let tags = request.get("Tags").and_then(Value::as_array).into_iter().flatten();
+    tags.filter_map(|tag| {
+        let text = |name: &str| tag.get(name).and_then(Value::as_str).map(str::to_owned);
+        Some((text("Key")?, text("Value").unwrap_or_default()))
+    })
+    .collect()
+}
+
+fn document(name: &str, role: &Role, tagged: bool) -> String {
+    let mut text = format!(
+        "<Path>{}</Path><RoleName>{}</RoleName><RoleId>{}</RoleId><Arn>arn:aws:iam::{ACCOUNT_ID}:role{}{}</Arn>\
+         <CreateDate>{}</CreateDate><AssumeRolePolicyDocument>{}</AssumeRolePolicyDocument>\
+         <MaxSessionDuration>{}</MaxSessionDuration>",
+        escape(role.path.as_str()),
+        escape(name),
+        role.id,
+        escape(role.path.as_str()),
+        escape(name),
+        role.created,
+        encoded(&role.trust),
+        role.max_session_s
+    );
+    if !role.description.is_empty() {
+        let _ = write!(text, "<Description>{}</Description>", escape(role.description.as_str()));
+    }
+    // ListRoles leaves tags out, as AWS's does.
+    if tagged && !role.tags.is_empty() {
+        let _ = write!(text, "<Tags>{}</Tags>", tags_of(role));
+    }
+    text
+}
+
+fn tags_of(role: &Role) -> String {
+    let member = |(key, value): (&String, &String)| {
+        format!("<member><Key>{}</Key><Value>{}</Value></member>", escape(key.as_str()), escape(value.as_str()))
+    };
+    role.tags.iter().map(member).collect()
+}
+
+/// IAM gives policies back URL-encoded. Source: IAM API reference, GetRolePolicy.
+fn encoded(policy: &str) -> String {
+    let mut text = String::with_capacity(policy.len() * 2);
+    for byte in policy.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            let _ = write!(text, "%{byte:02X}");
+        }
+    }
+    text
+}

@@ -1,0 +1,171 @@
+//! Whose AWS account it is: credentials by the SDK's own chain, and why there are none in plain words.
+//!
+//! Prints nothing and keeps no secret: of credentials only where they come from and when they end goes on.
+
+use std::error::Error;
+use std::time::SystemTime;
+
+use aws_config::SdkConfig;
+use aws_sdk_sts::config::ProvideCredentials;
+use aws_sdk_sts::error::{DisplayErrorContext, ProvideErrorMetadata};
+
+/// Who asks, as STS says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// 12 digits.
+    pub account_id: String,
+    pub arn: String,
+    /// The part of the chain that gave the credentials, as the SDK names it: `EnvironmentVariable`, `Imds`, …
+    pub source: String,
+    /// When the credentials end; `None`: never, or not said.
+    pub expires: Option<SystemTime>,
+}
+
+impl Caller {
+    /// Returns the partition: `aws`, `aws-cn`, `aws-us-gov`.
+    pub fn partition(&self) -> &str {
+        self.arn.split(':').nth(1).filter(|partition| !partition.is_empty()).unwrap_or("aws")
+    }
+}
+
+/// Why it can't be known who asks.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum AccountError {
+    #[error("there are no AWS credentials")]
+    #[diagnostic(
+        code(aws::no_credentials),
+        help(
+            "log in with `aws configure sso` and `aws sso login`, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and \
+             AWS_SECRET_ACCESS_KEY; docs/aws.md goes through it"
+        )
+    )]
+    None,
+    #[error("the SSO session has expired")]
+    #[diagnostic(code(aws::sso_expired), help("log in again: `aws sso login`, with --profile if you use one"))]
+    SsoExpired,
+    #[error("the AWS credentials have expired")]
+    #[diagnostic(code(aws::expired), help("log in again, or set fresh ones: a session token lasts some hours at most"))]
+    Expired,
+    #[error("AWS does not know these credentials: {reason}")]
+    #[diagnostic(
+        code(aws::unknown_credentials),
+        help(
+            "look at the access key and its secret in the environment or in ~/.aws/credentials: one of them is wrong"
+        )
+    )]
+    Unknown { reason: String },
+    #[error("this machine's clock differs too much from AWS's: {reason}")]
+    #[diagnostic(code(aws::clock), help("set the clock, for example with `timedatectl set-ntp true`"))]
+    Clock { reason: String },
+    #[error("the region `{region}` can't be used: {reason}")]
+    #[diagnostic(
+        code(aws::region),
+        help("name one that your account has enabled in [target] region, or with --region, for example us-east-1")
+    )]
+    Region { region: String, reason: String },
+    #[error("AWS can't be reached: {reason}")]
+    #[diagnostic(code(aws::unreachable), help("look at the network, the proxy, and at AWS_ENDPOINT_URL if it is set"))]
+    Unreachable { reason: String },
+    #[error("the AWS credentials can't be read: {reason}")]
+    #[diagnostic(code(aws::credentials), help("look at ~/.aws/config and ~/.aws/credentials, and at AWS_PROFILE"))]
+    Unreadable { reason: String },
+    #[error("AWS did not say whose account it is: {reason}")]
+    #[diagnostic(code(aws::identity))]
+    Refused { reason: String },
+}
+
+/// Asks the chain for credentials and STS whose they are.
+pub async fn caller(config: &SdkConfig) -> Result<Caller, AccountError> {
+    let provider = config.credentials_provider().ok_or(AccountError::None)?;
+    let credentials = provider.provide_credentials().await.map_err(|error| no_credentials(&error))?;
+    if credentials.expiry().is_some_and(|end| end < SystemTime::now()) {
+        return Err(AccountError::Expired);
+    }
+    let sent = aws_sdk_sts::Client::new(config).get_caller_identity().send().await;
+    let identity = sent.map_err(|error| {
+        let region = config.region().map(ToString::to_string).unwrap_or_default();
+        let code = error.code().map(str::to_owned);
+        let reason = match (&code, error.message()) {
+            (Some(code), Some(message)) => format!("{code}: {message}"),
+            _ => deepest(&error),
+        };
+        refused(
+            code.as_deref(),
+            error.as_service_error().is_some(),
+            reason,
+            region,
+            &DisplayErrorContext(&error).to_string(),
+        )
+    })?;
+    Ok(Caller {
+        account_id: identity.account().unwrap_or_default().to_owned(),
+        arn: identity.arn().unwrap_or_default().to_owned(),
+        source: source(&format!("{credentials:?}")),
+        expires: credentials.expiry(),
+    })
+}
+
+/// Reads the provider's name: the SDK tells it in its debug text alone, in which the secret is crossed out.
+fn source(debug: &str) -> String {
+    let name = debug.split_once("provider_name: \"").and_then(|(_, rest)| rest.split('"').next());
+    name.unwrap_or("not said").to_owned()
+}
+
+fn no_credentials(error: &(dyn Error + 'static)) -> AccountError {
+    let text = chain(error);
+    let low = text.to_lowercase();
+    let has = |words: &[&str]| words.iter().any(|word| low.contains(word));
+    if has(&["sso", "token"]) && has(&["expired", "invalidgrant", "invalid_grant", "unauthorizedexception"]) {
+        AccountError::SsoExpired
+    } else if has(&["expired"]) {
+        AccountError::Expired
+    } else if has(&["not enabled", "no providers in chain", "did not provide", "not loaded"]) {
+        AccountError::None
+    } else {
+        AccountError::Unreadable { reason: deepest(error) }
+    }
+}
+
+/// Names STS's refusal by its code. Source: AWS, "Common error types" of the query APIs, and STS's own.
+fn refused(code: Option<&str>, answered: bool, reason: String, region: String, whole: &str) -> AccountError {
+    let low = reason.to_lowercase();
+    match code {
+        Some("ExpiredToken" | "ExpiredTokenException") => AccountError::Expired,
+        Some("SignatureDoesNotMatch")
+            if low.contains("signature expired") || low.contains("signature not yet current") =>
+        {
+            AccountError::Clock { reason }
+        }
+        Some("RequestExpired" | "RequestTimeTooSkewed") => AccountError::Clock { reason },
+        Some("RegionDisabledException") => AccountError::Region { region, reason },
+        // A region that has to be switched on first does not know an account's keys until it is.
+        Some(
+            "InvalidClientTokenId" | "UnrecognizedClientException" | "SignatureDoesNotMatch" | "InvalidAccessKeyId",
+        ) => AccountError::Unknown { reason },
+        None if !answered && whole.to_lowercase().contains("dns error") => AccountError::Region {
+            reason: "its address is not known; either there is no such region, or there is no network".to_owned(),
+            region,
+        },
+        None if !answered => AccountError::Unreachable { reason },
+        _ => AccountError::Refused { reason },
+    }
+}
+
+fn chain(error: &(dyn Error + 'static)) -> String {
+    causes(error).join(": ")
+}
+
+/// The cause at the end of the chain says it most plainly.
+fn deepest(error: &(dyn Error + 'static)) -> String {
+    causes(error).pop().unwrap_or_default()
+}
+
+fn causes(error: &(dyn Error + 'static)) -> Vec<String> {
+    let mut texts = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        texts.push(error.to_string());
+        next = error.source();
+    }
+    texts
+}
