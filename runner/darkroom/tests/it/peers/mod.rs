@@ -4,5 +4,9 @@
 //! Python 3.13 and, the first time, a package index that pip reaches.
 
 mod endpoint;
+mod execution;
+mod killed;
+mod matrix;
 mod recorder;
 mod start;
+mod study;
