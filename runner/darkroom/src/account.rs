@@ -40,8 +40,8 @@ pub enum AccountError {
         )
     )]
     None,
-    #[error("the SSO session has expired")]
-    #[diagnostic(code(aws::sso_expired), help("log in again: `aws sso login`, with --profile if you use one"))]
+    #[error("there is no SSO session, or it has expired")]
+    #[diagnostic(code(aws::sso_expired), help("log in: `aws sso login`, with --profile if you use one"))]
     SsoExpired,
     #[error("the AWS credentials have expired")]
     #[diagnostic(code(aws::expired), help("log in again, or set fresh ones: a session token lasts some hours at most"))]
@@ -115,7 +115,8 @@ fn no_credentials(error: &(dyn Error + 'static)) -> AccountError {
     let text = chain(error);
     let low = text.to_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| low.contains(word));
-    if has(&["sso", "token"]) && has(&["expired", "invalidgrant", "invalid_grant", "unauthorizedexception"]) {
+    let over = ["expired", "cached sso token", "invalidgrant", "invalid_grant", "unauthorizedexception"];
+    if has(&["sso"]) && has(&over) {
         AccountError::SsoExpired
     } else if has(&["expired"]) {
         AccountError::Expired

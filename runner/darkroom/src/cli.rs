@@ -69,6 +69,8 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Remove what runs left in a cloud, found by tag: functions, layers, log groups, buckets
     Clean(CleanArgs),
+    /// Print the least that AWS must allow, as IAM policies: you, and the functions
+    IamPolicy(IamPolicyArgs),
     /// Print a completion script for a shell
     Completions { shell: Shell },
 }
@@ -117,6 +119,9 @@ pub struct RunArgs {
     /// Where runs land: overrides [output] dir
     #[arg(long, value_name = "DIR")]
     pub output_dir: Option<PathBuf>,
+    /// Leave what was deployed to AWS there when the run is whole, as `keep = true` in [target] does
+    #[arg(long)]
+    pub keep: bool,
     /// Do not ask before a run that costs money
     #[arg(long, short)]
     pub yes: bool,
@@ -124,6 +129,9 @@ pub struct RunArgs {
 
 #[derive(Clone, Debug, Args)]
 pub struct ResumeArgs {
+    /// Leave what was deployed to AWS there when the run is whole
+    #[arg(long)]
+    pub keep: bool,
     /// The run's folder [default: the latest unfinished run under outputs/]
     pub run: Option<PathBuf>,
 }
@@ -370,6 +378,35 @@ pub struct DoctorArgs {
     /// Which cloud to look at
     #[arg(long, default_value = "local")]
     pub target: TargetName,
+    /// Which region of it
+    #[arg(long, default_value = "us-east-1")]
+    pub region: String,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct IamPolicyArgs {
+    /// Whose policy
+    #[arg(value_enum)]
+    pub who: PolicyOf,
+    /// The experiment that the functions are of
+    #[arg(long, default_value = "*")]
+    pub experiment: String,
+    /// Your account, 12 digits [default: any]
+    #[arg(long, default_value = "*")]
+    pub account: String,
+    /// The region [default: any]
+    #[arg(long, default_value = "*")]
+    pub region: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PolicyOf {
+    /// Who runs Darkroom
+    Person,
+    /// The functions that it measures
+    Functions,
+    /// Who may take the functions' role on
+    Trust,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -395,7 +432,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Measure", &["run", "resume", "aggregate", "report", "figures", "compare", "cost", "export", "verify"]),
     ("Look before you run", &["validate", "cells", "plan", "check", "doctor"]),
     ("Make a variant", &["generate", "import"]),
-    ("Around it", &["serve", "clean", "calibrate", "schema", "completions"]),
+    ("Around it", &["serve", "clean", "iam-policy", "calibrate", "schema", "completions"]),
 ];
 
 const ABOUT: &str = "\

@@ -15,6 +15,7 @@ pub mod generate;
 pub mod import;
 pub mod machine;
 pub mod package;
+pub mod permissions;
 pub mod project;
 pub mod record;
 pub mod session;

@@ -20,6 +20,7 @@ use darkroom_core::manifest::Cloud;
 
 use crate::account::{self, AccountError, Caller};
 use crate::deploy::Clients;
+use crate::deploy::clean::Place;
 
 /// Names the functions' execution role in the environment.
 pub const ROLE_VARIABLE: &str = "DARKROOM_ROLE_ARN";
@@ -46,6 +47,8 @@ pub struct Target {
     pub capability: Capability,
     /// Whose account it is.
     pub caller: Caller,
+    /// Whether what a run deployed stays there unless the manifest says otherwise.
+    pub keeps: bool,
     /// Where AWS's calls go instead of to AWS, if they do.
     pub endpoint: Option<String>,
     /// What the user should know before anything happens.
@@ -133,6 +136,7 @@ impl Target {
             isolation: cloud.isolation().label.clone(),
             capability: capability(Cloud::Local),
             caller: account::caller(&config).await?,
+            keeps: true,
             endpoint: None,
             notes: Vec::new(),
             config,
@@ -161,6 +165,7 @@ impl Target {
             isolation: if endpoint.is_some() { "unknown" } else { "firecracker" }.to_owned(),
             capability: capability(Cloud::Aws),
             caller,
+            keeps: false,
             endpoint,
             notes,
             config,
@@ -189,6 +194,11 @@ impl Target {
     pub fn role_arn(&self, of_manifest: Option<&str>) -> Option<String> {
         let of_environment = std::env::var(ROLE_VARIABLE).ok().filter(|role| !role.is_empty());
         of_environment.or_else(|| of_manifest.map(str::to_owned))
+    }
+
+    /// Where `clean` looks.
+    pub fn place(&self) -> Place {
+        Place { account_id: self.caller.account_id.clone(), region: self.region.clone() }
     }
 
     /// For calls that are not measured: the SDK retries what may pass.
@@ -252,11 +262,11 @@ fn configured(config: &SdkConfig, service: &str) -> Option<String> {
     of_service.or_else(|| config.endpoint_url().map(str::to_owned))
 }
 
-/// Says that the environment names another region than the one that counts.
-fn other_region(region: &str) -> Option<String> {
+/// Says that environment or shell name another region than the one that counts.
+pub fn other_region(region: &str) -> Option<String> {
     let name = ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().find(|name| std::env::var_os(name).is_some())?;
     let other = std::env::var(name).ok().filter(|other| other != region)?;
-    Some(format!("in {region}, as the manifest says; {name} is {other}, and does not count"))
+    Some(format!("in {region}, as asked for; {name} is {other}, and does not count"))
 }
 
 fn local_config(endpoint_url: &str, region: &str) -> SdkConfig {

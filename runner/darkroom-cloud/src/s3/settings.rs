@@ -18,6 +18,8 @@ pub struct Settings {
     pub encryption: Encryption,
     /// The bucket policy's text.
     pub policy: Option<String>,
+    /// Kept and given back; nothing expires here by itself.
+    pub lifecycle: Vec<ExpiryRule>,
 }
 
 impl Default for Settings {
@@ -30,8 +32,21 @@ impl Default for Settings {
             ownership: Some("BucketOwnerEnforced".to_owned()),
             encryption: Encryption::default(),
             policy: None,
+            lifecycle: Vec::new(),
         }
     }
+}
+
+/// A lifecycle rule that removes what has become old.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExpiryRule {
+    pub id: Option<String>,
+    pub enabled: bool,
+    pub prefix: String,
+    /// Days after which objects go.
+    pub objects_days: Option<i32>,
+    /// Days after which unfinished multipart uploads go.
+    pub uploads_days: Option<i32>,
 }
 
 /// `PublicAccessBlockConfiguration`.

@@ -22,7 +22,7 @@ use sha2::{Digest, Sha256};
 
 use super::blob::Blob;
 use super::object::{Object, now_ms};
-pub use super::settings::{Encryption, PublicAccess, Settings};
+pub use super::settings::{Encryption, ExpiryRule, PublicAccess, Settings};
 
 /// What can go wrong with a stored thing.
 #[derive(Debug, thiserror::Error)]

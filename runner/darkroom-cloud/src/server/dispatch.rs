@@ -57,19 +57,19 @@ impl Services {
                 let response = self.s3.call(Request::from_parts(parts, body)).await;
                 response.map(|body| body.map_err(Into::into).boxed_unsync())
             }
-            Service::Logs => match self.whole(&parts, body).await {
+            Service::Logs => match self.whole(&parts, body, refusal).await {
                 Ok(body) => self.logs.answer(&parts, body).await.map(wire::full),
                 Err(refusal) => refusal,
             },
-            Service::Metrics => match self.whole(&parts, body).await {
+            Service::Metrics => match self.whole(&parts, body, refusal).await {
                 Ok(body) => self.metrics.answer(&parts, &body).map(wire::full),
                 Err(refusal) => refusal,
             },
-            Service::Sts => match self.whole(&parts, body).await {
+            Service::Sts => match self.whole(&parts, body, form_refusal).await {
                 Ok(body) => sts::answer(&body),
                 Err(refusal) => refusal,
             },
-            Service::Iam => match self.whole(&parts, body).await {
+            Service::Iam => match self.whole(&parts, body, form_refusal).await {
                 Ok(body) => self.iam.answer(&body),
                 Err(refusal) => refusal,
             },
@@ -82,15 +82,15 @@ impl Services {
 const RECORDS_LIMIT: usize = 4 * 1024 * 1024;
 
 impl Services {
-    /// Reads the body of a request to Logs or CloudWatch and checks who signed it.
-    async fn whole(&self, parts: &Parts, body: Incoming) -> Result<Bytes, Response<Body>> {
+    /// Reads the body of a request to a service other than Lambda and S3, and checks who signed it.
+    async fn whole(&self, parts: &Parts, body: Incoming, refuse: Refuse) -> Result<Bytes, Response<Body>> {
         let body = wire::read(body, RECORDS_LIMIT).await.map_err(|_| {
             let message = "The request is too large, or was cut short.";
-            refusal(StatusCode::PAYLOAD_TOO_LARGE, "SerializationException", message)
+            refuse(StatusCode::PAYLOAD_TOO_LARGE, "SerializationException", message)
         })?;
         signature::check(&self.keys, parts, &body).map_err(|unsigned| {
             let (status, name, message) = unsigned.answer();
-            refusal(StatusCode::from_u16(status).unwrap_or(StatusCode::FORBIDDEN), name, message)
+            refuse(StatusCode::from_u16(status).unwrap_or(StatusCode::FORBIDDEN), name, message)
         })?;
         Ok(body)
     }
@@ -148,6 +148,20 @@ fn refused_host() -> Response<Body> {
 
 fn unknown() -> Response<Body> {
     refusal(StatusCode::NOT_FOUND, "UnknownOperationException", "The local cloud has no such service.")
+}
+
+type Refuse = fn(StatusCode, &'static str, &str) -> Response<Body>;
+
+/// Returns an error as the query protocol has it: other names in another document.
+fn form_refusal(status: StatusCode, name: &'static str, message: &str) -> Response<Body> {
+    let name = match name {
+        "InvalidSignatureException" => "SignatureDoesNotMatch",
+        name => name.strip_suffix("Exception").unwrap_or(name),
+    };
+    let document = format!(
+        "<ErrorResponse><Error><Type>Sender</Type><Code>{name}</Code><Message>{message}</Message></Error></ErrorResponse>"
+    );
+    wire::with_type(status, "text/xml", document)
 }
 
 /// Returns an error in the form that every client of a JSON service reads.

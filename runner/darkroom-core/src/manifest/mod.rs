@@ -90,6 +90,10 @@ pub struct Target {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub role: Option<String>,
+    /// Whether what a whole run deployed stays for the next one. Default: on this machine yes, on AWS no.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "bool")]
+    pub keep: Option<bool>,
 }
 
 /// What is compared. A cell is one level of every list; the lists multiply, `exclude` removes, `include` adds.
@@ -242,7 +246,7 @@ pub struct Output {
 
 impl Default for Target {
     fn default() -> Self {
-        Self { cloud: Cloud::Local, region: "us-east-1".to_owned(), role: None }
+        Self { cloud: Cloud::Local, region: "us-east-1".to_owned(), role: None, keep: None }
     }
 }
 

@@ -30,7 +30,7 @@ pub fn run(args: &CleanArgs, globals: Globals) -> Result<Outcome, Failure> {
 
 async fn clean(args: &CleanArgs, globals: Globals, target: &Target) -> Result<Outcome, Failure> {
     let clients = target.clients();
-    let found = clean::find(&clients, &target.region, &which(args)).await.map_err(Failure::broken)?;
+    let found = clean::find(&clients, &target.place(), &which(args)).await.map_err(Failure::broken)?;
     let say = |text: &str| if globals.quiet { Ok(()) } else { display::answer(text) };
     if found.is_empty() {
         say("nothing of Darkroom's is there\n")?;
@@ -41,7 +41,7 @@ async fn clean(args: &CleanArgs, globals: Globals, target: &Target) -> Result<Ou
         say("nothing was removed\n")?;
         return Ok(Outcome::Done);
     }
-    let removed = clean::remove(&clients, &target.logs(), &found, |_| {}).await;
+    let removed = clean::remove(&clients, &found, |_| {}).await;
     removed.map_err(Failure::broken)?;
     say("removed all of it\n")?;
     Ok(Outcome::Done)
@@ -63,9 +63,8 @@ fn agreed(found: &Found) -> Result<bool, Failure> {
             "nothing was removed: there is no terminal to ask at"
         )));
     }
-    let count = found.functions.len() + found.layers.len() + found.buckets.len();
     let unreadable = |error: io::Error| Failure::broken(miette::miette!("can't ask: {error}"));
-    display::note(&format!("Remove {}? [y/N]", display::count(count as u64, "resource")));
+    display::note(&format!("Remove {}? [y/N]", display::count(found.count() as u64, "resource")));
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).map_err(unreadable)?;
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))

@@ -1,4 +1,4 @@
-//! `darkroom doctor`: what this machine can run, what it can't enforce, and how to mend what is missing.
+//! `darkroom doctor`: what this machine can run (what an account can: `doctor_aws`), what it can't enforce, and how to mend what is missing.
 //!
 //! Every check is a value; the command prints them. Changes nothing: a runtime that is not cached yet is not installed.
 
@@ -11,6 +11,7 @@ use darkroom_cloud::{Config, LocalCloud};
 use darkroom_core::capability::MB_PER_CORE;
 use serde::Serialize;
 
+use super::doctor_aws;
 use crate::cli::{DoctorArgs, Globals, TargetName};
 use crate::display;
 use crate::exit::{Failure, Outcome};
@@ -22,7 +23,7 @@ const DEFAULT_PYTHON: &str = "3.13";
 /// How well something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum State {
+pub(super) enum State {
     Ok,
     /// Works, within a limit that results carry with them or that concerns a part only.
     Limited,
@@ -32,26 +33,20 @@ enum State {
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-struct Check {
-    name: String,
-    state: State,
-    found: String,
+pub(super) struct Check {
+    pub name: String,
+    pub state: State,
+    pub found: String,
     /// What else was seen, a line each.
-    details: Vec<String>,
-    mend: Option<String>,
+    pub details: Vec<String>,
+    pub mend: Option<String>,
 }
 
 pub fn run(args: &DoctorArgs, globals: Globals) -> Result<Outcome, Failure> {
-    if args.target == TargetName::Aws {
-        return Err(Failure::wrong_request(miette::miette!("doctor does not look at AWS yet")));
-    }
-    let root = Project::here().map_or_else(|_| PathBuf::from("."), |project| project.root().to_owned());
-    let cache_dir = root.join(".darkroom").join("runtimes");
-    let mut checks = vec![architectures(), memory_sizes()];
-    checks.extend(python_checks(&cache_dir));
-    checks.push(rust_check());
-    checks.extend(sandbox_checks(&cache_dir)?);
-
+    let checks = match args.target {
+        TargetName::Local => local_checks()?,
+        TargetName::Aws => threads()?.block_on(doctor_aws::checks(&args.region)),
+    };
     if globals.json {
         display::answer_json(&checks)?;
     } else if !globals.quiet {
@@ -59,6 +54,21 @@ pub fn run(args: &DoctorArgs, globals: Globals) -> Result<Outcome, Failure> {
     }
     let missing = checks.iter().any(|check| check.state == State::Missing);
     Ok(if missing { Outcome::NotReady } else { Outcome::Done })
+}
+
+fn local_checks() -> Result<Vec<Check>, Failure> {
+    let root = Project::here().map_or_else(|_| PathBuf::from("."), |project| project.root().to_owned());
+    let cache_dir = root.join(".darkroom").join("runtimes");
+    let mut checks = vec![architectures(), memory_sizes()];
+    checks.extend(python_checks(&cache_dir));
+    checks.push(rust_check());
+    checks.extend(sandbox_checks(&cache_dir)?);
+    Ok(checks)
+}
+
+fn threads() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Runtime::new()
+        .map_err(|error| Failure::broken(miette::miette!("no threads to talk to a cloud on: {error}")))
 }
 
 fn architectures() -> Check {
@@ -150,9 +160,7 @@ fn rust_check() -> Check {
 fn sandbox_checks(cache_dir: &Path) -> Result<Vec<Check>, Failure> {
     let program = std::env::current_exe()
         .map_err(|error| Failure::broken(miette::miette!("this program can't find itself: {error}")))?;
-    let runtime = tokio::runtime::Runtime::new()
-        .map_err(|error| Failure::broken(miette::miette!("no threads to run the local cloud on: {error}")))?;
-    runtime.block_on(async {
+    threads()?.block_on(async {
         match LocalCloud::start(Config::new(program, cache_dir.to_owned())).await {
             Ok(cloud) => {
                 let checks = isolation_checks(cloud.isolation());

@@ -9,8 +9,10 @@ mod compare;
 mod completions;
 mod cost;
 mod doctor;
+mod doctor_aws;
 mod export;
 mod generate;
+mod iam_policy;
 mod import;
 mod plan;
 pub mod report;
@@ -48,6 +50,7 @@ pub fn run(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Doctor(args) => doctor::run(args, globals),
         Command::Generate(args) => generate::run(args, globals),
         Command::Clean(args) => clean::run(args, globals),
+        Command::IamPolicy(args) => iam_policy::run(args, globals),
         Command::Completions { shell } => completions::run(*shell),
     }
 }

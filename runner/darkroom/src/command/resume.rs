@@ -22,7 +22,7 @@ pub fn run(args: &ResumeArgs, globals: Globals) -> Result<Outcome, Failure> {
     let capability = target::capability(manifest.target.cloud);
     let begin = Begin::GoOn { run };
     session::run(
-        &Job { project: &project, manifest: &manifest, known: &known, capability: &capability, begin },
+        &Job { project: &project, manifest: &manifest, known: &known, capability: &capability, begin, keep: args.keep },
         globals,
     )
 }

@@ -24,7 +24,14 @@ pub fn run(args: &RunArgs, globals: Globals) -> Result<Outcome, Failure> {
     let loaded = project::load_with(&args.manifest.manifest, &overrides).map_err(Failure::wrong_request)?;
     let Loaded { project, manifest, known } = loaded;
     let capability = target::capability(manifest.target.cloud);
-    let mut job = Job { project: &project, manifest: &manifest, known: &known, capability: &capability, begin: ANEW };
+    let mut job = Job {
+        project: &project,
+        manifest: &manifest,
+        known: &known,
+        capability: &capability,
+        begin: ANEW,
+        keep: args.keep,
+    };
     job.begin = begin(&job, args, globals)?;
     session::run(&job, globals)
 }

@@ -5,27 +5,24 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_sdk_lambda::error::ProvideErrorMetadata;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{
     Architecture as LambdaArchitecture, Environment, FunctionCode, LayerVersionContentInput, Runtime,
 };
 use aws_sdk_s3::operation::head_object::HeadObjectError;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration, Tag, Tagging};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::Instant;
 
-use super::desired::{self, BucketStep, Change, Have, HaveFunction, LayerId, Readiness, Steps, Target, Want};
+use super::desired::{self, Change, Have, HaveFunction, LayerId, Readiness, Steps, Target, Want};
 use super::observe::{self, call};
-use super::{Clients, DeployError, Settings, names, tags};
+use super::patience::{PATIENCE, patiently};
+use super::{Clients, DeployError, Settings, bucket, names, tags};
 use crate::package::Archive;
 
 /// Functions made or changed at once. The control plane allows about 15 calls a second; the SDK's adaptive retries
 /// slow down when it says so.
 const AT_ONCE: usize = 8;
-/// How long a function may take to be ready, and a new role to be assumable. AWS: seconds, rarely a minute.
-const PATIENCE: Duration = Duration::from_mins(3);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -62,14 +59,7 @@ pub async fn foundations(
     have: &Have,
     archives: &Archives<'_>,
 ) -> Result<BTreeMap<LayerId, String>, DeployError> {
-    match &steps.bucket {
-        BucketStep::Create(name) => {
-            create_bucket(clients, settings, name).await?;
-            tag_bucket(clients, settings, name).await?;
-        }
-        BucketStep::Tag(name) => tag_bucket(clients, settings, name).await?,
-        BucketStep::Keep => {}
-    }
+    bucket::bring_about(clients, settings, &steps.bucket).await?;
     let published = stream::iter(&steps.publish)
         .map(|layer| async move { Ok((layer.clone(), publish(clients, settings, layer, archives).await?)) })
         .buffer_unordered(AT_ONCE);
@@ -99,39 +89,6 @@ pub async fn functions(
         on_done(done);
     }
     Ok(())
-}
-
-async fn create_bucket(clients: &Clients, settings: &Settings, name: &str) -> Result<(), DeployError> {
-    // Tags in this call leave no moment in which the bucket is there without them. An endpoint that does not know them
-    // here gets them in the next call.
-    let mut configuration = CreateBucketConfiguration::builder().set_tags(Some(bucket_tags(settings, name)?));
-    // The oldest region is spelt by silence. Source: S3 API reference, CreateBucket.
-    if settings.region != "us-east-1" {
-        configuration = configuration.location_constraint(BucketLocationConstraint::from(settings.region.as_str()));
-    }
-    let create = clients.s3.create_bucket().bucket(name).create_bucket_configuration(configuration.build());
-    match create.send().await {
-        Ok(_) => Ok(()),
-        Err(error) if error.code() == Some("BucketAlreadyOwnedByYou") => Ok(()),
-        Err(error) => Err(call("creation", format!("bucket {name}"), &error)),
-    }
-}
-
-async fn tag_bucket(clients: &Clients, settings: &Settings, name: &str) -> Result<(), DeployError> {
-    let tagging = Tagging::builder().set_tag_set(Some(bucket_tags(settings, name)?)).build();
-    let tagging = tagging.map_err(|error| malformed(name, &error))?;
-    let sent = clients.s3.put_bucket_tagging().bucket(name).tagging(tagging).send().await;
-    sent.map(|_| ()).map_err(|error| call("tagging", format!("bucket {name}"), &error))
-}
-
-fn bucket_tags(settings: &Settings, name: &str) -> Result<Vec<Tag>, DeployError> {
-    let tag = |(key, value): (String, String)| Tag::builder().key(key).value(value).build();
-    tags::of(settings).into_iter().map(tag).collect::<Result<_, _>>().map_err(|error| malformed(name, &error))
-}
-
-fn malformed(bucket: &str, error: &aws_sdk_s3::error::BuildError) -> DeployError {
-    let resource = format!("bucket {bucket}");
-    DeployError::Call { operation: "tagging", resource, reason: error.to_string(), help: None }
 }
 
 async fn publish(
@@ -189,22 +146,26 @@ impl OneFunction<'_> {
 
     async fn create(&self) -> Result<(), DeployError> {
         let target = self.target;
-        self.patiently("creation", async || {
-            let create = self.lambda.create_function().function_name(self.name).role(&target.role_arn);
-            create
-                .runtime(Runtime::from(target.runtime.as_str()))
-                .handler(&target.handler)
-                .architectures(self.architecture())
-                .code(self.function_code())
-                .memory_size(signed(target.memory_mb))
-                .timeout(signed(target.timeout_s))
-                .environment(self.environment())
-                .set_layers(Some(self.layer_arns()))
-                .set_tags(Some(target.tags.clone().into_iter().collect()))
-                .send()
-                .await
-                .map(|_| ())
-        })
+        patiently(
+            "creation",
+            || self.resource(),
+            async || {
+                let create = self.lambda.create_function().function_name(self.name).role(&target.role_arn);
+                create
+                    .runtime(Runtime::from(target.runtime.as_str()))
+                    .handler(&target.handler)
+                    .architectures(self.architecture())
+                    .code(self.function_code())
+                    .memory_size(signed(target.memory_mb))
+                    .timeout(signed(target.timeout_s))
+                    .environment(self.environment())
+                    .set_layers(Some(self.layer_arns()))
+                    .set_tags(Some(target.tags.clone().into_iter().collect()))
+                    .send()
+                    .await
+                    .map(|_| ())
+            },
+        )
         .await
     }
 
@@ -217,23 +178,28 @@ impl OneFunction<'_> {
     ) -> Result<HaveFunction, DeployError> {
         let mut have = have;
         if code {
-            self.patiently("update of the code", async || {
-                let update = self.lambda.update_function_code().function_name(self.name);
-                let code = self.function_code();
-                update
-                    .architectures(self.architecture())
-                    .set_zip_file(code.zip_file)
-                    .set_s3_bucket(code.s3_bucket)
-                    .set_s3_key(code.s3_key)
-                    .send()
-                    .await
-                    .map(|_| ())
-            })
+            patiently(
+                "update of the code",
+                || self.resource(),
+                async || {
+                    let update = self.lambda.update_function_code().function_name(self.name);
+                    let code = self.function_code();
+                    update
+                        .architectures(self.architecture())
+                        .set_zip_file(code.zip_file)
+                        .set_s3_bucket(code.s3_bucket)
+                        .set_s3_key(code.s3_key)
+                        .send()
+                        .await
+                        .map(|_| ())
+                },
+            )
             .await?;
             have = self.ready_after(have.revision_id.as_deref()).await?;
         }
         if configuration {
-            self.patiently("update of the configuration", async || self.update_configuration().await).await?;
+            patiently("update of the configuration", || self.resource(), async || self.update_configuration().await)
+                .await?;
             have = self.ready_after(have.revision_id.as_deref()).await?;
         }
         if tags {
@@ -266,30 +232,6 @@ impl OneFunction<'_> {
             .map(|_| ())
     }
 
-    /// Makes a call, again and again while the reason against it passes by itself.
-    async fn patiently<E, R>(
-        &self,
-        operation: &'static str,
-        attempt: impl AsyncFn() -> Result<(), aws_sdk_lambda::error::SdkError<E, R>>,
-    ) -> Result<(), DeployError>
-    where
-        E: std::error::Error + ProvideErrorMetadata + 'static,
-        R: std::fmt::Debug + 'static,
-    {
-        let deadline = Instant::now() + PATIENCE;
-        let mut pause = SHORTEST_PAUSE * 20;
-        loop {
-            match attempt().await {
-                Ok(()) => return Ok(()),
-                Err(error) if passes_by_itself(error.code(), error.message()) && Instant::now() < deadline => {
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE * 4);
-                }
-                Err(error) => return Err(call(operation, format!("function {}", self.name), &error)),
-            }
-        }
-    }
-
     /// Waits until the function is ready under another revision than `before`, and returns it.
     ///
     /// An older "ready" can be seen for a while after an update, so it is the changed `RevisionId` that tells.
@@ -313,6 +255,10 @@ impl OneFunction<'_> {
         }
     }
 
+    fn resource(&self) -> String {
+        format!("function {}", self.name)
+    }
+
     fn function_code(&self) -> FunctionCode {
         let code = FunctionCode::builder();
         match self.source {
@@ -332,18 +278,6 @@ impl OneFunction<'_> {
 
     fn layer_arns(&self) -> Vec<String> {
         self.target.layers.iter().filter_map(|layer| self.layers.get(layer).cloned()).collect()
-    }
-}
-
-/// Returns whether a refusal is one of those that end without anyone's doing: a role that is so new that Lambda does
-/// not know it yet (only its text tells it from other wrong parameters), or another change still under way.
-fn passes_by_itself(code: Option<&str>, message: Option<&str>) -> bool {
-    match code {
-        Some("InvalidParameterValueException") => {
-            message.is_some_and(|text| text.contains("cannot be assumed by Lambda"))
-        }
-        Some("ResourceConflictException") => message.is_some_and(|text| text.contains("in progress")),
-        _ => false,
     }
 }
 

@@ -1,19 +1,20 @@
 //! Finds everything that Darkroom made in an account, by its tags and not by memory, and removes it.
 //!
 //! [`find`] → [`Found`], which a person can read first → [`remove`]. Works the same after a run that ended, broke or was
-//! killed at any moment; a second time it finds nothing. Touches only what carries the tag (for layers, which can't be
-//! tagged: the description; for log groups, which Lambda makes: those of tagged functions).
+//! killed at any moment; a second time it finds nothing. Touches only what carries the tag. Three things can lack it and
+//! are ours: layers, which can't be tagged (the description says it); the log group of a tagged function, where Lambda
+//! made it; an empty bucket under the one name that Darkroom gives in this account and region, without any tag: where
+//! tags come after the making, that is what a kill between the two leaves.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use aws_sdk_cloudwatchlogs::Client as Logs;
 use aws_sdk_lambda::error::ProvideErrorMetadata;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::observe::call;
-use super::{Clients, DeployError, names, tags};
+use super::{Clients, DeployError, log_groups, names, tags};
 
 /// Calls under way at once.
 const AT_ONCE: usize = 8;
@@ -33,6 +34,8 @@ pub enum Which {
 pub struct Found {
     pub functions: Vec<FoundFunction>,
     pub layers: Vec<FoundLayer>,
+    pub log_groups: Vec<FoundLogGroup>,
+    pub roles: Vec<FoundRole>,
     pub buckets: Vec<FoundBucket>,
 }
 
@@ -52,37 +55,69 @@ pub struct FoundLayer {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundLogGroup {
+    pub name: String,
+    pub experiment: String,
+    /// `false`: Lambda made it, and only its function leads to it.
+    pub tagged: bool,
+    pub bytes: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundRole {
+    pub name: String,
+    pub experiment: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundBucket {
     pub name: String,
     pub experiment: String,
     pub objects: u64,
+    /// Multipart uploads that nobody finished.
+    pub uploads: u64,
     pub bytes: u64,
 }
 
 impl Found {
     pub fn is_empty(&self) -> bool {
-        self.functions.is_empty() && self.layers.is_empty() && self.buckets.is_empty()
+        self.count() == 0
+    }
+
+    /// Resources that are to go.
+    pub fn count(&self) -> usize {
+        self.functions.len() + self.layers.len() + self.log_groups.len() + self.roles.len() + self.buckets.len()
     }
 }
 
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for FoundFunction { name, experiment, code_bytes } in &self.functions {
-            writeln!(f, "function  {name}  ({experiment}; {} of code) and its log group", size(*code_bytes))?;
+            writeln!(f, "function  {name}  ({experiment}; {} of code)", size(*code_bytes))?;
         }
         for FoundLayer { name, version, experiment } in &self.layers {
             writeln!(f, "layer     {name}:{version}  ({experiment})")?;
         }
-        for FoundBucket { name, experiment, objects, bytes } in &self.buckets {
-            writeln!(f, "bucket    {name}  ({experiment}; {objects} objects, {})", size(*bytes))?;
+        for FoundLogGroup { name, experiment, bytes, .. } in &self.log_groups {
+            writeln!(f, "log group {name}  ({experiment}; {})", size(*bytes))?;
+        }
+        for FoundRole { name, experiment } in &self.roles {
+            writeln!(f, "role      {name}  ({experiment})")?;
+        }
+        for FoundBucket { name, experiment, objects, uploads, bytes } in &self.buckets {
+            let uploads = if *uploads == 0 { String::new() } else { format!(", {uploads} unfinished uploads") };
+            writeln!(f, "bucket    {name}  ({experiment}; {objects} objects{uploads}, {})", size(*bytes))?;
         }
         if !self.is_empty() {
             let stored: u64 = self.buckets.iter().map(|bucket| bucket.bytes).sum();
+            let logged: u64 = self.log_groups.iter().map(|group| group.bytes).sum();
             let code: u64 = self.functions.iter().map(|function| function.code_bytes).sum();
             writeln!(
                 f,
-                "Kept, S3 bills {} of storage; {} of code count against Lambda's code storage and cost nothing.",
+                "Kept, AWS bills the storage of {} in S3 and of {} of logs; functions, layers and roles that nobody calls \
+                 cost nothing, and {} of code count against Lambda's code storage.",
                 size(stored),
+                size(logged),
                 size(code)
             )?;
         }
@@ -90,9 +125,21 @@ impl fmt::Display for Found {
     }
 }
 
+/// Where is looked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// 12 digits.
+    pub account_id: String,
+    pub region: String,
+}
+
 /// Returns everything of Darkroom's that is meant.
-pub async fn find(clients: &Clients, region: &str, which: &Which) -> Result<Found, DeployError> {
-    let (functions, buckets) = futures::try_join!(functions(clients, which), buckets(clients, region, which))?;
+pub async fn find(clients: &Clients, place: &Place, which: &Which) -> Result<Found, DeployError> {
+    let (functions, buckets, roles) = futures::try_join!(
+        functions(clients, which),
+        buckets(clients, place, which),
+        roles(clients, &place.region, which)
+    )?;
     // A layer has no expiry of its own: it expires with the last function of its experiment.
     let meant = |experiment: &str| match which {
         Which::Everything => true,
@@ -103,27 +150,35 @@ pub async fn find(clients: &Clients, region: &str, which: &Which) -> Result<Foun
         }
     };
     let layers = layers(clients).await?.into_iter().filter(|layer| meant(&layer.experiment)).collect();
-    let functions = functions.into_iter().filter(|(_, tagged)| tagged.meant).map(|(function, _)| function).collect();
-    Ok(Found { functions, layers, buckets })
+    let functions: Vec<FoundFunction> =
+        functions.into_iter().filter(|(_, tagged)| tagged.meant).map(|(function, _)| function).collect();
+    let log_groups = groups(clients, &functions, which).await?;
+    Ok(Found { functions, layers, log_groups, roles, buckets })
 }
 
 /// Removes what was found, in the order that leaves nothing unfindable behind if it is cut off.
 ///
 /// What is gone already is no error. `on_removed` is called with a line for each resource.
-pub async fn remove(
-    clients: &Clients,
-    logs: &Logs,
-    found: &Found,
-    mut on_removed: impl FnMut(String),
-) -> Result<(), DeployError> {
+pub async fn remove(clients: &Clients, found: &Found, mut on_removed: impl FnMut(String)) -> Result<(), DeployError> {
+    for FoundLogGroup { name, .. } in found.log_groups.iter().filter(|group| !group.tagged) {
+        remove_log_group(clients, name).await?;
+    }
     let mut functions = stream::iter(&found.functions)
         .map(|function| async move {
-            remove_function(clients, logs, &function.name).await?;
+            remove_function(clients, &function.name).await?;
             Ok::<_, DeployError>(format!("function {}", function.name))
         })
         .buffer_unordered(AT_ONCE);
     while let Some(line) = functions.try_next().await? {
         on_removed(line);
+    }
+    for FoundLogGroup { name, .. } in &found.log_groups {
+        remove_log_group(clients, name).await?;
+        on_removed(format!("log group {name}"));
+    }
+    for FoundRole { name, .. } in &found.roles {
+        remove_role(clients, name).await?;
+        on_removed(format!("role {name}"));
     }
     for FoundLayer { name, version, .. } in &found.layers {
         let sent = clients.lambda.delete_layer_version().layer_name(name).version_number(*version).send().await;
@@ -226,16 +281,69 @@ async fn layers(clients: &Clients) -> Result<Vec<FoundLayer>, DeployError> {
     Ok(found)
 }
 
-async fn buckets(clients: &Clients, region: &str, which: &Which) -> Result<Vec<FoundBucket>, DeployError> {
+/// Returns every log group of Darkroom's: those that are tagged, and those of the functions that go.
+async fn groups(
+    clients: &Clients,
+    functions: &[FoundFunction],
+    which: &Which,
+) -> Result<Vec<FoundLogGroup>, DeployError> {
+    let going: BTreeMap<String, &FoundFunction> =
+        functions.iter().map(|function| (log_groups::of_function(&function.name), function)).collect();
+    let all = log_groups::list(&clients.logs, &format!("{}-", names::PREFIX)).await?;
+    let found = stream::iter(all).map(|group| {
+        let function = going.get(&group.name).copied();
+        async move {
+            let log_groups::Group { ref name, bytes, .. } = group;
+            let Some(tags) = log_groups::tags(&clients.logs, &group).await? else { return Ok(None) };
+            let by_tag = tagged(&tags, which).filter(|tagged| tagged.meant).map(|tagged| tagged.experiment);
+            // A group with someone else's tag is theirs, whatever it is called.
+            let by_function = function.filter(|_| tags.is_empty()).map(|function| function.experiment.clone());
+            let tagged = by_tag.is_some();
+            let experiment = by_tag.or(by_function);
+            Ok(experiment.map(|experiment| FoundLogGroup { name: name.clone(), experiment, tagged, bytes }))
+        }
+    });
+    // `ListTagsForResource` of Logs allows 5 calls a second.
+    let mut found: Vec<_> = found.buffer_unordered(4).try_filter_map(async |found| Ok(found)).try_collect().await?;
+    found.sort_by(|a: &FoundLogGroup, b| a.name.cmp(&b.name));
+    Ok(found)
+}
+
+/// Returns every role of Darkroom's that is for this region.
+async fn roles(clients: &Clients, region: &str, which: &Which) -> Result<Vec<FoundRole>, DeployError> {
+    let mut candidates = Vec::new();
+    let mut pages = clients.iam.list_roles().into_paginator().send();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| call("listing", "roles".into(), &error))?;
+        let ours = page.roles().iter().map(aws_sdk_iam::types::Role::role_name).filter(|name| is_our_name(Some(*name)));
+        candidates.extend(ours.map(str::to_owned));
+    }
+    let mut found = Vec::new();
+    for name in candidates {
+        let tags: BTreeMap<String, String> = match clients.iam.list_role_tags().role_name(&name).send().await {
+            Ok(found) => found.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect(),
+            Err(error) if error.code() == Some("NoSuchEntity") => continue,
+            Err(error) => return Err(call("reading the tags", format!("role {name}"), &error)),
+        };
+        if tags.get(tags::REGION).is_some_and(|of| of == region)
+            && let Some(FoundTagged { experiment, meant: true }) = tagged(&tags, which)
+        {
+            found.push(FoundRole { name, experiment });
+        }
+    }
+    Ok(found)
+}
+
+async fn buckets(clients: &Clients, place: &Place, which: &Which) -> Result<Vec<FoundBucket>, DeployError> {
     let mut found = Vec::new();
     let mut token = None;
     loop {
         let page = clients.s3.list_buckets().prefix(format!("{}-", names::PREFIX)).set_continuation_token(token);
         let page = page.send().await.map_err(|error| call("listing", "buckets".into(), &error))?;
         // An endpoint may give the region or leave it out; a bucket elsewhere is for a `clean` there.
-        let here = page.buckets().iter().filter(|bucket| bucket.bucket_region().is_none_or(|of| of == region));
+        let here = page.buckets().iter().filter(|bucket| bucket.bucket_region().is_none_or(|of| of == place.region));
         for name in here.filter_map(|bucket| bucket.name()).filter(|name| is_our_name(Some(*name))) {
-            found.extend(bucket(clients, name, which).await?);
+            found.extend(bucket(clients, place, name, which).await?);
         }
         token = page.continuation_token().filter(|token| !token.is_empty()).map(str::to_owned);
         if token.is_none() {
@@ -244,13 +352,23 @@ async fn buckets(clients: &Clients, region: &str, which: &Which) -> Result<Vec<F
     }
 }
 
-async fn bucket(clients: &Clients, name: &str, which: &Which) -> Result<Option<FoundBucket>, DeployError> {
-    let tags = match clients.s3.get_bucket_tagging().bucket(name).send().await {
+async fn bucket(
+    clients: &Clients,
+    place: &Place,
+    name: &str,
+    which: &Which,
+) -> Result<Option<FoundBucket>, DeployError> {
+    let tags: BTreeMap<String, String> = match clients.s3.get_bucket_tagging().bucket(name).send().await {
         Ok(tagging) => tagging.tag_set().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect(),
-        Err(error) if matches!(error.code(), Some("NoSuchTagSet" | "NoSuchBucket")) => return Ok(None),
+        Err(error) if error.code() == Some("NoSuchTagSet") => BTreeMap::new(),
+        Err(error) if error.code() == Some("NoSuchBucket") => return Ok(None),
+        // A bucket whose name looks like ours, and that belongs to someone else.
+        Err(error) if error.code() == Some("AccessDenied") => return Ok(None),
         Err(error) => return Err(call("reading the tags", format!("bucket {name}"), &error)),
     };
-    let Some(FoundTagged { experiment, meant: true }) = tagged(&tags, which) else { return Ok(None) };
+    let begun = if tags.is_empty() { cut_off(place, name, which) } else { None };
+    let by_tag = tagged(&tags, which).filter(|tagged| tagged.meant).map(|tagged| tagged.experiment);
+    let Some(experiment) = by_tag.clone().or(begun) else { return Ok(None) };
     let (mut objects, mut bytes) = (0, 0);
     let mut pages = clients.s3.list_objects_v2().bucket(name).into_paginator().send();
     while let Some(page) = pages.next().await {
@@ -259,22 +377,76 @@ async fn bucket(clients: &Clients, name: &str, which: &Which) -> Result<Option<F
         let sizes = page.contents().iter().filter_map(aws_sdk_s3::types::Object::size);
         bytes += sizes.filter_map(|size| u64::try_from(size).ok()).sum::<u64>();
     }
-    Ok(Some(FoundBucket { name: name.to_owned(), experiment, objects, bytes }))
+    let uploads = uploads(clients, name).await?.len() as u64;
+    let empty = objects == 0 && uploads == 0;
+    let found = FoundBucket { name: name.to_owned(), experiment, objects, uploads, bytes };
+    Ok((by_tag.is_some() || empty).then_some(found))
 }
 
-/// Removes a function and its log group. The log group goes first: as long as the function is there, its tag leads a
-/// later `clean` to both. It goes once more afterwards, for what a last invocation wrote meanwhile.
-async fn remove_function(clients: &Clients, logs: &Logs, name: &str) -> Result<(), DeployError> {
-    remove_log_group(logs, name).await?;
+/// Returns the experiment whose bucket without tags this would be, by its name alone.
+fn cut_off(place: &Place, name: &str, which: &Which) -> Option<String> {
+    let Place { account_id, region } = place;
+    let of_ours = name.strip_prefix(names::PREFIX)?.strip_prefix('-')?;
+    let experiment = of_ours.strip_suffix(&format!("-{account_id}-{region}"))?;
+    let exact = names::bucket(experiment, account_id, region) == name;
+    let meant = match which {
+        Which::Everything => true,
+        Which::Experiment(wanted) => wanted == experiment,
+        // How old it is, only a tag would say.
+        Which::ExpiredBefore(_) => false,
+    };
+    (exact && meant).then(|| experiment.to_owned())
+}
+
+/// Returns key and id of every multipart upload that nobody finished.
+async fn uploads(clients: &Clients, name: &str) -> Result<Vec<(String, String)>, DeployError> {
+    let mut found = Vec::new();
+    let (mut key, mut id) = (None, None);
+    loop {
+        let page = clients.s3.list_multipart_uploads().bucket(name).set_key_marker(key).set_upload_id_marker(id);
+        let page = match page.send().await {
+            Ok(page) => page,
+            Err(error) if error.code() == Some("NoSuchBucket") => return Ok(found),
+            Err(error) => return Err(call("listing", format!("unfinished uploads of bucket {name}"), &error)),
+        };
+        let one = |upload: &aws_sdk_s3::types::MultipartUpload| {
+            Some((upload.key()?.to_owned(), upload.upload_id()?.to_owned()))
+        };
+        found.extend(page.uploads().iter().filter_map(one));
+        (key, id) = (page.next_key_marker().map(str::to_owned), page.next_upload_id_marker().map(str::to_owned));
+        if !page.is_truncated().unwrap_or(false) || key.is_none() {
+            return Ok(found);
+        }
+    }
+}
+
+/// Removes a function. Its log group follows by its own tag; one that Lambda made has none, and goes before the function
+/// whose tag leads to it.
+async fn remove_function(clients: &Clients, name: &str) -> Result<(), DeployError> {
     let sent = clients.lambda.delete_function().function_name(name).send().await;
-    gone(sent.map(|_| ()), &["ResourceNotFoundException"], "removal", || format!("function {name}"))?;
-    remove_log_group(logs, name).await
+    gone(sent.map(|_| ()), &["ResourceNotFoundException"], "removal", || format!("function {name}"))
 }
 
-async fn remove_log_group(logs: &Logs, function: &str) -> Result<(), DeployError> {
-    let group = format!("/aws/lambda/{function}");
-    let sent = logs.delete_log_group().log_group_name(&group).send().await;
+async fn remove_log_group(clients: &Clients, group: &str) -> Result<(), DeployError> {
+    let sent = clients.logs.delete_log_group().log_group_name(group).send().await;
     gone(sent.map(|_| ()), &["ResourceNotFoundException"], "removal", || format!("log group {group}"))
+}
+
+/// IAM removes a role only once its policies are gone. They are read, not remembered; one that somebody attached is
+/// theirs, and IAM then says that it is in the way.
+async fn remove_role(clients: &Clients, name: &str) -> Result<(), DeployError> {
+    let resource = || format!("role {name}");
+    let policies = match clients.iam.list_role_policies().role_name(name).send().await {
+        Ok(found) => found.policy_names().to_vec(),
+        Err(error) if error.code() == Some("NoSuchEntity") => return Ok(()),
+        Err(error) => return Err(call("reading", resource(), &error)),
+    };
+    for policy in policies {
+        let sent = clients.iam.delete_role_policy().role_name(name).policy_name(policy).send().await;
+        gone(sent.map(|_| ()), &["NoSuchEntity"], "removal of the policy", resource)?;
+    }
+    let sent = clients.iam.delete_role().role_name(name).send().await;
+    gone(sent.map(|_| ()), &["NoSuchEntity"], "removal", resource)
 }
 
 /// Empties and removes a bucket.
@@ -304,6 +476,10 @@ async fn remove_bucket(clients: &Clients, name: &str) -> Result<(), DeployError>
         if let Some(error) = sent.errors().first() {
             return Err(refused(format!("{}: {}", error.key().unwrap_or("?"), error.message().unwrap_or("refused"))));
         }
+    }
+    for (key, id) in uploads(clients, name).await? {
+        let sent = clients.s3.abort_multipart_upload().bucket(name).key(&key).upload_id(id).send().await;
+        gone(sent.map(|_| ()), &["NoSuchUpload", "NoSuchBucket"], "ending an upload of", resource)?;
     }
     let sent = clients.s3.delete_bucket().bucket(name).send().await;
     gone(sent.map(|_| ()), &["NoSuchBucket"], "removal", resource)
@@ -367,14 +543,30 @@ mod tests {
         let found = Found {
             functions: vec![FoundFunction { name: "dkr-a".into(), experiment: "smoke".into(), code_bytes: 2_500_000 }],
             layers: vec![FoundLayer { name: "dkr-l".into(), version: 3, experiment: "smoke".into() }],
-            buckets: vec![FoundBucket { name: "dkr-b".into(), experiment: "smoke".into(), objects: 2, bytes: 1_500 }],
+            log_groups: vec![FoundLogGroup {
+                name: "/aws/lambda/dkr-a".into(),
+                experiment: "smoke".into(),
+                tagged: true,
+                bytes: 0,
+            }],
+            roles: vec![FoundRole { name: "dkr-r".into(), experiment: "smoke".into() }],
+            buckets: vec![FoundBucket {
+                name: "dkr-b".into(),
+                experiment: "smoke".into(),
+                objects: 2,
+                uploads: 1,
+                bytes: 1_500,
+            }],
         };
         assert_eq!(
             found.to_string(),
-            "function  dkr-a  (smoke; 2.5 MB of code) and its log group\n\
+            "function  dkr-a  (smoke; 2.5 MB of code)\n\
              layer     dkr-l:3  (smoke)\n\
-             bucket    dkr-b  (smoke; 2 objects, 1.5 kB)\n\
-             Kept, S3 bills 1.5 kB of storage; 2.5 MB of code count against Lambda's code storage and cost nothing.\n"
+             log group /aws/lambda/dkr-a  (smoke; 0 B)\n\
+             role      dkr-r  (smoke)\n\
+             bucket    dkr-b  (smoke; 2 objects, 1 unfinished uploads, 1.5 kB)\n\
+             Kept, AWS bills the storage of 1.5 kB in S3 and of 0 B of logs; functions, layers and roles that nobody calls \
+             cost nothing, and 2.5 MB of code count against Lambda's code storage.\n"
         );
     }
 }

@@ -251,7 +251,8 @@ fn has_all(found: &BTreeMap<String, String>, wanted: &BTreeMap<String, String>) 
     wanted.iter().all(|(key, value)| found.get(key) == Some(value))
 }
 
-fn owned(resource: String, experiment: &str, found: &BTreeMap<String, String>) -> Result<(), DeployError> {
+/// Refuses what is not tagged as this experiment's.
+pub fn owned(resource: String, experiment: &str, found: &BTreeMap<String, String>) -> Result<(), DeployError> {
     match found.get(tags::EXPERIMENT) {
         Some(tag) if tag == experiment => Ok(()),
         tag => Err(DeployError::Foreign {

@@ -5,13 +5,16 @@
 //! [`FunctionDeployed`]. Knows an endpoint through its [`Clients`], not which cloud is behind it.
 
 mod apply;
+mod bucket;
 pub mod clean;
 pub mod desired;
 mod error;
+pub mod log_groups;
 pub mod names;
 mod notifications;
 mod observe;
-mod role;
+mod patience;
+pub mod role;
 pub mod tags;
 
 use std::collections::BTreeMap;
@@ -31,6 +34,9 @@ use aws_sdk_s3::config::retry::RetryConfig as S3Retries;
 
 use self::desired::{Change, LayerId, Steps, Target, Want};
 use crate::package::{LayerPackage, Package};
+
+/// Days after which nobody misses what a run made: the date on its tags, and the age at which S3 drops objects by itself.
+pub const LIFETIME_DAYS: u32 = 30;
 
 /// How often a call to the control plane is made before its refusal counts.
 const ATTEMPTS: u32 = 10;
@@ -100,8 +106,8 @@ pub struct Settings {
     pub role_arn: Option<String>,
     /// UTC date (`2026-12-24`) after which nobody misses these resources; tagged on everything that is made.
     pub expires_on: String,
-    /// Further tags.
-    pub tags: BTreeMap<String, String>,
+    /// The run that makes or uses them; tagged on everything, so that a look says which run was the last.
+    pub run_id: String,
 }
 
 /// A function that exists and holds what was packaged.
@@ -151,9 +157,11 @@ pub async fn deploy(
     let have = observe::observe(&clients, &goal).await?;
     let steps = desired::steps(&have, &goal)?;
 
+    // The role first: until Lambda knows it takes the longest.
     role::bring_about(&clients, &goal, &steps.role).await?;
     let archives = archives(settings, want);
     let layers = apply::foundations(&clients, settings, &steps, &have, &archives).await?;
+    log_groups::bring_about(&clients, settings, &goal, &have).await?;
     let by_name: BTreeMap<String, &WantedFunction> =
         want.iter().map(|function| (names::function(&settings.experiment, &function.key), function)).collect();
     let mut functions = BTreeMap::new();
@@ -184,8 +192,10 @@ impl Counts {
     fn add(&mut self, change: &Change) {
         match change {
             Change::Create => self.created += 1,
-            Change::Update { .. } => self.updated += 1,
-            Change::Keep => self.unchanged += 1,
+            Change::Update { code: true, .. } => self.updated += 1,
+            Change::Update { configuration, .. } if !configuration.is_empty() => self.updated += 1,
+            // New tags, as every run gives them, change nothing of what runs.
+            Change::Update { .. } | Change::Keep => self.unchanged += 1,
         }
     }
 }

@@ -10,6 +10,7 @@ use aws_sdk_s3::types::{
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::observe::call;
+use super::patience::patiently;
 use super::{Clients, DeployError, DeployedFunction, Settings, WantedFunction, names};
 
 /// Functions connected at once.
@@ -108,9 +109,13 @@ pub async fn connect(
         Ok(_) | Err(_) => {}
     }
     let configuration = NotificationConfiguration::builder().set_lambda_function_configurations(Some(wanted)).build();
-    let put = clients.s3.put_bucket_notification_configuration().bucket(bucket);
-    let sent = put.notification_configuration(configuration).send().await;
-    sent.map(|_| ()).map_err(|error| call("change", resource(), &error))
+    // S3 asks Lambda whether it may start the functions, and the permissions are seconds old.
+    patiently("change", resource, async || {
+        let put = clients.s3.put_bucket_notification_configuration().bucket(bucket);
+        put.notification_configuration(configuration.clone()).send().await
+    })
+    .await
+    .map(|_| ())
 }
 
 async fn permit(

@@ -9,12 +9,17 @@ pub const EXPERIMENT: &str = "darkroom:experiment";
 /// UTC date after which nobody misses a resource.
 pub const EXPIRES: &str = "darkroom:expires-on";
 
+/// Which run made or used a resource last.
+pub const RUN: &str = "darkroom:run";
+/// Where the experiment ran: roles are the account's, not a region's.
+pub const REGION: &str = "darkroom:region";
+
 /// Returns the tags of everything that is made.
 pub fn of(settings: &Settings) -> BTreeMap<String, String> {
-    let mut tags = settings.tags.clone();
-    tags.insert(EXPERIMENT.to_owned(), settings.experiment.clone());
-    tags.insert(EXPIRES.to_owned(), settings.expires_on.clone());
-    tags
+    let Settings { experiment, expires_on, run_id, region, .. } = settings;
+    [(EXPERIMENT, experiment), (EXPIRES, expires_on), (RUN, run_id), (REGION, region)]
+        .map(|(key, value)| (key.to_owned(), value.clone()))
+        .into()
 }
 
 /// Returns what is written into a layer's description. Lambda can't tag layers, so this stands for the tags.

@@ -147,6 +147,10 @@ impl Begun {
         &self.dir
     }
 
+    pub fn run_id(&self) -> &str {
+        &self.run_id
+    }
+
     /// Cells that this session measures: runnable here, and asked for.
     pub fn cells_to_measure(&self) -> Vec<PlannedCell> {
         let asked = |cell: &&PlannedCell| self.again.as_ref().is_none_or(|again| again.contains(&cell.id));

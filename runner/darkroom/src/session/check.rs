@@ -196,6 +196,7 @@ impl Subject {
             manifest: &self.manifest,
             known: &self.known,
             capability: &self.capability,
+            keep: true,
             begin: Begin::Anew { cells: None },
         }
     }
@@ -240,7 +241,7 @@ impl Subject {
     ) -> Result<Vec<Arc<Event>>, Failure> {
         let job = self.job(request);
         let cells = std::slice::from_ref(&self.cell);
-        let deployed = prepare::deploy(&job, cells, target, packages, progress).await?;
+        let deployed = prepare::deploy(&job, "check", cells, target, packages, progress).await?;
         let no_images = prepare::Images::from([(request.image_set.to_owned(), Vec::new())]);
         let under_test = prepare::cells_under_test(&job, cells, &deployed.deployment, no_images)?;
         let cell = under_test.first().expect("one cell was asked for");

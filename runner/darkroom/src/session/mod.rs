@@ -22,6 +22,8 @@ use tokio::sync::watch;
 
 use crate::cli::Globals;
 use crate::command::aggregate;
+use crate::deploy::DeployError;
+use crate::deploy::clean::{self, Which};
 use crate::display::progress::Progress;
 use crate::execute::{Ended, ExecuteError, Finished, Keep, Pictures, Setup, execute, now};
 use crate::exit::{Failure, Outcome};
@@ -38,6 +40,8 @@ pub struct Job<'a> {
     pub known: &'a Known,
     pub capability: &'a Capability,
     pub begin: Begin,
+    /// What a whole run deployed stays, whatever the manifest says.
+    pub keep: bool,
 }
 
 /// How the session relates to earlier ones.
@@ -107,6 +111,7 @@ impl Session<'_> {
             let target =
                 Target::open(target.cloud, &target.region, self.job.project.root()).await.map_err(Failure::broken)?;
             let ended = self.measure_in(&target, &cells, &packages, code, images, interrupt).await;
+            self.tidy(&target, &ended).await;
             target.close().await;
             ended
         })
@@ -124,7 +129,7 @@ impl Session<'_> {
         target.notes.iter().for_each(|note| self.progress.step(note));
         let deployed = tokio::select! {
             _ = interrupt.wait_for(|stop| *stop) => return Ok(Ended::Interrupted),
-            deployed = prepare::deploy(self.job, cells, target, packages, self.progress) => deployed?,
+            deployed = prepare::deploy(self.job, self.begun.run_id(), cells, target, packages, self.progress) => deployed?,
         };
         let cells = prepare::cells_under_test(self.job, cells, &deployed.deployment, images)?;
         let levels: Vec<_> = cells.iter().map(|cell| cell.cell.clone()).collect();
@@ -163,6 +168,32 @@ impl Session<'_> {
         following.finish();
         self.say_what_is_missing(&finished);
         self.result(finished.map(|finished| finished.ended), journal)
+    }
+
+    /// Removes what the session deployed once nobody needs it; otherwise says how. That it stays is no failure: the
+    /// measurements are recorded.
+    async fn tidy(&self, target: &Target, ended: &Result<Ended, Failure>) {
+        let keep = self.job.keep || self.job.manifest.target.keep.unwrap_or(target.keeps);
+        if keep && target.keeps {
+            return;
+        }
+        let experiment = &self.job.manifest.experiment.name;
+        let by_hand = format!("`darkroom clean {experiment} --target aws --region {}` removes it", target.region);
+        if keep || !matches!(ended, Ok(Ended::Whole)) {
+            self.progress.step(&format!("what was deployed stays; {by_hand}"));
+            return;
+        }
+        let clients = target.clients();
+        let which = Which::Experiment(experiment.clone());
+        let removed = async {
+            let found = clean::find(&clients, &target.place(), &which).await?;
+            clean::remove(&clients, &found, |_| {}).await?;
+            Ok::<_, DeployError>(found.count())
+        };
+        match removed.await {
+            Ok(count) => self.progress.step(&format!("removed what was deployed: {count} resources")),
+            Err(error) => self.progress.step(&format!("what was deployed is not all removed: {error}; {by_hand}")),
+        }
     }
 
     /// Says whether every repetition of the cells that this session leaves alone is done.

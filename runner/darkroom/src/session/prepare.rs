@@ -145,6 +145,7 @@ fn fits_payload(pipeline: &Pipeline, images: &[Image]) -> Result<(), String> {
 /// Deploys one function for every stage of every (variant, architecture, memory, trigger, start, deployment) that a cell needs.
 pub async fn deploy(
     job: &Job<'_>,
+    run_id: &str,
     cells: &[PlannedCell],
     target: &Target,
     packages: &Packages,
@@ -159,10 +160,10 @@ pub async fn deploy(
         account_id: target.caller.account_id.clone(),
         partition: target.caller.partition().to_owned(),
         role_arn: target.role_arn(job.manifest.target.role.as_deref()),
-        expires_on: (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * 30))
+        expires_on: (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * i64::from(deploy::LIFETIME_DAYS)))
             .strftime("%Y-%m-%d")
             .to_string(),
-        tags: BTreeMap::new(),
+        run_id: run_id.to_owned(),
     };
     let mut events = Vec::new();
     let deployment = deploy::deploy(&clients, &settings, &want, &mut |event| events.push(event)).await;

@@ -10,7 +10,7 @@ use aws_sdk_lambda::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{FunctionCode, Runtime};
 use base64::Engine as _;
-use darkroom::deploy::clean::{self, Which};
+use darkroom::deploy::clean::{self, Place, Which};
 use darkroom::deploy::desired::Change;
 use darkroom::deploy::{
     Clients, Counts, DeployError, Deployment, FunctionKey, Settings, WantedFunction, deploy, steps,
@@ -22,14 +22,14 @@ use darkroom_core::event::FunctionDeployed;
 use sha2::{Digest, Sha256};
 
 /// A local cloud on a temporary folder, with clients for it.
-struct Account {
-    cloud: LocalCloud,
+pub struct Account {
+    pub cloud: LocalCloud,
     config: SdkConfig,
     folder: tempfile::TempDir,
 }
 
 impl Account {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let program = env!("CARGO_BIN_EXE_darkroom").into();
         let cloud = LocalCloud::start(Config::new(program, folder.path().join("runtimes"))).await.unwrap();
@@ -43,12 +43,12 @@ impl Account {
         Self { cloud, config, folder }
     }
 
-    fn clients(&self) -> Clients {
+    pub fn clients(&self) -> Clients {
         Clients::new(&self.config)
     }
 
     /// Two stages, two memory sizes and two deployments of one variant whose code and dependencies are these texts.
-    fn wanted(&self, code: &str, dependency: &str) -> Vec<WantedFunction> {
+    pub fn wanted(&self, code: &str, dependency: &str) -> Vec<WantedFunction> {
         let package = Arc::new(Package {
             variant: "fake".into(),
             architecture: Architecture::X86_64,
@@ -103,7 +103,12 @@ impl Account {
     }
 }
 
-fn settings() -> Settings {
+/// The local cloud's account.
+pub fn place() -> Place {
+    Place { account_id: "000000000000".into(), region: "us-east-1".into() }
+}
+
+pub fn settings() -> Settings {
     Settings {
         experiment: "smoke".into(),
         region: "us-east-1".into(),
@@ -111,7 +116,7 @@ fn settings() -> Settings {
         partition: "aws".into(),
         role_arn: Some("arn:aws:iam::000000000000:role/darkroom".into()),
         expires_on: "2026-12-24".into(),
-        tags: BTreeMap::new(),
+        run_id: "20261125-000000-abcdef".into(),
     }
 }
 
@@ -281,7 +286,7 @@ async fn what_is_not_tagged_is_neither_changed_nor_cleaned() {
     assert!(matches!(&error, DeployError::Foreign { resource, .. } if resource.contains(theirs)), "{error}");
     // Nothing was made before that was known.
     assert_eq!(account.revisions().await.len(), 1);
-    assert!(clean::find(&clients, "us-east-1", &Which::Everything).await.unwrap().is_empty());
+    assert!(clean::find(&clients, &place(), &Which::Everything).await.unwrap().is_empty());
     account.cloud.stop().await;
 }
 
@@ -289,7 +294,6 @@ async fn what_is_not_tagged_is_neither_changed_nor_cleaned() {
 async fn clean_removes_all_that_a_deployment_made_and_finds_nothing_afterwards() {
     let account = Account::new().await;
     let clients = account.clients();
-    let logs = aws_sdk_cloudwatchlogs::Client::new(&account.config);
     let (deployment, _) = account.deploy(&account.wanted("code", "dependency")).await.unwrap();
     let other = Settings { experiment: "other".into(), ..settings() };
     deploy(&clients, &other, &account.wanted("code", "dependency"), &mut |_| {}).await.unwrap();
@@ -300,17 +304,17 @@ async fn clean_removes_all_that_a_deployment_made_and_finds_nothing_afterwards()
     }
 
     let smoke = Which::Experiment("smoke".into());
-    let found = clean::find(&clients, "us-east-1", &smoke).await.unwrap();
+    let found = clean::find(&clients, &place(), &smoke).await.unwrap();
     assert_eq!((found.functions.len(), found.layers.len(), found.buckets.len()), (8, 1, 1));
     assert_eq!((found.buckets[0].objects, found.buckets[0].bytes), (3, 15));
-    clean::remove(&clients, &logs, &found, |_| {}).await.unwrap();
-    assert!(clean::find(&clients, "us-east-1", &smoke).await.unwrap().is_empty());
+    clean::remove(&clients, &found, |_| {}).await.unwrap();
+    assert!(clean::find(&clients, &place(), &smoke).await.unwrap().is_empty());
     // What is gone is gone: the same removal again is no error.
-    clean::remove(&clients, &logs, &found, |_| {}).await.unwrap();
+    clean::remove(&clients, &found, |_| {}).await.unwrap();
 
-    let rest = clean::find(&clients, "us-east-1", &Which::Everything).await.unwrap();
+    let rest = clean::find(&clients, &place(), &Which::Everything).await.unwrap();
     assert_eq!((rest.functions.len(), rest.layers.len(), rest.buckets.len()), (8, 1, 1));
-    clean::remove(&clients, &logs, &rest, |_| {}).await.unwrap();
+    clean::remove(&clients, &rest, |_| {}).await.unwrap();
     assert_eq!(account.revisions().await, BTreeMap::new());
     assert!(clients.lambda.list_layers().send().await.unwrap().layers().is_empty());
     assert!(clients.s3.list_buckets().send().await.unwrap().buckets().is_empty());

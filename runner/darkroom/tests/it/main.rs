@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a story that can't be told fails its test")]
 
 mod architecture;
+mod aws_clean;
 mod check;
 mod deploy;
 mod deploy_faults;

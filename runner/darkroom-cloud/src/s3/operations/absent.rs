@@ -1,4 +1,4 @@
-//! What S3 says of what a bucket can have and does not have here: lifecycle, CORS, website, replication and their like.
+//! What S3 says of what a bucket can have and does not have here: CORS, website, replication and their like.
 //!
 //! Deployers read these before and after they make a bucket. Setting one is answered with `NotImplemented`: it would
 //! have no effect, and nobody should believe that it has. Removing what is not there succeeds, as on S3.
@@ -28,8 +28,6 @@ macro_rules! absent {
 }
 
 absent! {
-    get_bucket_lifecycle_configuration(GetBucketLifecycleConfigurationInput) -> GetBucketLifecycleConfigurationOutput
-        = "NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist";
     get_bucket_cors(GetBucketCorsInput) -> GetBucketCorsOutput
         = "NoSuchCORSConfiguration", "The CORS configuration does not exist";
     get_bucket_website(GetBucketWebsiteInput) -> GetBucketWebsiteOutput
@@ -54,7 +52,6 @@ empty! {
     get_bucket_logging(GetBucketLoggingInput) -> GetBucketLoggingOutput = OK;
     get_bucket_accelerate_configuration(GetBucketAccelerateConfigurationInput)
         -> GetBucketAccelerateConfigurationOutput = OK;
-    delete_bucket_lifecycle(DeleteBucketLifecycleInput) -> DeleteBucketLifecycleOutput = NO_CONTENT;
     delete_bucket_cors(DeleteBucketCorsInput) -> DeleteBucketCorsOutput = NO_CONTENT;
     delete_bucket_website(DeleteBucketWebsiteInput) -> DeleteBucketWebsiteOutput = NO_CONTENT;
     delete_bucket_replication(DeleteBucketReplicationInput) -> DeleteBucketReplicationOutput = NO_CONTENT;

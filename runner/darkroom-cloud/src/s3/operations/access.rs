@@ -22,7 +22,7 @@ fn malformed_xml() -> S3Error {
     s3_error!(MalformedXML, "The XML you provided was not well-formed or did not validate against our published schema")
 }
 
-async fn configure(
+pub async fn configure(
     this: &Operations,
     bucket: &str,
     change: impl FnOnce(&mut Settings) + Send + 'static,

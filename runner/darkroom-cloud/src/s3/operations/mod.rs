@@ -10,6 +10,7 @@ mod buckets;
 mod defaults;
 mod errors;
 mod fields;
+mod lifecycle;
 mod multipart;
 mod objects;
 mod reading;
@@ -186,7 +187,9 @@ operations! {
     delete_bucket_policy(DeleteBucketPolicyInput) -> DeleteBucketPolicyOutput = access;
 
     get_bucket_lifecycle_configuration(GetBucketLifecycleConfigurationInput)
-        -> GetBucketLifecycleConfigurationOutput = absent;
+        -> GetBucketLifecycleConfigurationOutput = lifecycle;
+    put_bucket_lifecycle_configuration(PutBucketLifecycleConfigurationInput)
+        -> PutBucketLifecycleConfigurationOutput = lifecycle;
     get_bucket_cors(GetBucketCorsInput) -> GetBucketCorsOutput = absent;
     get_bucket_website(GetBucketWebsiteInput) -> GetBucketWebsiteOutput = absent;
     get_bucket_replication(GetBucketReplicationInput) -> GetBucketReplicationOutput = absent;
@@ -195,7 +198,7 @@ operations! {
     get_bucket_accelerate_configuration(GetBucketAccelerateConfigurationInput)
         -> GetBucketAccelerateConfigurationOutput = absent;
     get_bucket_request_payment(GetBucketRequestPaymentInput) -> GetBucketRequestPaymentOutput = absent;
-    delete_bucket_lifecycle(DeleteBucketLifecycleInput) -> DeleteBucketLifecycleOutput = absent;
+    delete_bucket_lifecycle(DeleteBucketLifecycleInput) -> DeleteBucketLifecycleOutput = lifecycle;
     delete_bucket_cors(DeleteBucketCorsInput) -> DeleteBucketCorsOutput = absent;
     delete_bucket_website(DeleteBucketWebsiteInput) -> DeleteBucketWebsiteOutput = absent;
     delete_bucket_replication(DeleteBucketReplicationInput) -> DeleteBucketReplicationOutput = absent;

@@ -1,0 +1,267 @@
+//! `darkroom doctor --target aws`: who you are there, what you may do, and what the account allows. Changes nothing.
+//!
+//! Permissions are asked of IAM's policy simulator; where that is not allowed or not there, calls that only read are
+//! tried instead, and it is said that those that write were not.
+
+use aws_sdk_iam::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum};
+use miette::Diagnostic;
+
+use super::doctor::{Check, State};
+use crate::account::{self, Caller};
+use crate::deploy::Clients;
+use crate::permissions::{On, PERMISSIONS, Scope};
+use crate::target::{self, aws_configuration};
+
+/// Below this, an account has what AWS gives new ones. Source: Lambda developer guide, "Lambda quotas".
+const USUAL_CONCURRENCY: i32 = 1000;
+/// Share of the code storage from which on it is said.
+const NEARLY_FULL: f64 = 0.9;
+
+/// Looks at the account; blocking.
+pub async fn checks(region: &str) -> Vec<Check> {
+    let config = aws_configuration(region).await;
+    let mut checks = Vec::new();
+    if let Some(endpoint) = target::endpoint(&config) {
+        let found = format!("{endpoint} stands for AWS: what is measured there is not AWS's, and is never called so");
+        let mend = "unset AWS_ENDPOINT_URL (and endpoint_url in ~/.aws/config) to reach AWS itself";
+        checks.push(check("endpoint", State::Limited, found, Some(mend)));
+    }
+    let caller = match account::caller(&config).await {
+        Ok(caller) => caller,
+        Err(error) => {
+            let mend = error.help().map(|help| help.to_string());
+            checks.push(Check { mend, ..check("credentials", State::Missing, error.to_string(), None) });
+            return checks;
+        }
+    };
+    checks.push(credentials(&caller));
+    checks.push(region_check(region));
+    let clients = Clients::new(&config);
+    checks.push(permissions(&clients, &caller, region).await);
+    checks.extend(quotas(&clients).await);
+    checks.push(check(
+        "runtimes",
+        State::Ok,
+        "python3.13 by default, python3.14 and provided.al2023 by `runtime` in variant.toml, on x86_64 and arm64; AWS has \
+         no call that lists what a region offers, so that a deployment says it where one is refused"
+            .to_owned(),
+        None,
+    ));
+    checks
+}
+
+fn check(name: &str, state: State, found: String, mend: Option<&str>) -> Check {
+    Check { name: name.to_owned(), state, found, details: Vec::new(), mend: mend.map(str::to_owned) }
+}
+
+fn credentials(caller: &Caller) -> Check {
+    let ends = caller.expires.and_then(|end| jiff::Timestamp::try_from(end).ok());
+    let ends = ends.map(|end| format!(", until {}", end.strftime("%Y-%m-%d %H:%M UTC"))).unwrap_or_default();
+    let found = format!("{} in account {}, from {}{ends}", caller.arn, caller.account_id, caller.source);
+    if caller.arn.ends_with(":root") {
+        let mend = "use a user or a role of its own, with what `darkroom iam-policy person` prints";
+        return check("credentials", State::Limited, format!("{found}; the root user may do everything"), Some(mend));
+    }
+    check("credentials", State::Ok, found, None)
+}
+
+fn region_check(region: &str) -> Check {
+    match target::other_region(region) {
+        None => check("region", State::Ok, region.to_owned(), None),
+        Some(note) => {
+            check("region", State::Limited, note, Some("name the region in [target] region, or with --region"))
+        }
+    }
+}
+
+/// What IAM's simulator says of one kind of action.
+struct Simulated {
+    denied: Vec<String>,
+}
+
+async fn permissions(clients: &Clients, caller: &Caller, region: &str) -> Check {
+    let mut denied = Vec::new();
+    let mut kinds: Vec<On> = PERMISSIONS.iter().map(|permission| permission.on).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    for on in kinds {
+        match simulated(clients, caller, region, on).await {
+            Ok(simulated) => denied.extend(simulated.denied),
+            Err(why) => return tried(clients, &why).await,
+        }
+    }
+    if denied.is_empty() {
+        let found = format!("IAM's simulator allows all {} operations that Darkroom calls", PERMISSIONS.len());
+        return check("permissions", State::Ok, found, None);
+    }
+    let found = format!("IAM's simulator denies {} actions", denied.len());
+    Check { details: denied, ..check("permissions", State::Missing, found, Some(MEND_PERMISSIONS)) }
+}
+
+const MEND_PERMISSIONS: &str =
+    "let an administrator attach what `darkroom iam-policy person` prints; docs/aws.md has the commands";
+
+async fn simulated(clients: &Clients, caller: &Caller, region: &str, on: On) -> Result<Simulated, String> {
+    let source = policy_source(&caller.arn).ok_or("the caller has no policies to simulate")?;
+    let scope = Scope { partition: caller.partition(), account: &caller.account_id, region, experiment: "doctor" };
+    let mut actions: Vec<&str> = PERMISSIONS
+        .iter()
+        .filter(|permission| permission.on == on)
+        .flat_map(|permission| permission.actions)
+        .copied()
+        .collect();
+    actions.sort_unstable();
+    actions.dedup();
+    let context = |key: &str, value: &str| {
+        let entry = ContextEntry::builder().context_key_name(key).context_key_values(value);
+        entry.context_key_type(ContextKeyTypeEnum::String).build()
+    };
+    let asked = clients.iam.simulate_principal_policy().policy_source_arn(source);
+    let asked = asked
+        .set_action_names(Some(actions.into_iter().map(str::to_owned).collect()))
+        .set_resource_arns(Some(scope.resources(on)))
+        .context_entries(context("iam:PassedToService", "lambda.amazonaws.com"))
+        .context_entries(context("aws:ResourceTag/darkroom:experiment", "doctor"));
+    let answer = asked.send().await.map_err(|error| reason(&error))?;
+    let results = answer.evaluation_results();
+    if results.is_empty() {
+        return Err("it gave no result".to_owned());
+    }
+    let denied = results.iter().filter(|result| result.eval_decision().as_str() != "allowed");
+    let mut denied: Vec<String> = denied
+        .map(|result| {
+            let on = result.eval_resource_name().unwrap_or("*");
+            format!("{} on {on}: {}", result.eval_action_name(), result.eval_decision().as_str())
+        })
+        .collect();
+    denied.sort();
+    denied.dedup();
+    Ok(Simulated { denied })
+}
+
+/// Returns the user or role whose policies decide; a session is its role's.
+fn policy_source(arn: &str) -> Option<String> {
+    let mut parts = arn.splitn(6, ':');
+    let (partition, service, account, resource) = (parts.nth(1)?, parts.next()?, parts.nth(1)?, parts.next()?);
+    match (service, resource.split('/').collect::<Vec<_>>().as_slice()) {
+        ("sts", ["assumed-role", role, ..]) => Some(format!("arn:{partition}:iam::{account}:role/{role}")),
+        ("iam", ["user" | "role", ..]) => Some(arn.to_owned()),
+        _ => None,
+    }
+}
+
+/// Tries a call of every service that only reads, because the simulator can't be asked.
+async fn tried(clients: &Clients, why: &str) -> Check {
+    let mut refused = Vec::new();
+    let mut note =
+        |name: &str, answer: Result<(), String>| refused.extend(answer.err().map(|why| format!("{name}: {why}")));
+    note("lambda:ListFunctions", done(clients.lambda.list_functions().max_items(1).send().await));
+    note("lambda:ListLayers", done(clients.lambda.list_layers().max_items(1).send().await));
+    note("s3:ListBuckets", done(clients.s3.list_buckets().max_buckets(1).send().await));
+    note("logs:DescribeLogGroups", done(clients.logs.describe_log_groups().limit(1).send().await));
+    note("iam:ListRoles", done(clients.iam.list_roles().max_items(1).send().await));
+    if refused.is_empty() {
+        let found = format!("calls that read are allowed; those that write were not tried ({why})");
+        return check("permissions", State::Limited, found, Some(MEND_SIMULATOR));
+    }
+    let found = format!("{} of 5 calls that only read are refused", refused.len());
+    Check { details: refused, ..check("permissions", State::Missing, found, Some(MEND_PERMISSIONS)) }
+}
+
+const MEND_SIMULATOR: &str = "allow iam:SimulatePrincipalPolicy to have all of them looked at, or compare with what \
+                              `darkroom iam-policy person` prints";
+
+async fn quotas(clients: &Clients) -> Vec<Check> {
+    let settings = match clients.lambda.get_account_settings().send().await {
+        Ok(settings) => settings,
+        Err(error) => {
+            let found = format!("not known: {}", reason(&error));
+            return vec![check("quotas", State::Missing, found, Some(MEND_PERMISSIONS))];
+        }
+    };
+    let (limit, usage) = (settings.account_limit(), settings.account_usage());
+    let whole = limit.map_or(0, aws_sdk_lambda::types::AccountLimit::concurrent_executions);
+    let free = limit.and_then(|limit| limit.unreserved_concurrent_executions()).unwrap_or(whole);
+    let total = limit.map_or(0, aws_sdk_lambda::types::AccountLimit::total_code_size);
+    let used = usage.map_or(0, aws_sdk_lambda::types::AccountUsage::total_code_size);
+    vec![concurrency(free), storage(used, total)]
+}
+
+fn concurrency(free: i32) -> Check {
+    if free >= USUAL_CONCURRENCY {
+        return check("concurrency", State::Ok, format!("{free} executions at once"), None);
+    }
+    let found =
+        format!("{free} executions at once: cells of a higher concurrency are refused before anything is deployed");
+    let mend = "ask for more under Service Quotas, AWS Lambda, Concurrent executions (new accounts have 10)";
+    check("concurrency", State::Limited, found, Some(mend))
+}
+
+fn storage(used: i64, total: i64) -> Check {
+    let gb = |bytes: i64| bytes as f64 / 1e9;
+    let found = format!("{:.2} of {:.0} GB of code are used", gb(used), gb(total));
+    if total > 0 && used as f64 >= NEARLY_FULL * total as f64 {
+        let mend = "remove old functions and layers: `darkroom clean --target aws`";
+        return check("code storage", State::Limited, found, Some(mend));
+    }
+    check("code storage", State::Ok, found, None)
+}
+
+fn done<T, E, R>(sent: Result<T, SdkError<E, R>>) -> Result<(), String>
+where
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+    R: std::fmt::Debug + 'static,
+{
+    sent.map(|_| ()).map_err(|error| reason(&error))
+}
+
+fn reason<E, R>(error: &SdkError<E, R>) -> String
+where
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+    R: std::fmt::Debug + 'static,
+{
+    match (error.code(), error.message()) {
+        (Some(code), Some(message)) => format!("{code}: {message}"),
+        (Some(code), None) => code.to_owned(),
+        _ => DisplayErrorContext(error).to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sessions_policies_are_its_roles() {
+        let source = |arn: &str| policy_source(arn);
+        let session = "arn:aws:sts::123456789012:assumed-role/Research/me@example.org";
+        assert_eq!(source(session).as_deref(), Some("arn:aws:iam::123456789012:role/Research"));
+        let user = "arn:aws:iam::123456789012:user/me";
+        assert_eq!(source(user).as_deref(), Some(user));
+        assert_eq!(source("arn:aws:iam::123456789012:root"), None);
+    }
+
+    #[test]
+    fn quotas_that_would_stop_a_run_are_said_with_their_mend() {
+        let new_account = concurrency(10);
+        assert_eq!(new_account.state, State::Limited);
+        assert!(new_account.found.starts_with("10 executions at once"), "{new_account:?}");
+        assert_eq!(concurrency(1000).state, State::Ok);
+        assert_eq!(storage(74_000_000_000, 80_530_636_800).state, State::Limited);
+        assert_eq!(storage(1, 80_530_636_800).state, State::Ok);
+    }
+
+    #[test]
+    fn the_root_user_is_warned_of() {
+        let caller = Caller {
+            account_id: "123456789012".into(),
+            arn: "arn:aws:iam::123456789012:root".into(),
+            source: "EnvironmentVariable".into(),
+            expires: None,
+        };
+        let check = credentials(&caller);
+        assert_eq!(check.state, State::Limited);
+        assert!(check.mend.is_some_and(|mend| mend.contains("iam-policy")));
+    }
+}

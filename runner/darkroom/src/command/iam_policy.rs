@@ -1,0 +1,28 @@
+//! `darkroom iam-policy`: the least that AWS must allow, as policies that `aws iam` takes.
+
+use crate::cli::{Globals, IamPolicyArgs, PolicyOf};
+use crate::deploy::role;
+use crate::display;
+use crate::exit::{Failure, Outcome};
+use crate::permissions::Scope;
+
+pub fn run(args: &IamPolicyArgs, _globals: Globals) -> Result<Outcome, Failure> {
+    let IamPolicyArgs { who, experiment, account, region } = args;
+    let scope = Scope { partition: partition(region), account, region, experiment };
+    let policy = match who {
+        PolicyOf::Person => scope.person(),
+        PolicyOf::Functions => scope.functions(),
+        PolicyOf::Trust => role::trust(),
+    };
+    display::answer_json(&policy)?;
+    Ok(Outcome::Done)
+}
+
+/// Source: AWS General Reference, "Amazon Resource Names": the partitions.
+fn partition(region: &str) -> &'static str {
+    match region.split_once('-').map(|(first, _)| first) {
+        Some("cn") => "aws-cn",
+        Some("us") if region.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
+    }
+}

@@ -1,0 +1,156 @@
+//! The experiment's bucket: made with its tags, closed to the public, encrypted, and emptied by time if all else fails.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_s3::error::{BuildError, ProvideErrorMetadata};
+use aws_sdk_s3::types::{
+    AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, BucketLocationConstraint, CreateBucketConfiguration,
+    ExpirationStatus, LifecycleExpiration, LifecycleRule, LifecycleRuleFilter, ObjectOwnership, OwnershipControls,
+    OwnershipControlsRule, PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
+    ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging,
+};
+
+use super::desired::BucketStep;
+use super::patience::patiently;
+use super::{Clients, DeployError, LIFETIME_DAYS, Settings, tags};
+
+/// Days after which S3 drops an upload that nobody finished.
+const UPLOAD_DAYS: i32 = 1;
+
+/// Carries out the step. Settings are written whenever tags are: whoever had changed them is put right.
+pub async fn bring_about(clients: &Clients, settings: &Settings, step: &BucketStep) -> Result<(), DeployError> {
+    let name = match step {
+        BucketStep::Keep => return Ok(()),
+        BucketStep::Create(name) => {
+            create(clients, settings, name).await?;
+            name
+        }
+        BucketStep::Tag(name) => name,
+    };
+    tag(clients, settings, name).await?;
+    close(clients, name).await?;
+    expire(clients, name).await
+}
+
+async fn create(clients: &Clients, settings: &Settings, name: &str) -> Result<(), DeployError> {
+    // Tags in this call leave no moment in which the bucket is there without them. An endpoint that does not know them
+    // here gets them in the next call.
+    let mut configuration = CreateBucketConfiguration::builder().set_tags(Some(bucket_tags(settings, name)?));
+    // The oldest region is spelt by silence. Source: S3 API reference, CreateBucket.
+    if settings.region != "us-east-1" {
+        configuration = configuration.location_constraint(BucketLocationConstraint::from(settings.region.as_str()));
+    }
+    let configuration = configuration.build();
+    patiently(
+        "creation",
+        || resource(name),
+        async || {
+            let create = clients.s3.create_bucket().bucket(name).create_bucket_configuration(configuration.clone());
+            match create.send().await {
+                Err(error) if error.code() == Some("BucketAlreadyOwnedByYou") => Ok(()),
+                sent => sent.map(|_| ()),
+            }
+        },
+    )
+    .await
+}
+
+async fn tag(clients: &Clients, settings: &Settings, name: &str) -> Result<(), DeployError> {
+    let tagging = Tagging::builder().set_tag_set(Some(bucket_tags(settings, name)?)).build();
+    let tagging = tagging.map_err(|error| malformed(name, &error))?;
+    patiently(
+        "tagging",
+        || resource(name),
+        async || clients.s3.put_bucket_tagging().bucket(name).tagging(tagging.clone()).send().await,
+    )
+    .await
+    .map(|_| ())
+}
+
+/// Keeps the public out, encrypts what lies in it, and leaves no object to anyone but the account.
+async fn close(clients: &Clients, name: &str) -> Result<(), DeployError> {
+    let blocked = PublicAccessBlockConfiguration::builder()
+        .block_public_acls(true)
+        .ignore_public_acls(true)
+        .block_public_policy(true)
+        .restrict_public_buckets(true)
+        .build();
+    let by_default = ServerSideEncryptionByDefault::builder().sse_algorithm(ServerSideEncryption::Aes256).build();
+    let by_default = by_default.map_err(|error| malformed(name, &error))?;
+    let rule = ServerSideEncryptionRule::builder().apply_server_side_encryption_by_default(by_default).build();
+    let encrypted = ServerSideEncryptionConfiguration::builder().rules(rule).build();
+    let encrypted = encrypted.map_err(|error| malformed(name, &error))?;
+    let rule = OwnershipControlsRule::builder().object_ownership(ObjectOwnership::BucketOwnerEnforced).build();
+    let owned = rule.and_then(|rule| OwnershipControls::builder().rules(rule).build());
+    let owned = owned.map_err(|error| malformed(name, &error))?;
+    patiently(
+        "closing to the public",
+        || resource(name),
+        async || {
+            let put = clients.s3.put_public_access_block().bucket(name);
+            put.public_access_block_configuration(blocked.clone()).send().await
+        },
+    )
+    .await?;
+    patiently(
+        "encryption",
+        || resource(name),
+        async || {
+            let put = clients.s3.put_bucket_encryption().bucket(name);
+            put.server_side_encryption_configuration(encrypted.clone()).send().await
+        },
+    )
+    .await?;
+    patiently(
+        "ownership",
+        || resource(name),
+        async || clients.s3.put_bucket_ownership_controls().bucket(name).ownership_controls(owned.clone()).send().await,
+    )
+    .await
+    .map(|_| ())
+}
+
+/// A bucket that nobody cleans empties itself.
+async fn expire(clients: &Clients, name: &str) -> Result<(), DeployError> {
+    let days = LIFETIME_DAYS.try_into().unwrap_or(i32::MAX);
+    let rule = LifecycleRule::builder()
+        .id("darkroom-expiry")
+        .status(ExpirationStatus::Enabled)
+        .filter(LifecycleRuleFilter::builder().prefix("").build())
+        .expiration(LifecycleExpiration::builder().days(days).build())
+        .abort_incomplete_multipart_upload(
+            AbortIncompleteMultipartUpload::builder().days_after_initiation(UPLOAD_DAYS).build(),
+        )
+        .build();
+    let rules = rule.and_then(|rule| BucketLifecycleConfiguration::builder().rules(rule).build());
+    let rules = rules.map_err(|error| malformed(name, &error))?;
+    patiently(
+        "lifecycle",
+        || resource(name),
+        async || {
+            clients
+                .s3
+                .put_bucket_lifecycle_configuration()
+                .bucket(name)
+                .lifecycle_configuration(rules.clone())
+                .send()
+                .await
+        },
+    )
+    .await
+    .map(|_| ())
+}
+
+fn bucket_tags(settings: &Settings, name: &str) -> Result<Vec<Tag>, DeployError> {
+    let tag = |(key, value): (String, String)| Tag::builder().key(key).value(value).build();
+    let tags: BTreeMap<String, String> = tags::of(settings);
+    tags.into_iter().map(tag).collect::<Result<_, _>>().map_err(|error| malformed(name, &error))
+}
+
+fn resource(name: &str) -> String {
+    format!("bucket {name}")
+}
+
+fn malformed(name: &str, error: &BuildError) -> DeployError {
+    DeployError::Call { operation: "tagging", resource: resource(name), reason: error.to_string(), help: None }
+}

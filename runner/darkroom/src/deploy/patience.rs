@@ -1,0 +1,76 @@
+//! Makes a call again while the reason against it passes by itself: AWS is slow to believe what was just made.
+
+use std::time::Duration;
+
+use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
+use tokio::time::Instant;
+
+use super::DeployError;
+use super::observe::call;
+
+/// How long a function may take to be ready, and a new role to be assumable. AWS: seconds, rarely a minute.
+pub const PATIENCE: Duration = Duration::from_mins(3);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(4);
+
+/// Returns the call's answer as soon as nothing speaks against it that ends by itself.
+pub async fn patiently<T, E, R>(
+    operation: &'static str,
+    resource: impl Fn() -> String,
+    attempt: impl AsyncFn() -> Result<T, SdkError<E, R>>,
+) -> Result<T, DeployError>
+where
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+    R: std::fmt::Debug + 'static,
+{
+    let deadline = Instant::now() + PATIENCE;
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match attempt().await {
+            Ok(answer) => return Ok(answer),
+            Err(error) if passes_by_itself(error.code(), error.message()) && Instant::now() < deadline => {
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            Err(error) => return Err(call(operation, resource(), &error)),
+        }
+    }
+}
+
+/// Returns whether a refusal is one of those that end without anyone's doing.
+///
+/// A role that is so new that Lambda does not know it (only the text tells it from other wrong parameters); another
+/// change of the function, the bucket or the log group still under way; a permission that S3 does not see yet. Sources:
+/// the services' API references (errors of `CreateFunction`, `PutBucketNotificationConfiguration`, `CreateLogGroup`).
+fn passes_by_itself(code: Option<&str>, message: Option<&str>) -> bool {
+    let says = |part: &str| message.is_some_and(|text| text.contains(part));
+    match code {
+        Some("InvalidParameterValueException") => {
+            says("cannot be assumed by Lambda") || says("execution role does not have permissions")
+        }
+        Some("ResourceConflictException") => says("in progress"),
+        Some("InvalidArgument") => says("Unable to validate the following destination configurations"),
+        Some("OperationAborted" | "OperationAbortedException" | "ConcurrentModification") => true,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_ends_by_itself_is_waited_for() {
+        let passes = |code, message| passes_by_itself(Some(code), Some(message));
+        assert!(passes(
+            "InvalidParameterValueException",
+            "The role defined for the function cannot be assumed by Lambda."
+        ));
+        assert!(passes("ResourceConflictException", "An update is in progress for resource: f"));
+        assert!(passes("InvalidArgument", "Unable to validate the following destination configurations"));
+        assert!(passes("OperationAborted", "A conflicting conditional operation is currently in progress"));
+        assert!(!passes("InvalidParameterValueException", "Unzipped size must be smaller than 262144000 bytes"));
+        assert!(!passes("ResourceConflictException", "Function already exist: f"));
+        assert!(!passes("AccessDeniedException", "not authorized"));
+    }
+}

@@ -1,0 +1,195 @@
+//! What a deployment leaves in an account, and that `clean` finds all of it and nothing that only looks like it.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_iam::error::ProvideErrorMetadata as _;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{Tag, Tagging};
+use darkroom::deploy::clean::{self, Which};
+use darkroom::deploy::{Clients, Settings, deploy, log_groups, role, tags};
+use serde_json::Value;
+
+use crate::deploy::{Account, place, settings};
+
+/// Darkroom makes the role itself.
+fn own_role() -> Settings {
+    Settings { role_arn: None, ..settings() }
+}
+
+async fn create_role(clients: &Clients, name: &str, tagged: &[(&str, &str)]) {
+    let tag = |(key, value): &(&str, &str)| aws_sdk_iam::types::Tag::builder().key(*key).value(*value).build().unwrap();
+    let create = clients.iam.create_role().role_name(name).assume_role_policy_document(role::trust().to_string());
+    create.set_tags(Some(tagged.iter().map(tag).collect())).send().await.unwrap();
+}
+
+async fn create_bucket(clients: &Clients, name: &str, tagged: &[(&str, &str)]) {
+    clients.s3.create_bucket().bucket(name).send().await.unwrap();
+    if !tagged.is_empty() {
+        let tags = tagged.iter().map(|(key, value)| Tag::builder().key(*key).value(*value).build().unwrap());
+        let tagging = Tagging::builder().set_tag_set(Some(tags.collect())).build().unwrap();
+        clients.s3.put_bucket_tagging().bucket(name).tagging(tagging).send().await.unwrap();
+    }
+}
+
+async fn create_group(clients: &Clients, name: &str, tagged: &[(&str, &str)]) {
+    let tags = tagged.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    clients.logs.create_log_group().log_group_name(name).set_tags(Some(tags)).send().await.unwrap();
+}
+
+#[tokio::test]
+async fn everything_a_deployment_makes_is_tagged_closed_and_confined() {
+    let account = Account::new().await;
+    let clients = account.clients();
+    let deployed = deploy(&clients, &own_role(), &account.wanted("code", "dependency"), &mut |_| {}).await.unwrap();
+
+    let expected: BTreeMap<String, String> = tags::of(&own_role());
+    assert_eq!(expected[tags::RUN], own_role().run_id);
+    for function in deployed.functions.values() {
+        let found = clients.lambda.get_function().function_name(&function.name).send().await.unwrap();
+        let found_tags: BTreeMap<_, _> = found.tags().unwrap().clone().into_iter().collect();
+        assert_eq!(found_tags, expected, "{}", function.name);
+        let role = found.configuration().unwrap().role().unwrap();
+        assert_eq!(role, "arn:aws:iam::000000000000:role/dkr-smoke-us-east-1");
+    }
+    let groups = log_groups::list(&clients.logs, "dkr-smoke-").await.unwrap();
+    assert_eq!(groups.len(), deployed.functions.len());
+    for group in &groups {
+        assert_eq!(group.retention_days, Some(log_groups::RETENTION_DAYS), "{}", group.name);
+        assert_eq!(log_groups::tags(&clients.logs, group).await.unwrap().unwrap(), expected);
+    }
+    let bucket = deployed.bucket.as_str();
+    let blocked = clients.s3.get_public_access_block().bucket(bucket).send().await.unwrap();
+    let blocked = blocked.public_access_block_configuration.unwrap();
+    assert_eq!((blocked.block_public_acls, blocked.restrict_public_buckets), (Some(true), Some(true)));
+    let rules = clients.s3.get_bucket_lifecycle_configuration().bucket(bucket).send().await.unwrap();
+    assert_eq!(rules.rules()[0].expiration().unwrap().days(), Some(30));
+    let policy = clients.iam.get_role_policy().role_name("dkr-smoke-us-east-1").policy_name(role::POLICY);
+    let policy = policy.send().await.unwrap().policy_document;
+    assert!(policy.contains("%3Adkr-smoke-000000000000-us-east-1") || policy.contains(bucket), "{policy}");
+
+    // The same again makes and changes nothing; another run is only written on the tags.
+    let again = deploy(&clients, &own_role(), &account.wanted("code", "dependency"), &mut |_| {}).await.unwrap();
+    assert_eq!(again.counts.unchanged, deployed.functions.len());
+    let next = Settings { run_id: "the-next-run".into(), ..own_role() };
+    let again = deploy(&clients, &next, &account.wanted("code", "dependency"), &mut |_| {}).await.unwrap();
+    assert_eq!(again.counts.unchanged, deployed.functions.len());
+    let function = &again.functions.values().next().unwrap().name;
+    let found = clients.lambda.get_function().function_name(function).send().await.unwrap();
+    assert_eq!(found.tags().unwrap()[tags::RUN], "the-next-run");
+    account.cloud.stop().await;
+}
+
+#[test]
+fn functions_can_touch_their_bucket_and_their_logs_alone() {
+    let policy = role::policy("arn:aws:s3:::b", "arn:aws:logs:us-east-1:1:log-group:/aws/lambda/dkr-smoke-*");
+    let allowed: Vec<(Vec<&str>, &str)> = policy["Statement"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|statement| statement["Effect"] == "Allow")
+        .map(|statement| {
+            let actions = statement["Action"].as_array().unwrap().iter().map(|action| action.as_str().unwrap());
+            (actions.collect(), statement["Resource"].as_str().unwrap())
+        })
+        .collect();
+    assert_eq!(
+        allowed,
+        [
+            (vec!["s3:GetObject", "s3:PutObject"], "arn:aws:s3:::b/*"),
+            (
+                vec!["logs:CreateLogStream", "logs:PutLogEvents"],
+                "arn:aws:logs:us-east-1:1:log-group:/aws/lambda/dkr-smoke-*:*"
+            ),
+        ]
+    );
+    let denied =
+        policy["Statement"].as_array().unwrap().iter().find(|statement| statement["Effect"] == "Deny").unwrap();
+    assert_eq!(denied["Resource"], Value::from("arn:aws:s3:::b/packages/*"));
+}
+
+#[tokio::test]
+async fn clean_leaves_nothing_behind() {
+    let account = Account::new().await;
+    let clients = account.clients();
+    let deployed = deploy(&clients, &own_role(), &account.wanted("code", "dependency"), &mut |_| {}).await.unwrap();
+    deploy(&clients, &own_role(), &account.wanted("code", "another dependency"), &mut |_| {}).await.unwrap();
+    let bucket = deployed.bucket.as_str();
+    for key in ["a.jpg", "b/c.jpg"] {
+        clients.s3.put_object().bucket(bucket).key(key).body(ByteStream::from_static(b"x")).send().await.unwrap();
+    }
+    clients.s3.create_multipart_upload().bucket(bucket).key("unfinished").send().await.unwrap();
+
+    let found = clean::find(&clients, &place(), &Which::Everything).await.unwrap();
+    let counts = (found.functions.len(), found.layers.len(), found.log_groups.len(), found.roles.len());
+    assert_eq!(counts, (8, 2, 8, 1));
+    assert_eq!((found.buckets[0].objects, found.buckets[0].uploads), (2, 1));
+    clean::remove(&clients, &found, |_| {}).await.unwrap();
+
+    assert!(clients.lambda.list_functions().send().await.unwrap().functions().is_empty());
+    assert!(clients.lambda.list_layers().send().await.unwrap().layers().is_empty());
+    assert!(clients.s3.list_buckets().send().await.unwrap().buckets().is_empty());
+    assert!(clients.iam.list_roles().send().await.unwrap().roles().is_empty());
+    assert!(clients.logs.describe_log_groups().send().await.unwrap().log_groups().is_empty());
+    clean::remove(&clients, &found, |_| {}).await.unwrap();
+    account.cloud.stop().await;
+}
+
+#[tokio::test]
+async fn what_only_looks_like_ours_is_left_alone() {
+    let account = Account::new().await;
+    let clients = account.clients();
+    let other = (tags::EXPERIMENT, "other");
+    create_role(&clients, "dkr-smoke-us-east-2", &[("owner", "someone")]).await;
+    create_role(&clients, "dkr-other-us-east-1", &[other, (tags::REGION, "us-east-1")]).await;
+    create_role(&clients, "dkr-smoke-eu-west-1", &[(tags::EXPERIMENT, "smoke"), (tags::REGION, "eu-west-1")]).await;
+    create_group(&clients, "/aws/lambda/dkr-smoke-theirs", &[]).await;
+    create_group(&clients, "/aws/lambda/dkr-smoke-foreign", &[("owner", "someone")]).await;
+    create_group(&clients, "/aws/lambda/dkr-other-x", &[other]).await;
+    create_bucket(&clients, "dkr-smoke-theirs", &[]).await;
+    create_bucket(&clients, "dkr-smoke2-000000000000-us-east-1", &[("owner", "someone")]).await;
+    create_bucket(&clients, "dkr-other-000000000000-us-east-1", &[other]).await;
+    // The name is ours to the letter, and something lies in it: a bucket that was just cut off has nothing in it.
+    create_bucket(&clients, "dkr-full-000000000000-us-east-1", &[]).await;
+    let full = "dkr-full-000000000000-us-east-1";
+    clients.s3.put_object().bucket(full).key("theirs").body(ByteStream::from_static(b"x")).send().await.unwrap();
+
+    let smoke = clean::find(&clients, &place(), &Which::Experiment("smoke".into())).await.unwrap();
+    assert!(smoke.is_empty(), "{smoke}");
+    let all = clean::find(&clients, &place(), &Which::Everything).await.unwrap();
+    let names = |names: Vec<&String>| names.into_iter().map(String::as_str).collect::<Vec<_>>().join(" ");
+    assert_eq!(names(all.roles.iter().map(|role| &role.name).collect()), "dkr-other-us-east-1");
+    assert_eq!(names(all.log_groups.iter().map(|group| &group.name).collect()), "/aws/lambda/dkr-other-x");
+    assert_eq!(names(all.buckets.iter().map(|bucket| &bucket.name).collect()), "dkr-other-000000000000-us-east-1");
+    account.cloud.stop().await;
+}
+
+#[tokio::test]
+async fn a_bucket_that_was_cut_off_before_its_tags_is_found_by_its_exact_name() {
+    let account = Account::new().await;
+    let clients = account.clients();
+    create_bucket(&clients, "dkr-smoke-000000000000-us-east-1", &[]).await;
+    create_bucket(&clients, "dkr-smoke-111111111111-us-east-1", &[]).await;
+    let found = clean::find(&clients, &place(), &Which::Experiment("smoke".into())).await.unwrap();
+    let names: Vec<&str> = found.buckets.iter().map(|bucket| bucket.name.as_str()).collect();
+    assert_eq!(names, ["dkr-smoke-000000000000-us-east-1"]);
+    let found = clean::find(&clients, &place(), &Which::ExpiredBefore("2999-01-01".into())).await.unwrap();
+    assert!(found.is_empty(), "how old it is can't be known: {found}");
+    account.cloud.stop().await;
+}
+
+#[tokio::test]
+async fn a_role_to_which_someone_attached_a_policy_is_not_torn_from_it() {
+    let account = Account::new().await;
+    let clients = account.clients();
+    deploy(&clients, &own_role(), &account.wanted("code", "dependency"), &mut |_| {}).await.unwrap();
+    let arn = "arn:aws:iam::000000000000:policy/theirs";
+    clients.iam.attach_role_policy().role_name("dkr-smoke-us-east-1").policy_arn(arn).send().await.unwrap();
+    let found = clean::find(&clients, &place(), &Which::Everything).await.unwrap();
+    let error = clean::remove(&clients, &found, |_| {}).await.unwrap_err().to_string();
+    assert!(error.contains("role dkr-smoke-us-east-1") && error.contains("DeleteConflict"), "{error}");
+    clients.iam.detach_role_policy().role_name("dkr-smoke-us-east-1").policy_arn(arn).send().await.unwrap();
+    clean::remove(&clients, &found, |_| {}).await.unwrap();
+    let gone = clients.iam.get_role().role_name("dkr-smoke-us-east-1").send().await.unwrap_err();
+    assert_eq!(gone.code(), Some("NoSuchEntity"));
+    account.cloud.stop().await;
+}
