@@ -1,6 +1,7 @@
 """Looks into an account through boto3, which shares no code with Darkroom, and puts other people's things there.
 
     python account.py ENDPOINT list           every resource with its tags and settings, as JSON
+    python account.py ENDPOINT logs           the same, and every line that is logged
     python account.py ENDPOINT plant          things that look like Darkroom's and are not: no tag, or another one
 """
 
@@ -117,7 +118,11 @@ def main():
     account = clients(endpoint)
     if command == "plant":
         plant(account)
-    json.dump(listed(account), sys.stdout, indent=1, sort_keys=True, default=str)
+    found = listed(account)
+    if command == "logs":
+        found["logged"] = {group: [event["message"] for event in pages(account["logs"], "filter_log_events", "events", logGroupName=group)]
+                           for group in found["log_groups"]}
+    json.dump(found, sys.stdout, indent=1, sort_keys=True, default=str)
 
 
 main()

@@ -98,6 +98,11 @@ impl Account {
         self.ask("plant")
     }
 
+    /// Returns every resource as text, with what the functions' logs hold.
+    pub fn everything(&self) -> String {
+        self.ask("logs").to_string()
+    }
+
     fn ask(&self, what: &str) -> Json {
         asked(Command::new(python()).arg("-B").arg(script("account.py")).args([&self.url, what]))
     }

@@ -48,7 +48,7 @@ fn a_chain_that_uploads_start_completes_on_ministack_and_yields_tables() {
         assert!(row["duration_ms"].as_f64().unwrap() > 0.0 && row["client_ms"].is_null(), "{row}");
     }
     let outputs = rows(&person, "outputs");
-    assert_eq!(outputs.len(), 10);
+    assert_eq!(outputs.len(), 5, "the same picture twice is checked once");
     assert!(outputs.iter().all(|row| row["pass"] == true), "{outputs:?}");
     person.cleans();
 }
@@ -73,7 +73,7 @@ fn of_a_direct_call_ministack_reports_nothing_and_the_run_says_so_instead_of_inv
         }
     }
     let outputs = rows(&person, "outputs");
-    assert_eq!(outputs.len(), 10);
+    assert_eq!(outputs.len(), 5, "the same picture twice is checked once");
     assert!(outputs.iter().all(|row| row["pass"] == true), "{outputs:?}");
     person.cleans();
 }

@@ -83,7 +83,7 @@ fn everything_is_as_wanted(kind: Kind, there: &Json) {
 
 /// Every request was one that the SDK's service models know, with parameters as they ask for.
 fn requests_fit_the_models(kind: Kind, recorder: &Recorder, person: &Person<'_>, policy: &PathBuf) {
-    let document = person.darkroom(&["iam-policy"]);
+    let document = person.darkroom(&["iam-policy", "person"]);
     std::fs::write(policy, document.exits(0)).unwrap();
     let found = by_the_models(recorder.folder(), &[policy]);
     assert_eq!(found["problems"], json!([]), "{kind}");

@@ -48,6 +48,11 @@ pub struct Told {
 }
 
 impl Told {
+    /// What it said, however it ended.
+    pub fn text(self) -> String {
+        self.text
+    }
+
     #[track_caller]
     pub fn exits(self, code: i32) -> String {
         assert_eq!(self.code, Some(code), "{}", self.text);
@@ -92,7 +97,11 @@ impl<'a> Person<'a> {
     pub fn start(&self, arguments: &[&str]) -> Running {
         let said = tempfile::NamedTempFile::new().unwrap();
         let mut command = self.command(arguments);
-        let process = command.stdout(said.reopen().unwrap()).stderr(said.reopen().unwrap()).spawn().unwrap();
+        let process = command
+            .stdout(said.as_file().try_clone().unwrap())
+            .stderr(said.as_file().try_clone().unwrap())
+            .spawn()
+            .unwrap();
         Running { process, said }
     }
 
