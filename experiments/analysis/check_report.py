@@ -1,99 +1,179 @@
 """Holds a run's report.html against its Parquet files, and opens it in a headless browser where there is one.
 
     python experiments/analysis/check_report.py outputs/smoke/latest [chromium]
+    python experiments/analysis/check_report.py outputs/smoke/latest [chromium] --beside PAGE OTHER_RUN...
 
-Every number of the page's main table must be the one in summary.parquet, in full. In the browser the page must log no
-error to the console. Needs `pip install polars`. Exits 1 when something differs.
+Every number of the page's tables must be the one in summary, comparisons and choices, in full; those of a page of several
+runs (`darkroom report RUN OTHER_RUN...`) the ratio of the runs' means. In the browser no page may log an error to the
+console, or be wider than a phone. Needs `pip install polars`. Exits 1 when something differs.
 """
 
+import json
 import subprocess
 import sys
+import tempfile
 from html.parser import HTMLParser
 from pathlib import Path
 
 import polars as pl
 
 # The page's column, by its place in the table, and the table's.
-COLUMNS = {3: "n", 4: "mean", 5: "mean_ci_low", 6: "mean_ci_high", 7: "sd", 8: "cv", 9: "p50", 10: "p95"}
-PIPELINE = {"turnaround": "turnaround_s", "cost of 100,000 images": "cost_usd_per_100k"}
+NUMBERS = {2: "n", 3: "mean", 4: "mean_ci_low", 5: "mean_ci_high", 6: "sd", 7: "cv", 8: "p50", 9: "p95"}
+PAIRS = {3: "n_a", 4: "ratio_mean", 5: "ratio_mean_ci_low", 6: "ratio_mean_ci_high", 7: "cliffs_delta", 8: "p_adj"}
+CHOICES = {2: "memory_mb", 3: "cost_usd_per_100k", 4: "turnaround_s"}
+PHONE = 390
 
 
-class MainTable(HTMLParser):
-    """The rows of the table in #numbers: cell id, first word, and the full value of every column."""
+class Page(HTMLParser):
+    """The rows of the page's tables by section: the row's data-* attributes, and the full value of every column."""
 
-    def __init__(self):
+    def __init__(self, path):
         super().__init__()
-        self.inside, self.rows, self.first = False, [], False
+        self.section, self.sections = None, {}
+        self.feed(path.read_text())
 
     def handle_starttag(self, tag, attrs):
         attrs = dict(attrs)
         if tag == "section":
-            self.inside = attrs.get("id") == "numbers"
-        if not self.inside:
-            return
-        if tag == "tr" and "data-cell" in attrs:
-            self.rows.append({"cell": attrs["data-cell"], "what": "", "values": []})
-        elif tag == "td" and self.rows:
-            self.rows[-1]["values"].append(attrs.get("data-value"))
-            self.first = len(self.rows[-1]["values"]) == 1
+            self.section = attrs.get("id")
+        elif tag == "tr" and any(name.startswith("data-") for name in attrs):
+            self.sections.setdefault(self.section, []).append((attrs, []))
+        elif tag == "td" and self.sections.get(self.section):
+            self.sections[self.section][-1][1].append(attrs.get("data-value"))
 
-    def handle_data(self, data):
-        if self.inside and self.first and self.rows:
-            self.rows[-1]["what"] += data
-
-    def handle_endtag(self, tag):
-        if tag == "td":
-            self.first = False
+    def rows(self, section):
+        return self.sections.get(section, [])
 
 
-def compare_numbers(run):
-    page = MainTable()
-    page.feed((run / "report.html").read_text())
-    summary = pl.read_parquet(run / "summary.parquet")
-    compared, wrong = 0, []
-    for row in page.rows:
-        stage, metric = "pipeline", PIPELINE.get(row["what"])
-        if metric is None:
-            stage = row["what"]
-            cold = summary.filter(pl.col("cell_id") == row["cell"], pl.col("metric") == "cold_total_ms").height > 0
-            metric = "cold_total_ms" if cold else "duration_ms"
-        of = (pl.col("cell_id") == row["cell"]) & (pl.col("stage") == stage) & (pl.col("metric") == metric)
-        (expected,) = summary.filter(of).to_dicts()
-        for place, column in COLUMNS.items():
-            compared += 1
+class Check:
+    def __init__(self):
+        self.compared, self.wrong = 0, []
+
+    def values(self, where, shown, expected, columns):
+        for place, column in columns.items():
+            self.compared += 1
             value = expected[column]
             value = None if value is None else float(value) * (100 if column == "cv" else 1)
-            shown = row["values"][place]
-            shown = None if shown is None else float(shown)
-            if (value is None) != (shown is None) or (value is not None and abs(value - shown) > 1e-12 * abs(value)):
-                wrong.append(f"{row['cell']} {row['what']} {column}: {shown} on the page, {value} in summary.parquet")
-    measured = summary.filter(pl.col("stage") == "pipeline", pl.col("metric") == "cost_usd_per_100k", pl.col("n") > 0)
-    missing = set(measured["cell_id"]) - {row["cell"] for row in page.rows}
-    wrong += [f"{cell}: measured, and not on the page" for cell in sorted(missing)]
-    return compared, wrong
+            on_page = None if shown[place] is None else float(shown[place])
+            if (value is None) != (on_page is None) or (value is not None and abs(value - on_page) > 1e-12 * abs(value)):
+                self.wrong.append(f"{where} {column}: {on_page} on the page, {value} in the table")
+
+    def numbers(self, run, page):
+        summary = pl.read_parquet(run / "summary.parquet")
+        for attrs, shown in page.rows("numbers"):
+            cell, stage, metric = attrs["data-cell"], attrs["data-stage"], attrs["data-metric"]
+            (expected,) = summary.filter(cell_id=cell, stage=stage, metric=metric).to_dicts()
+            self.values(f"{cell} {stage}", shown, expected, NUMBERS)
+        measured = summary.filter(pl.col("n") > 0, stage="pipeline", metric="cost_usd_per_100k")
+        missing = set(measured["cell_id"]) - {attrs["data-cell"] for attrs, _ in page.rows("numbers")}
+        self.wrong += [f"{cell}: measured, and not on the page" for cell in sorted(missing)]
+
+    def pairs(self, run, page):
+        table = pl.read_parquet(run / "comparisons.parquet")
+        for attrs, shown in page.rows("comparisons"):
+            of = {name: attrs["data-" + name.replace("_", "-")] for name in ("factor", "cell_a", "cell_b", "level_b", "stage", "metric")}
+            (expected,) = table.filter(**of).to_dicts()
+            self.values(f"{of['cell_b']} against {of['cell_a']}, {of['stage']}", shown, expected, PAIRS)
+
+    def choices(self, run, page):
+        table = pl.read_parquet(run / "choices.parquet")
+        for attrs, shown in page.rows("choices"):
+            (expected,) = table.filter(cell_id=attrs["data-cell"]).to_dicts()
+            self.values(f"{attrs['data-pick']} of {attrs['data-cell']}", shown, expected, CHOICES)
+            if expected[attrs["data-pick"]] is not True:
+                self.wrong.append(f"{attrs['data-cell']} is not {attrs['data-pick']} in choices.parquet")
+        picked = sum(table[word].fill_null(False).sum() for word in ("cheapest", "fastest", "balanced"))
+        if picked != len(page.rows("choices")):
+            self.wrong.append(f"{picked} picks in choices.parquet, {len(page.rows('choices'))} on the page")
+
+    def beside(self, runs, page):
+        """Ratios of the page of several runs, from the means of the passes that both runs have."""
+        samples = [sample(run) for run in runs]
+        for place, other in enumerate(samples[1:], start=1):
+            rows = page.rows(f"differences-{chr(ord('A') + place)}")
+            if not rows:
+                self.wrong.append(f"the page has no differences of {runs[place]}")
+            for attrs, shown in rows:
+                of = {name: attrs[f"data-{name}"] for name in ("cell", "stage", "metric")}
+                a, b = samples[0].filter(**of), other.filter(**of)
+                both = a.join(b, on=["deployment", "image", "repetition"], suffix="_b")
+                if both.height == int(shown[2]):
+                    ratio = both["value_b"].mean() / both["value"].mean()
+                else:
+                    ratio = b["value"].mean() / a["value"].mean()
+                self.compared += 1
+                if abs(ratio - float(shown[4])) > 1e-9 * ratio:
+                    self.wrong.append(f"{of}: ratio {shown[4]} on the page, {ratio} from the rows")
 
 
-def errors_in_browser(browser, page):
-    """What the browser says on its console of the page, which must be nothing."""
-    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--v=0",
-               "--virtual-time-budget=2000", "--dump-dom", page.resolve().as_uri()]  # fmt: skip
-    answer = subprocess.run(command, capture_output=True, text=True, timeout=120)
+def sample(run):
+    """The values that count, long: cell, stage, metric, deployment, image, repetition, value."""
+    keys = ["cell_id", "stage", "deployment", "image", "repetition"]
+    invocations = pl.read_parquet(run / "invocations.parquet").filter(counts_as="sample")
+    passes = pl.read_parquet(run / "pipelines.parquet").filter(counts_as="sample").with_columns(stage=pl.lit("pipeline"))
+    long = [
+        table.select(*keys, value=pl.col(metric), metric=pl.lit(metric)).drop_nulls("value")
+        for table, metrics in ((invocations, ("duration_ms", "cold_total_ms")), (passes, ("turnaround_s", "cost_usd")))
+        for metric in metrics
+    ]
+    return pl.concat(long).rename({"cell_id": "cell"})
+
+
+# The page tells the frame that it is in what became of it; a frame can be as narrow as a phone, a window can't.
+PROBE = """<script>addEventListener("load", () => parent.postMessage(JSON.stringify({
+  width: innerWidth, scroll: document.documentElement.scrollWidth, figures: document.querySelectorAll("svg").length,
+  sortable: document.querySelectorAll("th button").length }), "*"));</script></body>"""
+FRAME = f"""<!doctype html><title></title><script>onmessage = (told) => {{ document.title = told.data; }};</script>
+<iframe src="page.html" width="{PHONE}" height="800" frameborder="0"></iframe>"""
+
+
+def look(browser, page):
+    """What the browser says of the page: errors on its console, too few figures, wider than a phone's screen."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "page.html").write_text(page.read_text().replace("</body>", PROBE))
+        frame = Path(folder) / "frame.html"
+        frame.write_text(FRAME)
+        command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--v=0",
+                   "--virtual-time-budget=4000", "--dump-dom", frame.as_uri()]  # fmt: skip
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=120)
     said = [line for line in answer.stderr.splitlines() if "CONSOLE" in line]
-    rendered = answer.stdout.count("<svg") >= 3 and "</html>" in answer.stdout
-    return said if rendered else [*said, "the page was not rendered"]
+    told = answer.stdout.partition("<title>")[2].partition("</title>")[0]
+    if not told:
+        return [*said, f"{page.name} was not rendered"]
+    found = json.loads(told)
+    if found["scroll"] > found["width"]:
+        said.append(f"{page.name} is {found['scroll']} pixels wide on a screen of {found['width']}")
+    if found["figures"] < 3:
+        said.append(f"{page.name} has {found['figures']} figures")
+    if not found["sortable"]:
+        said.append(f"{page.name}: no table can be sorted")
+    return said
 
 
 def main():
-    run = Path(sys.argv[1])
-    compared, wrong = compare_numbers(run)
-    if not compared:
-        wrong.append("the page has no numbers")
-    if len(sys.argv) > 2:
-        wrong += errors_in_browser(sys.argv[2], run / "report.html")
-    for line in wrong:
+    arguments = sys.argv[1:]
+    several = []
+    if "--beside" in arguments:
+        at = arguments.index("--beside")
+        arguments, several = arguments[:at], [Path(name) for name in arguments[at + 1 :]]
+    run, browser = Path(arguments[0]), arguments[1] if len(arguments) > 1 else None
+    check, pages = Check(), [run / "report.html"]
+    page = Page(pages[0])
+    check.numbers(run, page)
+    check.pairs(run, page)
+    check.choices(run, page)
+    if several:
+        pages.append(several[0])
+        check.beside([run, *several[1:]], Page(several[0]))
+    if not check.compared:
+        check.wrong.append("the page has no numbers")
+    if browser:
+        for each in pages:
+            check.wrong += look(browser, each)
+    for line in check.wrong:
         print(line)
-    print(f"{compared} numbers of report.html held against summary.parquet, {len(wrong)} differ")
-    sys.exit(1 if wrong else 0)
+    print(f"{check.compared} numbers of {', '.join(each.name for each in pages)} held against the tables, {len(check.wrong)} differ")
+    sys.exit(1 if check.wrong else 0)
 
 
 if __name__ == "__main__":

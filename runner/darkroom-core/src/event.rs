@@ -8,7 +8,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::cell::{Cell, CellId};
+use crate::imported::{ImportedRow, ResultsImported};
+use crate::manifest::Until;
 use crate::pipeline::Transport;
+use crate::statistics::StoppedBy;
 
 /// Version of the journal's lines. Raised whenever a field is added, removed or changes meaning.
 ///
@@ -55,8 +58,22 @@ pub enum Event {
         /// The round that begins, from 2.
         round: u32,
     },
+    /// How narrow the intervals were after a whole block, and whether that was enough (`repetitions.until`).
+    Looked(Look),
+    /// The run's rows were measured by another harness: what was read, and what of it was refused.
+    ResultsImported(ResultsImported),
+    RowImported(ImportedRow),
     /// What a session recorded of one function beside what the platform's own metrics counted of it.
     Reconciled(Reconciliation),
+    /// How far the platform's clock was ahead of the runner's in a session. For display: no duration is mended by it.
+    ClocksCompared(ClockOffset),
+    /// What a run came to until the end of a session, of all its sessions: what `budget.usd` is held against.
+    Spent {
+        at: String,
+        /// What AWS bills for it, or would, as [`crate::spending`] counts.
+        usd: f64,
+        invocations: u64,
+    },
     /// Every planned repetition has been measured or has failed for good.
     RunFinished {
         at: String,
@@ -83,7 +100,8 @@ pub struct RunStarted {
     #[serde(default)]
     pub transport: Transport,
     pub seed: u64,
-    /// `local`, `aws`, or `aws-endpoint`: AWS's calls went to [`Self::endpoint`], and what was measured is not AWS.
+    /// `local`, `aws`, `aws-endpoint` (AWS's calls went to [`Self::endpoint`], and what was measured is not AWS), or `imported`
+    /// where another harness measured.
     pub target: String,
     pub region: String,
     /// The endpoint that stood for AWS; `None` on AWS itself and on the local cloud.
@@ -93,7 +111,14 @@ pub struct RunStarted {
     pub isolation: String,
     /// sha256 of the resolved manifest and of its pipeline, hex.
     pub manifest_sha256: String,
+    /// sha256 of the pipeline alone, hex, by which runs of different manifests are told to be of one pipeline.
+    #[serde(default)]
+    pub pipeline_sha256: Option<String>,
+    /// With `until` the most.
     pub repetitions: u32,
+    /// When it may stop before that; `None`: the number of repetitions is fixed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Until>,
     pub warm_up: u32,
     pub deployments: u32,
     /// Repetitions after which warm environments are renewed; `None`: never within a session.
@@ -217,6 +242,40 @@ pub struct CodeExamined {
     pub note: Option<String>,
 }
 
+/// `error_type` of a call that got no answer, or a server's error (5xx): the function may have run all the same.
+pub const NO_ANSWER: &str = "NoAnswer";
+/// `error_type` of a stage of a chain that neither its output nor a log shows.
+pub const NOT_SEEN: &str = "NotSeen";
+
+/// A look at how narrow the intervals are, after a whole block.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Look {
+    pub at: String,
+    /// Repetitions of every cell so far.
+    pub repetitions: u32,
+    /// Samples that were looked at, and how many of them are not as narrow as was asked.
+    pub samples: u32,
+    pub wider: u32,
+    /// Largest half width of a 95% interval as a share of its mean; `None` when a sample has no interval yet, or there is none.
+    pub widest: Option<f64>,
+    /// The sample that had it, or the first without an interval; its stage is `None` for the pipeline.
+    pub cell_id: Option<CellId>,
+    pub stage: Option<String>,
+    /// What is measured as often and holds nothing up.
+    pub excused: Vec<Excuse>,
+    /// `None`: measuring goes on.
+    pub stopped_by: Option<StoppedBy>,
+}
+
+/// A cell, or a stage of it, whose interval nobody waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Excuse {
+    pub cell_id: CellId,
+    pub stage: Option<String>,
+    /// `wrong outputs` or `no value`.
+    pub reason: String,
+}
+
 /// How an invocation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -305,6 +364,13 @@ pub struct Invocation {
     pub profile: Option<Profile>,
 }
 
+impl Invocation {
+    /// Says whether the call may have reached the function though nothing came back.
+    pub fn may_have_run_unseen(&self) -> bool {
+        self.status == Status::CallError && matches!(self.error_type.as_deref(), Some(NO_ANSWER | NOT_SEEN))
+    }
+}
+
 /// One invocation from inside: what the handler's own process says of it. Never a duration that ranks.
 ///
 /// Counts are of the process and its finished children, from just before the handler to just after it. `None`: not
@@ -368,12 +434,16 @@ pub struct PipelinePass {
     pub complete: bool,
     /// First stage that did not end well.
     pub failed_stage: Option<String>,
-    /// This attempt does not count and the repetition is done again: it met a start its cell did not ask for, or a throttle.
+    /// This attempt does not count and the repetition is done again: it met a start its cell did not ask for, a throttle, or
+    /// silence.
     pub again: Option<Again>,
     /// Size of what each stage read, bytes, by stage index; `None` where it was not seen.
     pub input_bytes: Vec<Option<u64>>,
     /// Size of what each stage wrote, bytes, by stage index; `None` where it was not seen.
     pub output_bytes: Vec<Option<u64>>,
+    /// How often the runner looked for the final object while the chain ran; 0 for direct calls.
+    #[serde(default)]
+    pub polls: u32,
 }
 
 /// One figure of one function over one session, as two witnesses have it.
@@ -388,13 +458,28 @@ pub struct Reconciliation {
     pub reported: Option<f64>,
     /// How far the two may be apart: what rounding explains.
     pub tolerance: f64,
+    /// How much more the platform may have counted: of calls that got no answer nobody else knows whether they ran.
+    #[serde(default)]
+    pub unanswered: f64,
     pub unknown: Option<String>,
+}
+
+/// Platform's clock less runner's clock, ms. What a request says of it is an interval: the function logged START after the
+/// call was sent and before its answer was there. This is the middle of what all intervals have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClockOffset {
+    pub offset_ms: f64,
+    /// The true offset lies this far from it at most, if both clocks run evenly and the platform's hosts agree.
+    pub uncertainty_ms: f64,
+    /// Requests it was taken from.
+    pub samples: u64,
 }
 
 impl Reconciliation {
     /// Says whether both witnesses agree; `None` when one was not heard.
     pub fn agrees(&self) -> Option<bool> {
-        self.reported.map(|reported| (reported - self.recorded).abs() <= self.tolerance)
+        let more = self.reported? - self.recorded;
+        Some(more >= -self.tolerance && more <= self.tolerance + self.unanswered)
     }
 }
 
@@ -429,6 +514,8 @@ pub enum Again {
     WrongStart,
     /// The platform refused a call (429).
     Throttled,
+    /// A call or a look at an output got no answer: what the stage did is not known.
+    Unanswered,
 }
 
 /// One check of one stage's output against the contract.

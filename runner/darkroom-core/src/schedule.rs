@@ -39,6 +39,10 @@ pub enum Step {
         /// From 2.
         round: u32,
     },
+    /// This many whole blocks are measured: look whether that is enough.
+    Look {
+        repetitions: u32,
+    },
 }
 
 /// What the schedule needs to know of a cell.
@@ -76,6 +80,13 @@ impl Slot {
 impl Schedule {
     pub fn new(shapes: Vec<CellShape>, repetitions: Repetitions, order: Order, seed: u64) -> Self {
         Self { shapes, repetitions, order, seed }
+    }
+
+    /// Returns the same schedule for a number of repetitions that is settled.
+    #[must_use]
+    pub fn settled_at(self, repetitions: u32) -> Self {
+        let repetitions = Repetitions { count: repetitions, until: None, ..self.repetitions };
+        Self { repetitions, ..self }
     }
 
     /// Returns every counted pass, in the order an uninterrupted run does them.
@@ -140,7 +151,7 @@ impl Schedule {
                     begun.extend(left.iter().copied());
                     let renewal = (!of.is_empty()).then_some(Step::Renew { of, round });
                     let warm_ups = self.warm_up_blocks(&left, round).map(Step::Pass);
-                    let passes = self.round(round, is_complete.clone()).map(Step::Pass);
+                    let passes = self.looked_at(round, is_complete.clone());
                     renewal.into_iter().chain(warm_ups).chain(passes)
                 });
                 Box::new(rounds)
@@ -169,10 +180,27 @@ impl Schedule {
         round: u32,
         is_complete: impl Fn(&PlannedPass) -> bool + 'a,
     ) -> impl Iterator<Item = PlannedPass> + 'a {
+        self.repetitions_of(round).flat_map(|repetition| self.block(repetition)).filter(move |pass| !is_complete(pass))
+    }
+
+    /// The same, with a look after every block that asks for one, whatever was left of it.
+    fn looked_at<'a>(
+        &'a self,
+        round: u32,
+        is_complete: impl Fn(&PlannedPass) -> bool + Clone + 'a,
+    ) -> impl Iterator<Item = Step> + 'a {
+        self.repetitions_of(round).flat_map(move |repetitions| {
+            let is_complete = is_complete.clone();
+            let left = self.block(repetitions).filter(move |pass| !is_complete(pass)).map(Step::Pass);
+            let due = self.repetitions.until.is_some_and(|until| until.rule().is_look(repetitions));
+            left.chain(due.then_some(Step::Look { repetitions }))
+        })
+    }
+
+    fn repetitions_of(&self, round: u32) -> std::ops::RangeInclusive<u32> {
         let every = self.repetitions.renew_environments_every.unwrap_or(self.repetitions.count).max(1);
         let first = (round - 1).saturating_mul(every).saturating_add(1);
-        let last = first.saturating_add(every - 1).min(self.repetitions.count);
-        (first..=last).flat_map(|repetition| self.block(repetition)).filter(move |pass| !is_complete(pass))
+        first..=first.saturating_add(every - 1).min(self.repetitions.count)
     }
 
     /// Returns one repetition of everything, in its own order.
@@ -271,10 +299,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::manifest::{StoppingMetric, Until};
 
     fn schedule(images: &[usize], (count, warm_up, deployments): (u32, u32, u32), order: Order) -> Schedule {
         let shapes = images.iter().map(|&images| CellShape { images, warm: true }).collect();
-        Schedule::new(shapes, Repetitions { count, warm_up, deployments, renew_environments_every: None }, order, 562)
+        Schedule::new(
+            shapes,
+            Repetitions { count, warm_up, deployments, renew_environments_every: None, until: None },
+            order,
+            562,
+        )
     }
 
     /// A session's passes, without renewals.
@@ -286,6 +320,7 @@ mod tests {
         let spelt_step = |step: Step| match step {
             Step::Pass(pass) => spelt([pass].into_iter()).remove(0),
             Step::Renew { of, round } => format!("renew{round}:{of:?}"),
+            Step::Look { repetitions } => format!("look{repetitions}"),
         };
         session.map(spelt_step).collect()
     }
@@ -293,7 +328,8 @@ mod tests {
     #[test]
     fn environments_are_renewed_and_warmed_up_between_rounds_whatever_was_done_before() {
         let shapes = vec![CellShape { images: 1, warm: true }, CellShape { images: 1, warm: false }];
-        let repetitions = Repetitions { count: 5, warm_up: 1, deployments: 1, renew_environments_every: Some(2) };
+        let repetitions =
+            Repetitions { count: 5, warm_up: 1, deployments: 1, renew_environments_every: Some(2), until: None };
         let sequential = Schedule::new(shapes.clone(), repetitions.clone(), Order::Sequential, 1);
         let warm: Vec<String> = steps(sequential.session(|pass| pass.cell == 1));
         let all = [
@@ -330,8 +366,34 @@ mod tests {
     }
 
     #[test]
+    fn looks_come_after_whole_blocks_before_a_renewal_and_whatever_was_done_before() {
+        let until = Until { metric: StoppingMetric::Turnaround, ci_half_width: 0.1, min: 10, max: 25 };
+        let repetitions = Repetitions {
+            count: 25,
+            warm_up: 1,
+            deployments: 1,
+            renew_environments_every: Some(10),
+            until: Some(until),
+        };
+        let shapes = vec![CellShape { images: 2, warm: true }; 2];
+        let schedule = Schedule::new(shapes, repetitions, Order::Interleaved, 1);
+        let all = steps(schedule.session(|_| false));
+        let at = |step: &str| all.iter().position(|it| it == step).unwrap();
+        // A warm-up of each cell, 10 blocks of 4, the look; then the renewal of both.
+        assert_eq!((at("look10"), all[43].as_str()), (42, "renew2:[(0, 1), (1, 1)]"));
+        let looks: Vec<&String> = all.iter().filter(|step| step.starts_with("look")).collect();
+        assert_eq!(looks, ["look10", "look20", "look25"]);
+        assert_eq!(all.last().unwrap(), "look25");
+        let rest = steps(schedule.session(|pass| pass.repetition <= 22));
+        assert_eq!(&rest[..2], ["look10", "look20"]);
+        assert_eq!(steps(schedule.clone().settled_at(20).session(|pass| pass.repetition <= 20)), [""; 0]);
+        assert_eq!(schedule.settled_at(20).len(), 80);
+    }
+
+    #[test]
     fn a_round_that_was_done_before_needs_no_renewal() {
-        let repetitions = Repetitions { count: 4, warm_up: 1, deployments: 1, renew_environments_every: Some(2) };
+        let repetitions =
+            Repetitions { count: 4, warm_up: 1, deployments: 1, renew_environments_every: Some(2), until: None };
         for order in [Order::Interleaved, Order::Sequential] {
             let schedule = Schedule::new(vec![CellShape { images: 1, warm: true }], repetitions.clone(), order, 1);
             let rest = steps(schedule.session(|pass| pass.repetition <= 2));
@@ -382,7 +444,8 @@ mod tests {
     #[test]
     fn cold_cells_and_finished_cells_are_not_warmed_up() {
         let shapes = vec![CellShape { images: 1, warm: false }, CellShape { images: 1, warm: true }];
-        let repetitions = Repetitions { count: 1, warm_up: 2, deployments: 1, renew_environments_every: None };
+        let repetitions =
+            Repetitions { count: 1, warm_up: 2, deployments: 1, renew_environments_every: None, until: None };
         for order in [Order::Interleaved, Order::Sequential] {
             let schedule = Schedule::new(shapes.clone(), repetitions.clone(), order, 1);
             let warm_ups =
@@ -418,7 +481,7 @@ mod tests {
             order in any_order(), seed: u64,
         ) {
             let shapes: Vec<_> = images.iter().map(|&images| CellShape { images, warm: true }).collect();
-            let schedule = Schedule::new(shapes, Repetitions { count, warm_up: 0, deployments, renew_environments_every: None }, order, seed);
+            let schedule = Schedule::new(shapes, Repetitions { count, warm_up: 0, deployments, renew_environments_every: None, until: None }, order, seed);
             let mut expected = Vec::new();
             for (cell, &images) in images.iter().enumerate() {
                 for deployment in 1..=deployments { for image in 0..images { for repetition in 1..=count {
@@ -445,7 +508,7 @@ mod tests {
             renew_environments_every in prop::option::of(1_u32..5),
         ) {
             let shapes: Vec<_> = images.iter().map(|&images| CellShape { images, warm: true }).collect();
-            let schedule = Schedule::new(shapes, Repetitions { count, warm_up: 1, deployments, renew_environments_every }, order, seed);
+            let schedule = Schedule::new(shapes, Repetitions { count, warm_up: 1, deployments, renew_environments_every, until: None }, order, seed);
             let mut done: Vec<PlannedPass> = Vec::new();
             for survived in sessions {
                 let complete: HashSet<_> = done.iter().copied().collect();
@@ -462,7 +525,7 @@ mod tests {
             order in any_order(), seed: u64, complete in prop::collection::hash_set(0_usize..24, 0..24),
         ) {
             let shapes = vec![CellShape { images: 2, warm: true }; 3];
-            let schedule = Schedule::new(shapes, Repetitions { count: 4, warm_up: 0, deployments: 1, renew_environments_every: None }, order, seed);
+            let schedule = Schedule::new(shapes, Repetitions { count: 4, warm_up: 0, deployments: 1, renew_environments_every: None, until: None }, order, seed);
             let all: Vec<_> = schedule.passes().collect();
             let done: HashSet<_> = complete.iter().map(|&index| all[index]).collect();
             let expected: Vec<_> = all.iter().filter(|pass| !done.contains(pass)).copied().collect();

@@ -50,11 +50,17 @@ fn best(run: &Run, metric: &str, word: &str, value: impl Fn(&Stat) -> String) ->
         None if claims.is_empty() => {
             clauses.push("no other cell differs from it in one factor only, so none is compared".into());
         }
-        None => clauses.push("no difference from any other cell is beyond noise".into()),
+        None => clauses.push(format!(
+            "against none of the {} it can be compared with a difference is claimed, which does not mean that there is none",
+            count(claims.len(), "cell")
+        )),
     }
     let unclear = claims.len() - claimed;
     if unclear > 0 && claimed > 0 {
-        clauses.push(format!("against {} no difference is claimed (neither shown nor excluded, or within 5%)", count(unclear, "other")));
+        clauses.push(format!(
+            "against {} no difference is claimed (neither shown nor excluded, or within 5%)",
+            count(unclear, "other")
+        ));
     }
     Some(clauses.join("; ") + ".")
 }
@@ -75,8 +81,8 @@ fn claims(run: &Run, winner: &CellView, metric: &str) -> Vec<Claim> {
         run.comparisons.iter().filter(|row| row.text("stage") == Some(PIPELINE) && row.text("metric") == Some(metric));
     of.filter_map(|row| {
         let (a, b) = (row.text("cell_a")?, row.text("cell_b")?);
-        if a == b {
-            return None; // The same cell deployed twice.
+        if a == b || row.text("factor") == Some("image_set") {
+            return None; // The same cell deployed twice, or other images: nothing that code is faster by.
         }
         let (ratio, low, high) =
             (row.number("ratio_mean")?, row.number("ratio_mean_ci_low")?, row.number("ratio_mean_ci_high")?);

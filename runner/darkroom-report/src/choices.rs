@@ -112,6 +112,8 @@ fn told_from(pick: &Pick<'_>) -> String {
     match pick.not_told_from {
         None => "not tested".into(),
         Some("") => "told from every other size".into(),
-        Some(sizes) => format!("{} MB: a difference is neither shown nor excluded, or too small", sizes.replace(' ', ", ")),
+        Some(sizes) => {
+            format!("{} MB: a difference is neither shown nor excluded, or too small", sizes.replace(' ', ", "))
+        }
     }
 }

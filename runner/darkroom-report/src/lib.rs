@@ -12,12 +12,14 @@ mod notes;
 mod number;
 mod page;
 mod pairs;
-mod png;
+pub mod paper;
 mod run;
+mod several;
 mod tables;
+mod unlike;
 
 pub use charts::{Figure, figures};
 pub use number::figure;
 pub use page::html;
-pub use png::png;
 pub use run::{CellView, Run};
+pub use several::several;

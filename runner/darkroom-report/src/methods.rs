@@ -2,6 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use darkroom_core::event::Look;
+use darkroom_core::manifest::{StoppingMetric, Until};
+use darkroom_core::statistics::{LOOK_EVERY, StoppedBy};
+
 use crate::number::count;
 use crate::run::Run;
 
@@ -25,7 +29,10 @@ pub fn methods(run: &Run) -> String {
             .filter_map(|row| row.number(column))
             .sum::<f64>() as usize
     };
-    let machine = machine(run);
+    let machine = match run.machine() {
+        known if run.is_local() && known != "–" => format!(" ({known})"),
+        _ => String::new(),
+    };
     let methods: BTreeSet<&str> = run.summary.iter().filter_map(|row| row.text("ci_method")).collect();
     let unmeasured = run.cells.len() - measured;
     let not_run = if unmeasured == 0 {
@@ -34,6 +41,7 @@ pub fn methods(run: &Run) -> String {
         format!(" {} of the plan could not be or were not measured.", count(unmeasured, "further cell"))
     };
     let (design, day, outputs) = (design(run), day(run), outputs(run));
+    let stopped = stopping_rule(run);
     let local = if !run.is_aws() {
         " Durations are of that machine and compare code on it; they are not AWS's, and costs are what AWS would charge for them."
     } else {
@@ -41,7 +49,7 @@ pub fn methods(run: &Run) -> String {
     };
     format!(
         "{} of the pipeline {} ({}) were measured{day} with Darkroom {} on {}{machine}: {design}, {n} invocations a stage and \
-         cell, in {} order (seed {}).{not_run} Code: {}. Durations are those of Lambda's REPORT lines, turnaround is the runner's monotonic clock from just \
+         cell, in {} order (seed {}).{stopped}{not_run} Code: {}. Durations are those of Lambda's REPORT lines, turnaround is the runner's monotonic clock from just \
          before the first call or upload to the final object. Start kinds were read from each REPORT. Not in any statistic, \
          but kept as rows: {} warm-ups, {} invocations of the wrong start, {} superseded, {} failed; no outlier was removed. \
          {outputs} Intervals are 95% ({}; 10,000 resamples; order statistics for quantiles). Ratios were bootstrapped over \
@@ -73,13 +81,30 @@ pub fn methods(run: &Run) -> String {
     )
 }
 
-fn machine(run: &Run) -> String {
-    let machine: serde_json::Value = serde_json::from_str(run.about("machine")).unwrap_or_default();
-    let fact = |key: &str| machine.get(key).and_then(|value| value.as_str());
-    match (fact("cpu_model"), fact("cores")) {
-        (Some(model), Some(cores)) if run.is_local() => format!(" ({model}, {cores} cores)"),
-        _ => String::new(),
-    }
+/// States the rule by which the number of repetitions came about, where it was not fixed before.
+fn stopping_rule(run: &Run) -> String {
+    let read = |key: &str| run.about.get(key);
+    let until: Option<Until> = read("until").and_then(|text| serde_json::from_str(text).ok());
+    let look: Option<Look> = read("last_look").and_then(|text| serde_json::from_str(text).ok());
+    let Some(until) = until else { return String::new() };
+    let whose = match until.metric {
+        StoppingMetric::Turnaround => "the mean turnaround of every cell",
+        StoppingMetric::Duration => "the mean duration of every stage and cell",
+    };
+    let ended = match look.as_ref().and_then(|look| Some((look.stopped_by?, look.repetitions))) {
+        Some((StoppedBy::CiHalfWidth, n)) => format!("it was after {n}"),
+        Some((StoppedBy::Max, n)) => format!("it was not, so that all {n} were made"),
+        Some((StoppedBy::NoSample, n)) => format!("no cell had right values, so that it ended after {n}"),
+        None => "the run had not come to its end".to_owned(),
+    };
+    format!(
+        " Repetitions ({} to {}) went on until the 95% interval of {whose} was within ±{}% of it, looked at after {} and every \
+         {LOOK_EVERY} further whole blocks (cells with wrong outputs or without any value were not waited for): {ended}.",
+        until.min,
+        until.max,
+        until.ci_half_width * 100.0,
+        until.min,
+    )
 }
 
 /// Says how many images, deployments and rounds the numbers are of.
@@ -144,7 +169,7 @@ fn code(run: &Run) -> String {
     for row in run.builds.iter() {
         let Some(variant) = row.text("variant") else { continue };
         let place = variants.iter().position(|(of, ..)| *of == variant).unwrap_or_else(|| {
-            let compiler = row.text("compiler").and_then(|text| text.lines().next());
+            let compiler = row.text("compiler").and_then(|text| text.split(['\n', ';']).next());
             let built = [row.text("runtime"), compiler].into_iter().flatten().collect::<Vec<_>>().join(", ");
             variants.push((variant, built, Vec::new()));
             variants.len() - 1

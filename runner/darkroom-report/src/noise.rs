@@ -69,11 +69,8 @@ pub fn sentence(run: &Run) -> Option<String> {
     };
     let cell = run.cell(&floor.cell).map_or(floor.cell.as_str(), |cell| &cell.label);
     let ratio = floor.ci.map(|ci| format!(", ratio within {}", interval(Some(ci)))).unwrap_or_default();
-    let told_apart = if floor.claimed {
-        " The two are even told apart, so this run can't resolve anything smaller."
-    } else {
-        ""
-    };
+    let told_apart =
+        if floor.claimed { " The two are even told apart, so this run can't resolve anything smaller." } else { "" };
     Some(format!(
         "Noise floor: the same code deployed twice differed by up to {} in mean turnaround ({cell}{ratio}); a difference no \
          larger than that may be the host's, not the code's.{told_apart}",

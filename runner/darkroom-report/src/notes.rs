@@ -45,14 +45,20 @@ impl Kind {
             }
             Self::Single => "A single measurement has no SD and no interval, and nothing can be claimed of it",
             Self::Small => "With fewer than 10 measurements an interval is rough",
-            Self::Equal => "All values are equal, so the interval has no width; that says nothing of another hour or host",
-            Self::Drift => "Not stationary, values moved while the run went on, so that the mean depends on when it was taken",
+            Self::Equal => {
+                "All values are equal, so the interval has no width; that says nothing of another hour or host"
+            }
+            Self::Drift => {
+                "Not stationary, values moved while the run went on, so that the mean depends on when it was taken"
+            }
             Self::Coarse => "The last object was looked for too seldom, so that the mean is late",
             Self::Autocorrelated => {
                 "Neighbouring measurements resemble each other and count for less than their number, so the interval is made of \
                  blocks of them"
             }
-            Self::Deployments => "The same code deployed under another name came out apart, so part of the spread is the host's",
+            Self::Deployments => {
+                "The same code deployed under another name came out apart, so part of the spread is the host's"
+            }
             Self::Environments => {
                 "Environments of one deployment came out apart, so a mean over few of them is partly luck"
             }

@@ -83,13 +83,25 @@ pub fn older(run: &Run) -> Option<String> {
     })
 }
 
+/// Findings that a page names of one run; of more it says how many.
+const NAMED: usize = 8;
+
+/// Returns the first findings, and how many more there are.
+pub fn named(findings: &[String]) -> Vec<String> {
+    let mut named: Vec<String> = findings.iter().take(NAMED).cloned().collect();
+    if findings.len() > NAMED {
+        named.push(format!("{} more: darkroom verify lists them", findings.len() - NAMED));
+    }
+    named
+}
+
 fn findings_section(findings: &[String]) -> Markup {
     html! {
         @if !findings.is_empty() {
             section id="findings" class="caution" {
                 h2 { "NOT what the journal says" }
-                p { "The tables that this page shows are not those that the recorded facts give. Believe the journal: " code { "darkroom aggregate" } " makes the tables anew." }
-                ul { @for finding in findings { li { (finding) } } }
+                p { "The tables that this page shows are not those that this version makes of the recorded facts: another version made them, or they were edited. Believe the journal; " code { "darkroom aggregate" } " makes the tables anew." }
+                ul { @for finding in named(findings) { li { (finding) } } }
             }
         }
     }

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use crate::charts::{in_words, p_text};
 use crate::noise::{Floor, beside, floor, is_claim};
 use crate::notes::percent;
-use crate::number::figure;
+use crate::number::{count, figure};
 use crate::run::{PIPELINE, Run};
 use crate::tables::{download, number};
 
@@ -22,10 +22,7 @@ pub fn section(run: &Run) -> Markup {
                 h2 { "Compared, all else equal" }
                 p { "Ratio: mean of the second / mean of the first; below 1 the second is faster or cheaper. A difference is claimed only if the Holm-adjusted p is below 0.05, the interval excludes 1 and it is 2% or more. Noise floor: how far the same code of either cell, deployed twice, came out apart." }
                 (download("comparisons", &run.comparisons))
-                @for factor in &factors {
-                    h3 { "By " (in_words(factor)) }
-                    (of_factor(run, factor))
-                }
+                @for factor in &factors { (of_factor(run, factor)) }
             }
         }
     }
@@ -43,11 +40,13 @@ pub fn factors(run: &Run) -> Vec<String> {
 }
 
 fn of_factor(run: &Run, factor: &str) -> Markup {
-    let rows: Vec<Row<'_>> =
-        run.comparisons.iter().filter(|row| row.text("factor") == Some(factor) && is_headline(run, *row)).collect();
+    let rows = run.comparisons.iter().filter(|row| row.text("factor") == Some(factor) && is_headline(run, *row));
+    let (rows, unmeasured): (Vec<Row<'_>>, Vec<Row<'_>>) = rows.partition(|row| row.number("ratio_mean").is_some());
     let (whole, stages): (Vec<Row<'_>>, Vec<Row<'_>>) =
         rows.into_iter().partition(|row| row.text("stage") == Some(PIPELINE));
     html! {
+        h3 { "By " (in_words(factor)) }
+        @if !unmeasured.is_empty() { p class="quiet" { (count(unmeasured.len(), "comparison")) " with what was not measured, in the downloaded table alone." } }
         @if !whole.is_empty() { (table(run, factor, "the whole pipeline", &whole)) }
         @if !stages.is_empty() && stages.len() <= OPEN { (table(run, factor, "each stage", &stages)) }
         @if stages.len() > OPEN {
@@ -59,7 +58,9 @@ fn of_factor(run: &Run, factor: &str) -> Markup {
 /// One time a stage and pair (init included when both are cold, as the tables show them), turnaround and cost.
 pub fn is_headline(run: &Run, row: Row<'_>) -> bool {
     let cold = ["cell_a", "cell_b"].iter().all(|column| {
-        row.text(column).and_then(|id| run.cell(id)).is_some_and(|cell| Run::time_metric(cell) == "cold_total_ms")
+        // Of models several cells, alike but for the variant.
+        let first = row.text(column).and_then(|ids| ids.split(' ').next());
+        first.and_then(|id| run.cell(id)).is_some_and(|cell| Run::time_metric(cell) == "cold_total_ms")
     });
     match row.text("metric") {
         Some("turnaround_s") => true,
@@ -89,7 +90,7 @@ fn pair(run: &Run, factor: &str, row: Row<'_>) -> Markup {
     let ratio = row.number("ratio_mean");
     let verdict = text("verdict");
     html! {
-        tr class=[(verdict == "wrong outputs").then_some("wrong")] data-metric=(text("metric")) {
+        tr class=[(verdict == "wrong outputs").then_some("wrong")] data-factor=(factor) data-cell-a=(text("cell_a")) data-cell-b=(text("cell_b")) data-level-b=(text("level_b")) data-stage=(text("stage")) data-metric=(text("metric")) {
             td { (what(row)) } td { (name(run, factor, row, "a")) } td { (name(run, factor, row, "b")) }
             td class="n" data-value=[row.number("n_a")] { (row.number("n_a").map_or("–".into(), |n| n.to_string())) }
             (number(ratio)) (number(row.number("ratio_mean_ci_low"))) (number(row.number("ratio_mean_ci_high")))

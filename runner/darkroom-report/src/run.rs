@@ -159,6 +159,17 @@ impl Run {
         }
     }
 
+    /// Names the runner's processor, or a dash; on AWS it is not the one that was measured.
+    pub fn machine(&self) -> String {
+        let machine: serde_json::Value = serde_json::from_str(self.about("machine")).unwrap_or_default();
+        let fact = |key: &str| machine.get(key).and_then(|value| value.as_str());
+        match (fact("cpu_model"), fact("cores")) {
+            (Some(model), Some(cores)) => format!("{model}, {cores} cores"),
+            (Some(model), None) => model.to_owned(),
+            _ => "–".into(),
+        }
+    }
+
     /// Whether the numbers are AWS's: those of an endpoint that stands for it are not.
     pub fn is_aws(&self) -> bool {
         self.about("target") == "aws"
@@ -169,8 +180,19 @@ impl Run {
     }
 }
 
-const OUTPUT_COLUMNS: &[&str] =
-    &["cell_id", "stage", "image", "repetition", "pass", "counts", "reason", "detail", "picture", "stage_index", "input_sha256"];
+const OUTPUT_COLUMNS: &[&str] = &[
+    "cell_id",
+    "stage",
+    "image",
+    "repetition",
+    "pass",
+    "counts",
+    "reason",
+    "detail",
+    "picture",
+    "stage_index",
+    "input_sha256",
+];
 const INVOCATION_COLUMNS: &[&str] = &[
     "cell_id",
     "stage",
@@ -194,8 +216,18 @@ const INVOCATION_COLUMNS: &[&str] = &[
     "cpu_user_ms",
     "environment_id",
 ];
-const PIPELINE_COLUMNS: &[&str] =
-    &["cell_id", "image", "deployment", "repetition", "attempt", "started_at", "turnaround_s", "counts_as", "complete", "environment_round"];
+const PIPELINE_COLUMNS: &[&str] = &[
+    "cell_id",
+    "image",
+    "deployment",
+    "repetition",
+    "attempt",
+    "started_at",
+    "turnaround_s",
+    "counts_as",
+    "complete",
+    "environment_round",
+];
 
 fn stages(summary: &Rows) -> Vec<String> {
     let mut stages = BTreeMap::new();

@@ -18,9 +18,10 @@ pub fn numbers(run: &Run) -> Markup {
         run.measured().map(move |cell| (stage.as_str(), cell, stage.as_str(), Run::time_metric(cell), "ms"))
     });
     let whole = run.measured().map(|cell| ("turnaround", cell, "pipeline", "turnaround_s", "s"));
-    let cost = run.measured().map(|cell| ("cost of 100,000 images", cell, "pipeline", "cost_usd_per_100k", "USD"));
+    let cost = run.measured().map(|cell| ("cost of 100,000", cell, "pipeline", "cost_usd_per_100k", "USD"));
     let rows = stages.chain(whole).chain(cost).filter_map(|(what, cell, stage, metric, unit)| {
-        Some((what, cell, run.stat(cell, stage, metric)?, run.summary_row(cell, stage, metric)?, unit))
+        let (stat, row) = (run.stat(cell, stage, metric)?, run.summary_row(cell, stage, metric)?);
+        Some((what, cell, stage, metric, stat, row, unit))
     });
     html! {
         section id="numbers" {
@@ -29,11 +30,11 @@ pub fn numbers(run: &Run) -> Markup {
             div class="wide" role="region" aria-label="In numbers" tabindex="0" {
                 table class="sortable" {
                     caption { "Mean with 95% interval, SD and CV of every stage, of turnaround and of cost" }
-                    thead { tr { th { "what" } th { "cell" } th { "unit" } th { "n" } th { "mean" } th { "95% low" } th { "high" } th { "SD" } th { "CV %" } th { "median" } th { "p95" } th { "rank" } th { "mind" } } }
+                    thead { tr { th { "what" } th { "cell" } th { "n" } th { "mean" } th { "95% low" } th { "high" } th { "SD" } th { "CV %" } th { "median" } th { "p95" } th { "rank" } th { "mind" } } }
                     tbody {
-                        @for (what, cell, stat, row, unit) in rows {
-                            tr class=[(cell.outputs_ok == Some(false)).then_some("wrong")] data-cell=(cell.id) {
-                                td { (what) } td { (crate::charts::marked(cell)) } td { (unit) }
+                        @for (what, cell, stage, metric, stat, row, unit) in rows {
+                            tr class=[(cell.outputs_ok == Some(false)).then_some("wrong")] data-cell=(cell.id) data-stage=(stage) data-metric=(metric) {
+                                td { (what) ", " (unit) } td { (crate::charts::marked(cell)) }
                                 td class="n" data-value=(stat.n) { (stat.n) }
                                 (number(Some(stat.mean))) (number(stat.ci.map(|ci| ci.0))) (number(stat.ci.map(|ci| ci.1)))
                                 (number(stat.sd)) (number(stat.cv.map(|cv| cv * 100.0))) (number(Some(stat.p50))) (number(stat.p95))

@@ -4,35 +4,28 @@
 //! row it could have had: one that can't run or has not run is there with n = 0.
 
 use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
 
 use darkroom_core::cell::{Cell, Input, Start, Trigger};
 use darkroom_core::cost::QUOTED_IMAGES;
-use darkroom_core::event::PlannedCell;
+use darkroom_core::event::{PlannedCell, RunStarted};
+use darkroom_core::imported::IMPORTED;
 use darkroom_core::statistics::{
     Description, Interval, Intervals, MIN_N_P95, MIN_N_P99, Method, Origin, SMALL_N, Trend, VarianceSplit, describe,
     halves_ratio, holm, intervals, seed_of, trend, variance_split,
 };
-use polars::prelude::{Column, DataFrame, PolarsResult};
+use polars::prelude::{
+    Column, DataFrame, DataType, Expr, LazyFrame, PlRefPath, PolarsResult, ScanArgsParquet, StringChunked, col, len,
+};
 use rayon::prelude::*;
 
 use crate::columns;
-use crate::facts::{CountsAs, Facts, Text};
+use crate::facts::{CountsAs, Facts};
 use crate::frames::{bools, cell_columns, floats, frame, integers, texts};
-use crate::samples::Group;
+use crate::samples::{Group, Samples};
 
 /// Adjusted p of a trend below which a sample is called not stationary.
 const TREND_SIGNIFICANCE: f64 = 0.01;
-/// Columns of `invocations` that metrics are made of.
-pub const INVOCATION_COLUMNS: [&str; 8] = [
-    "duration_ms",
-    "client_ms",
-    "trigger_delay_ms",
-    "billed_ms",
-    "init_ms",
-    "cold_total_ms",
-    "max_memory_mb",
-    "cost_usd",
-];
 /// Columns of `pipelines` that metrics and costs are made of.
 pub const PIPELINE_COLUMNS: [&str; 8] = [
     "turnaround_s",
@@ -91,8 +84,8 @@ pub struct Outputs {
 /// The groups that a run's tables hold.
 #[derive(Debug)]
 pub struct Groups {
-    pub invocations: HashMap<(String, String), Group>,
-    pub pipelines: HashMap<String, Group>,
+    pub invocations: Samples<(String, String)>,
+    pub pipelines: Samples<String>,
 }
 
 /// One row of `summary`.
@@ -135,22 +128,13 @@ pub struct GroupCounts {
     pub missing: usize,
 }
 
-/// Returns whether each cell's outputs are right, in the order of the plan.
-pub fn outputs(facts: &Facts) -> Vec<Outputs> {
-    type Wrong<'a> = HashMap<&'a str, usize>;
-    let mut checked: HashMap<(u32, u32), (usize, Wrong)> = HashMap::new();
-    for check in facts.checks.iter().filter(|check| facts.check_counts(check)) {
-        let cell = facts.passes[check.pass as usize].key.cell;
-        let (all, wrong) = checked.entry((cell, check.stage)).or_default();
-        *all += 1;
-        if !check.verdict.pass {
-            *wrong.entry(check.verdict.reason.as_deref().unwrap_or("wrong")).or_default() += 1;
-        }
-    }
-    let lost = images_lost(facts);
-    let of_cell = |cell: u32| {
-        let stages = (0u32..).zip(&facts.run.stages);
-        let found = stages.filter_map(|(index, stage)| Some((stage, checked.get(&(cell, index))?)));
+/// Returns whether each cell's outputs are right, in the order of the plan, from the tables `outputs` and `pipelines`.
+pub fn outputs(run: &RunStarted, checks: &Path, pipelines: &Path) -> PolarsResult<Vec<Outputs>> {
+    let checked = checked(checks)?;
+    let lost = images_lost(pipelines)?;
+    let of_cell = |planned: &PlannedCell| {
+        let cell = planned.id.to_string();
+        let found = run.stages.iter().filter_map(|stage| Some((stage, checked.get(&(cell.clone(), stage.clone()))?)));
         let mut outputs = Outputs::default();
         for (stage, (all, wrong)) in found {
             outputs.ok = Some(outputs.ok.unwrap_or(true) && wrong.is_empty());
@@ -161,85 +145,157 @@ pub fn outputs(facts: &Facts) -> Vec<Outputs> {
             }
         }
         if let (Some(true), Some(lost)) = (outputs.ok, lost.get(&cell)) {
-            let images = facts.run.image_sets.get(&facts.run.cells[cell as usize].cell.image_set).map_or(0, Vec::len);
+            let images = run.image_sets.get(&planned.cell.image_set).map_or(0, Vec::len);
             outputs = Outputs { ok: Some(false), reason: Some(format!("no output of {lost} of {images} images")) };
         }
         outputs
     };
-    (0..facts.run.cells.len() as u32).map(of_cell).collect()
+    Ok(run.cells.iter().map(of_cell).collect())
+}
+
+/// How many outputs were checked, and how many were wrong for each reason.
+type Checked = (i64, HashMap<String, i64>);
+
+/// Returns the checks that count by cell and stage.
+fn checked(checks: &Path) -> PolarsResult<HashMap<(String, String), Checked>> {
+    let by = ["cell_id", "stage", "pass", "reason"];
+    let frame = scan(checks)?.filter(col("counts")).group_by(by.map(col)).agg([rows_of_each()]).collect()?;
+    let (cells, stages) = (frame.column("cell_id")?.str()?, frame.column("stage")?.str()?);
+    let (passes, reasons) = (frame.column("pass")?.bool()?, frame.column("reason")?.str()?);
+    let rows = frame.column("rows")?.i64()?;
+    let mut checked: HashMap<(String, String), Checked> = HashMap::new();
+    for i in 0..frame.height() {
+        let text = |column: &StringChunked| column.get(i).unwrap_or_default().to_owned();
+        let (all, wrong) = checked.entry((text(cells), text(stages))).or_default();
+        let count = rows.get(i).unwrap_or(0);
+        *all += count;
+        if passes.get(i) != Some(true) {
+            *wrong.entry(reasons.get(i).unwrap_or("wrong").to_owned()).or_default() += count;
+        }
+    }
+    Ok(checked)
 }
 
 /// Returns of how many images every pass of a cell failed for good: nothing of the last stage could be checked.
-fn images_lost(facts: &Facts) -> HashMap<u32, usize> {
-    let mut ended: HashMap<(u32, Text), bool> = HashMap::new();
-    for pass in facts.passes.iter().filter(|pass| !pass.key.warm_up && !facts.is_old(pass)) {
-        let well = match facts.pass_counts_as(pass) {
-            CountsAs::Failed => false,
-            CountsAs::Sample | CountsAs::NoReport | CountsAs::WrongStart => true,
-            CountsAs::Superseded | CountsAs::WarmUp => continue,
-        };
-        *ended.entry((pass.key.cell, pass.key.image)).or_default() |= well;
+fn images_lost(pipelines: &Path) -> PolarsResult<HashMap<String, usize>> {
+    let by = ["cell_id", "image", "counts_as"];
+    let frame = scan(pipelines)?.group_by(by.map(col)).agg([rows_of_each()]).collect()?;
+    let [cells, images, counts] =
+        [frame.column(by[0])?.str()?, frame.column(by[1])?.str()?, frame.column(by[2])?.str()?];
+    let mut ended: HashMap<(&str, &str), bool> = HashMap::new();
+    for ((cell, image), counts_as) in cells.iter().zip(images.iter()).zip(counts.iter()) {
+        let counts_as = counts_as.unwrap_or_default();
+        let well =
+            [CountsAs::Sample, CountsAs::NoReport, CountsAs::WrongStart].map(CountsAs::as_str).contains(&counts_as);
+        if well || counts_as == CountsAs::Failed.as_str() {
+            *ended.entry((cell.unwrap_or_default(), image.unwrap_or_default())).or_default() |= well;
+        }
     }
-    let mut lost = HashMap::new();
+    let mut lost: HashMap<String, usize> = HashMap::new();
     for ((cell, _), _) in ended.into_iter().filter(|(_, well)| !well) {
-        *lost.entry(cell).or_default() += 1;
+        *lost.entry(cell.to_owned()).or_default() += 1;
     }
-    lost
+    Ok(lost)
+}
+
+fn scan(path: &Path) -> PolarsResult<LazyFrame> {
+    LazyFrame::scan_parquet(PlRefPath::new(path.to_string_lossy()), ScanArgsParquet::default())
+}
+
+fn rows_of_each() -> Expr {
+    len().cast(DataType::Int64).alias("rows")
 }
 
 /// Returns every row of `summary`, by cell, stage (the pipeline last) and metric.
-pub fn summary_rows(facts: &Facts, groups: &Groups, outputs: &[Outputs]) -> Vec<SummaryRow> {
-    let cells: Vec<(u32, &PlannedCell)> = (0u32..).zip(&facts.run.cells).collect();
-    let of_cell = |&(index, planned): &(u32, &PlannedCell)| {
-        let describer = Describer { planned, cell: index, seed: facts.run.seed, outputs: &outputs[index as usize] };
-        let id = planned.id.to_string();
-        let stages = (0u32..).zip(&facts.run.stages).flat_map(|(stage, name)| {
-            let group = groups.invocations.get(&(id.clone(), name.clone()));
-            describer.rows(Some((stage, name)), &STAGE_METRICS, group)
-        });
-        let mut rows: Vec<SummaryRow> = stages.collect();
-        rows.extend(describer.rows(None, &PIPELINE_METRICS, groups.pipelines.get(&id)));
-        rows
-    };
-    let mut rows: Vec<SummaryRow> = cells.par_iter().flat_map_iter(of_cell).collect();
+///
+/// Columns are loaded one by one, so that of the largest table only one is in memory at a time.
+pub fn summary_rows(facts: &Facts, groups: &mut Groups, outputs: &[Outputs]) -> PolarsResult<Vec<SummaryRow>> {
+    let describer = Describer { facts, outputs };
+    let mut rows: Vec<(usize, SummaryRow)> = Vec::new();
+    for column in columns_of(&STAGE_METRICS) {
+        groups.invocations.load(&[column])?;
+        let stages = (0u32..).zip(&facts.run.stages).map(|(index, name)| Some((index, name)));
+        rows.extend(describer.rows(&stages.collect::<Vec<_>>(), &STAGE_METRICS, column, |planned, stage| {
+            groups.invocations.get(&(planned.id.to_string(), stage.to_owned()))
+        }));
+        groups.invocations.forget(column);
+    }
+    groups.pipelines.load(&PIPELINE_COLUMNS)?;
+    for column in columns_of(&PIPELINE_METRICS) {
+        rows.extend(
+            describer.rows(&[None], &PIPELINE_METRICS, column, |planned, _| groups.pipelines.get(planned.id.as_str())),
+        );
+    }
+    rows.sort_by_key(|(metric, row)| (row.cell, row.stage.unwrap_or(u32::MAX), *metric));
+    let mut rows: Vec<SummaryRow> = rows.into_iter().map(|(_, row)| row).collect();
     adjust_trends(&mut rows);
     rank_summary(&mut rows, facts, outputs);
-    rows
+    Ok(rows)
 }
 
-/// Describes the groups of one cell.
+/// The columns that metrics are of, each once.
+fn columns_of(metrics: &[Metric]) -> Vec<&'static str> {
+    let mut columns: Vec<&'static str> = metrics.iter().map(|metric| metric.column).collect();
+    columns.dedup();
+    columns
+}
+
+/// Describes the groups of every cell.
 struct Describer<'a> {
-    planned: &'a PlannedCell,
-    cell: u32,
-    seed: u64,
-    outputs: &'a Outputs,
+    facts: &'a Facts,
+    outputs: &'a [Outputs],
+}
+
+/// What is said of a column of a group, whatever the unit of its metric.
+struct Measured {
+    values: Vec<f64>,
+    intervals: Intervals,
+    trend: Option<Trend>,
+    split: Option<VarianceSplit>,
+    halves_ratio: Option<f64>,
 }
 
 impl Describer<'_> {
-    fn rows(&self, stage: Option<(u32, &String)>, metrics: &[Metric], group: Option<&Group>) -> Vec<SummaryRow> {
+    /// Returns the rows of every metric of one column, each with the metric's place among `metrics`.
+    fn rows<'a>(
+        &self,
+        stages: &[Option<(u32, &String)>],
+        metrics: &[Metric],
+        column: &'static str,
+        group: impl Fn(&PlannedCell, &str) -> Option<&'a Group> + Sync,
+    ) -> Vec<(usize, SummaryRow)> {
+        let cells = (0u32..).zip(&self.facts.run.cells);
+        let places: Vec<_> = cells.flat_map(|cell| stages.iter().map(move |stage| (cell, *stage))).collect();
         let empty = Group::default();
-        let group = group.unwrap_or(&empty);
-        let applying = metrics.iter().filter(|metric| (metric.applies)(&self.planned.cell));
-        let mut rows: Vec<SummaryRow> = Vec::new();
-        for metric in applying {
-            // Two metrics of one column differ by a factor only: their intervals are one bootstrap's.
-            let same = rows.iter().find(|row| row.metric == metric.column).map(|row| row.intervals.clone());
-            rows.push(self.row(stage, metric, group, same));
-        }
-        rows
+        let of_place = |&((index, planned), stage): &((u32, &PlannedCell), Option<(u32, &String)>)| {
+            let name = stage.map_or(PIPELINE, |(_, name)| name);
+            let group = group(planned, name).unwrap_or(&empty);
+            let of_column = metrics.iter().enumerate().filter(|(_, metric)| metric.column == column);
+            let applying: Vec<_> = of_column.filter(|(_, metric)| (metric.applies)(&planned.cell)).collect();
+            let measured = (!applying.is_empty()).then(|| self.measured(planned, name, column, group));
+            let place = (index, stage.map(|(index, _)| index));
+            let row = |(at, metric), measured| (at, self.row(place, metric, group, measured));
+            let rows: Vec<_> = measured.iter().flat_map(|of| applying.iter().map(|&metric| row(metric, of))).collect();
+            rows
+        };
+        places.par_iter().flat_map_iter(of_place).collect()
     }
 
-    fn row(
-        &self,
-        stage: Option<(u32, &String)>,
-        metric: &Metric,
-        group: &Group,
-        same: Option<Intervals>,
-    ) -> SummaryRow {
-        let unscaled = group.present(metric.column);
-        let name = stage.map_or(PIPELINE, |(_, name)| name);
-        let seed = seed_of(self.seed, &[self.planned.id.as_str(), name, metric.column]);
-        let values: Vec<f64> = unscaled.iter().map(|v| v * metric.scale).collect();
+    fn measured(&self, planned: &PlannedCell, stage: &str, column: &'static str, group: &Group) -> Measured {
+        let values = group.present(column);
+        let seed = seed_of(self.facts.run.seed, &[planned.id.as_str(), stage, column]);
+        Measured {
+            intervals: intervals(&values, seed),
+            trend: trend(&values),
+            split: variance_of(group, column),
+            halves_ratio: halves_ratio(&values),
+            values,
+        }
+    }
+
+    fn row(&self, (cell, stage): (u32, Option<u32>), metric: &Metric, group: &Group, of: &Measured) -> SummaryRow {
+        let planned = &self.facts.run.cells[cell as usize];
+        let values: Vec<f64> = of.values.iter().map(|v| v * metric.scale).collect();
         let description = describe(&values);
         let counts = GroupCounts {
             failed: group.failed,
@@ -248,27 +304,30 @@ impl Describer<'_> {
             superseded: group.superseded,
             missing: group.no_report + group.keys.len() - description.n,
         };
-        let intervals = same.unwrap_or_else(|| intervals(&unscaled, seed)).scaled(metric.scale);
-        let mut notes = sample_notes(self.planned, group.rows, counts, &description);
+        let intervals = of.intervals.scaled(metric.scale);
+        let mut notes = sample_notes(planned, group.rows, counts, &description);
         notes.extend(interval_notes(&description, &intervals));
-        let polled = metric.name == "turnaround_s" && self.planned.cell.trigger == Trigger::S3;
+        let polled = metric.name == "turnaround_s" && planned.cell.trigger == Trigger::S3;
         let resolution_share = if polled { resolution_share(group, &description) } else { None };
         notes.extend(resolution_share.and_then(resolution_note));
         if metric.name == "trigger_delay_ms" && description.n > 0 {
             notes.push("cross_clock: a difference of two hosts' clocks, negative values kept".to_owned());
         }
-        notes.extend(outputs_note(self.planned, group.rows, self.outputs));
+        notes.extend(outputs_note(planned, group.rows, &self.outputs[cell as usize]));
+        if self.facts.run.target == IMPORTED && group.rows > 0 {
+            notes.push(self.facts.run.isolation.clone());
+        }
         SummaryRow {
-            cell: self.cell,
-            stage: stage.map(|(index, _)| index),
+            cell,
+            stage,
             metric: metric.name,
             group: counts,
             description,
             intervals,
-            trend: trend(&unscaled),
+            trend: of.trend,
             trend_p_adjusted: None,
-            split: variance_of(group, metric.column),
-            halves_ratio: halves_ratio(&unscaled),
+            split: of.split,
+            halves_ratio: of.halves_ratio,
             resolution_share,
             rank: None,
             note: joined(&notes),

@@ -42,6 +42,8 @@ pub struct Change {
     pub ratio: Option<f64>,
     /// 95%.
     pub ratio_ci: Option<(f64, f64)>,
+    /// Of b against a.
+    pub cliffs_delta: Option<f64>,
     /// Holm-adjusted within the metric.
     pub p_adjusted: Option<f64>,
     /// As in `comparisons`.
@@ -64,8 +66,13 @@ pub fn between(a: &Path, b: &Path) -> Result<Between, TablesError> {
             (place, comparison)
         })
         .collect();
-    let wrong: BTreeSet<&String> = before.wrong.union(&after.wrong).collect();
-    let mut rows: Vec<Change> = compared.into_iter().map(|(place, found)| change(place, &found, &wrong)).collect();
+    let barred = |cell: &str| match (before.outputs_ok(cell), after.outputs_ok(cell)) {
+        (Some(false), _) | (_, Some(false)) => Some("wrong outputs"),
+        (None, _) | (_, None) => Some("outputs not checked"),
+        _ => None,
+    };
+    let mut rows: Vec<Change> =
+        compared.into_iter().map(|(place, found)| change(&found, barred(&place.0), place)).collect();
     judge(&mut rows);
     Ok(Between {
         rows,
@@ -83,8 +90,8 @@ struct Half {
     target: String,
     images: BTreeSet<String>,
     cells: BTreeSet<String>,
-    /// Cells whose outputs did not pass.
-    wrong: BTreeSet<String>,
+    /// Whether a cell's outputs passed; `None` where none was checked.
+    outputs_ok: HashMap<String, Option<bool>>,
     /// In the order of `summary`.
     places: Vec<Place>,
     groups: HashMap<Place, Group>,
@@ -104,9 +111,11 @@ impl Half {
         let images = texts("pipelines", "image")?;
         let costs = texts("costs", "reason")?;
         let summary = texts("summary", "stage")?;
-        let stages = of_invocations(&path("invocations"), &STAGE_METRICS)
+        let stages = of_invocations(&path("invocations"))
+            .and_then(|mut samples| samples.load(&STAGE_METRICS).map(|()| samples))
             .map_err(|error| failed("read", &path("invocations"), &error))?;
-        let passes = of_pipelines(&path("pipelines"), &PIPELINE_METRICS)
+        let passes = of_pipelines(&path("pipelines"))
+            .and_then(|mut samples| samples.load(&PIPELINE_METRICS).map(|()| samples))
             .map_err(|error| failed("read", &path("pipelines"), &error))?;
         let mut half = Self {
             run_id: about("run_id"),
@@ -114,10 +123,9 @@ impl Half {
             target: about("target"),
             images: images.iter().filter_map(|row| row.text("image").map(str::to_owned)).collect(),
             cells: BTreeSet::new(),
-            wrong: costs
+            outputs_ok: costs
                 .iter()
-                .filter(|row| row.truth("outputs_ok") != Some(true))
-                .filter_map(|row| row.text("cell_id").map(str::to_owned))
+                .filter_map(|row| Some((row.text("cell_id")?.to_owned(), row.truth("outputs_ok"))))
                 .collect(),
             places: Vec::new(),
             groups: HashMap::new(),
@@ -136,6 +144,10 @@ impl Half {
         Ok(half)
     }
 
+    fn outputs_ok(&self, cell: &str) -> Option<bool> {
+        self.outputs_ok.get(cell).copied().flatten()
+    }
+
     /// Keeps a group under each metric that it has values of; a cold start's headline is init + duration.
     fn take(&mut self, cell: &str, stage: &str, metrics: [&'static str; 2], group: Option<&Group>) {
         let Some(group) = group else { return };
@@ -152,15 +164,15 @@ impl Half {
     }
 }
 
-fn change((cell_id, stage, metric): Place, found: &Comparison, wrong: &BTreeSet<&String>) -> Change {
-    let barred = wrong.contains(&cell_id);
+fn change(found: &Comparison, barred: Option<&'static str>, (cell_id, stage, metric): Place) -> Change {
     Change {
         n_a: found.n_a,
         n_b: found.n_b,
         ratio: found.ratio_mean,
         ratio_ci: found.ratio_mean_ci,
-        p_adjusted: found.p.filter(|_| !barred),
-        verdict: if barred { "wrong outputs" } else { "" },
+        p_adjusted: found.p.filter(|_| barred.is_none()),
+        cliffs_delta: found.cliffs_delta,
+        verdict: barred.unwrap_or_default(),
         cell_id,
         stage,
         metric,

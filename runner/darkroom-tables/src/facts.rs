@@ -3,20 +3,24 @@
 //! [`Event`]s → [`Facts`]. Texts that repeat are kept once, so a million invocations take about 150 MB. Which rows
 //! are a sample is decided here and nowhere else ([`CountsAs`]); knows nothing of Polars, files or statistics.
 
+mod imported;
+
 use std::collections::{BTreeMap, HashMap};
 
 use darkroom_core::cell::Start;
 use darkroom_core::cost::{Cost, FREE_EPHEMERAL_MB, PriceTable, Usage, cost};
 use darkroom_core::event::{
-    Again, CodeExamined, Event, FunctionDeployed, Invocation, OutputCheck, PackageBuilt, PassKey, PipelinePass,
+    Again, CodeExamined, Event, FunctionDeployed, Invocation, Look, OutputCheck, PackageBuilt, PassKey, PipelinePass,
     Profile, Reconciliation, RunStarted, Status, Verdict,
 };
+use darkroom_core::imported::ResultsImported;
 use darkroom_core::pipeline::Transport;
 use darkroom_core::statistics::{is_outlier, outlier_fences};
 use indexmap::IndexSet;
 use uuid::Uuid;
 
 use crate::TablesError;
+use imported::ImportedPass;
 
 /// Why a row is or is not part of its group's sample. Each row is exactly one of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -82,6 +86,8 @@ pub struct Pass {
     pub environment_round: Option<u32>,
     /// What the platform reports of the turnaround's parts; only an attempt's own invocations, one a stage.
     pub parts: Parts,
+    /// What another harness recorded of it; `None` where Darkroom measured.
+    pub imported: Option<Box<ImportedPass>>,
     /// One bit a stage that has a cost. A pipeline of more than 128 stages has no pass costs.
     costed: u128,
 }
@@ -99,9 +105,9 @@ pub struct Parts {
 /// What [`PipelinePass`] adds to a pass.
 #[derive(Clone, Debug)]
 pub struct Finished {
-    pub started_at: i64,
+    pub started_at: Option<i64>,
     pub turnaround_s: Option<f64>,
-    pub resolution_ms: f64,
+    pub resolution_ms: Option<f64>,
     pub upload_ms: Option<f64>,
     pub complete: bool,
     pub failed_stage: Option<Text>,
@@ -116,20 +122,20 @@ pub struct InvocationFact {
     pub pass: u32,
     pub stage: u32,
     pub sequence: u64,
-    pub scheduled_at: i64,
-    pub started_at: i64,
+    pub scheduled_at: Option<i64>,
+    pub started_at: Option<i64>,
     pub ended_at: Option<i64>,
     pub trigger_delay_ms: Option<f64>,
     pub client_ms: Option<f64>,
     pub status: Status,
     pub error_type: Option<Text>,
     pub error: Option<Text>,
-    pub function: Text,
+    pub function: Option<Text>,
     pub request_id: Option<RequestId>,
     pub report: Option<ReportFact>,
     pub environment: Option<Text>,
     pub environment_round: Option<u32>,
-    pub code_sha256: Text,
+    pub code_sha256: Option<Text>,
     pub bytes_in: Option<u64>,
     pub bytes_out: Option<u64>,
     pub handler_reported_ms: Option<f64>,
@@ -150,9 +156,11 @@ pub struct ProfileFact {
 #[derive(Clone, Copy, Debug)]
 pub struct ReportFact {
     pub duration_ms: f64,
-    pub billed_ms: u64,
-    pub max_memory_mb: u32,
+    pub billed_ms: Option<u64>,
+    pub max_memory_mb: Option<u32>,
     pub init_ms: Option<f64>,
+    /// `None` only where another harness did not record it.
+    pub cold: Option<bool>,
 }
 
 /// One output check.
@@ -179,6 +187,10 @@ pub struct Facts {
     pub checks: Vec<CheckFact>,
     /// With the session they are of, from 1.
     pub reconciliations: Vec<(u32, Reconciliation)>,
+    /// Of a run that measures until its intervals are narrow enough.
+    pub last_look: Option<Look>,
+    /// Where the rows come from that another harness measured.
+    pub imported: Option<ResultsImported>,
     /// How often the run was taken up, from its start.
     pub sessions: u32,
     cells: HashMap<String, u32>,
@@ -204,10 +216,12 @@ impl Facts {
             facts.take(event?, prices)?;
         }
         facts.place_environments();
+        facts.finish_imported();
         Ok(facts)
     }
 
-    fn new(run: RunStarted) -> Self {
+    /// A run of which nothing was observed.
+    pub fn new(run: RunStarted) -> Self {
         let cells = (0u32..).zip(&run.cells).map(|(i, cell)| (cell.id.to_string(), i)).collect();
         let stages = (0u32..).zip(&run.stages).map(|(i, stage)| (stage.clone(), i)).collect();
         Self {
@@ -220,6 +234,8 @@ impl Facts {
             invocations: Vec::new(),
             checks: Vec::new(),
             reconciliations: Vec::new(),
+            last_look: None,
+            imported: None,
             sessions: 1,
             pass_index: HashMap::new(),
             last_attempts: HashMap::new(),
@@ -247,6 +263,11 @@ impl Facts {
                 self.sessions += 1;
                 Ok(())
             }
+            Event::ResultsImported(imported) => {
+                self.imported = Some(imported);
+                Ok(())
+            }
+            Event::RowImported(row) => self.take_imported(row, prices),
             Event::Reconciled(figure) => {
                 self.reconciliations.push((self.sessions, figure));
                 Ok(())
@@ -268,11 +289,17 @@ impl Facts {
                 self.deployed.push(deployed);
                 Ok(())
             }
+            Event::Looked(look) => {
+                self.last_look = Some(look);
+                Ok(())
+            }
             Event::CodeExamined(code) => {
                 self.code.push(code);
                 Ok(())
             }
             Event::RunStarted(_)
+            | Event::ClocksCompared(_)
+            | Event::Spent { .. }
             | Event::EnvironmentsRenewed { .. }
             | Event::RunFinished { .. }
             | Event::RunInterrupted { .. } => Ok(()),
@@ -286,39 +313,46 @@ impl Facts {
             pass,
             stage,
             sequence: fact.sequence,
-            scheduled_at: epoch_ms(&fact.scheduled_at)?,
-            started_at: epoch_ms(&fact.started_at)?,
+            scheduled_at: Some(epoch_ms(&fact.scheduled_at)?),
+            started_at: Some(epoch_ms(&fact.started_at)?),
             ended_at: fact.ended_at.as_deref().map(epoch_ms).transpose()?,
             trigger_delay_ms: fact.trigger_delay_ms,
             client_ms: fact.client_ms,
             status: fact.status,
             error_type: fact.error_type.as_deref().map(|text| self.text(text)),
             error: fact.error.as_deref().map(|text| self.text(text)),
-            function: self.text(&fact.function),
+            function: Some(self.text(&fact.function)),
             request_id: fact.request_id.as_deref().map(|id| self.request_id(id)),
             report: fact.report.as_ref().map(|report| ReportFact {
                 duration_ms: report.duration_ms,
-                billed_ms: report.billed_ms,
-                max_memory_mb: report.max_memory_mb,
+                billed_ms: Some(report.billed_ms),
+                max_memory_mb: Some(report.max_memory_mb),
                 init_ms: report.init_ms,
+                cold: Some(report.init_ms.is_some()),
             }),
             environment: fact.environment_id.as_deref().map(|text| self.text(text)),
             environment_round: fact.environment_round,
-            code_sha256: self.text(&fact.code_sha256),
+            code_sha256: Some(self.text(&fact.code_sha256)),
             bytes_in: fact.bytes_in,
             bytes_out: fact.bytes_out,
             handler_reported_ms: fact.handler_reported_ms,
             profile: fact.profile.as_ref().map(|profile| Box::new(self.profile(profile))),
         };
+        self.keep(row, prices);
+        Ok(())
+    }
+
+    /// Puts a row where its pass is and adds what it costs.
+    fn keep(&mut self, row: InvocationFact, prices: &PriceTable) {
         let cost = self.cost(&row, prices);
         let wrong_start = self.is_wrong_start(&row);
-        let pass = &mut self.passes[pass as usize];
+        let pass = &mut self.passes[row.pass as usize];
         pass.wrong_start |= wrong_start;
         pass.environment_round = pass.environment_round.or(row.environment_round);
         pass.no_report |= row.status == Status::Ok && row.report.is_none();
         if let Some(cost) = cost {
             pass.cost += cost;
-            pass.costed |= 1u128.checked_shl(stage).unwrap_or(0);
+            pass.costed |= 1u128.checked_shl(row.stage).unwrap_or(0);
         }
         if let (Some(delay_ms), Some(running_ms)) = (row.trigger_delay_ms, row.report.and_then(ReportFact::headline_ms))
         {
@@ -327,7 +361,6 @@ impl Facts {
             pass.parts.stages += 1;
         }
         self.invocations.push(row);
-        Ok(())
     }
 
     fn profile(&mut self, profile: &Profile) -> ProfileFact {
@@ -344,9 +377,9 @@ impl Facts {
     fn take_pass(&mut self, fact: PipelinePass) -> Result<(), TablesError> {
         let pass = self.pass(&fact.pass)?;
         let finished = Finished {
-            started_at: epoch_ms(&fact.started_at)?,
+            started_at: Some(epoch_ms(&fact.started_at)?),
             turnaround_s: fact.turnaround_s.filter(|s| s.is_finite()),
-            resolution_ms: fact.resolution_ms,
+            resolution_ms: Some(fact.resolution_ms),
             upload_ms: fact.upload_ms,
             complete: fact.complete,
             failed_stage: fact.failed_stage.as_deref().map(|text| self.text(text)),
@@ -396,6 +429,7 @@ impl Facts {
                 no_report: false,
                 environment_round: None,
                 parts: Parts::default(),
+                imported: None,
                 costed: 0,
             });
         }
@@ -450,7 +484,7 @@ impl Facts {
         let usage = Usage {
             architecture: cell.architecture,
             memory_mb: cell.memory_mb,
-            billed_ms: report.billed_ms,
+            billed_ms: report.billed_ms?,
             cold: report.init_ms.is_some(),
             duration_ms: report.duration_ms,
             ephemeral_mb: FREE_EPHEMERAL_MB,
@@ -489,7 +523,7 @@ impl Facts {
 
     fn is_wrong_start(&self, row: &InvocationFact) -> bool {
         let asked_cold = self.run.cells[self.passes[row.pass as usize].key.cell as usize].cell.start == Start::Cold;
-        row.status == Status::Ok && row.report.is_some_and(|report| report.init_ms.is_some() != asked_cold)
+        row.status == Status::Ok && row.report.and_then(|report| report.cold).is_some_and(|cold| cold != asked_cold)
     }
 
     /// Decides what one invocation counts as; the first that applies, in the order of the code.
@@ -502,7 +536,7 @@ impl Facts {
             CountsAs::WarmUp
         } else if self.is_wrong_start(row) {
             CountsAs::WrongStart
-        } else if !self.is_last_attempt(pass) || pass.finished.is_none() {
+        } else if !self.is_last_attempt(pass) || (pass.finished.is_none() && pass.imported.is_none()) {
             CountsAs::Superseded
         } else if !ok {
             CountsAs::Failed

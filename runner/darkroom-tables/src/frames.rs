@@ -130,6 +130,7 @@ pub fn reconciliation(facts: &Facts) -> PolarsResult<DataFrame> {
         floats("recorded", of().map(|figure| Some(figure.recorded))),
         floats("reported", of().map(|figure| figure.reported)),
         floats("tolerance", of().map(|figure| Some(figure.tolerance))),
+        floats("unanswered", of().map(|figure| Some(figure.unanswered))),
         bools("agrees", of().map(Reconciliation::agrees)),
         texts("note", of().map(|figure| figure.unknown.as_ref())),
         texts("target", of().map(|_| Some(&facts.run.target))),
@@ -193,8 +194,8 @@ impl<'a> Frames<'a> {
         let bytes_out = rows.iter().map(|row| row.bytes_out.or_else(|| bytes(|f| &f.output_bytes, row)));
         Ok(vec![
             integers("sequence", rows.iter().map(|row| Some(row.sequence as i64))),
-            times("scheduled_at", rows.iter().map(|row| Some(row.scheduled_at))),
-            times("started_at", rows.iter().map(|row| Some(row.started_at))),
+            times("scheduled_at", rows.iter().map(|row| row.scheduled_at)),
+            times("started_at", rows.iter().map(|row| row.started_at)),
             times("ended_at", rows.iter().map(|row| row.ended_at)),
             floats("trigger_delay_ms", rows.iter().map(|row| row.trigger_delay_ms)),
             texts("trigger_delay_clock", rows.iter().map(|row| row.trigger_delay_ms.map(|_| CROSS_CLOCK))),
@@ -203,7 +204,7 @@ impl<'a> Frames<'a> {
             integers("bytes_out", bytes_out.map(|b| b.map(|b| b as i64))),
             texts("isolation", rows.iter().map(|_| Some(&self.facts.run.isolation))),
             texts("status", rows.iter().map(|row| Some(row.status.as_str()))),
-            self.interned("function", rows.iter().map(|row| Some(row.function)))?,
+            self.interned("function", rows.iter().map(|row| row.function))?,
         ])
     }
 
@@ -211,18 +212,18 @@ impl<'a> Frames<'a> {
         let report = || rows.iter().map(|row| row.report);
         Ok(vec![
             floats("duration_ms", report().map(|r| r.map(|r| r.duration_ms))),
-            integers("billed_ms", report().map(|r| r.map(|r| r.billed_ms as i64))),
+            integers("billed_ms", report().map(|r| Some(r?.billed_ms? as i64))),
             floats("init_ms", report().map(|r| r.and_then(|r| r.init_ms))),
             floats("cold_total_ms", report().map(|r| r.and_then(|r| Some(r.init_ms? + r.duration_ms)))),
-            integers("max_memory_mb", report().map(|r| r.map(|r| r.max_memory_mb.into()))),
-            bools("cold", report().map(|r| r.map(|r| r.init_ms.is_some()))),
+            integers("max_memory_mb", report().map(|r| Some(r?.max_memory_mb?.into()))),
+            bools("cold", report().map(|r| r.and_then(|r| r.cold))),
             self.interned("environment_id", rows.iter().map(|row| row.environment))?,
             integers("environment_round", rows.iter().map(|row| row.environment_round.map(i64::from))),
             texts("request_id", rows.iter().map(|row| row.request_id.map(|id| self.request_id(id)))),
             self.interned("error_type", rows.iter().map(|row| row.error_type))?,
             self.interned("error", rows.iter().map(|row| row.error))?,
             floats("handler_reported_ms", rows.iter().map(|row| row.handler_reported_ms)),
-            self.interned("code_sha256", rows.iter().map(|row| Some(row.code_sha256)))?,
+            self.interned("code_sha256", rows.iter().map(|row| row.code_sha256))?,
         ])
     }
 
@@ -286,9 +287,9 @@ impl<'a> Frames<'a> {
         let mut columns = self.pass_columns(self.finished[range.clone()].iter().copied())?;
         columns.extend([
             integers("environment_round", passes().map(|pass| pass.environment_round.map(i64::from))),
-            times("started_at", finished().map(|f| Some(f.started_at))),
+            times("started_at", finished().map(|f| f.started_at)),
             floats("turnaround_s", finished().map(|f| f.turnaround_s)),
-            floats("resolution_ms", finished().map(|f| Some(f.resolution_ms))),
+            floats("resolution_ms", finished().map(|f| f.resolution_ms)),
             floats("upload_ms", finished().map(|f| f.upload_ms)),
             floats("trigger_delays_ms", passes().map(|pass| self.facts.parts(pass).map(|it| it.trigger_delay_ms))),
             floats("running_ms", passes().map(|pass| self.facts.parts(pass).map(|it| it.running_ms))),
@@ -380,5 +381,6 @@ const fn again(again: Again) -> &'static str {
     match again {
         Again::WrongStart => "wrong_start",
         Again::Throttled => "throttled",
+        Again::Unanswered => "unanswered",
     }
 }

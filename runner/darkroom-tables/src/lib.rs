@@ -17,6 +17,7 @@ mod comparisons;
 mod costs;
 mod facts;
 mod frames;
+mod models;
 mod overview;
 mod parquet;
 pub mod read;
@@ -28,10 +29,10 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use darkroom_core::cost::PriceTable;
-use darkroom_core::event::Event;
-use polars::prelude::{DataFrame, PolarsResult};
+use darkroom_core::event::{Event, RunStarted};
+use polars::prelude::{DataFrame, PolarsError, PolarsResult};
 
-use aggregate::{Groups, INVOCATION_COLUMNS, PIPELINE_COLUMNS};
+use aggregate::{Groups, Outputs, SummaryRow};
 use facts::Facts;
 use frames::Frames;
 use parquet::TableWriter;
@@ -82,32 +83,66 @@ pub fn aggregate<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
     let facts = Facts::collect(events, prices)?;
     let provenance = parquet::provenance(&facts, prices);
     let [pipelines, invocations, checks] = write_facts(&facts, prices, out_dir, &provenance)?;
-
-    let groups = Groups {
-        invocations: samples::of_invocations(&invocations.path, &INVOCATION_COLUMNS)
-            .map_err(|error| parquet::failed("read", &invocations.path, &error))?,
-        pipelines: samples::of_pipelines(&pipelines.path, &PIPELINE_COLUMNS)
-            .map_err(|error| parquet::failed("read", &pipelines.path, &error))?,
-    };
-    let outputs = aggregate::outputs(&facts);
-    let summary_rows = aggregate::summary_rows(&facts, &groups, &outputs);
-    let cost_rows = costs::cost_rows(&facts, &groups, &outputs, &summary_rows);
-    let comparison_rows = comparisons::comparison_rows(&facts, &groups, &outputs);
-    let choice_rows = choices::choice_rows(&facts, &summary_rows, &cost_rows, &comparison_rows, &outputs);
-
     let write = |table: &'static columns::Table, frame: PolarsResult<DataFrame>| {
         let frame = frame.map_err(|error| parquet::failed("make", &out_dir.join(table.name), &error))?;
         parquet::write(out_dir, table, frame, &provenance)
     };
+    let code = write(&columns::CODE, code::code_frame(&facts))?;
+    let builds = write(&columns::BUILDS, builds::build_frame(&facts))?;
+    let reconciliation = write(&columns::RECONCILIATION, frames::reconciliation(&facts))?;
+    let seen = overview::seen(&facts);
+    // What follows is made of the tables: the facts give their room back, all but what the run is.
+    let facts = Facts::new(facts.run);
+
+    let Summarised { mut groups, outputs, rows: summary_rows } = summarised(&facts, out_dir)?;
+    let cost_rows = costs::cost_rows(&facts, &groups, &outputs, &summary_rows);
+    groups
+        .invocations
+        .load(&comparisons::STAGE_COLUMNS)
+        .map_err(|error| parquet::failed("read", &invocations.path, &error))?;
+    let comparison_rows = comparisons::comparison_rows(&facts, &groups, &outputs);
+    let choice_rows = choices::choice_rows(&facts, &summary_rows, &cost_rows, &comparison_rows, &outputs);
+
     let summary = write(&columns::SUMMARY, aggregate::summary_frame(&facts, &summary_rows, &outputs))?;
     let comparisons = write(&columns::COMPARISONS, comparisons::comparison_frame(&facts, &comparison_rows))?;
     let costs = write(&columns::COSTS, costs::cost_frame(&facts, &cost_rows, &outputs, prices))?;
     let choices = write(&columns::CHOICES, choices::choice_frame(&facts, &choice_rows, &outputs))?;
-    let code = write(&columns::CODE, code::code_frame(&facts))?;
-    let builds = write(&columns::BUILDS, builds::build_frame(&facts))?;
-    let reconciliation = write(&columns::RECONCILIATION, frames::reconciliation(&facts))?;
-    let tables = vec![summary, comparisons, costs, choices, pipelines, invocations, checks, code, builds, reconciliation];
-    Ok(overview::overview(&facts, prices, &summary_rows, &cost_rows, &comparison_rows, &outputs, tables))
+    let tables =
+        vec![summary, comparisons, costs, choices, pipelines, invocations, checks, code, builds, reconciliation];
+    Ok(overview::overview(&facts, prices, &summary_rows, &cost_rows, &comparison_rows, &outputs, seen, tables))
+}
+
+/// Writes `summary` of a run anew from its tables `invocations`, `pipelines` and `outputs` in `dir`, as [`aggregate`] does.
+pub fn summarise(run: RunStarted, dir: &Path) -> Result<TableFile, TablesError> {
+    let source = dir.join("invocations.parquet");
+    let provenance = read::provenance(&source)?;
+    let provenance: Vec<_> = provenance.into_iter().map(|(key, value)| (format!("darkroom.{key}"), value)).collect();
+    let facts = Facts::new(run);
+    let Summarised { outputs, rows, .. } = summarised(&facts, dir)?;
+    let frame = aggregate::summary_frame(&facts, &rows, &outputs)
+        .map_err(|error| parquet::failed("make", &dir.join("summary"), &error))?;
+    parquet::write(dir, &columns::SUMMARY, frame, &provenance)
+}
+
+/// The rows of `summary` and what they were made of.
+struct Summarised {
+    groups: Groups,
+    outputs: Vec<Outputs>,
+    rows: Vec<SummaryRow>,
+}
+
+fn summarised(facts: &Facts, dir: &Path) -> Result<Summarised, TablesError> {
+    let path = |table: &columns::Table| dir.join(format!("{}.parquet", table.name));
+    let of = |path: &Path, error: &PolarsError| parquet::failed("read", path, error);
+    let (invocations, pipelines) = (path(&columns::INVOCATIONS), path(&columns::PIPELINES));
+    let outputs = aggregate::outputs(&facts.run, &path(&columns::OUTPUTS), &pipelines)
+        .map_err(|error| of(&path(&columns::OUTPUTS), &error))?;
+    let mut groups = Groups {
+        invocations: samples::of_invocations(&invocations).map_err(|error| of(&invocations, &error))?,
+        pipelines: samples::of_pipelines(&pipelines).map_err(|error| of(&pipelines, &error))?,
+    };
+    let rows = aggregate::summary_rows(facts, &mut groups, &outputs).map_err(|error| of(&invocations, &error))?;
+    Ok(Summarised { groups, outputs, rows })
 }
 
 /// Writes `pipelines`, `invocations` and `outputs`.

@@ -14,7 +14,20 @@ use crate::summary::{
     CellSummary, Difference, Failure, ReconciliationSummary, StageSummary, Statistic, Summary, TableFile, WrongOutput,
 };
 
+/// What the summary says of single facts.
+pub struct Seen {
+    failures: Vec<Failure>,
+    wrong_outputs: Vec<WrongOutput>,
+    reconciliation: ReconciliationSummary,
+}
+
+/// Returns what the summary needs of the facts themselves.
+pub fn seen(facts: &Facts) -> Seen {
+    Seen { failures: failures(facts), wrong_outputs: wrong_outputs(facts), reconciliation: reconciliation(facts) }
+}
+
 /// Returns the run in a screenful.
+#[expect(clippy::too_many_arguments, reason = "what a run has to show, each from the step that made it")]
 pub fn overview(
     facts: &Facts,
     prices: &PriceTable,
@@ -22,6 +35,7 @@ pub fn overview(
     costs: &[CostRow],
     comparisons: &[ComparisonRow],
     outputs: &[Outputs],
+    seen: Seen,
     tables: Vec<TableFile>,
 ) -> Summary {
     let run = &facts.run;
@@ -38,12 +52,14 @@ pub fn overview(
         isolation: run.isolation.clone(),
         price_region: prices.region.clone(),
         price_date: prices.date.clone(),
+        until: run.until,
+        last_look: facts.last_look.clone(),
         stages: run.stages.clone(),
         cells: cells.collect(),
         comparisons: comparisons.iter().map(|row| comparisons::shown(facts, row)).collect(),
-        failures: failures(facts),
-        wrong_outputs: wrong_outputs(facts),
-        reconciliation: reconciliation(facts),
+        failures: seen.failures,
+        wrong_outputs: seen.wrong_outputs,
+        reconciliation: seen.reconciliation,
         tables,
     }
 }

@@ -89,13 +89,14 @@ pub fn write(
 pub fn provenance(facts: &Facts, prices: &PriceTable) -> Vec<(String, String)> {
     let run = &facts.run;
     let json = |value: serde_json::Result<String>| value.unwrap_or_default();
-    [
+    let fixed = [
         ("schema_version", SCHEMA_VERSION.to_string()),
         ("run_id", run.run_id.clone()),
         ("experiment", run.experiment.clone()),
         ("pipeline", run.pipeline.clone()),
         ("seed", run.seed.to_string()),
         ("manifest_sha256", run.manifest_sha256.clone()),
+        ("pipeline_sha256", run.pipeline_sha256.clone().unwrap_or_default()),
         ("code_sha256", json(serde_json::to_string(&facts.code_hashes()))),
         ("version", run.darkroom_version.clone()),
         ("tables_version", env!("CARGO_PKG_VERSION").into()),
@@ -107,9 +108,12 @@ pub fn provenance(facts: &Facts, prices: &PriceTable) -> Vec<(String, String)> {
         ("order", run.order.clone()),
         ("price_region", prices.region.clone()),
         ("price_date", prices.date.clone()),
-    ]
-    .map(|(key, value)| (format!("darkroom.{key}"), value))
-    .into()
+    ];
+    let until = run.until.map(|until| ("until", json(serde_json::to_string(&until))));
+    let look = facts.last_look.as_ref().map(|look| ("last_look", json(serde_json::to_string(look))));
+    let imported = facts.imported.as_ref().map(|imported| ("imported", json(serde_json::to_string(imported))));
+    let pairs = fixed.into_iter().chain(until).chain(look).chain(imported);
+    pairs.map(|(key, value)| (format!("darkroom.{key}"), value)).collect()
 }
 
 /// Returns `error`, said of a table file.

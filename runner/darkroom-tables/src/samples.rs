@@ -1,17 +1,20 @@
-//! Parquet → the sample of every group and what else is in the group, by Polars.
+//! Parquet → the sample of every group and what else is in the group.
 //!
-//! Reads only the columns it needs of the tables just written, so every statistic is one of rows that a reader of the
-//! same file can select: `where counts_as = 'sample'`. Knows nothing of statistics.
+//! Reads the tables just written, a column and a batch of rows at a time, so that ten million rows need not fit in memory
+//! with all their columns; every statistic is one of rows that a reader of the same file can select:
+//! `where counts_as = 'sample'`. Knows nothing of statistics.
 
-use std::collections::{BTreeSet, HashMap};
-use std::path::Path;
+use std::borrow::Borrow;
+use std::collections::HashMap;
+use std::fs::File;
+use std::hash::Hash;
+use std::path::{Path, PathBuf};
 
-use polars::prelude::{
-    DataFrame, DataType, Expr, LazyFrame, PlRefPath, PolarsResult, ScanArgsParquet, Series, SortMultipleOptions, col,
-    len, lit,
-};
+use polars::prelude::{DataFrame, DataType, ParquetReader, PolarsResult, SerReader, StringChunked};
+use rayon::prelude::*;
 
 use crate::facts::CountsAs;
+use crate::frames::BATCH_ROWS;
 
 /// All rows of one stage (or of the pipeline) in one cell.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -57,107 +60,260 @@ impl Group {
     pub fn present(&self, column: &str) -> Vec<f64> {
         self.values.get(column).map(|values| values.iter().copied().flatten().collect()).unwrap_or_default()
     }
+
+    fn count(&mut self, counts_as: &str) {
+        self.rows += 1;
+        let kinds = [
+            (CountsAs::Failed, &mut self.failed),
+            (CountsAs::WrongStart, &mut self.wrong_start),
+            (CountsAs::WarmUp, &mut self.warm_up),
+            (CountsAs::Superseded, &mut self.superseded),
+            (CountsAs::NoReport, &mut self.no_report),
+        ];
+        if let Some((_, count)) = kinds.into_iter().find(|(kind, _)| kind.as_str() == counts_as) {
+            *count += 1;
+        }
+    }
+}
+
+/// The groups of a table by what they are of, with the values of the columns that were loaded.
+#[derive(Debug)]
+pub struct Samples<K> {
+    path: PathBuf,
+    groups: Vec<Group>,
+    places: HashMap<K, usize>,
+    /// Where the value of each row of the file belongs.
+    slots: Vec<Slot>,
+}
+
+/// A place in a group's sample, or [`NOWHERE`].
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    group: u32,
+    row: u32,
+}
+
+const NOWHERE: Slot = Slot { group: u32::MAX, row: 0 };
+/// Rows that are read together.
+const AT_ONCE: usize = 8 * BATCH_ROWS;
+
+impl<K: Eq + Hash> Samples<K> {
+    pub fn get<Q: Eq + Hash + ?Sized>(&self, place: &Q) -> Option<&Group>
+    where
+        K: Borrow<Q>,
+    {
+        self.places.get(place).map(|&index| &self.groups[index])
+    }
+
+    /// Reads the values of columns, as floats, into their groups.
+    pub fn load(&mut self, columns: &[&'static str]) -> PolarsResult<()> {
+        for &column in columns {
+            let lengths = self.groups.iter().map(|group| group.keys.len());
+            let mut lists: Vec<Vec<Option<f64>>> = lengths.map(|length| vec![None; length]).collect();
+            let mut slots = self.slots.iter();
+            for frame in batches(&self.path, &[column], self.slots.len()) {
+                let values = frame?.column(column)?.cast(&DataType::Float64)?;
+                for (value, slot) in values.f64()?.iter().zip(slots.by_ref()) {
+                    if let Some(list) = lists.get_mut(slot.group as usize) {
+                        list[slot.row as usize] = value;
+                    }
+                }
+            }
+            for (group, list) in self.groups.iter_mut().zip(lists) {
+                group.values.insert(column, list);
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets the values of a column, to have room for another's.
+    pub fn forget(&mut self, column: &str) {
+        for group in &mut self.groups {
+            group.values.remove(column);
+        }
+    }
 }
 
 /// Returns the groups of `invocations` by cell and stage.
-pub fn of_invocations(path: &Path, columns: &[&'static str]) -> PolarsResult<HashMap<(String, String), Group>> {
-    let frame = grouped(path, &["cell_id", "stage"], "sequence", &[&KEYS[..], &["environment_id"]].concat(), columns)?;
-    let (cells, stages) = (frame.column("cell_id")?.str()?, frame.column("stage")?.str()?);
-    let names = cells.iter().zip(stages.iter()).map(|(c, s)| (c.unwrap_or("").to_owned(), s.unwrap_or("").to_owned()));
-    names.zip(read(&frame, columns)?).map(Ok).collect()
+pub fn of_invocations(path: &Path) -> PolarsResult<Samples<(String, String)>> {
+    let (names, drafts, rows) = drafts(path, ["cell_id", "stage"], "sequence", Some("environment_id"))?;
+    Ok(samples(path, names.into_iter().map(|[cell, stage]| (cell, stage)), drafts, rows))
 }
 
 /// Returns the groups of `pipelines` by cell.
-pub fn of_pipelines(path: &Path, columns: &[&'static str]) -> PolarsResult<HashMap<String, Group>> {
-    let frame = grouped(path, &["cell_id"], "started_at", &KEYS, columns)?;
-    let cells = frame.column("cell_id")?.str()?;
-    cells.iter().map(|c| c.unwrap_or("").to_owned()).zip(read(&frame, columns)?).map(Ok).collect()
+pub fn of_pipelines(path: &Path) -> PolarsResult<Samples<String>> {
+    let (names, drafts, rows) = drafts(path, ["cell_id"], "started_at", None)?;
+    Ok(samples(path, names.into_iter().map(|[cell]| cell), drafts, rows))
 }
 
-const KEYS: [&str; 3] = ["image", "deployment", "repetition"];
-const COUNTED: [CountsAs; 5] =
-    [CountsAs::Failed, CountsAs::WrongStart, CountsAs::WarmUp, CountsAs::Superseded, CountsAs::NoReport];
-
-/// One row a group: how many rows count as what, and a list per column of the sample's values in `order`.
-fn grouped(path: &Path, by: &[&str], order: &str, keys: &[&str], columns: &[&'static str]) -> PolarsResult<DataFrame> {
-    let sample = || col("counts_as").eq(lit(CountsAs::Sample.as_str()));
-    let count =
-        |kind: CountsAs| col("counts_as").eq(lit(kind.as_str())).sum().cast(DataType::Int64).alias(kind.as_str());
-    let mut aggregates = vec![len().cast(DataType::Int64).alias("rows")];
-    aggregates.extend(COUNTED.map(count));
-    aggregates.extend(keys.iter().map(|&key| col(key).filter(sample())));
-    aggregates.extend(columns.iter().map(|&name| col(name).cast(DataType::Float64).filter(sample())));
-    let also = ["counts_as", order];
-    let needed = by.iter().chain(keys).chain(columns).chain(&also).map(|&name| col(name));
-    let needed: Vec<Expr> = needed.collect();
-    LazyFrame::scan_parquet(PlRefPath::new(path.to_string_lossy()), ScanArgsParquet::default())?
-        .select(needed)
-        .sort([order], SortMultipleOptions::default().with_maintain_order(true))
-        .group_by(by.iter().map(|&name| col(name)).collect::<Vec<_>>())
-        .agg(aggregates)
-        .collect()
+/// A group while its table is read.
+#[derive(Default)]
+struct Draft {
+    group: Group,
+    drawn: Vec<Drawn>,
 }
 
-fn read(frame: &DataFrame, columns: &[&'static str]) -> PolarsResult<Vec<Group>> {
-    let images = numbered(frame, "image")?;
-    let environments = if frame.get_column_index("environment_id").is_some() {
-        numbered(frame, "environment_id")?
-    } else {
-        vec![Vec::new(); frame.height()]
-    };
-    let rows = images.into_iter().zip(environments).enumerate();
-    rows.map(|(row, (images, environments))| read_group(frame, row, &images, environments, columns)).collect()
+/// One row of a sample.
+struct Drawn {
+    /// Of execution.
+    order: i64,
+    /// In the file.
+    row: u32,
+    image: u32,
+    deployment: u32,
+    repetition: u32,
+    environment: Option<u32>,
 }
 
-/// Returns the lists of texts in a column, each text as its place among all of the column's in alphabetical order.
-fn numbered(frame: &DataFrame, column: &str) -> PolarsResult<Vec<Vec<Option<u32>>>> {
-    let lists = frame.column(column)?.list()?;
-    let rows: Vec<Series> = (0..frame.height()).filter_map(|row| lists.get_as_series(row)).collect();
-    let texts = rows.iter().map(Series::str).collect::<PolarsResult<Vec<_>>>()?;
-    let names: BTreeSet<&str> = texts.iter().flat_map(|texts| texts.iter().flatten()).collect();
-    let numbers: HashMap<&str, u32> = names.into_iter().zip(0..).collect();
-    Ok(texts
-        .iter()
-        .map(|texts| texts.iter().map(|text| text.and_then(|t| numbers.get(t).copied())).collect())
-        .collect())
+/// Reads who every row belongs to and what it counts as; returns what the groups are of, the groups, and the number of rows.
+fn drafts<const N: usize>(
+    path: &Path,
+    by: [&str; N],
+    order: &str,
+    environment: Option<&str>,
+) -> PolarsResult<(Vec<[String; N]>, Vec<Draft>, usize)> {
+    let rows = ParquetReader::new(File::open(path)?).num_rows()?;
+    let wanted: Vec<&str> =
+        by.into_iter().chain(["counts_as", order, "image", "deployment", "repetition"]).chain(environment).collect();
+    let mut places: HashMap<[u32; N], usize> = HashMap::new();
+    let mut drafts: Vec<Draft> = Vec::new();
+    let mut levels = [const { Names::new() }; N];
+    let (mut images, mut environments) = (Names::new(), Names::new());
+    let mut first = 0u32;
+    for frame in batches(path, &wanted, rows) {
+        let frame = frame?;
+        let mut of_row = vec![[0; N]; frame.height()];
+        for (level, (name, names)) in by.iter().zip(&mut levels).enumerate() {
+            for (row, number) in names.number(frame.column(name)?.str()?).enumerate() {
+                of_row[row][level] = number.unwrap_or(0);
+            }
+        }
+        let integers = |name: &str| frame.column(name)?.cast(&DataType::Int64);
+        let (orders, deployments, repetitions) = (integers(order)?, integers("deployment")?, integers("repetition")?);
+        let mut environment = match environment {
+            Some(name) => environments.number(frame.column(name)?.str()?).collect(),
+            None => Vec::new(),
+        }
+        .into_iter();
+        let small = |value: Option<i64>| value.and_then(|value| u32::try_from(value).ok()).unwrap_or(0);
+        let keys = images.number(frame.column("image")?.str()?);
+        let keys = keys.zip(deployments.i64()?.iter().zip(repetitions.i64()?.iter()));
+        let counts = frame.column("counts_as")?.str()?;
+        for (row, (((place, counts_as), order), (image, (deployment, repetition)))) in
+            (first..).zip(of_row.iter().zip(counts.iter()).zip(orders.i64()?.iter()).zip(keys))
+        {
+            let index = *places.entry(*place).or_insert(drafts.len());
+            if index == drafts.len() {
+                drafts.push(Draft::default());
+            }
+            let draft = &mut drafts[index];
+            let counts_as = counts_as.unwrap_or_default();
+            draft.group.count(counts_as);
+            let environment = environment.next().flatten();
+            if counts_as == CountsAs::Sample.as_str() {
+                draft.drawn.push(Drawn {
+                    order: order.unwrap_or(i64::MIN),
+                    row,
+                    image: image.unwrap_or(0),
+                    deployment: small(deployment),
+                    repetition: small(repetition),
+                    environment,
+                });
+            }
+        }
+        first += frame.height() as u32;
+    }
+    let (images, environments) = (images.alphabetical(), environments.alphabetical());
+    for drawn in drafts.iter_mut().flat_map(|draft| &mut draft.drawn) {
+        drawn.image = images.get(drawn.image as usize).copied().unwrap_or(0);
+        drawn.environment = drawn.environment.map(|number| environments[number as usize]);
+    }
+    let mut names: Vec<([u32; N], usize)> = places.into_iter().collect();
+    names.sort_unstable_by_key(|(_, index)| *index);
+    let spelt = |place: [u32; N]| std::array::from_fn(|level| levels[level].spelt(place[level]));
+    Ok((names.into_iter().map(|(place, _)| spelt(place)).collect(), drafts, rows))
 }
 
-fn read_group(
-    frame: &DataFrame,
-    row: usize,
-    images: &[Option<u32>],
-    environments: Vec<Option<u32>>,
-    columns: &[&'static str],
-) -> PolarsResult<Group> {
-    let count = |name: &str| PolarsResult::Ok(frame.column(name)?.i64()?.get(row).unwrap_or(0) as usize);
-    let values = columns.iter().map(|&name| {
-        let list = frame.column(name)?.list()?.get_as_series(row);
-        let values = list.map(|series| PolarsResult::Ok(series.f64()?.iter().collect())).transpose()?;
-        Ok((name, values.unwrap_or_default()))
-    });
-    Ok(Group {
-        rows: count("rows")?,
-        failed: count(CountsAs::Failed.as_str())?,
-        wrong_start: count(CountsAs::WrongStart.as_str())?,
-        warm_up: count(CountsAs::WarmUp.as_str())?,
-        superseded: count(CountsAs::Superseded.as_str())?,
-        no_report: count(CountsAs::NoReport.as_str())?,
-        keys: read_keys(frame, row, images)?,
-        environments,
-        values: values.collect::<PolarsResult<_>>()?,
+/// Puts every group's sample in the order of execution.
+fn samples<K: Eq + Hash>(
+    path: &Path,
+    names: impl Iterator<Item = K>,
+    mut drafts: Vec<Draft>,
+    rows: usize,
+) -> Samples<K> {
+    drafts.par_iter_mut().for_each(|draft| draft.drawn.sort_by_key(|drawn| drawn.order));
+    let mut slots = vec![NOWHERE; rows];
+    let with_environments = drafts.iter().any(|draft| draft.drawn.iter().any(|drawn| drawn.environment.is_some()));
+    let mut groups = Vec::with_capacity(drafts.len());
+    for (group, draft) in (0u32..).zip(drafts) {
+        for (row, drawn) in (0u32..).zip(&draft.drawn) {
+            slots[drawn.row as usize] = Slot { group, row };
+        }
+        let key = |drawn: &Drawn| SampleKey {
+            image: drawn.image,
+            deployment: drawn.deployment.into(),
+            repetition: drawn.repetition.into(),
+        };
+        let environments =
+            if with_environments { draft.drawn.iter().map(|drawn| drawn.environment).collect() } else { Vec::new() };
+        groups.push(Group { keys: draft.drawn.iter().map(key).collect(), environments, ..draft.group });
+    }
+    Samples { path: path.to_owned(), groups, places: names.zip(0..).collect(), slots }
+}
+
+/// The texts of a column, numbered as they come.
+struct Names {
+    numbers: Option<HashMap<String, u32>>,
+    last: (String, u32),
+}
+
+impl Names {
+    const fn new() -> Self {
+        Self { numbers: None, last: (String::new(), u32::MAX) }
+    }
+
+    /// Numbers the texts of a column.
+    fn number<'a>(&'a mut self, texts: &'a StringChunked) -> impl Iterator<Item = Option<u32>> + 'a {
+        let numbers = self.numbers.get_or_insert_default();
+        let last = &mut self.last;
+        texts.iter().map(move |text| {
+            let text = text?;
+            // Rows that follow one another are mostly of the same cell, image and environment.
+            if last.1 == u32::MAX || last.0 != text {
+                let next = numbers.len() as u32;
+                let number = match numbers.get(text) {
+                    Some(&number) => number,
+                    None => *numbers.entry(text.to_owned()).or_insert(next),
+                };
+                *last = (text.to_owned(), number);
+            }
+            Some(last.1)
+        })
+    }
+
+    /// Returns each number's place in the alphabetical order of the texts.
+    fn alphabetical(self) -> Vec<u32> {
+        let mut texts: Vec<(String, u32)> = self.numbers.unwrap_or_default().into_iter().collect();
+        texts.sort_unstable();
+        let mut places = vec![0; texts.len()];
+        for (place, (_, number)) in (0..).zip(&texts) {
+            places[*number as usize] = place;
+        }
+        places
+    }
+
+    fn spelt(&self, number: u32) -> String {
+        let of = |numbers: &HashMap<String, u32>| numbers.iter().find(|of| *of.1 == number).map(|of| of.0.clone());
+        self.numbers.as_ref().and_then(of).unwrap_or_default()
+    }
+}
+
+/// Returns some columns of a table of `rows` rows, batch by batch.
+fn batches(path: &Path, columns: &[&str], rows: usize) -> impl Iterator<Item = PolarsResult<DataFrame>> {
+    let columns: Vec<String> = columns.iter().map(ToString::to_string).collect();
+    (0..rows).step_by(AT_ONCE).map(move |start| {
+        let file = File::open(path)?;
+        let slice = (start, AT_ONCE.min(rows - start));
+        ParquetReader::new(file).with_columns(Some(columns.clone())).with_slice(Some(slice)).finish()
     })
-}
-
-fn read_keys(frame: &DataFrame, row: usize, images: &[Option<u32>]) -> PolarsResult<Vec<SampleKey>> {
-    let list = |name: &str| PolarsResult::Ok(frame.column(name)?.list()?.get_as_series(row));
-    let (Some(deployments), Some(repetitions)) = (list("deployment")?, list("repetition")?) else {
-        return Ok(Vec::new());
-    };
-    let integers = deployments.i64()?.iter().zip(repetitions.i64()?.iter());
-    let keys = images.iter().zip(integers).map(|(image, (deployment, repetition))| SampleKey {
-        image: image.unwrap_or(0),
-        deployment: deployment.unwrap_or(0),
-        repetition: repetition.unwrap_or(0),
-    });
-    Ok(keys.collect())
 }

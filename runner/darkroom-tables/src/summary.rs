@@ -5,6 +5,8 @@
 use std::path::PathBuf;
 
 use darkroom_core::cell::Cell;
+use darkroom_core::event::Look;
+use darkroom_core::manifest::Until;
 use serde::Serialize;
 
 /// A run in a screenful.
@@ -21,6 +23,10 @@ pub struct Summary {
     /// Region and day of the prices: what `cost_usd` columns mean, on every target.
     pub price_region: String,
     pub price_date: String,
+    /// When it may stop; `None`: after a fixed number of repetitions.
+    pub until: Option<Until>,
+    /// What the last look found, and whether it ended the run.
+    pub last_look: Option<Look>,
     /// In pipeline order.
     pub stages: Vec<String>,
     /// Every cell of the plan in matrix order, also those that can't run here or have not been measured.

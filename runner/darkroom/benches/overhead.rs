@@ -8,14 +8,14 @@
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_lambda::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{Architecture, Environment, FunctionCode, LogType, Runtime};
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
-use darkroom::execute::{CellUnderTest, Function, Image, Setup, execute};
+use darkroom::execute::{CellUnderTest, Function, Image, Patience, Setup, execute};
 use darkroom::record::{History, Journal, Recorder};
 use darkroom_cloud::{Config, LocalCloud};
 use darkroom_core::cell::{self, Cell, Input, Start, Trigger};
@@ -27,6 +27,7 @@ use darkroom_core::schedule::{CellShape, Schedule};
 const ROUNDS: usize = 5;
 const CALLS: u32 = 200;
 const BUCKET: &str = "overhead";
+const LATE: Duration = Duration::from_secs(15);
 
 const PIPELINE: &str = r#"
 name = "copy"
@@ -189,8 +190,8 @@ impl Bench {
         let mut file = Journal::create(journal).expect("a journal");
         file.append(&Event::RunStarted(started.clone())).expect("a fact");
         let (display, shown) = std::sync::mpsc::channel::<Arc<Event>>();
-        let recorder = Recorder::start(file, display);
-        let repetitions = Repetitions { count: CALLS, warm_up: 0, deployments: 1, renew_environments_every: None };
+        let recorder = Recorder::start(file, vec![display]);
+        let repetitions = Repetitions { count: CALLS, warm_up: 0, deployments: 1, ..Repetitions::default() };
         let schedule = Schedule::new(vec![CellShape { images: 1, warm: true }], repetitions, Order::Interleaved, 562);
         let setup = Setup {
             run_id: journal.file_stem().expect("a name").to_string_lossy().into_owned(),
@@ -204,11 +205,14 @@ impl Bench {
             pipeline: Pipeline::parse("bench", PIPELINE).expect("a pipeline"),
             cells: vec![cell],
             time_budget: None,
+            purse: None,
+            patience: Patience { call: LATE, answer: LATE, logs: LATE, metrics: LATE },
+            seed: 562,
             pictures: None,
         };
         let (_stop, interrupt) = tokio::sync::watch::channel(false);
         let clock = Instant::now();
-        execute(setup, History::new(started), &schedule, recorder.emitter(), interrupt).await.expect("a run");
+        execute(setup, History::new(started), &schedule, recorder.emitter(), None, interrupt).await.expect("a run");
         let each_ms = clock.elapsed().as_secs_f64() * 1e3 / f64::from(CALLS);
         recorder.finish().expect("a journal");
         let time_of = |event: Arc<Event>| if let Event::InvocationFinished(i) = &*event { i.client_ms } else { None };

@@ -35,8 +35,8 @@ pub enum Command {
     Resume(ResumeArgs),
     /// Make the tables of a run anew from its journal
     Aggregate(RunFolder),
-    /// Make a run's report anew from its tables: one HTML file that opens offline
-    Report(RunFolder),
+    /// Make a run's report anew from its tables, or one page of several runs: HTML that opens offline
+    Report(ReportArgs),
     /// Write a run's figures as SVG and PNG files, for a paper
     Figures(RunFolder),
     /// Say what changed between two runs of one manifest, cell by cell
@@ -59,6 +59,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Take handlers that exist in as a variant, without editing them
     Import(ImportArgs),
+    /// Take measurements of another harness in as a run: CSV, JSON, SAAF
+    ImportResults(ImportResultsArgs),
     /// Ask an LLM for a variant: one prompt a stage, the first answer counts
     Generate(GenerateArgs),
     /// Print the manifest's JSON Schema, for editors
@@ -134,12 +136,28 @@ pub struct ResumeArgs {
     pub keep: bool,
     /// The run's folder [default: the latest unfinished run under outputs/]
     pub run: Option<PathBuf>,
+    /// Override a key of the run's budget, for example budget.usd=5; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Do not ask before a run that costs money
+    #[arg(long, short)]
+    pub yes: bool,
 }
 
 #[derive(Clone, Debug, Args)]
 pub struct RunFolder {
     /// The run's folder, for example outputs/smoke/latest
     pub run: PathBuf,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct ReportArgs {
+    /// The run's folder, for example outputs/smoke/latest; of several the others are compared with the first
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// Where to write the page [default: report.html in the run's folder; of several, side-by-side.html in the first one's]
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -329,6 +347,19 @@ pub struct ImportArgs {
 }
 
 #[derive(Clone, Debug, Args)]
+pub struct ImportResultsArgs {
+    /// Files of rows: .csv, .tsv, or .json as an array, as lines, or as one object a file (SAAF)
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Which column holds what, and what the files do not say; see experiments/analysis/import/columns.toml
+    #[arg(long, value_name = "COLUMNS.toml")]
+    pub map: PathBuf,
+    /// Where runs land [default: outputs/]
+    #[arg(long, value_name = "DIR")]
+    pub output_dir: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Args)]
 pub struct GenerateArgs {
     /// Which model: a name in the pipeline's models.toml, for example gpt-5
     #[arg(long, required_unless_present = "dry_run")]
@@ -429,7 +460,7 @@ pub struct CleanArgs {
 
 /// Commands by what one wants of them, in the order of a first day. One that is in no group is listed last.
 const GROUPS: &[(&str, &[&str])] = &[
-    ("Measure", &["run", "resume", "aggregate", "report", "figures", "compare", "cost", "export", "verify"]),
+    ("Measure", &["run", "resume", "aggregate", "report", "figures", "compare", "cost", "export", "verify", "import-results"]),
     ("Look before you run", &["validate", "cells", "plan", "check", "doctor"]),
     ("Make a variant", &["generate", "import"]),
     ("Around it", &["serve", "clean", "iam-policy", "calibrate", "schema", "completions"]),

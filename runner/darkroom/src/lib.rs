@@ -13,6 +13,7 @@ pub mod execute;
 pub mod exit;
 pub mod generate;
 pub mod import;
+pub mod import_results;
 pub mod machine;
 pub mod package;
 pub mod permissions;

@@ -142,7 +142,8 @@ impl<'a> Expected<'a> {
         let bound = |word: &str| self.schema[word].as_f64();
         let low = bound("minimum").is_none_or(|minimum| number >= minimum)
             && bound("exclusiveMinimum").is_none_or(|minimum| number > minimum);
-        let high = bound("maximum").is_none_or(|maximum| number <= maximum);
+        let high = bound("maximum").is_none_or(|maximum| number <= maximum)
+            && bound("exclusiveMaximum").is_none_or(|maximum| number < maximum);
         if low && high {
             return true;
         }
@@ -177,6 +178,9 @@ impl<'a> Expected<'a> {
 
     fn range(&self) -> String {
         let bound = |word: &str| self.schema.get(word).map(shown);
+        if let (Some(low), Some(high)) = (bound("exclusiveMinimum"), bound("exclusiveMaximum")) {
+            return format!(" between {low} and {high}");
+        }
         match (bound("minimum"), bound("maximum"), bound("exclusiveMinimum")) {
             (Some(low), Some(high), _) => format!(" from {low} to {high}"),
             (Some(low), None, _) => format!(" of at least {low}"),

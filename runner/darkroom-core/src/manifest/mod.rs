@@ -16,6 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::cell::{Architecture, Input, Start, Trigger};
+use crate::statistics::Rule;
 
 pub use self::known::{Known, KnownImageSet, KnownPipeline, KnownVariant};
 pub use self::mistake::{InvalidManifest, Mistake};
@@ -45,7 +46,7 @@ pub struct Manifest {
     /// In what order.
     #[serde(default)]
     pub schedule: Schedule,
-    /// What a run may cost. Shown by `plan`.
+    /// What a run may cost: it stops when that is used up, and can be gone on with.
     #[serde(default)]
     pub budget: Budget,
     /// Where results land.
@@ -174,7 +175,8 @@ pub struct Levels {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Repetitions {
-    /// Counted passes of every image through every deployment of a cell. Default: 100.
+    /// Counted passes of every image through every deployment of a cell. With `until` it is `until.max`, and need not be said.
+    /// Default: 100.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub count: u32,
     /// Uncounted passes before them, in every deployment of a warm cell. Default: 3.
@@ -188,9 +190,60 @@ pub struct Repetitions {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "u32", range(min = 1, max = 1_000_000))]
     pub renew_environments_every: Option<u32>,
+    /// Measure on until the answer is sure enough, instead of `count` times: `{ metric = "turnaround", ci_half_width = 0.02,
+    /// min = 30, max = 400 }`. Every cell is measured equally often. Default: `count` times.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Until")]
+    pub until: Option<Until>,
+}
+
+/// When to stop: looked at after whole blocks, from `min` repetitions on and every 10 after that.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Until {
+    /// Whose mean is to be known.
+    pub metric: StoppingMetric,
+    /// Half the width of its 95% interval as a share of the mean, which every cell (and stage) must reach.
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
+    pub ci_half_width: f64,
+    /// Fewest repetitions.
+    #[schemars(range(min = 10, max = 1_000_000))]
+    pub min: u32,
+    /// Most repetitions, after which the run ends whatever it knows.
+    #[schemars(range(min = 10, max = 1_000_000))]
+    pub max: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StoppingMetric {
+    /// Of the pipeline, in every cell.
+    Turnaround,
+    /// Of each stage in every cell; in cold cells init + duration.
+    Duration,
+}
+
+impl StoppingMetric {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Turnaround => "turnaround",
+            Self::Duration => "duration",
+        }
+    }
+}
+
+impl Until {
+    pub const fn rule(&self) -> Rule {
+        Rule { target: self.ci_half_width, min: self.min, max: self.max }
+    }
 }
 
 impl Repetitions {
+    /// Returns the fixed number of repetitions that a run has which stops at its first look; `None` when its number is fixed.
+    pub fn shortest(&self) -> Option<Self> {
+        self.until.map(|until| Self { count: until.min, until: None, ..self.clone() })
+    }
+
     /// Returns which round of environments a repetition belongs to, from 1.
     pub const fn round(&self, repetition: u32) -> u32 {
         match self.renew_environments_every {
@@ -222,11 +275,12 @@ pub struct Schedule {
     pub order: Order,
 }
 
-/// What a run may cost. Shown by `plan`. Default: no limit.
+/// What a run may cost: it stops when that is used up, and can be gone on with. Default: no limit.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Budget {
-    /// US dollars.
+    /// US dollars that AWS bills for all of a run's sessions, or would bill: it counts on the local cloud too. Lambda and S3
+    /// requests, not logs and transfer; what is under way when it is used up still ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "f64", extend("exclusiveMinimum" = 0))]
     pub usd: Option<f64>,
@@ -252,7 +306,7 @@ impl Default for Target {
 
 impl Default for Repetitions {
     fn default() -> Self {
-        Self { count: 100, warm_up: 3, deployments: 1, renew_environments_every: None }
+        Self { count: 100, warm_up: 3, deployments: 1, renew_environments_every: None, until: None }
     }
 }
 

@@ -14,7 +14,7 @@ use super::mistake::{InvalidManifest, Mistake, suggestion};
 use super::schema::schema;
 use super::set::Override;
 use super::tree::{self, Node, Value};
-use super::{Known, KnownImageSet, KnownPipeline, Levels, Manifest};
+use super::{Known, KnownImageSet, KnownPipeline, Levels, Manifest, Order, StoppingMetric, Until};
 use crate::cell::{Input, Trigger};
 use crate::pipeline::{PAYLOAD_LIMIT, Pipeline, Transport, base64_bytes};
 use crate::variant::Variant;
@@ -42,6 +42,7 @@ pub fn validate(name: &str, text: &str, overrides: &[Override], known: &Known) -
     };
     let mut meaning = Meaning { root: &root, known, manifest, mistakes };
     meaning.check_names();
+    meaning.check_until();
     if sound_matrix {
         meaning.check_matrix();
     }
@@ -90,6 +91,11 @@ fn filled_in(root: &Node) -> Result<Manifest, serde_json::Error> {
         if json[table][key].is_null() {
             json[table][key] = empty;
         }
+    }
+    // What is missing in it has been said; half a rule would be no rule.
+    let until = &json["repetitions"]["until"];
+    if until.is_object() && serde_json::from_value::<Until>(until.clone()).is_err() {
+        json["repetitions"]["until"].take();
     }
     serde_json::from_value(json)
 }
@@ -145,6 +151,43 @@ impl Meaning<'_> {
                 let message = format!("results can't land in `{dir}`");
                 self.mistakes.push(Mistake::new("bad_folder", message, &node.at, "expected a folder on this machine"));
             }
+        }
+    }
+
+    /// A rule for stopping: its own numbers, and what it can't go with.
+    fn check_until(&mut self) {
+        let Some(until) = self.manifest.repetitions.until else { return };
+        let Some(node) = self.root.get(&["repetitions", "until"]) else { return };
+        let place = |key: &str| node.entry(key).map_or(&node.at, |entry| &entry.node.at);
+        if until.max < until.min {
+            let message = format!("`repetitions.until` allows fewer repetitions ({}) than it asks for", until.max);
+            let label = format!("expected {} or more, as `min` says", until.min);
+            self.mistakes.push(Mistake::new("until", message, place("max"), label));
+        }
+        // A resolved manifest says both, and the same.
+        let count = self.root.get(&["repetitions", "count"]);
+        if let Some(count) = count.filter(|_| self.manifest.repetitions.count != until.max) {
+            let message = "`repetitions` says both `count` and `until`: which is it?";
+            let help = "leave `count` out to stop when the answer is sure enough, or `until` to measure that often; `until.max` is \
+                        the most";
+            self.mistakes.push(Mistake::new("until", message, &count.at, "a fixed number").help(help));
+        }
+        self.manifest.repetitions.count = until.max;
+        if self.manifest.schedule.order == Order::Sequential {
+            let message = "`repetitions.until` can't go with schedule.order = \"sequential\"";
+            let label = "it looks at every cell after each whole block of all cells";
+            let help = "order = \"interleaved\", which is also what keeps cell and hour apart";
+            self.mistakes.push(Mistake::new("until", message, &node.at, label).help(help));
+        }
+        let reference = |cell: &crate::matrix::CellRef<'_>| cell.input == Input::Reference;
+        if until.metric == StoppingMetric::Turnaround
+            && self.manifest.matrix.cells().take(1000).any(|cell| reference(&cell))
+        {
+            let message =
+                "cells with input \"reference\" have no turnaround, whose interval `repetitions.until` waits for";
+            let help = "metric = \"duration\" looks at each stage";
+            let label = "their stages run independently";
+            self.mistakes.push(Mistake::new("until", message, place("metric"), label).help(help));
         }
     }
 

@@ -5,19 +5,23 @@
 
 mod calibration;
 mod compare;
+mod hierarchy;
 mod interval;
 mod rank_tests;
 mod stationarity;
+mod stopping;
 mod summary;
 mod variance;
 
 pub use calibration::{Promise, calibrate};
 pub use compare::{Comparison, Samples, Verdict, compare, effect_word, holm, verdict};
+pub use hierarchy::{FEWEST_SAMPLES, Pool, compare_pools};
 pub use interval::{
     Bounds, Interval, Intervals, MOST_RESAMPLED, Method, SMALL_N, intervals, quantile_interval, seed_of,
 };
 pub use rank_tests::{Wilcoxon, cliffs_delta, mann_whitney, wilcoxon, wilcoxon_of};
 pub use stationarity::{Trend, halves_ratio, lag_one_autocorrelation, trend};
+pub use stopping::{LOOK_EVERY, Rule, StoppedBy, relative_half_widths};
 pub use summary::{
     Description, MIN_N_P95, MIN_N_P99, describe, is_outlier, mean_of_sorted, outlier_fences, quantile_of_sorted,
 };

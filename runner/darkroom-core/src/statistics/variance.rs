@@ -2,7 +2,8 @@
 //!
 //! A large SD of different images is no noise, and a small SD within one environment says nothing of another host.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::HashMap;
+use std::hash::Hash;
 
 use serde::Serialize;
 
@@ -37,30 +38,22 @@ pub fn variance_split(values: &[f64], origins: &[Origin]) -> Option<VarianceSpli
     }
     let n = values.len();
     let mut rest: Vec<f64> = values.iter().map(|value| value.ln()).collect();
-    subtract_means(&mut rest, |_| 0);
+    subtract_means(&mut rest, &Levels { of_value: vec![0; n], count: 1 });
     let total = sum_of_squares(&rest);
-    let deployments: BTreeSet<i64> = origins.iter().map(|origin| origin.deployment).collect();
     let known = origins.iter().all(|origin| origin.environment.is_some());
-    let environments: BTreeSet<(i64, Option<u32>)> = origins.iter().map(|o| (o.deployment, o.environment)).collect();
+    let images = Levels::of(origins.iter().map(|origin| origin.image));
+    let deployments = Levels::of(origins.iter().map(|origin| origin.deployment));
+    let environments = Levels::of(origins.iter().map(|origin| (origin.deployment, origin.environment)));
 
-    let mut explain = |level: &dyn Fn(usize) -> usize| {
+    let mut explain = |levels: &Levels| {
         let before = sum_of_squares(&rest);
-        subtract_means(&mut rest, level);
+        subtract_means(&mut rest, levels);
         before - sum_of_squares(&rest)
     };
-    let images: BTreeSet<u32> = origins.iter().map(|origin| origin.image).collect();
-    let by_image = (explain(&|i| origins[i].image as usize), images.len() - 1);
-    let by_deployment = (deployments.len() > 1).then(|| {
-        (
-            explain(&|i| deployments.iter().position(|of| *of == origins[i].deployment).unwrap_or(0)),
-            deployments.len() - 1,
-        )
-    });
-    let by_environment = (known && environments.len() > deployments.len()).then(|| {
-        let place =
-            |i: usize| environments.iter().position(|at| *at == (origins[i].deployment, origins[i].environment));
-        (explain(&|i| place(i).unwrap_or(0)), environments.len() - deployments.len())
-    });
+    let by_image = (explain(&images), images.count - 1);
+    let by_deployment = (deployments.count > 1).then(|| (explain(&deployments), deployments.count - 1));
+    let by_environment = (known && environments.count > deployments.count)
+        .then(|| (explain(&environments), environments.count - deployments.count));
 
     let taken = by_image.1 + by_deployment.map_or(0, |of| of.1) + by_environment.map_or(0, |of| of.1);
     let left = n.checked_sub(1 + taken).filter(|left| *left > 0)?;
@@ -74,16 +67,43 @@ pub fn variance_split(values: &[f64], origins: &[Origin]) -> Option<VarianceSpli
     Some(VarianceSplit { image, deployment, environment, repetition: (1.0 - explained).max(0.0) })
 }
 
+/// Which level of a factor each value has, numbered from 0 as they come.
+struct Levels {
+    of_value: Vec<usize>,
+    count: usize,
+}
+
+impl Levels {
+    fn of<T: Copy + Eq + Hash>(levels: impl Iterator<Item = T>) -> Self {
+        let mut numbers: HashMap<T, usize> = HashMap::new();
+        let mut of_value: Vec<usize> = Vec::new();
+        let mut last = None;
+        for level in levels {
+            // Neighbours are often of one level, and a sample may hold a million values.
+            let number = match (last, of_value.last()) {
+                (Some(before), Some(&number)) if before == level => number,
+                _ => {
+                    let next = numbers.len();
+                    *numbers.entry(level).or_insert(next)
+                }
+            };
+            last = Some(level);
+            of_value.push(number);
+        }
+        Self { of_value, count: numbers.len() }
+    }
+}
+
 /// Subtracts from every value the mean of the values of its level.
-fn subtract_means(values: &mut [f64], level: impl Fn(usize) -> usize) {
-    let mut sums: BTreeMap<usize, (f64, f64)> = BTreeMap::new();
-    for (i, value) in values.iter().enumerate() {
-        let (sum, count) = sums.entry(level(i)).or_default();
+fn subtract_means(values: &mut [f64], levels: &Levels) {
+    let mut sums = vec![(0.0, 0.0); levels.count];
+    for (value, &level) in values.iter().zip(&levels.of_value) {
+        let (sum, count) = &mut sums[level];
         *sum += value;
         *count += 1.0;
     }
-    for (i, value) in values.iter_mut().enumerate() {
-        let (sum, count) = sums[&level(i)];
+    for (value, &level) in values.iter_mut().zip(&levels.of_value) {
+        let (sum, count) = sums[level];
         *value -= sum / count;
     }
 }

@@ -5,9 +5,9 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 
+use plotters::chart::MeshStyle;
 use plotters::coord::Shift;
 use plotters::coord::types::RangedCoordf64;
-use plotters::chart::MeshStyle;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
@@ -289,4 +289,57 @@ fn hex(RGBColor(red, green, blue): RGBColor) -> String {
 
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns the contrast of two colours, 1 to 21. Source: WCAG 2.2, "relative luminance" and "contrast ratio".
+    fn contrast(a: RGBColor, b: RGBColor) -> f64 {
+        let linear = |channel: u8| {
+            let value = f64::from(channel) / 255.0;
+            if value <= 0.040_45 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+        };
+        let luminance = |RGBColor(r, g, b)| 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+        let (a, b) = (luminance(a), luminance(b));
+        (a.max(b) + 0.05) / (a.min(b) + 0.05)
+    }
+
+    /// Returns the themes of the style sheet in its order (light, dark, paper), each by name of colour.
+    fn themes() -> Vec<std::collections::BTreeMap<String, RGBColor>> {
+        let sheet = include_str!("../style.css");
+        let rules = sheet.split(":root {").skip(1).map(|rule| rule.split('}').next().unwrap());
+        let colour = |text: &str| {
+            let of = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).unwrap();
+            RGBColor(of(1), of(3), of(5))
+        };
+        let theme = |rule: &str| {
+            let pairs = rule.split(';').filter_map(|pair| pair.trim().split_once(": "));
+            let colours = pairs.filter(|(_, value)| value.starts_with('#') && value.len() == 7);
+            colours.map(|(name, value)| (name.to_owned(), colour(value))).collect()
+        };
+        rules.map(theme).collect()
+    }
+
+    #[test]
+    fn contrast_is_that_of_the_guidelines() {
+        assert!((contrast(BLACK, WHITE) - 21.0).abs() < 1e-9);
+        assert!((contrast(RGBColor(0x76, 0x76, 0x76), WHITE) - 4.54).abs() < 0.01);
+    }
+
+    #[test]
+    fn text_and_marks_can_be_seen_on_every_theme() {
+        let themes = themes();
+        assert_eq!(themes.len(), 3);
+        for theme in &themes {
+            let paper = theme["--paper"];
+            for text in ["--ink", "--faint", "--alarm"] {
+                assert!(contrast(theme[text], paper) >= 4.5, "{text} on {paper:?}: {}", contrast(theme[text], paper));
+            }
+            for mark in COLOURS {
+                assert!(contrast(mark, paper) >= 3.0, "{mark:?} on {paper:?}: {}", contrast(mark, paper));
+            }
+        }
+    }
 }

@@ -44,11 +44,7 @@ fn place<'a>(run: &'a Run, cell: &'a CellView) -> Option<Place<'a>> {
 }
 
 /// Draws one mean with its interval over memory, a line for each set of cells that differ in memory only.
-fn curve(
-    places: &[Place<'_>],
-    (id, title, unit): (&str, &str, &str),
-    of: fn(&Place<'_>) -> Stat,
-) -> Option<Figure> {
+fn curve(places: &[Place<'_>], (id, title, unit): (&str, &str, &str), of: fn(&Place<'_>) -> Stat) -> Option<Figure> {
     let lines: Vec<Vec<&Place<'_>>> = by_memory(places).into_values().filter(|line| line.len() > 1).collect();
     let sizes = lines.iter().flatten().map(|place| f64::from(place.cell.cell.memory_mb));
     let (most, high) = (upper(sizes), |place: &Place<'_>| of(place).ci.map_or(of(place).mean, |ci| ci.1));

@@ -3,6 +3,7 @@
 //! Axes and marks are drawn by plotters; what it lacks (values on hover, colours that follow the page's theme, a text
 //! alternative) is added to its SVG by [`canvas`].
 
+mod beside;
 mod canvas;
 mod cost;
 mod memory;
@@ -14,6 +15,7 @@ mod waterfall;
 
 use crate::run::Run;
 
+pub use beside::{Line, side_by_side};
 pub use memory::family;
 pub use ratios::{in_words, p_text};
 pub use runtime::marked;

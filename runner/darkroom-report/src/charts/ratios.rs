@@ -1,7 +1,5 @@
 //! Comparisons, one figure a factor: ratio of means with its interval, one row a pair and stage.
 
-use std::collections::BTreeSet;
-
 use darkroom_tables::read::Row;
 use plotters::prelude::*;
 
@@ -33,11 +31,11 @@ struct Ratio {
 
 fn of_factor(run: &Run, factor: &str) -> Option<Figure> {
     let rows = run.comparisons.iter().filter(|row| row.text("factor") == Some(factor) && is_headline(run, *row));
-    let (mut whole, stages): (Vec<Row<'_>>, Vec<Row<'_>>) =
-        rows.partition(|row| row.text("stage") == Some(PIPELINE));
+    let (mut whole, stages): (Vec<Row<'_>>, Vec<Row<'_>>) = rows.partition(|row| row.text("stage") == Some(PIPELINE));
     whole.extend(stages);
-    let (sayable, barred): (Vec<Row<'_>>, Vec<Row<'_>>) =
-        whole.into_iter().partition(|row| !row.text("verdict").is_some_and(|verdict| verdict.starts_with("outputs not") || verdict.starts_with("wrong")));
+    let (sayable, barred): (Vec<Row<'_>>, Vec<Row<'_>>) = whole.into_iter().partition(|row| {
+        !row.text("verdict").is_some_and(|verdict| verdict.starts_with("outputs not") || verdict.starts_with("wrong"))
+    });
     let mut shown: Vec<Ratio> = sayable.into_iter().filter_map(|row| ratio(run, row)).collect();
     let left_out = shown.len().saturating_sub(ROWS);
     shown.truncate(ROWS);
@@ -111,12 +109,12 @@ fn ratio(run: &Run, row: Row<'_>) -> Option<Ratio> {
 
 /// What else tells this pair of cells from the others of its factor.
 fn context(run: &Run, row: Row<'_>) -> String {
-    let levels = |column: &str| -> BTreeSet<String> {
+    let levels = |column: &str| -> Vec<String> {
         let label = row.text(column).and_then(|id| run.cell(id)).map(|cell| cell.label.clone()).unwrap_or_default();
         label.replace(" MB", "\u{a0}MB").split(' ').map(str::to_owned).collect()
     };
     let (a, b) = (levels("cell_a"), levels("cell_b"));
-    let shared: Vec<String> = a.intersection(&b).cloned().collect();
+    let shared: Vec<String> = a.into_iter().filter(|level| b.contains(level)).collect();
     if shared.is_empty() { String::new() } else { format!(" ({})", shared.join(" ")) }
 }
 

@@ -35,7 +35,7 @@ fn of_stage(run: &Run, stage: &str) -> Option<Figure> {
             let (y, ink) = (row as f64 + 0.5, colour(cell.colour));
             for (place, &x) in points.iter().enumerate() {
                 let jitter = (place % 7) as f64 / 7.0 * 0.5 - 0.25;
-                plot.chart.draw_series([Circle::new((x, y + jitter), 2, ink.mix(0.28).filled())])?;
+                plot.chart.draw_series([Circle::new((x, y + jitter), 2, ink.mix(0.45).filled())])?;
             }
             let (low, high) = stat.ci.unwrap_or((stat.mean, stat.mean));
             plot.whisker((low, stat.mean, high), y, BLACK.stroke_width(2))?;

@@ -73,9 +73,10 @@ fn of_cells(run: &Run, place: usize, variant: Option<&str>, cells: &[Sample<'_>]
     Some(Figure {
         id: if place == 0 { "turnaround".into() } else { format!("turnaround-{}", place + 1) },
         title: variant.map_or("Pipeline turnaround".into(), |variant| format!("Pipeline turnaround: {variant}")),
-        caption: "Share of passes that were over within so many seconds, by the runner's own clock. Steps are images of \
+        caption:
+            "Share of passes that were over within so many seconds, by the runner's own clock. Steps are images of \
                   different size."
-            .into(),
+                .into(),
         alternative: words.collect::<Vec<_>>().join(". "),
         notes: Vec::new(),
         svg: drawing.with_legend(&legend),

@@ -105,7 +105,9 @@ impl Journal {
             endpoint: None,
             isolation: "plain".into(),
             manifest_sha256: "ab".repeat(32),
+            pipeline_sha256: Some("cd".repeat(32)),
             repetitions: 3,
+            until: None,
             warm_up: 1,
             deployments: 1,
             renew_environments_every: Some(5),
@@ -241,6 +243,7 @@ impl Journal {
             again: pass.again,
             input_bytes: vec![Some(5000), Some(1234)],
             output_bytes: vec![Some(1234), Some(900)],
+            polls: 0,
         }));
     }
 
@@ -259,6 +262,7 @@ impl Journal {
             reported,
             tolerance: 0.0,
             unknown: reported.is_none().then(|| "interrupted".into()),
+            unanswered: 0.0,
         }));
         self
     }

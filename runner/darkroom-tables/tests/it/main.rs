@@ -5,6 +5,7 @@
 mod between;
 mod choices;
 mod journal;
+mod models;
 mod verify;
 
 use std::collections::HashSet;

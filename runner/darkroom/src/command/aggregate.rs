@@ -5,6 +5,7 @@ use std::path::Path;
 
 use darkroom_core::cost::PriceTable;
 use darkroom_core::event::{Event, RunStarted};
+use darkroom_core::imported::IMPORTED;
 use darkroom_tables::{Summary, TablesError};
 
 use crate::cli::{Globals, RunFolder};
@@ -46,6 +47,10 @@ pub fn tables(path: &Path, project: Option<&Project>, globals: Globals) -> Resul
         let differences = terminal::differences(&summary.reconciliation);
         differences.lines().for_each(display::note);
     }
+    if run.target == IMPORTED {
+        // Nothing was planned, so nothing is missing.
+        return Ok(if summary.has_failures() { Outcome::SomeCellsFailed } else { Outcome::Done });
+    }
     let unfinished = say_what_is_missing(path, &run, &summary, finished, globals);
     Ok(if summary.has_failures() || unfinished { Outcome::SomeCellsFailed } else { Outcome::Done })
 }
@@ -63,9 +68,11 @@ pub fn started(path: &Path) -> Result<RunStarted, Failure> {
 /// Says which cells have fewer measurements than the run plans, and how to go on; returns whether there are any.
 fn say_what_is_missing(path: &Path, run: &RunStarted, summary: &Summary, finished: bool, globals: Globals) -> bool {
     let mut lines = Vec::new();
+    let settled = summary.last_look.as_ref().filter(|look| look.stopped_by.is_some()).map(|look| look.repetitions);
+    let repetitions = run.until.map_or(run.repetitions, |until| settled.unwrap_or(until.min));
     for cell in summary.cells.iter().filter(|cell| cell.not_runnable.is_none()) {
         let images = run.image_sets.get(&cell.cell.image_set).map_or(0, Vec::len);
-        let planned = images * run.repetitions as usize * run.deployments as usize;
+        let planned = images * repetitions as usize * run.deployments as usize;
         // After a failure the stages behind it have fewer, and the failure says why.
         let failed: usize = cell.stages.iter().map(|stage| stage.n_failed).sum();
         let fewest = cell.stages.iter().map(|stage| stage.time_ms.n).min().unwrap_or(0);

@@ -67,6 +67,7 @@ mod tests {
             n_b: 9,
             ratio: Some(ratio),
             ratio_ci: None,
+            cliffs_delta: None,
             p_adjusted: None,
             verdict,
         }

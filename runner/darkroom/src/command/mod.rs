@@ -14,6 +14,7 @@ mod export;
 mod generate;
 mod iam_policy;
 mod import;
+mod import_results;
 mod plan;
 pub mod report;
 mod resume;
@@ -45,6 +46,7 @@ pub fn run(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Plan(args) => plan::run(args, globals),
         Command::Check(args) => check::run(args, globals),
         Command::Import(args) => import::run(args, globals),
+        Command::ImportResults(args) => import_results::run(args, globals),
         Command::Schema => schema::run(),
         Command::Serve(args) => serve::run(args, globals),
         Command::Doctor(args) => doctor::run(args, globals),

@@ -1,27 +1,59 @@
-//! `darkroom report` and `darkroom figures`: a run's tables as a page, and its pictures as files for a paper.
+//! `darkroom report` and `darkroom figures`: a run's tables as a page, several runs' as one, and pictures as files for a paper.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use darkroom_report::Run;
+use darkroom_report::{Run, paper};
+use darkroom_tables::TablesError;
 
-use crate::cli::{Globals, RunFolder};
+use crate::cli::{Globals, ReportArgs, RunFolder};
 use crate::display;
 use crate::exit::{Failure, Outcome};
 
-pub fn run(args: &RunFolder, globals: Globals) -> Result<Outcome, Failure> {
-    let path = write(&args.run)?;
+pub fn run(args: &ReportArgs, globals: Globals) -> Result<Outcome, Failure> {
+    let path = match &args.runs[..] {
+        [run] => {
+            let path = args.output.clone().unwrap_or_else(|| run.join("report.html"));
+            let read = read(run)?;
+            let findings = not_the_journals(run);
+            findings.iter().for_each(|finding| display::note(finding));
+            replace(&path, darkroom_report::html(&read, &findings).as_bytes())?;
+            path
+        }
+        runs => side_by_side(runs, args.output.as_deref())?,
+    };
     if !globals.quiet {
         display::note(&format!("{}", path.display()));
     }
     Ok(Outcome::Done)
 }
 
-/// Writes `report.html` into a run's folder and returns its path.
-pub fn write(run: &Path) -> Result<PathBuf, Failure> {
-    let path = run.join("report.html");
-    replace(&path, darkroom_report::html(&read(run)?, &[]).as_bytes())?;
+/// Writes `report.html` into a run's folder, of tables that were just made from its journal.
+pub fn write(run: &Path) -> Result<(), Failure> {
+    replace(&run.join("report.html"), darkroom_report::html(&read(run)?, &[]).as_bytes())
+}
+
+/// Writes the page of several runs, beside the first unless told where, and returns its path.
+fn side_by_side(runs: &[PathBuf], output: Option<&Path>) -> Result<PathBuf, Failure> {
+    let path = output.map_or_else(|| runs[0].join("side-by-side.html"), Path::to_owned);
+    let all = runs.iter().map(|run| read(run)).collect::<Result<Vec<Run>, Failure>>()?;
+    let against = |run| darkroom_tables::between(&runs[0], run).map_err(|error| unreadable(run, &error));
+    let changes = runs[1..].iter().map(|run| against(run)).collect::<Result<Vec<_>, Failure>>()?;
+    let findings: Vec<Vec<String>> = runs.iter().map(|run| not_the_journals(run)).collect();
+    replace(&path, darkroom_report::several(&all, &changes, &findings).as_bytes())?;
     Ok(path)
+}
+
+/// Says what in a run's tables is not what its journal gives, or why that can't be known.
+fn not_the_journals(run: &Path) -> Vec<String> {
+    let scratch = match tempfile::tempdir() {
+        Ok(scratch) => scratch,
+        Err(error) => return vec![format!("the tables could not be held against the journal: {error}")],
+    };
+    match super::verify::tables(run, scratch.path()) {
+        Ok(found) => super::verify::findings(&found),
+        Err(failure) => vec![format!("the tables could not be held against the journal: {}", failure.report())],
+    }
 }
 
 /// Writes every figure as SVG and PNG into `figures/` of a run's folder.
@@ -30,11 +62,11 @@ pub fn figures(args: &RunFolder, globals: Globals) -> Result<Outcome, Failure> {
     let made = darkroom_report::figures(&read(&args.run)?);
     fs::create_dir_all(&folder).map_err(|error| broken("make", &folder, &error))?;
     for figure in &made {
-        let svg = figure.svg.replace("currentColor", "#000000");
-        replace(&folder.join(format!("{}.svg", figure.id)), svg.as_bytes())?;
-        let path = folder.join(format!("{}.png", figure.id));
-        let png = darkroom_report::png(&figure.svg).map_err(|error| broken("draw", &path, &error))?;
-        replace(&path, &png)?;
+        let path = |kind: &str| folder.join(format!("{}.{kind}", figure.id));
+        let svg = paper::svg(figure).map_err(|error| broken("draw", &path("svg"), &error))?;
+        replace(&path("svg"), svg.as_bytes())?;
+        let png = paper::png(figure).map_err(|error| broken("draw", &path("png"), &error))?;
+        replace(&path("png"), &png)?;
     }
     if !globals.quiet {
         display::note(&format!("{} figures, as SVG and PNG: {}/", made.len(), folder.display()));
@@ -47,12 +79,14 @@ pub fn read(run: &Path) -> Result<Run, Failure> {
     if !run.is_dir() {
         return Err(Failure::wrong_request(miette::miette!("{} is not a run's folder", run.display())));
     }
-    Run::read(run).map_err(|error| {
-        Failure::wrong_request(miette::miette!(
-            help = format!("darkroom aggregate {} makes the tables anew", run.display()),
-            "{error}"
-        ))
-    })
+    Run::read(run).map_err(|error| unreadable(run, &error))
+}
+
+fn unreadable(run: &Path, error: &TablesError) -> Failure {
+    Failure::wrong_request(miette::miette!(
+        help = format!("darkroom aggregate {} makes the tables anew", run.display()),
+        "{error}"
+    ))
 }
 
 /// Writes a file whole or not at all.

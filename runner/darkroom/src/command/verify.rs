@@ -1,6 +1,9 @@
 //! `darkroom verify`: whether a run's tables and report are what its journal says.
 
 use std::fs;
+use std::path::Path;
+
+use darkroom_tables::Verified;
 
 use crate::cli::{Globals, RunFolder};
 use crate::display;
@@ -12,18 +15,9 @@ pub fn run(args: &RunFolder, globals: Globals) -> Result<Outcome, Failure> {
     let path = args.run.canonicalize().map_err(|error| {
         Failure::wrong_request(miette::miette!("cannot open the run {}: {error}", args.run.display()))
     })?;
-    let project = Project::of(&path.join("manifest.toml")).or_else(|_| Project::here()).ok();
-    let run = super::aggregate::started(&path)?;
-    let prices = super::aggregate::prices(project.as_ref(), &run.region)?;
-    let broken =
-        |error: &dyn std::fmt::Display| Failure::broken(miette::miette!("the tables could not be made anew: {error}"));
     let scratch = tempfile::tempdir().map_err(|error| broken(&error))?;
-    let facts = complete(&path.join("journal.ndjson")).map_err(Failure::wrong_request)?;
-    let found = darkroom_tables::verify(facts, &prices, &path, scratch.path()).map_err(|error| broken(&error))?;
-    let mut differing: Vec<String> = found
-        .iter()
-        .flat_map(|table| table.differences.iter().map(move |what| format!("{}.parquet: {what}", table.table)))
-        .collect();
+    let found = tables(&path, scratch.path())?;
+    let mut differing = findings(&found);
     let page = darkroom_report::Run::read(scratch.path())
         .map(|run| darkroom_report::html(&run, &[]))
         .map_err(|error| broken(&error))?;
@@ -44,4 +38,33 @@ pub fn run(args: &RunFolder, globals: Globals) -> Result<Outcome, Failure> {
         display::note(line);
     }
     Ok(if differing.is_empty() { Outcome::Done } else { Outcome::SomeCellsFailed })
+}
+
+/// Makes every table of the run at `path` anew in `scratch`, and says of each whether it is the one that the run has.
+pub fn tables(path: &Path, scratch: &Path) -> Result<Vec<Verified>, Failure> {
+    let project = Project::of(&path.join("manifest.toml")).or_else(|_| Project::here()).ok();
+    let run = super::aggregate::started(path)?;
+    let prices = super::aggregate::prices(project.as_ref(), &run.region)?;
+    let facts = complete(&path.join("journal.ndjson")).map_err(Failure::wrong_request)?;
+    darkroom_tables::verify(facts, &prices, path, scratch).map_err(|error| broken(&error))
+}
+
+/// Returns what does not match, with the table's name; what is so of every table (its metadata are the same) once.
+pub fn findings(found: &[Verified]) -> Vec<String> {
+    let of_all = |what: &String| found.len() > 1 && found.iter().all(|table| table.differences.contains(what));
+    let mut findings = Vec::new();
+    for (place, table) in found.iter().enumerate() {
+        for what in &table.differences {
+            match of_all(what) {
+                true if place == 0 => findings.push(format!("every table: {what}")),
+                true => {}
+                false => findings.push(format!("{}.parquet: {what}", table.table)),
+            }
+        }
+    }
+    findings
+}
+
+fn broken(error: &dyn std::fmt::Display) -> Failure {
+    Failure::broken(miette::miette!("the tables could not be made anew: {error}"))
 }

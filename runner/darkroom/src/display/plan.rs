@@ -3,8 +3,11 @@
 use darkroom_core::cost::PriceTable;
 use darkroom_core::estimate::Effort;
 use darkroom_core::event::PlannedCell;
-use darkroom_core::manifest::{Cloud, Manifest, Order};
+use darkroom_core::manifest::{Cloud, Manifest, Order, StoppingMetric, Until};
 use darkroom_core::plan::{Expected, Summary};
+use darkroom_core::statistics::LOOK_EVERY;
+
+use serde::Serialize;
 
 use super::{count, thousands};
 
@@ -14,6 +17,16 @@ pub struct Page<'a> {
     /// As in [`darkroom_core::capability::Capability::name`].
     pub target: &'a str,
     pub prices: Option<&'a PriceTable>,
+    pub summary: Summary,
+    pub expected: Option<Expected>,
+    /// Of a run that may stop before its end.
+    pub shortest: Option<Shortest>,
+}
+
+/// What a run takes that stops at its first look.
+#[derive(Serialize)]
+pub struct Shortest {
+    #[serde(flatten)]
     pub summary: Summary,
     pub expected: Option<Expected>,
 }
@@ -51,7 +64,15 @@ impl Page<'_> {
             Order::Interleaved => format!("in random order from seed {}", experiment.seed),
             Order::Sequential => "cell by cell".to_owned(),
         };
-        let times = format!("{} of every image", count(u64::from(repetitions.count), "repetition"));
+        let times = match &repetitions.until {
+            Some(until) => format!("{} to {} of every image", until.min, count(u64::from(until.max), "repetition")),
+            None => format!("{} of every image", count(u64::from(repetitions.count), "repetition")),
+        };
+        // The least that an open-ended run takes, and the most.
+        let range = |most: u64, of: fn(&Summary) -> u64| match self.shortest.as_ref().map(|it| of(&it.summary)) {
+            Some(least) if least < most => format!("{} to {}", thousands(least), thousands(most)),
+            _ => thousands(most),
+        };
         let renewed = repetitions
             .renew_environments_every
             .map(|every| format!("; environments are renewed every {}", count(u64::from(every), "repetition")));
@@ -59,10 +80,11 @@ impl Page<'_> {
         let deployed = count(u64::from(repetitions.deployments), "deployment");
         rows.extend([
             ("functions", format!("{} to deploy", thousands(*functions))),
-            ("passes", format!("{}: {times} in {deployed} of each cell, {order}", thousands(*passes))),
-            ("warm-ups", format!("{}, not counted{renewed}", thousands(*warm_up_passes))),
-            ("invocations", format!("{}, warm-ups included", thousands(*invocations))),
+            ("passes", format!("{}: {times} in {deployed} of each cell, {order}", range(*passes, |s| s.passes))),
+            ("warm-ups", format!("{}, not counted{renewed}", range(*warm_up_passes, |s| s.warm_up_passes))),
+            ("invocations", format!("{}, warm-ups included", range(*invocations, |s| s.invocations))),
         ]);
+        rows.extend(repetitions.until.map(|until| ("until", looked_for(&until))));
         if !short_of_cores.is_empty() {
             let sizes: Vec<String> = short_of_cores.iter().map(u32::to_string).collect();
             let what = "are due more processors than this machine has: slower here than on AWS";
@@ -79,18 +101,42 @@ impl Page<'_> {
             let minutes = budget.minutes.map(|minutes| format!("{minutes} min"));
             rows.push(("budget", usd.into_iter().chain(minutes).collect::<Vec<_>>().join(", ")));
         }
+        if let Some(warning) = self.beyond_budget() {
+            rows.push(("", warning));
+        }
         let lines: Vec<String> = rows.iter().map(|(name, text)| format!("{name:<12} {text}")).collect();
         lines.join("\n") + "\n"
     }
 
     fn expectation(&self) -> Option<(&'static str, String)> {
-        let Expected { run_id, cells, effort } = self.expected.as_ref()?;
+        let Expected { run_id, target, cells, effort } = self.expected.as_ref()?;
+        let least = self.shortest.as_ref().and_then(|it| it.expected.as_ref());
+        let least = least.map_or_else(String::new, |least| format!("{} to ", spelt(&least.effort)));
         let share = if *cells == self.summary.runnable {
             String::new()
         } else {
             format!(" for {} of the {} runnable cells", thousands(*cells), thousands(self.summary.runnable))
         };
-        Some(("expected", format!("{}{share}, as fast as in run {run_id}", spelt(effort))))
+        let elsewhere = match (self.manifest.target.cloud, target.as_str()) {
+            (Cloud::Aws, "local") => " on the local cloud, which AWS is not",
+            (Cloud::Local, "aws") => " on AWS, which this machine is not",
+            _ => "",
+        };
+        Some(("expected", format!("{least}{}{share}, as fast as in run {run_id}{elsewhere}", spelt(effort))))
+    }
+
+    /// Says that a run would not come to its end, where that is expected.
+    fn beyond_budget(&self) -> Option<String> {
+        let expected = self.expected.as_ref()?.effort;
+        let budget = &self.manifest.budget;
+        let usd = budget.usd.filter(|limit| expected.usd.is_some_and(|usd| usd > *limit));
+        let minutes = budget.minutes.filter(|limit| expected.seconds / 60.0 > *limit);
+        let what = match (usd, minutes) {
+            (Some(_), _) => "budget.usd",
+            (None, Some(_)) => "budget.minutes",
+            (None, None) => return None,
+        };
+        Some(format!("less than is expected: a run stops when {what} is used up, and can be gone on with"))
     }
 
     fn prices(&self) -> String {
@@ -106,7 +152,20 @@ impl Page<'_> {
     }
 }
 
-fn spelt(effort: &Effort) -> String {
+/// What a run waits for before it stops.
+fn looked_for(until: &Until) -> String {
+    let (of, share) = (until.metric.as_str(), until.ci_half_width * 100.0);
+    let each = match until.metric {
+        StoppingMetric::Turnaround => "every cell",
+        StoppingMetric::Duration => "every stage of every cell",
+    };
+    format!(
+        "the 95% interval of the mean {of} of {each} is within ±{share}%; looked at after {} repetitions and every {LOOK_EVERY} after",
+        until.min
+    )
+}
+
+pub fn spelt(effort: &Effort) -> String {
     let time = duration(effort.seconds);
     effort.usd.map_or_else(|| time.clone(), |usd| format!("{time} and {}", dollars(usd)))
 }
@@ -131,7 +190,7 @@ fn duration(seconds: f64) -> String {
 }
 
 /// Cents, or three significant digits where cents would say nothing.
-fn dollars(usd: f64) -> String {
+pub fn dollars(usd: f64) -> String {
     if usd == 0.0 || usd >= 0.1 { format!("${usd:.2}") } else { format!("${}", significant(usd)) }
 }
 

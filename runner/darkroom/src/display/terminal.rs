@@ -32,6 +32,7 @@ pub fn summary(summary: &Summary, look: Look) -> String {
     if !measured.is_empty() {
         let _ = writeln!(text, "{}", statistics(summary, &measured, &factors, look));
         let _ = writeln!(text, "{}", footnote(summary));
+        text += &stopped(summary);
         text += &hops(&measured);
         text += &coarse(&measured);
     }
@@ -151,6 +152,12 @@ fn footnote(summary: &Summary) -> String {
          n counts images x repetitions x deployments; images differ, so SD is not noise alone.{cold}",
         summary.price_region, summary.price_date
     )
+}
+
+/// Says, of a run that measures until its intervals are narrow enough, whether they are.
+fn stopped(summary: &Summary) -> String {
+    let Some(until) = &summary.until else { return String::new() };
+    darkroom_core::until::told(until, summary.last_look.as_ref()) + "\n"
 }
 
 /// What the hops of chains took: cells that the runner calls have none.

@@ -42,6 +42,10 @@ pub struct History {
     pub finished: bool,
     /// Invocations so far: the next one's `sequence`.
     pub sequence: u64,
+    /// Repetitions after which the intervals were last looked at (`repetitions.until`); 0: not yet.
+    pub looked: u32,
+    /// Repetitions at which that ended the run.
+    pub settled: Option<u32>,
     done: HashSet<Repetition>,
     attempts: HashMap<Repetition, u32>,
     /// Requests that ran in an environment that no session has looked up, with their functions.
@@ -67,6 +71,8 @@ impl History {
             run,
             finished: false,
             sequence: 0,
+            looked: 0,
+            settled: None,
             done: HashSet::new(),
             attempts: HashMap::new(),
             without_environment: HashMap::new(),
@@ -97,6 +103,10 @@ impl History {
             Event::CellsSuperseded { cells, .. } => {
                 self.finished = false;
                 self.done.retain(|repetition| !cells.contains(&repetition.cell_id));
+            }
+            Event::Looked(look) => {
+                self.looked = self.looked.max(look.repetitions);
+                self.settled = look.stopped_by.map(|_| look.repetitions);
             }
             Event::FunctionDeployed(function) => {
                 self.code.insert(function.function.clone(), running(function));

@@ -36,7 +36,7 @@ impl Emitter {
         let _ = self.facts.send(Message::Fact(Arc::new(event)));
     }
 
-    /// Waits until every fact emitted so far is in the journal.
+    /// Waits until every fact emitted so far is in the journal and with the observers.
     pub async fn settle(&self) -> Result<(), RecordingStopped> {
         let (done, written) = oneshot::channel();
         self.facts.send(Message::Barrier(done)).map_err(|_| RecordingStopped)?;
@@ -71,8 +71,8 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Starts recording into `journal`; each recorded fact is then sent to `display`.
-    pub fn start(mut journal: Journal, display: mpsc::Sender<Arc<Event>>) -> Self {
+    /// Starts recording into `journal`; each recorded fact is then sent to the observers.
+    pub fn start(mut journal: Journal, observers: Vec<mpsc::Sender<Arc<Event>>>) -> Self {
         let (facts, received) = mpsc::channel();
         let failure = Arc::new(Mutex::new(None));
         let emitter = Emitter { facts, failure: failure.clone() };
@@ -84,7 +84,9 @@ impl Recorder {
                             *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
                             return;
                         }
-                        let _ = display.send(event);
+                        for observer in &observers {
+                            let _ = observer.send(event.clone());
+                        }
                     }
                     Message::Barrier(done) => {
                         let _ = done.send(());

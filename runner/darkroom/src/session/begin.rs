@@ -9,7 +9,8 @@ use darkroom_core::event::{
     CodeExamined, Event, FunctionDeployed, JOURNAL_VERSION, PackageBuilt, PlannedCell, RunStarted,
 };
 use darkroom_core::image_set::Source;
-use darkroom_core::manifest::{Cloud, Manifest, Order};
+use darkroom_core::manifest::{Budget, Cloud, Manifest, Order};
+use darkroom_core::pipeline::Pipeline;
 use sha2::{Digest, Sha256};
 
 use super::{Begin, Job};
@@ -43,8 +44,15 @@ pub fn resolved(manifest: &Manifest) -> String {
 /// The pipeline belongs to it because it says what stages there are and what their outputs are held against; an image
 /// because other bytes under the same name are other work.
 pub fn fingerprint(job: &Job<'_>) -> String {
-    let pipeline = serde_json::to_string(super::prepare::pipeline(job)).expect("a pipeline is plain values");
-    hex::encode(Sha256::digest(resolved(job.manifest) + &pipeline + &images(job) + &habits(job)))
+    // What a run may cost says nothing of what it measures, and more may be allowed later.
+    let manifest = Manifest { budget: Budget::default(), ..job.manifest.clone() };
+    let told = told(super::prepare::pipeline(job));
+    hex::encode(Sha256::digest(resolved(&manifest) + &told + &images(job) + &habits(job)))
+}
+
+/// Returns everything that the pipeline says.
+fn told(pipeline: &Pipeline) -> String {
+    serde_json::to_string(pipeline).expect("a pipeline is plain values")
 }
 
 /// Returns what every image of the manifest's sets is, a line each. A set that can't be read is found out when it is used.
@@ -120,6 +128,13 @@ fn take_up(
         return Err(Failure::wrong_request(miette::miette!(
             help = "a run is its whole configuration: start a new one with `darkroom run`",
             "{} was begun with another configuration than its manifest.toml and pipeline.toml now say",
+            dir.path().display()
+        )));
+    }
+    if again.is_some() && history.run.until.is_some() && history.settled.is_none() {
+        return Err(Failure::wrong_request(miette::miette!(
+            help = format!("let it come to its end first: darkroom resume {}", dir.path().display()),
+            "{} has not settled on a number of repetitions yet, so cells of it can't be measured again",
             dir.path().display()
         )));
     }
@@ -222,7 +237,9 @@ impl Begun {
             endpoint: target.endpoint.clone(),
             isolation: target.isolation.clone(),
             manifest_sha256: fingerprint(job),
+            pipeline_sha256: Some(hex::encode(Sha256::digest(told(pipeline)))),
             repetitions: repetitions.count,
+            until: repetitions.until,
             warm_up: repetitions.warm_up,
             deployments: repetitions.deployments,
             renew_environments_every: repetitions.renew_environments_every,

@@ -3,12 +3,17 @@
 #![allow(clippy::unwrap_used, reason = "a story that can't be told fails its test")]
 
 mod architecture;
+mod aws;
 mod aws_clean;
+mod budget;
 mod check;
+mod compared;
 mod deploy;
 mod deploy_faults;
+mod faults;
 mod generate;
 mod import;
+mod injector;
 mod misbehaving;
 mod payload;
 mod peers;
@@ -20,4 +25,5 @@ mod scripted;
 mod story;
 mod tour;
 mod trigger;
+mod until;
 mod venv;

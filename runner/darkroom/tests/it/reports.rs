@@ -41,7 +41,10 @@ fn a_report_shows_every_measured_cell_says_what_is_wrong_and_can_be_made_again()
     project.darkroom(&["figures", "outputs/test/latest"]).exits(0);
     let cost = image::load_from_memory(&fs::read(folder.join("figures/cost.png")).unwrap()).unwrap();
     assert!(cost.width() > 2_000, "wide enough for print");
-    assert!(fs::read_to_string(folder.join("figures/cost.svg")).unwrap().contains("</svg>"));
+    let drawn = fs::read_to_string(folder.join("figures/cost.svg")).unwrap();
+    assert!(drawn.ends_with("</svg>\n") || drawn.ends_with("</svg>"));
+    assert!(drawn.starts_with("<svg ") && drawn.contains("width=\"176mm\"") && drawn.contains("<title>Hosting cost"));
+    assert!(!drawn.contains("<text") && !drawn.contains("font-family"), "no font is asked for");
 }
 
 #[test]

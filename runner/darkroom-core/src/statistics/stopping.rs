@@ -1,0 +1,141 @@
+//! When enough has been measured: the adaptive stopping rule (`method.md` section 5).
+//!
+//! Samples so far → how wide their intervals still are, and whether to stop. Pure; which values are a sample is decided in
+//! [`crate::until`], and the interval is the very one that `summary` shows of the same values.
+//!
+//! Looking several times makes intervals slightly too narrow at the moment of stopping; [`super::calibrate`] says how often they
+//! still hold the truth.
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::interval::intervals;
+use super::summary::mean_of_sorted;
+
+/// Repetitions between two looks.
+pub const LOOK_EVERY: u32 = 10;
+
+/// Why no further repetition is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StoppedBy {
+    /// Every interval is as narrow as was asked.
+    CiHalfWidth,
+    /// As many repetitions were made as are allowed.
+    Max,
+    /// No cell has a value that more repetitions could make surer.
+    NoSample,
+}
+
+impl StoppedBy {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::CiHalfWidth => "ci_half_width",
+            Self::Max => "max",
+            Self::NoSample => "no_sample",
+        }
+    }
+}
+
+/// How often is looked, and for what.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rule {
+    /// Half width of a 95% interval / mean.
+    pub target: f64,
+    pub min: u32,
+    pub max: u32,
+}
+
+impl Rule {
+    /// Says whether intervals are looked at after this many repetitions.
+    pub const fn is_look(&self, repetitions: u32) -> bool {
+        repetitions >= self.min
+            && repetitions <= self.max
+            && ((repetitions - self.min).is_multiple_of(LOOK_EVERY) || repetitions == self.max)
+    }
+
+    /// Decides after a look: `widths` are those of every sample, `None` where there is no interval yet.
+    pub fn decide(&self, repetitions: u32, widths: &[Option<f64>]) -> Option<StoppedBy> {
+        if widths.is_empty() {
+            Some(StoppedBy::NoSample)
+        } else if widths.iter().all(|&width| self.is_narrow(width)) {
+            Some(StoppedBy::CiHalfWidth)
+        } else {
+            (repetitions >= self.max).then_some(StoppedBy::Max)
+        }
+    }
+
+    pub fn is_narrow(&self, width: Option<f64>) -> bool {
+        width.is_some_and(|width| width <= self.target)
+    }
+}
+
+/// Returns (high - low) / (2 x mean) of each sample's 95% interval of the mean; `None` without an interval or a positive mean.
+///
+/// Values are in the order of execution, seeds those of `summary`.
+pub fn relative_half_widths(samples: &[(Vec<f64>, [u8; 32])]) -> Vec<Option<f64>> {
+    samples.par_iter().map(|(values, seed)| relative_half_width(values, *seed)).collect()
+}
+
+pub(super) fn relative_half_width(values: &[f64], seed: [u8; 32]) -> Option<f64> {
+    let interval = intervals(values, seed).mean?;
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let mean = mean_of_sorted(&sorted).filter(|mean| *mean > 0.0)?;
+    Some((interval.high - interval.low) / (2.0 * mean)).filter(|width| width.is_finite())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::statistics::interval::seed_of;
+    use crate::statistics::worked::{A, assert_close, lognormal};
+
+    const RULE: Rule = Rule { target: 0.02, min: 30, max: 400 };
+
+    #[test]
+    fn looks_are_at_min_every_ten_repetitions_after_it_and_at_max() {
+        let looks = |rule: Rule| (1..=500).filter(|&n| rule.is_look(n)).collect::<Vec<u32>>();
+        assert_eq!(looks(Rule { target: 0.1, min: 10, max: 45 }), [10, 20, 30, 40, 45]);
+        assert_eq!(looks(Rule { target: 0.1, min: 15, max: 15 }), [15]);
+        assert_eq!(looks(RULE).len(), 38);
+    }
+
+    #[test]
+    fn every_sample_must_be_narrow_and_max_ends_it() {
+        assert_eq!(
+            RULE.decide(30, &[Some(0.02), Some(0.001)]),
+            Some(StoppedBy::CiHalfWidth),
+            "the target itself will do"
+        );
+        assert_eq!(RULE.decide(30, &[Some(0.0201), Some(0.001)]), None);
+        assert_eq!(RULE.decide(390, &[Some(0.01), None]), None, "without an interval it is not known to be narrow");
+        assert_eq!(RULE.decide(400, &[Some(0.01), None]), Some(StoppedBy::Max));
+        assert_eq!(RULE.decide(400, &[Some(0.01)]), Some(StoppedBy::CiHalfWidth), "narrow at the last look");
+        assert_eq!(RULE.decide(30, &[]), Some(StoppedBy::NoSample));
+    }
+
+    #[test]
+    fn a_width_is_half_the_summarys_interval_over_the_mean() {
+        let seed = seed_of(562, &["worked"]);
+        let interval = intervals(&A, seed).mean.unwrap();
+        assert_close(relative_half_width(&A, seed), (interval.high - interval.low) / 207.0, 1e-12);
+        // `method.md`: [99.5, 113.5], each bound +-0.4.
+        assert_close(relative_half_width(&A, seed), 14.0 / 207.0, 0.8 / 207.0);
+        assert_eq!(relative_half_width(&[7.0], seed), None);
+        assert_eq!(relative_half_width(&[7.0, 7.0], seed), Some(0.0));
+        assert_eq!(relative_half_width(&[0.0, 0.0], seed), None);
+    }
+
+    #[test]
+    fn widths_fall_with_n_as_the_methods_guide_says_whatever_the_thread_count() {
+        // n ~ (1.96 cv / e)^2: cv .10 and e .02 give 97.
+        let sigma = (1.0f64 + 0.1 * 0.1).ln().sqrt();
+        let values = lognormal(97, sigma, 3);
+        let samples = [(values[..30].to_vec(), [1; 32]), (values, [2; 32])];
+        let widths = relative_half_widths(&samples);
+        assert!(widths[0].unwrap() > 0.025 && (widths[1].unwrap() - 0.02).abs() < 0.005, "{widths:?}");
+        let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        assert_eq!(one.install(|| relative_half_widths(&samples)), widths);
+    }
+}

@@ -1,0 +1,165 @@
+//! Each reason to be careful is said beside its number when it is so, and only then.
+
+use darkroom_core::cell::Cell;
+use darkroom_core::event::{Event, Status};
+
+use crate::journal::{Journal, cell, environment_seen};
+use crate::{Made, journal, with_status};
+
+const SAYINGS: [(&str, &str); 9] = [
+    ("unchecked", "Outputs were not checked"),
+    ("survivors", "What failed is in no mean"),
+    ("single", "A single measurement"),
+    ("small", "With fewer than 10 measurements"),
+    ("equal", "All values are equal"),
+    ("drift", "Not stationary"),
+    ("autocorrelated", "Neighbouring measurements resemble each other"),
+    ("deployments", "The same code deployed under another name came out apart"),
+    ("images", "Most of the spread is not noise"),
+];
+const ENVIRONMENTS: &str = "Environments of one deployment came out apart";
+
+fn two() -> [(Cell, f64); 2] {
+    [(cell("pillow"), 100.0), (cell("rust"), 50.0)]
+}
+
+/// What is said beside the runtime of the first stage.
+fn said(made: &Made) -> Vec<&'static str> {
+    let notes = made.figure("runtime-greyscale").notes.join("\n");
+    let page = made.html();
+    let mut said = Vec::new();
+    for (name, saying) in SAYINGS {
+        if notes.contains(saying) {
+            assert!(page.contains(saying), "{saying} is of the figure and not on the page");
+            said.push(name);
+        }
+    }
+    said
+}
+
+#[test]
+fn of_a_sound_sample_nothing_is_said() {
+    assert_eq!(said(&Made::of(&journal(&two(), 40, 2, |_| 1.0))), [""; 0]);
+}
+
+#[test]
+fn drift_is_said_with_its_direction_and_size() {
+    let made = Made::of(&journal(&two(), 40, 1, |at| 1.0 + f64::from(at.place) * 0.005));
+    let said = said(&made);
+    assert!(said.contains(&"drift"), "{said:?}");
+    let notes = made.figure("runtime-greyscale").notes.join("\n");
+    assert!(notes.contains("pillow (rose over the run, Kendall's tau 0.9"), "{notes}");
+    assert!(notes.contains("above the first's"), "{notes}");
+}
+
+#[test]
+fn autocorrelation_without_a_trend_is_said_as_such() {
+    let made = Made::of(&journal(&two(), 40, 1, |at| 1.0 + 0.3 * (f64::from(at.place) / 2.5).sin()));
+    assert_eq!(said(&made), ["autocorrelated"]);
+}
+
+#[test]
+fn failures_are_counted_beside_the_mean_of_the_survivors() {
+    let failing = |at: crate::At| if at.place % 10 == 3 { Status::FunctionError } else { Status::Ok };
+    let made = Made::of(&with_status(&two(), 40, 1, |_| 1.0, failing));
+    assert_eq!(said(&made), ["survivors"]);
+    assert!(made.figure("runtime-greyscale").notes[0].contains("pillow (8 of 80 failed)"));
+    assert!(made.html().contains("Before believing these turnarounds"));
+}
+
+#[test]
+fn few_measurements_are_called_few_and_one_is_called_one() {
+    let few = said(&Made::of(&journal(&two(), 4, 1, |_| 1.0)));
+    assert!(few.contains(&"small") && !few.contains(&"single"), "{few:?}");
+    let mut journal = Journal::of(&[cell("pillow")]);
+    journal.pass(&crate::journal::Pass::of(&cell("pillow"), 1, 100.0)).check_all(&cell("pillow"));
+    assert_eq!(said(&Made::of(&journal)), ["single"]);
+}
+
+#[test]
+fn equal_values_are_not_taken_for_certainty() {
+    let mut journal = Journal::of(&[cell("pillow")]);
+    for repetition in 1..=20 {
+        journal.pass(&crate::journal::Pass::of(&cell("pillow"), repetition, 100.0));
+    }
+    journal.check_all(&cell("pillow"));
+    assert_eq!(said(&Made::of(&journal)), ["equal"]);
+}
+
+#[test]
+fn spread_is_said_to_be_of_images_or_of_deployments_where_it_is() {
+    let images = |at: crate::At| [1.0, 3.0][at.image];
+    assert!(said(&Made::of(&journal(&two(), 40, 2, images))).contains(&"images"));
+    let hosts = |at: crate::At| if at.deployment == 2 { 1.3 } else { 1.0 };
+    let said = said(&Made::of(&journal(&two(), 40, 2, hosts)));
+    assert!(said.contains(&"deployments") && !said.contains(&"images"), "{said:?}");
+}
+
+#[test]
+fn spread_is_said_to_be_of_environments_where_it_is() {
+    let round = |at: crate::At| if (at.place / 20) % 2 == 1 { 1.3 } else { 1.0 };
+    for (factor, expected) in [(1.0, false), (0.0, true)] {
+        let mut journal = journal(&two(), 40, 1, |at| if factor == 1.0 { 1.0 } else { round(at) });
+        let invocations: Vec<(u64, u64)> = journal
+            .events
+            .iter()
+            .filter_map(|event| match event {
+                Event::InvocationFinished(of) => Some((of.sequence, u64::from(of.pass.repetition - 1) / 10)),
+                _ => None,
+            })
+            .collect();
+        journal
+            .events
+            .extend(invocations.iter().map(|(at, round)| environment_seen(*at, &format!("environment-{round}"))));
+        let notes = Made::of(&journal).figure("runtime-greyscale").notes.join("\n");
+        assert_eq!(notes.contains(ENVIRONMENTS), expected, "{notes}");
+    }
+}
+
+#[test]
+fn work_that_nobody_checked_is_never_called_right() {
+    let mut journal = journal(&two(), 40, 1, |_| 1.0);
+    journal.events.retain(|event| !matches!(event, Event::OutputChecked(_)));
+    let made = Made::of(&journal);
+    assert_eq!(said(&made), ["unchecked"]);
+    let page = made.html();
+    assert!(page.contains("No output was checked, so nothing is known to be right"), "the answer");
+    assert!(page.contains("pillow (unchecked)") && page.contains("outputs not checked: nothing is claimed"));
+    assert!(!page.contains("are what the contract asks for") && !page.contains("(WRONG)"));
+}
+
+#[test]
+fn every_claim_has_the_noise_floor_beside_it() {
+    let hosts = |at: crate::At| if at.deployment == 2 { 1.085 } else { 1.0 };
+    let page = Made::of(&journal(&two(), 40, 2, hosts)).html();
+    let floors = page.matches("(noise floor 8").count();
+    let claims = [" by 50% (", " by 49% ("].iter().map(|claim| page.matches(claim).count()).sum::<usize>();
+    assert!(floors >= 4 && claims >= 4, "{floors} floors, {claims} claims");
+    assert!(page.contains("Noise floor: the same code deployed twice differed by up to 8."));
+    assert!(page.contains("so this run can't resolve anything smaller"), "the floor is itself claimed");
+    assert!(page.contains("Gold: the noise floor"));
+
+    let once = Made::of(&journal(&two(), 40, 1, |_| 1.0)).html();
+    assert!(once.contains("(noise floor unknown, deployed once)") && once.contains("Noise floor unknown"));
+    assert!(once.contains("Each cell was deployed once, so the noise floor is unknown."));
+}
+
+#[test]
+fn a_claim_within_the_noise_floor_is_said_to_be_perhaps_the_hosts() {
+    let close = [(cell("pillow"), 100.0), (cell("rust"), 90.0)];
+    let hosts = |at: crate::At| if at.deployment == 2 { 1.3 } else { 1.0 };
+    let page = Made::of(&journal(&close, 40, 2, hosts)).html();
+    assert!(page.contains("no larger than the noise floor of 3"), "beside the claim");
+    let quiet = Made::of(&journal(&close, 40, 2, |_| 1.0)).html();
+    assert!(!quiet.contains("no larger than the noise floor"));
+}
+
+#[test]
+fn inconclusive_is_never_worded_as_no_difference() {
+    let alike = [(cell("pillow"), 100.0), (cell("rust"), 101.0)];
+    let page = Made::of(&journal(&alike, 3, 1, |at| [1.0, [0.7, 1.4][at.place as usize % 2]][at.cell])).html();
+    assert!(page.contains("inconclusive: a difference is neither shown nor excluded"));
+    for wrong in ["no difference from", "not different", "are the same", "no significant"] {
+        assert!(!page.to_lowercase().contains(wrong), "{wrong}");
+    }
+}

@@ -1,0 +1,127 @@
+//! What the page of a sound run holds: every factor, every figure in words, every table to take along, nothing fetched.
+
+use darkroom_core::cell::{Architecture, Cell};
+use darkroom_report::figures;
+
+use crate::journal::cell;
+use crate::{Made, journal};
+
+/// Both architectures and two memory sizes, deployed twice; arm64 is 20% faster.
+fn study() -> Made {
+    let of = |architecture, memory_mb| Cell { architecture, memory_mb, ..cell("pillow") };
+    let cells = [
+        (of(Architecture::X86_64, 512), 100.0),
+        (of(Architecture::X86_64, 1024), 60.0),
+        (of(Architecture::Arm64, 512), 80.0),
+        (of(Architecture::Arm64, 1024), 48.0),
+    ];
+    Made::of(&journal(&cells, 30, 2, |_| 1.0))
+}
+
+#[test]
+fn arm_against_x86_is_drawn_and_tabled_with_ratio_interval_effect_p_floor_and_verdict() {
+    let made = study();
+    let figure = made.figure("ratio-architecture");
+    assert!(
+        figure.alternative.contains("greyscale · arm64 / x86_64 (pillow 512\u{a0}MB): ratio 0.8"),
+        "{}",
+        figure.alternative
+    );
+    for said in ["adjusted p < 0.001", "large effect", "noise floor 0."] {
+        assert!(figure.alternative.contains(said), "{said}");
+    }
+    let page = made.html();
+    let section = &page[page.find("id=\"comparisons\"").unwrap()..page.find("id=\"tables\"").unwrap()];
+    for factor in ["By architecture", "By memory size", "By deployment"] {
+        assert!(section.contains(factor), "{factor}");
+    }
+    for head in ["ratio", "95% low", "Cliff's δ", "p adj", "noise floor", "verdict"] {
+        assert!(section.contains(&format!("<th>{head}</th>")), "{head}");
+    }
+    assert!(
+        section.contains("cheaper by 27% (noise floor"),
+        "20% less time at 20% less a second, and the same for requests"
+    );
+}
+
+#[test]
+fn the_memory_to_take_is_said_in_words_in_a_table_and_in_figures() {
+    let made = study();
+    let page = made.html();
+    assert!(page.contains("Memory of pillow arm64, by means: cheapest 512 MB ($"), "{page:.4000}");
+    assert_eq!(page.matches("data-pick=\"fastest\"").count(), 2, "one of each architecture");
+    for id in ["memory-turnaround", "memory-cost"] {
+        assert!(made.figure(id).alternative.contains("1024 MB"), "{id}");
+    }
+    assert!(made.figure("cost-turnaround").alternative.contains(", on the Pareto front"));
+}
+
+#[test]
+fn every_figure_has_words_and_a_title_and_can_be_reached_by_keyboard() {
+    let made = study();
+    let page = made.html();
+    for figure in figures(&made.run) {
+        assert!(!figure.alternative.is_empty() && !figure.caption.is_empty(), "{}", figure.id);
+        assert!(figure.svg.contains("<title>"), "{} tells values when pointed at", figure.id);
+        assert!(page.contains(&format!("<section id=\"{}\"", figure.id)));
+    }
+    assert_eq!(page.matches("role=\"img\"").count(), figures(&made.run).len());
+    let regions = page.matches("class=\"wide\"").count();
+    assert_eq!(page.matches("tabindex=\"0\"").count(), regions, "what scrolls can be focused");
+}
+
+#[test]
+fn every_table_can_be_taken_along_from_the_page_itself() {
+    use base64::Engine;
+    let made = study();
+    let page = made.html();
+    for (name, rows) in [
+        ("summary", &made.run.summary),
+        ("comparisons", &made.run.comparisons),
+        ("costs", &made.run.costs),
+        ("choices", &made.run.choices),
+    ] {
+        let start = format!("<a download=\"{name}.csv\" href=\"data:text/csv;base64,");
+        assert_eq!(page.matches(&start).count(), 1, "{name}, once");
+        let rest = &page[page.find(&start).unwrap() + start.len()..];
+        let csv = base64::prelude::BASE64_STANDARD.decode(&rest[..rest.find('"').unwrap()]).unwrap();
+        assert_eq!(String::from_utf8(csv).unwrap(), rows.csv());
+    }
+}
+
+#[test]
+fn nothing_is_fetched_and_nothing_is_hidden_from_who_runs_no_scripts() {
+    let page = study().html();
+    for reference in ["src=\"http", "href=\"http", "@import", "url(http"] {
+        assert!(!page.contains(reference), "{reference}");
+    }
+    let script = &page[page.find("<script>").unwrap()..];
+    assert!(!script.contains("innerHTML") && !script.contains("hidden"), "it sorts, and makes nothing appear");
+    assert!(!page.contains("display:none") && !page.contains("<noscript"));
+}
+
+#[test]
+fn the_methods_can_be_pasted() {
+    let page = study().html();
+    let methods = &page[page.find("id=\"methods\"").unwrap()..];
+    for said in [
+        "on 2026-11-24 (UTC)",
+        "2 images (astronaut.png, chelsea.png)",
+        "each cell deployed twice",
+        "n = 120",
+        "interleaved order",
+        "seed 562",
+        "10,000 resamples",
+        "Holm-adjusted",
+        "Cliff&#39;s delta",
+        "no outlier was removed",
+        "0 warm-ups",
+        "pillow 13.0.0",
+        "Identical code deployed twice differed by up to",
+        "tables of schema 3",
+        "abababab",
+        "us-east-1 prices of",
+    ] {
+        assert!(methods.contains(said) || methods.contains(&said.replace("&#39;", "'")), "{said} in {methods}");
+    }
+}

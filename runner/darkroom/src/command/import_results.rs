@@ -1,0 +1,141 @@
+//! `darkroom import-results`: rows that another harness measured, as a run whose tables, comparisons and report are made like
+//! any other's.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::Path;
+
+use darkroom_core::event::{Event, JOURNAL_VERSION, RunStarted};
+use darkroom_core::imported::{IMPORTED, ImportedFile, ResultsImported};
+use darkroom_core::pipeline::Transport;
+use sha2::{Digest, Sha256};
+
+use crate::cli::{Globals, ImportResultsArgs};
+use crate::display;
+use crate::execute::now;
+use crate::exit::{Failure, Outcome};
+use crate::import_results::{Map, Raw, Taken, read, take};
+use crate::project::Project;
+use crate::record::{Journal, RunDir};
+
+/// Refused rows that are named; all are in the journal.
+const NAMED: usize = 20;
+
+pub fn run(args: &ImportResultsArgs, globals: Globals) -> Result<Outcome, Failure> {
+    let text = String::from_utf8_lossy(&bytes(&args.map)?).into_owned();
+    let map = Map::parse(&text).map_err(|error| {
+        Failure::wrong_request(miette::miette!(
+            help = "experiments/analysis/import/columns.toml is a worked example",
+            "{}: {error}",
+            args.map.display()
+        ))
+    })?;
+    let mut rows = Vec::new();
+    let mut files = Vec::new();
+    for path in &args.files {
+        let content = bytes(path)?;
+        let name = path.display().to_string();
+        let found = read(&name, &content);
+        files.push((name, hex::encode(Sha256::digest(&content)), found.len()));
+        rows.push(found);
+    }
+    let taken = take(&rows.concat(), &map);
+    say_what_was_left(&taken);
+    if taken.rows.is_empty() {
+        return Err(Failure::wrong_request(miette::miette!("none of the {} rows can be taken", rows.concat().len())));
+    }
+    let kept: HashSet<&str> = taken.rows.iter().map(|row| row.from.as_str()).collect();
+    let of_file = |(rows, (name, sha256, count)): (&Vec<Raw>, (String, String, usize))| {
+        let taken = rows.iter().filter(|raw| kept.contains(raw.at.as_str())).count();
+        ImportedFile { taken, rows: count, name, sha256 }
+    };
+    let imported = ResultsImported {
+        at: now(),
+        files: rows.iter().zip(files).map(of_file).collect(),
+        unused_columns: taken.unused_columns.iter().cloned().collect(),
+        refused: taken.refused.clone(),
+    };
+    let project = Project::here().ok();
+    let outputs = args.output_dir.clone().unwrap_or_else(|| {
+        project.as_ref().map_or_else(|| Path::new("outputs").to_owned(), |project| project.root().join("outputs"))
+    });
+    let refused = !taken.refused.is_empty();
+    let dir = write(&outputs, &map, &text, taken, imported).map_err(Failure::broken)?;
+    let outcome = super::aggregate::tables(dir.path(), project.as_ref(), globals)?;
+    if !globals.quiet {
+        display::note(&format!("{}", dir.path().display()));
+    }
+    Ok(if refused { Outcome::SomeCellsFailed } else { outcome })
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
+    fs::read(path).map_err(|error| Failure::wrong_request(miette::miette!("cannot read {}: {error}", path.display())))
+}
+
+fn say_what_was_left(taken: &Taken) {
+    if !taken.unused_columns.is_empty() {
+        let names: Vec<&str> = taken.unused_columns.iter().map(String::as_str).collect();
+        display::note(&format!("columns that the map does not name, left out: {}", names.join(", ")));
+    }
+    for row in taken.refused.iter().take(NAMED) {
+        display::note(&format!("refused {}: {}", row.at, row.reason));
+    }
+    let more = taken.refused.len().saturating_sub(NAMED);
+    if more > 0 {
+        display::note(&format!("refused {more} more rows; the run's journal names every one"));
+    }
+    let all = taken.rows.len() + taken.refused.len();
+    display::note(&format!("{} of {all} rows taken, {} refused", taken.rows.len(), taken.refused.len()));
+}
+
+/// Writes the run's folder: the map as it was given, and the journal.
+fn write(
+    outputs: &Path,
+    map: &Map,
+    text: &str,
+    taken: Taken,
+    imported: ResultsImported,
+) -> miette::Result<RunDir> {
+    let time = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S");
+    let run_id = format!("{time}-{}", &uuid::Uuid::new_v4().simple().to_string()[..6]);
+    let dir = RunDir::create(outputs, &map.experiment, &run_id)?;
+    dir.write("columns.toml", text)?;
+    let mut journal = Journal::create(&dir.journal())?;
+    let mut hash = Sha256::new_with_prefix(text);
+    imported.files.iter().for_each(|file| hash.update(&file.sha256));
+    journal.append(&Event::RunStarted(RunStarted {
+        journal_version: JOURNAL_VERSION,
+        run_id,
+        at: imported.at.clone(),
+        experiment: map.experiment.clone(),
+        pipeline: map.experiment.clone(),
+        stages: taken.stages,
+        transport: Transport::default(),
+        seed: 562,
+        target: IMPORTED.into(),
+        region: map.price_region.clone(),
+        endpoint: None,
+        pipeline_sha256: None,
+        until: None,
+        isolation: map.origin(),
+        manifest_sha256: hex::encode(hash.finalize()),
+        repetitions: 0,
+        warm_up: 0,
+        deployments: taken.deployments,
+        renew_environments_every: None,
+        order: map.order.clone(),
+        cells: taken.cells,
+        image_sets: taken.image_sets,
+        machine: std::collections::BTreeMap::new(),
+        darkroom_version: env!("CARGO_PKG_VERSION").into(),
+    }))?;
+    let at = imported.at.clone();
+    journal.append(&Event::ResultsImported(imported))?;
+    for row in taken.rows {
+        journal.append(&Event::RowImported(row))?;
+    }
+    journal.append(&Event::RunFinished { at })?;
+    journal.sync()?;
+    dir.link_latest()?;
+    Ok(dir)
+}
