@@ -25,6 +25,9 @@ profile = false
 [experiment]
 name = "peer"
 
+[target]
+keep = true       # so that functions, layers and logs can be looked into
+
 [matrix]
 variants = ["pillow", "spy"]
 image_sets = ["photos"]
@@ -41,13 +44,14 @@ const SPY: &str = "
 import json, os, pathlib
 
 def handler(event, context):
-    found = dict(os.environ)
+    found = {}
     for path in (os.path.expanduser('~'), 'HOME_FOLDER'):
         for file in ('.aws/credentials', '.netrc'):
             try:
-                found[path + file] = pathlib.Path(path, file).read_text()
+                found[file] = pathlib.Path(path, file).read_text()
             except OSError as error:
-                found[path + file] = str(error)
+                found[file] = str(error)
+    found.update(os.environ)
     print(json.dumps(found))
     raise RuntimeError(json.dumps(found))
 ";
@@ -127,6 +131,7 @@ fn no_canary_in(everything: &[(String, String)]) {
 }
 
 #[test]
+#[ignore = "with the other peers it takes minutes: `.ci/run` has them as a step"]
 fn a_run_through_an_endpoint_shows_no_secret_anywhere() {
     let endpoint = Endpoint::start(Kind::Ministack);
     let project = project();
@@ -136,7 +141,7 @@ fn a_run_through_an_endpoint_shows_no_secret_anywhere() {
     }
     let mut said = Vec::new();
     let told = person.darkroom(&["run", "m.toml", "--target", "aws"]).exits(1);
-    assert!(told.contains("RuntimeError"), "the spy did not run: {told}");
+    assert!(told.contains("FAILED spy") && told.contains(".netrc"), "the spy did not run: {told}");
     said.push(told);
     for arguments in [&["report", "outputs/peer/latest"][..], &["aggregate", "outputs/peer/latest", "--json"]] {
         said.push(person.darkroom(arguments).text());
@@ -152,6 +157,7 @@ fn a_run_through_an_endpoint_shows_no_secret_anywhere() {
 }
 
 #[test]
+#[ignore = "with the other peers it takes minutes: `.ci/run` has them as a step"]
 fn a_run_on_the_local_cloud_shows_no_secret_and_handlers_cannot_find_one() {
     let project = project();
     let mut person = Person::new(&project, "http://127.0.0.1:9").with("RUST_LOG", "trace");
@@ -159,10 +165,10 @@ fn a_run_on_the_local_cloud_shows_no_secret_and_handlers_cannot_find_one() {
         person = person.with(name, secret);
     }
     let told = person.darkroom(&["run", "m.toml"]).exits(1);
-    assert!(told.contains("RuntimeError"), "the spy did not run: {told}");
+    assert!(told.contains("FAILED spy") && told.contains(".netrc"), "the spy did not run: {told}");
     let everything = everything(&project, &person, vec![told]);
     // What the spy found is there to be searched.
-    let logged = everything.iter().any(|(place, text)| place.contains("journal") && text.contains(".netrc"));
+    let logged = everything.iter().any(|(place, text)| place.contains("/.darkroom/cloud/") && text.contains(".netrc"));
     assert!(logged, "the spy's findings are nowhere");
     no_canary_in(&everything);
 }

@@ -1,8 +1,10 @@
 //! What ministack can run: chains that an upload starts, with figures of its own, and calls, of which it reports nothing.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value as Json;
 
-use super::endpoint::{Endpoint, Kind};
+use super::endpoint::{Endpoint, Kind, names};
 use super::study::{Person, small};
 use crate::story::Project;
 
@@ -36,6 +38,7 @@ fn rows(person: &Person<'_>, table: &str) -> Vec<Json> {
 }
 
 #[test]
+#[ignore = "with the other peers it takes minutes: `.ci/run` has them as a step"]
 fn a_chain_that_uploads_start_completes_on_ministack_and_yields_tables() {
     let endpoint = Endpoint::start(Kind::Ministack);
     let project = project("s3");
@@ -50,10 +53,12 @@ fn a_chain_that_uploads_start_completes_on_ministack_and_yields_tables() {
     let outputs = rows(&person, "outputs");
     assert_eq!(outputs.len(), 5, "the same picture twice is checked once");
     assert!(outputs.iter().all(|row| row["pass"] == true), "{outputs:?}");
-    person.cleans();
+    let left = endpoint.account().listed();
+    assert_eq!(names(&left), BTreeSet::new(), "a run ends with nothing of its own left");
 }
 
 #[test]
+#[ignore = "with the other peers it takes minutes: `.ci/run` has them as a step"]
 fn of_a_direct_call_ministack_reports_nothing_and_the_run_says_so_instead_of_inventing() {
     let endpoint = Endpoint::start(Kind::Ministack);
     let project = project("direct");
@@ -75,5 +80,6 @@ fn of_a_direct_call_ministack_reports_nothing_and_the_run_says_so_instead_of_inv
     let outputs = rows(&person, "outputs");
     assert_eq!(outputs.len(), 5, "the same picture twice is checked once");
     assert!(outputs.iter().all(|row| row["pass"] == true), "{outputs:?}");
-    person.cleans();
+    let left = endpoint.account().listed();
+    assert_eq!(names(&left), BTreeSet::new(), "a run ends with nothing of its own left");
 }

@@ -32,12 +32,14 @@ const MOMENTS: [(&str, usize); 9] = [
 ];
 
 #[test]
+#[ignore = "with the other peers it takes minutes: `.ci/run` has them as a step"]
 fn what_a_killed_run_leaves_on_moto_is_cleaned() {
     let endpoint = Endpoint::start(Kind::Moto);
     killed_at_every_moment(endpoint.url());
 }
 
 #[test]
+#[ignore = "with the other peers it takes minutes: `.ci/run` has them as a step"]
 fn what_a_killed_run_leaves_on_ministack_is_cleaned() {
     let endpoint = Endpoint::start(Kind::Ministack);
     killed_at_every_moment(endpoint.url());

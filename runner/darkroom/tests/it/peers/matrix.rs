@@ -11,11 +11,13 @@ use super::study::{Person, with_stand_ins};
 const EXPERIMENT: &str = "darkroom:experiment";
 
 #[test]
+#[ignore = "with the other peers it takes minutes: `.ci/run` has them as a step"]
 fn the_study_is_deployed_tagged_and_cleaned_on_moto() {
     the_study_is_deployed_tagged_and_cleaned(Kind::Moto);
 }
 
 #[test]
+#[ignore = "with the other peers it takes minutes: `.ci/run` has them as a step"]
 fn the_study_is_deployed_tagged_and_cleaned_on_ministack() {
     the_study_is_deployed_tagged_and_cleaned(Kind::Ministack);
 }
