@@ -56,7 +56,9 @@ def handler(event, context):
     raise RuntimeError(json.dumps(found))
 ";
 
-fn project() -> Project {
+/// `home` is where else the spy looks: ministack's functions are plain processes of this machine, so that there it could
+/// read any file; what is asked of them is what the run itself gave them.
+fn project(home: Option<&str>) -> Project {
     let project = small(&["pillow"]);
     project.write("home/.aws/credentials", format!("[other]\naws_secret_access_key = {AT_HOME}\n"));
     project.write("home/.netrc", format!("machine example.org password {AT_HOME}\n"));
@@ -64,7 +66,7 @@ fn project() -> Project {
     let head =
         "description = \"looks for secrets\"\nruntime = \"python3.13\"\narchitectures = [\"x86_64\", \"arm64\"]\n";
     project.write("functions/spy/variant.toml", format!("{head}build = {{ kind = \"python\" }}\n{handlers}\n"));
-    let home = project.root().join("home").display().to_string();
+    let home = home.map_or("~".to_owned(), |home| project.root().join(home).display().to_string());
     project.write("functions/spy/spy.py", SPY.replace("HOME_FOLDER", &home));
     project.write("m.toml", MANIFEST.replace("HOST", HOST));
     project
@@ -134,13 +136,13 @@ fn no_canary_in(everything: &[(String, String)]) {
 #[ignore = "with the other peers it takes minutes: `.ci/run` has them as a step"]
 fn a_run_through_an_endpoint_shows_no_secret_anywhere() {
     let endpoint = Endpoint::start(Kind::Ministack);
-    let project = project();
+    let project = project(None);
     let mut person = Person::new(&project, endpoint.url()).with("RUST_LOG", "trace").with("RUST_BACKTRACE", "full");
     for (name, secret) in SECRETS {
         person = person.with(name, secret);
     }
     let mut said = Vec::new();
-    let told = person.darkroom(&["run", "m.toml", "--target", "aws"]).exits(1);
+    let told = person.darkroom(&["run", "m.toml", "--target", "aws", "--yes"]).exits(1);
     assert!(told.contains("FAILED spy") && told.contains(".netrc"), "the spy did not run: {told}");
     said.push(told);
     for arguments in [&["report", "outputs/peer/latest"][..], &["aggregate", "outputs/peer/latest", "--json"]] {
@@ -151,7 +153,7 @@ fn a_run_through_an_endpoint_shows_no_secret_anywhere() {
     said.push(there);
     // Keys that are refused are named by their error, not by their text.
     let broken = Person::new(&project, "http://127.0.0.1:9").with("AWS_SECRET_ACCESS_KEY", SECRETS[1].1);
-    said.push(broken.darkroom(&["run", "m.toml", "--target", "aws"]).text());
+    said.push(broken.darkroom(&["run", "m.toml", "--target", "aws", "--yes"]).text());
     said.push(person.darkroom(&["clean", "--target", "aws", "--yes"]).exits(0));
     no_canary_in(&everything(&project, &person, said));
 }
@@ -159,7 +161,7 @@ fn a_run_through_an_endpoint_shows_no_secret_anywhere() {
 #[test]
 #[ignore = "with the other peers it takes minutes: `.ci/run` has them as a step"]
 fn a_run_on_the_local_cloud_shows_no_secret_and_handlers_cannot_find_one() {
-    let project = project();
+    let project = project(Some("home"));
     let mut person = Person::new(&project, "http://127.0.0.1:9").with("RUST_LOG", "trace");
     for (name, secret) in SECRETS {
         person = person.with(name, secret);

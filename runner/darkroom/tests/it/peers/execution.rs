@@ -43,7 +43,7 @@ fn a_chain_that_uploads_start_completes_on_ministack_and_yields_tables() {
     let endpoint = Endpoint::start(Kind::Ministack);
     let project = project("s3");
     let person = Person::new(&project, endpoint.url());
-    let told = person.darkroom(&["run", "m.toml", "--target", "aws"]).exits(0);
+    let told = person.darkroom(&["run", "m.toml", "--target", "aws", "--yes"]).exits(0);
     assert!(told.contains("which is not AWS") && !told.contains("on AWS"), "{told}");
     for row in rows(&person, "invocations").iter().filter(|row| row["counts_as"] != "warm_up") {
         assert_eq!((&row["status"], &row["target"]), (&"ok".into(), &"aws-endpoint".into()), "{row}");
@@ -65,7 +65,7 @@ fn of_a_direct_call_ministack_reports_nothing_and_the_run_says_so_instead_of_inv
     let person = Person::new(&project, endpoint.url());
     // Its log tail has no REPORT line, and the request ids of its logs are others than those of its answers: nothing
     // proves that a start was warm, so no repetition counts.
-    let told = person.darkroom(&["run", "m.toml", "--target", "aws"]).exits(1);
+    let told = person.darkroom(&["run", "m.toml", "--target", "aws", "--yes"]).exits(1);
     assert!(told.contains("INCOMPLETE") && told.contains("0 of 2 repetitions count"), "{told}");
     let calls = rows(&person, "invocations");
     assert_eq!(calls.len(), 15);

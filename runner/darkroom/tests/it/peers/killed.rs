@@ -53,7 +53,7 @@ fn killed_at_every_moment(url: &str) {
         project.write("m.toml", MANIFEST.replace("HOST", crate::story::HOST));
         let recorder = Recorder::before(url);
         let person = Person::new(&project, recorder.url());
-        let mut run = person.start(&["run", "m.toml", "--target", "aws"]);
+        let mut run = person.start(&["run", "m.toml", "--target", "aws", "--yes"]);
         let seen = recorder.wait_for(words, count, || run.goes_on());
         assert!(seen, "the run ended before {count} x {words}\n{}", run.text());
         run.kill();

@@ -30,7 +30,7 @@ fn the_study_is_deployed_tagged_and_cleaned(kind: Kind) {
     let person = Person::new(&project, recorder.url());
 
     // Once every function is in place and passes begin, the deployment is over: moto would run none of the code.
-    let mut run = person.start(&["run", "manifests/llm-study.toml", "--target", "aws"]);
+    let mut run = person.start(&["run", "manifests/llm-study.toml", "--target", "aws", "--yes"]);
     let uploads = recorder.wait_for("/upload/", 1, || run.goes_on());
     assert!(uploads, "{kind}: nothing was measured\n{}", run.text());
     let told = run.interrupt().exits(130);
