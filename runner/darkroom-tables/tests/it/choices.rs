@@ -19,7 +19,7 @@ fn run(of: &[(Cell, f64)]) -> Run {
             journal.pass(&Pass::of(cell, repetition, ms * noise));
         }
     }
-    for cell in cells {
+    for cell in &cells {
         journal.check_all(cell);
     }
     Run::of(&journal)
