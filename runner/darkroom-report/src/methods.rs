@@ -42,10 +42,10 @@ pub fn methods(run: &Run) -> String {
     };
     let (design, day, outputs) = (design(run), day(run), outputs(run));
     let stopped = stopping_rule(run);
-    let local = if !run.is_aws() {
-        " Durations are of that machine and compare code on it; they are not AWS's, and costs are what AWS would charge for them."
-    } else {
+    let local = if run.is_aws() {
         ""
+    } else {
+        " Durations are of that machine and compare code on it; they are not AWS's, and costs are what AWS would charge for them."
     };
     format!(
         "{} of the pipeline {} ({}) were measured{day} with Darkroom {} on {}{machine}: {design}, {n} invocations a stage and \

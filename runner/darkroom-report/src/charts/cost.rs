@@ -68,11 +68,7 @@ pub fn figure(run: &Run) -> Option<Figure> {
             "At the {} prices of {}, first tier, without the free one{}. Thin line: 95% interval of the sum.{s3}",
             run.about("price_region"),
             run.about("price_date"),
-            if !run.is_aws() {
-                "; what AWS would charge for these durations, not what it would cost there"
-            } else {
-                ""
-            },
+            if run.is_aws() { "" } else { "; what AWS would charge for these durations, not what it would cost there" },
         ),
         alternative: words.collect::<Vec<_>>().join(". "),
         notes: sentences(run, PIPELINE, |_| "cost_usd_per_100k"),
