@@ -56,10 +56,10 @@ pub fn methods(run: &Run) -> String {
     };
     let local = if run.imported().is_some() {
         " Costs are AWS's prices of the billed times that the rows give."
-    } else if !run.is_aws() {
-        " Durations are of that machine and compare code on it; they are not AWS's, and costs are what AWS would charge for them."
-    } else {
+    } else if run.is_aws() {
         ""
+    } else {
+        " Durations are of that machine and compare code on it; they are not AWS's, and costs are what AWS would charge for them."
     };
     format!(
         "{} of the pipeline {} ({}) were {how}: {design}, {n} invocations a stage and \

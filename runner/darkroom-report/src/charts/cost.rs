@@ -70,10 +70,10 @@ pub fn figure(run: &Run) -> Option<Figure> {
             run.about("price_date"),
             if run.imported().is_some() {
                 "; what AWS charges for the billed times that the imported rows give"
-            } else if !run.is_aws() {
-                "; what AWS would charge for these durations, not what it would cost there"
-            } else {
+            } else if run.is_aws() {
                 ""
+            } else {
+                "; what AWS would charge for these durations, not what it would cost there"
             },
         ),
         alternative: words.collect::<Vec<_>>().join(". "),
