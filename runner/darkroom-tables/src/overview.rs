@@ -19,6 +19,7 @@ pub struct Seen {
     failures: Vec<Failure>,
     wrong_outputs: Vec<WrongOutput>,
     reconciliation: ReconciliationSummary,
+    damaged: Vec<String>,
     last_look: Option<Look>,
 }
 
@@ -28,6 +29,7 @@ pub fn seen(facts: &Facts) -> Seen {
         failures: failures(facts),
         wrong_outputs: wrong_outputs(facts),
         reconciliation: reconciliation(facts),
+        damaged: facts.damaged.clone(),
         last_look: facts.last_look.clone(),
     }
 }
@@ -66,6 +68,7 @@ pub fn overview(
         failures: seen.failures,
         wrong_outputs: seen.wrong_outputs,
         reconciliation: seen.reconciliation,
+        damaged: seen.damaged,
         tables,
     }
 }

@@ -10,6 +10,7 @@ use miette::Diagnostic;
 use super::doctor::{Check, State};
 use crate::account::{self, Caller};
 use crate::deploy::Clients;
+use crate::display;
 use crate::permissions::{On, PERMISSIONS, Scope};
 use crate::target::{self, aws_configuration};
 
@@ -75,11 +76,6 @@ fn region_check(region: &str) -> Check {
     }
 }
 
-/// What IAM's simulator says of one kind of action.
-struct Simulated {
-    denied: Vec<String>,
-}
-
 async fn permissions(clients: &Clients, caller: &Caller, region: &str) -> Check {
     let mut denied = Vec::new();
     let mut kinds: Vec<On> = PERMISSIONS.iter().map(|permission| permission.on).collect();
@@ -87,22 +83,25 @@ async fn permissions(clients: &Clients, caller: &Caller, region: &str) -> Check 
     kinds.dedup();
     for on in kinds {
         match simulated(clients, caller, region, on).await {
-            Ok(simulated) => denied.extend(simulated.denied),
+            Ok(of_kind) => denied.extend(of_kind),
             Err(why) => return tried(clients, &why).await,
         }
     }
+    denied.sort();
+    denied.dedup();
     if denied.is_empty() {
         let found = format!("IAM's simulator allows all {} operations that Darkroom calls", PERMISSIONS.len());
         return check("permissions", State::Ok, found, None);
     }
-    let found = format!("IAM's simulator denies {} actions", denied.len());
+    let found = format!("IAM's simulator denies {}", display::count(denied.len() as u64, "action"));
     Check { details: denied, ..check("permissions", State::Missing, found, Some(MEND_PERMISSIONS)) }
 }
 
 const MEND_PERMISSIONS: &str =
     "let an administrator attach what `darkroom iam-policy person` prints; docs/aws.md has the commands";
 
-async fn simulated(clients: &Clients, caller: &Caller, region: &str, on: On) -> Result<Simulated, String> {
+/// Returns the actions of one kind that IAM's simulator denies.
+async fn simulated(clients: &Clients, caller: &Caller, region: &str, on: On) -> Result<Vec<String>, String> {
     let source = policy_source(&caller.arn).ok_or("the caller has no policies to simulate")?;
     let scope = Scope { partition: caller.partition(), account: &caller.account_id, region, experiment: "doctor" };
     let mut actions: Vec<&str> = PERMISSIONS
@@ -129,15 +128,12 @@ async fn simulated(clients: &Clients, caller: &Caller, region: &str, on: On) -> 
         return Err("it gave no result".to_owned());
     }
     let denied = results.iter().filter(|result| result.eval_decision().as_str() != "allowed");
-    let mut denied: Vec<String> = denied
+    Ok(denied
         .map(|result| {
             let on = result.eval_resource_name().unwrap_or("*");
             format!("{} on {on}: {}", result.eval_action_name(), result.eval_decision().as_str())
         })
-        .collect();
-    denied.sort();
-    denied.dedup();
-    Ok(Simulated { denied })
+        .collect())
 }
 
 /// Returns the user or role whose policies decide; a session is its role's.

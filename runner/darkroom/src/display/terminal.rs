@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{Cell as TableCell, CellAlignment, Color, ContentArrangement, LineStyle, Table, TableStyle};
 use darkroom_core::cell::Factors;
+use darkroom_core::imported::IMPORTED;
 use darkroom_tables::{CellSummary, Difference, ReconciliationSummary, StageSummary, Statistic, Summary};
 
 /// Rules above, under the header and below; stages are told apart by their name, which stands once.
@@ -49,6 +50,7 @@ fn heading(summary: &Summary, factors: &Factors) -> String {
     let place = match summary.target.as_str() {
         "local" => format!("on this machine's local cloud ({})", summary.isolation),
         "aws" => format!("on AWS in {}", summary.region),
+        IMPORTED => summary.isolation.clone(),
         _ => format!("on {}, which is not AWS", summary.endpoint.as_deref().unwrap_or(&summary.target)),
     };
     let shared = if factors.shared.is_empty() { String::new() } else { format!(" · {}", factors.shared.join(", ")) };
@@ -143,6 +145,7 @@ fn footnote(summary: &Summary) -> String {
     let durations = match summary.target.as_str() {
         "local" => "what AWS would charge for these local durations",
         "aws" => "AWS's price for these durations",
+        IMPORTED => "AWS's price for the billed times that the imported rows give",
         _ => "what AWS would charge for these durations, which are not AWS's",
     };
     let cold = summary.cells.iter().flat_map(|cell| &cell.stages).any(|stage| stage.metric == "cold_total_ms");

@@ -198,6 +198,7 @@ impl Subject {
             capability: &self.capability,
             keep: true,
             begin: Begin::Anew { cells: None },
+            yes: true,
         }
     }
 
@@ -361,7 +362,7 @@ fn judged(invocation: &Invocation, check: Option<&OutputCheck>, expect: Expect) 
 fn setup(target: &Target, bucket: &str, pipeline: Pipeline, cell: CellUnderTest, pictures: Arc<Pictures>) -> Setup {
     Setup {
         run_id: format!("check-{}", uuid::Uuid::new_v4().simple()),
-        measured: target.measured_lambda(),
+        measured: target.measured_lambda(pipeline.longest_stage()),
         control: target.lambda(),
         s3: target.s3(),
         logs: target.logs(),
@@ -371,6 +372,9 @@ fn setup(target: &Target, bucket: &str, pipeline: Pipeline, cell: CellUnderTest,
         pipeline,
         cells: vec![cell],
         time_budget: None,
+        purse: None,
+        patience: target.patience,
+        seed: 0,
         pictures: Some(pictures),
     }
 }

@@ -3,15 +3,24 @@
 #![allow(clippy::unwrap_used, reason = "a story that can't be told fails its test")]
 
 mod architecture;
+mod aws;
 mod aws_clean;
+mod bad_input;
+mod budget;
 mod check;
 mod compared;
 mod deploy;
 mod deploy_faults;
+mod faults;
 mod generate;
 mod import;
+mod import_results;
+mod injector;
 mod misbehaving;
 mod payload;
+mod peers;
+mod processes;
+mod publish;
 mod reports;
 mod requests;
 mod runs;
@@ -20,3 +29,4 @@ mod story;
 mod tour;
 mod trigger;
 mod until;
+mod venv;

@@ -1,0 +1,273 @@
+//! The way to AWS with the local cloud standing at its end, and accounts that say no in AWS's words.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use axum::body::Bytes;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use darkroom::deploy::Clients;
+use darkroom_core::event::Event;
+use serde_json::Value;
+
+use crate::deploy::Account;
+use crate::runs::{COPY, manifest, project, variant};
+use crate::story::{Answer, HOST, Project};
+
+/// Nothing of the machine that the test runs on is to be found by the chain.
+const NOBODY: [(&str, &str); 3] = [
+    ("AWS_EC2_METADATA_DISABLED", "true"),
+    ("AWS_CONFIG_FILE", "/nonexistent/config"),
+    ("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent/credentials"),
+];
+
+fn ask(project: &Project, arguments: &[&str], variables: &[(&str, &str)]) -> Answer {
+    let variables: Vec<(&str, &str)> = NOBODY.iter().chain(variables).copied().collect();
+    project.darkroom_with(arguments, &variables)
+}
+
+/// Runs a command on another thread, because the cloud answers on this one.
+async fn with_endpoint(arguments: &[&'static str], endpoint: &str, project: Project) -> (Project, Answer) {
+    let (arguments, endpoint) = (arguments.to_vec(), endpoint.to_owned());
+    let asked = tokio::task::spawn_blocking(move || {
+        let variables =
+            [("AWS_ENDPOINT_URL", endpoint.as_str()), ("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
+        let answer = ask(&project, &arguments, &variables);
+        (project, answer)
+    });
+    asked.await.unwrap()
+}
+
+async fn nothing_is_left(clients: &Clients) {
+    assert!(clients.lambda.list_functions().send().await.unwrap().functions().is_empty());
+    assert!(clients.lambda.list_layers().send().await.unwrap().layers().is_empty());
+    assert!(clients.s3.list_buckets().send().await.unwrap().buckets().is_empty());
+    assert!(clients.iam.list_roles().send().await.unwrap().roles().is_empty());
+    assert!(clients.logs.describe_log_groups().send().await.unwrap().log_groups().is_empty());
+}
+
+fn started(project: &Project) -> darkroom_core::event::RunStarted {
+    let journal = project.root().join("outputs/test/latest/journal.ndjson");
+    let journal = std::fs::read_to_string(journal).unwrap();
+    match serde_json::from_str(journal.lines().next().unwrap()).unwrap() {
+        Event::RunStarted(run) => run,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_run_goes_the_whole_way_ends_with_clean_and_is_not_called_aws() {
+    let account = Account::new().await;
+    let project = project();
+    variant(&project, "copy", COPY);
+    manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 2);
+    let endpoint = account.cloud.endpoint_url().to_owned();
+    let run = ["run", "m.toml", "--target", "aws", "--yes", "--set", "matrix.trigger=[\"direct\", \"s3\"]"];
+    let (project, answer) = with_endpoint(&run, &endpoint, project).await;
+    let answer = answer.exits(0);
+    let is_not_aws = format!("{endpoint}, which is not AWS");
+    assert!(answer.stdout().contains(&is_not_aws), "{}", answer.stdout());
+    assert!(answer.stderr().contains("removed what was deployed"), "{}", answer.stderr());
+    let run = started(&project);
+    assert_eq!((run.target.as_str(), run.endpoint), ("aws-endpoint", Some(endpoint.clone())));
+    let page = std::fs::read_to_string(project.root().join("outputs/test/latest/report.html")).unwrap();
+    assert!(page.contains("an endpoint that is not AWS"));
+    nothing_is_left(&account.clients()).await;
+
+    // What is to stay stays, and is found.
+    let keep = ["run", "m.toml", "--target", "aws", "--yes", "--keep"];
+    let (project, answer) = with_endpoint(&keep, &endpoint, project).await;
+    assert!(answer.exits(0).stderr().contains("what was deployed stays"));
+    let clean = ["clean", "test", "--target", "aws", "--yes"];
+    let (_, answer) = with_endpoint(&clean, &endpoint, project).await;
+    let listed = answer.exits(0).stdout();
+    assert_eq!(listed.lines().filter(|line| line.starts_with("function ")).count(), 2, "{listed}");
+    assert!(listed.contains("role      dkr-test-us-east-1") && listed.contains("AWS bills"), "{listed}");
+    nothing_is_left(&account.clients()).await;
+    account.cloud.stop().await;
+}
+
+#[tokio::test]
+async fn a_named_role_is_used_and_none_is_made() {
+    let account = Account::new().await;
+    let project = project();
+    manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 1);
+    let role = "target.role='arn:aws:iam::000000000000:role/of-the-lab'";
+    let run = ["run", "m.toml", "--target", "aws", "--yes", "--keep", "--set", role];
+    let (_, answer) = with_endpoint(&run, account.cloud.endpoint_url(), project).await;
+    answer.exits(0);
+    let clients = account.clients();
+    let functions = clients.lambda.list_functions().send().await.unwrap();
+    assert_eq!(functions.functions().len(), 2);
+    for function in functions.functions() {
+        assert_eq!(function.role(), Some("arn:aws:iam::000000000000:role/of-the-lab"));
+    }
+    assert!(clients.iam.list_roles().send().await.unwrap().roles().is_empty());
+    account.cloud.stop().await;
+}
+
+#[test]
+fn without_credentials_every_command_says_how_to_get_them() {
+    let project = project();
+    manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 1);
+    for arguments in [vec!["clean", "--target", "aws"], vec!["run", "m.toml", "--target", "aws", "--yes"]] {
+        ask(&project, &arguments, &[]).exits(1).says("there are no AWS credentials").says("aws sso login");
+    }
+    let doctor = ask(&project, &["doctor", "--target", "aws"], &[]).exits(1).stdout();
+    assert!(doctor.contains("missing  credentials  there are no AWS credentials"), "{doctor}");
+}
+
+#[test]
+fn an_sso_profile_without_a_session_says_to_log_in() {
+    let project = project();
+    let config = "[profile lab]\nsso_session = s\nsso_account_id = 123456789012\nsso_role_name = R\n\
+                  [sso-session s]\nsso_region = us-east-1\nsso_start_url = https://example.awsapps.com/start\n";
+    project.write("config", config);
+    let path = project.root().join("config").display().to_string();
+    let home = project.root().display().to_string();
+    let lab = [("AWS_CONFIG_FILE", path.as_str()), ("AWS_PROFILE", "lab"), ("HOME", home.as_str())];
+    let doctor = ask(&project, &["doctor", "--target", "aws"], &lab).exits(1).stdout();
+    assert!(doctor.contains("there is no SSO session, or it has expired"), "{doctor}");
+    assert!(doctor.contains("mend: log in: `aws sso login`"), "{doctor}");
+}
+
+/// Answers every call by what was asked: the `Action` of a form, or the path.
+type Says = fn(&str) -> Response;
+
+async fn saying(says: Says) -> String {
+    let answer = move |uri: axum::http::Uri, body: Bytes| async move {
+        let body = String::from_utf8_lossy(&body).into_owned();
+        let form = body.split('&').find_map(|pair| pair.strip_prefix("Action="));
+        says(form.unwrap_or(uri.path()))
+    };
+    let listener = tokio::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(answer)).await });
+    endpoint
+}
+
+fn xml(status: StatusCode, text: &str) -> Response {
+    (status, [("content-type", "text/xml")], text.to_owned()).into_response()
+}
+
+fn refused(status: StatusCode, code: &str, message: &str) -> Response {
+    let error = format!("<Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>");
+    xml(status, &format!("<ErrorResponse>{error}<RequestId>1</RequestId></ErrorResponse>"))
+}
+
+fn who(arn: &str) -> Response {
+    let identity = format!("<Arn>{arn}</Arn><UserId>U</UserId><Account>123456789012</Account>");
+    xml(
+        StatusCode::OK,
+        &format!(
+            "<GetCallerIdentityResponse><GetCallerIdentityResult>{identity}</GetCallerIdentityResult></GetCallerIdentityResponse>"
+        ),
+    )
+}
+
+async fn doctor(says: Says) -> (i32, BTreeMap<String, Value>) {
+    let endpoint = saying(says).await;
+    let (_, answer) = with_endpoint(&["doctor", "--target", "aws", "--json"], &endpoint, project()).await;
+    let checks: Vec<Value> = serde_json::from_str(&answer.stdout()).unwrap();
+    let missing = checks.iter().any(|check| check["state"] == "missing");
+    answer.exits(i32::from(missing));
+    let named = checks.into_iter().map(|check| (check["name"].as_str().unwrap().to_owned(), check));
+    (i32::from(missing), named.collect())
+}
+
+#[tokio::test]
+async fn every_reason_why_credentials_do_not_work_has_its_sentence_and_its_mend() {
+    const FORBIDDEN: StatusCode = StatusCode::FORBIDDEN;
+    let cases: [(Says, &str, &str); 4] = [
+        (
+            |_| refused(FORBIDDEN, "ExpiredToken", "The security token included in the request is expired"),
+            "have expired",
+            "log in again",
+        ),
+        (
+            |_| refused(FORBIDDEN, "InvalidClientTokenId", "The security token included in the request is invalid."),
+            "does not know these credentials",
+            "access key",
+        ),
+        (
+            |_| {
+                refused(
+                    FORBIDDEN,
+                    "SignatureDoesNotMatch",
+                    "Signature expired: 20261125T000000Z is now earlier than 20261125T010000Z",
+                )
+            },
+            "clock differs",
+            "set the clock",
+        ),
+        (
+            |_| refused(FORBIDDEN, "RegionDisabledException", "STS is not activated in this region"),
+            "can't be used",
+            "[target] region",
+        ),
+    ];
+    for (says, found, mend) in cases {
+        let (code, checks) = doctor(says).await;
+        let check = &checks["credentials"];
+        assert_eq!((code, check["state"].as_str()), (1, Some("missing")), "{check}");
+        assert!(check["found"].as_str().unwrap().contains(found), "{check}");
+        assert!(check["mend"].as_str().unwrap().contains(mend), "{check}");
+    }
+}
+
+#[tokio::test]
+async fn doctor_asks_the_simulator_and_names_what_is_denied() {
+    let (code, checks) = doctor(|asked| match asked {
+        "GetCallerIdentity" => who("arn:aws:sts::123456789012:assumed-role/Research/me"),
+        "SimulatePrincipalPolicy" => {
+            let one = |action: &str, decision: &str| {
+                format!(
+                    "<member><EvalActionName>{action}</EvalActionName><EvalResourceName>*</EvalResourceName>\
+                     <EvalDecision>{decision}</EvalDecision></member>"
+                )
+            };
+            let results = one("lambda:CreateFunction", "implicitDeny") + &one("s3:PutObject", "allowed");
+            let result = format!("<IsTruncated>false</IsTruncated><EvaluationResults>{results}</EvaluationResults>");
+            xml(
+                StatusCode::OK,
+                &format!("<SimulatePrincipalPolicyResponse><SimulatePrincipalPolicyResult>{result}</SimulatePrincipalPolicyResult></SimulatePrincipalPolicyResponse>"),
+            )
+        }
+        _ => "{\"AccountLimit\": {\"ConcurrentExecutions\": 10, \"UnreservedConcurrentExecutions\": 10, \"TotalCodeSize\": 100}, \
+              \"AccountUsage\": {\"TotalCodeSize\": 95}}"
+            .into_response(),
+    })
+    .await;
+    assert_eq!(code, 1);
+    let permissions = &checks["permissions"];
+    assert_eq!(permissions["found"], "IAM's simulator denies 1 action");
+    assert_eq!(permissions["details"][0], "lambda:CreateFunction on *: implicitDeny");
+    assert!(permissions["mend"].as_str().unwrap().contains("darkroom iam-policy person"));
+    assert_eq!(checks["concurrency"]["state"], "limited");
+    assert_eq!(checks["code storage"]["state"], "limited");
+}
+
+#[tokio::test]
+async fn where_the_simulator_may_not_be_asked_what_reads_is_tried() {
+    let (code, checks) = doctor(|asked| match asked {
+        "GetCallerIdentity" => who("arn:aws:iam::123456789012:user/me"),
+        _ => refused(StatusCode::FORBIDDEN, "AccessDenied", "not authorized to perform"),
+    })
+    .await;
+    assert_eq!(code, 1);
+    assert_eq!(checks["permissions"]["state"], "missing");
+    assert_eq!(checks["permissions"]["found"], "5 of 5 calls that only read are refused");
+    assert_eq!(checks["credentials"]["state"], "ok");
+}
+
+#[test]
+fn policies_are_json_that_names_the_experiment() {
+    let project = Project::new();
+    let scope = ["--experiment", "smoke", "--account", "123456789012", "--region", "eu-central-1"];
+    for who in ["person", "functions", "trust"] {
+        let arguments: Vec<&str> = ["iam-policy", who].into_iter().chain(scope).collect();
+        let policy: Value = serde_json::from_str(&project.darkroom(&arguments).exits(0).stdout()).unwrap();
+        assert_eq!(policy["Version"], "2012-10-17");
+        assert_eq!(policy.to_string().contains("dkr-smoke-"), who != "trust", "{policy}");
+    }
+}
