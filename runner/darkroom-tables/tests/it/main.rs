@@ -446,6 +446,19 @@ fn the_same_journal_gives_the_same_files_byte_for_byte() {
 }
 
 #[test]
+fn the_conclusions_are_the_same_bytes_whatever_the_number_of_threads() {
+    let journal = everything();
+    let on = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| Run::of(&journal))
+    };
+    let (one, three) = (on(1), on(3));
+    for table in ["summary", "comparisons", "costs", "choices"] {
+        assert!(one.bytes(table) == three.bytes(table), "{table}");
+    }
+}
+
+#[test]
 fn the_order_of_the_rows_changes_no_statistic() {
     let journal = everything();
     let mut reversed = everything();

@@ -131,7 +131,9 @@ fn a_killed_run_looks_at_the_very_same_places_and_finds_what_its_facts_say() {
     // Whoever reads the whole journal finds the same at each place, but for the last bit of a number read from JSON.
     let Some(Event::RunStarted(started)) = after.first() else { panic!("no start") };
     let mut watch = Watch::new(started).unwrap();
-    after.iter().for_each(|fact| watch.take(fact));
+    for fact in &after {
+        watch.take(fact);
+    }
     for look in &made {
         let again = watch.look(look.repetitions, look.at.clone());
         assert!((again.widest.unwrap() - look.widest.unwrap()).abs() < 1e-12, "{again:?} {look:?}");
