@@ -286,6 +286,15 @@ pub async fn aws_configuration(region: &str) -> SdkConfig {
     aws_config::defaults(BehaviorVersion::latest()).region(Region::new(region.to_owned())).load().await
 }
 
+/// A client for tables that are published: the bucket is the user's, in their own region unless they name another.
+pub async fn s3_of(region: Option<&str>) -> aws_sdk_s3::Client {
+    let found = aws_config::defaults(BehaviorVersion::latest()).load().await;
+    let region = region.map(str::to_owned).or_else(|| found.region().map(ToString::to_string));
+    let config = aws_configuration(region.as_deref().unwrap_or("us-east-1")).await;
+    let path_style = configured(&config, "S3").is_some();
+    aws_sdk_s3::Client::from_conf(aws_sdk_s3::config::Builder::from(&config).force_path_style(path_style).build())
+}
+
 /// The services that are called, as the SDK names them where it reads their endpoints.
 const SERVICES: [&str; 6] = ["Lambda", "S3", "CloudWatch Logs", "CloudWatch", "IAM", "STS"];
 

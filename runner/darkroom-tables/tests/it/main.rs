@@ -6,6 +6,7 @@ mod between;
 mod choices;
 mod journal;
 mod models;
+mod poor;
 mod verify;
 
 use std::collections::HashSet;
