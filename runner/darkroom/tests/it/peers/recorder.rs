@@ -103,7 +103,7 @@ fn pass_on(near: &TcpStream, far: &TcpStream, kept: &Path, heads: &Arc<Heads>) {
 }
 
 fn one_way(mut from: TcpStream, mut to: TcpStream, mut copy: File, heads: Option<&Heads>) {
-    let mut piece = [0; 64 * 1024];
+    let mut piece = vec![0; 64 * 1024];
     while let Ok(length @ 1..) = from.read(&mut piece) {
         if copy.write_all(&piece[..length]).is_err() || to.write_all(&piece[..length]).is_err() {
             break;
