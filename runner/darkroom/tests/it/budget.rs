@@ -27,12 +27,13 @@ fn spent(run: &Path) -> Vec<f64> {
 #[test]
 fn a_run_stops_when_its_money_is_spent_and_goes_on_when_there_is_more() {
     let project = priced();
-    // A pass costs about $0.00001 for S3's requests alone.
-    let stopped = project.darkroom(&["run", "m.toml", "--set", "budget.usd=0.00003"]).exits(130);
+    // One pass, here the warm-up, costs more than this for S3's requests alone.
+    let stopped = project.darkroom(&["run", "m.toml", "--set", "budget.usd=0.00001"]).exits(130);
     assert!(stopped.stderr().contains("budget.usd is used up"), "{}", stopped.stderr());
     let run = latest(&project);
     let [first] = spent(&run)[..] else { panic!("one session says what was spent") };
-    assert!((0.000_03..0.000_06).contains(&first), "it stops after the pass under way: {first}");
+    let passes = facts(&run).iter().filter(|event| matches!(event, Event::PipelineFinished(_))).count();
+    assert!(passes == 1 && first >= 0.000_01, "it stops after the pass under way: {passes} passes, {first} USD");
     assert!(
         facts(&run).iter().any(|event| matches!(event, Event::RunInterrupted { reason, .. } if reason == "budget.usd"))
     );
