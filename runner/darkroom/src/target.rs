@@ -30,7 +30,7 @@ pub const ROLE_VARIABLE: &str = "DARKROOM_ROLE_ARN";
 const PATIENCE_VARIABLE: &str = "DARKROOM_PATIENCE_S";
 /// What a local cloud says comes at once, or not at all.
 const LOCAL_PATIENCE: Patience = Patience {
-    call: Duration::from_secs(60),
+    call: Duration::from_mins(1),
     answer: Duration::from_mins(5),
     logs: Duration::from_secs(15),
     metrics: Duration::from_secs(15),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::error::DisplayErrorContext;
+use aws_sdk_lambda::operation::update_function_configuration::UpdateFunctionConfigurationError;
 use aws_sdk_lambda::types::{Environment, LastUpdateStatus};
 
 use super::{ExecuteError, Function};
@@ -43,7 +44,11 @@ async fn update(control: &Client, function: &Function, variables: HashMap<String
         let call = control.update_function_configuration().function_name(&function.name);
         match call.environment(environment.clone()).send().await {
             Ok(_) => return Ok(()),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_conflict_exception()) => {
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(UpdateFunctionConfigurationError::is_resource_conflict_exception) =>
+            {
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }

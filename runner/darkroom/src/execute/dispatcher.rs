@@ -216,7 +216,9 @@ impl Dispatcher {
             return Ok(false);
         };
         self.bench.emitter.settle().await.map_err(|_| ExecuteError::Recording)?;
-        facts.try_iter().for_each(|fact| watch.take(&fact));
+        for fact in facts.try_iter() {
+            watch.take(&fact);
+        }
         // Nothing is under way meanwhile that this could disturb.
         let look = tokio::task::block_in_place(|| watch.look(repetitions, super::now()));
         let ends = look.stopped_by.is_some();

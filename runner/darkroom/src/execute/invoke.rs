@@ -175,7 +175,7 @@ fn is_modelled(error: &InvokeError) -> bool {
 /// Says whether the call was not even signed: a profile, a session or the machine's role gave no credentials.
 fn lacks_credentials(error: &SdkError<InvokeError>) -> bool {
     let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
-    causes.into_iter().any(|cause| cause.is::<aws_credential_types::provider::error::CredentialsError>())
+    causes.into_iter().any(<dyn std::error::Error>::is::<aws_credential_types::provider::error::CredentialsError>)
 }
 
 /// How an answer failed to come.

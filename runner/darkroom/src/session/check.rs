@@ -102,7 +102,7 @@ pub fn check(request: &Request<'_>, progress: &Progress) -> Result<Report, Failu
     let events = runtime.block_on(async {
         let region = &subject.manifest.target.region;
         let target = Target::open(Cloud::Local, region, request.project.root()).await.map_err(Failure::broken)?;
-        let events = subject.run_in(&target, request, &packages, &fed, &pictures, progress).await;
+        let events = Box::pin(subject.run_in(&target, request, &packages, &fed, &pictures, progress)).await;
         target.close().await;
         events
     })?;
@@ -242,7 +242,7 @@ impl Subject {
     ) -> Result<Vec<Arc<Event>>, Failure> {
         let job = self.job(request);
         let cells = std::slice::from_ref(&self.cell);
-        let deployed = prepare::deploy(&job, "check", cells, target, packages, progress).await?;
+        let deployed = Box::pin(prepare::deploy(&job, "check", cells, target, packages, progress)).await?;
         let no_images = prepare::Images::from([(request.image_set.to_owned(), Vec::new())]);
         let under_test = prepare::cells_under_test(&job, cells, &deployed.deployment, no_images)?;
         let cell = under_test.first().expect("one cell was asked for");

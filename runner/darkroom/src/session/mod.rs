@@ -89,6 +89,9 @@ pub fn run(job: &Job<'_>, globals: Globals) -> Result<Outcome, Failure> {
     Ok(Outcome::Interrupted)
 }
 
+/// Where further facts are put for what decides when to stop.
+type Facts = mpsc::Sender<Arc<Event>>;
+
 /// What the steps of a session share.
 struct Session<'a> {
     job: &'a Job<'a>,
@@ -117,7 +120,7 @@ impl Session<'_> {
             let target = &self.job.manifest.target;
             let target =
                 Target::open(target.cloud, &target.region, self.job.project.root()).await.map_err(Failure::broken)?;
-            let ended = self.measure_in(&target, &cells, &packages, code, images, interrupt).await;
+            let ended = Box::pin(self.measure_in(&target, &cells, &packages, code, images, interrupt)).await;
             self.tidy(&target, &ended).await;
             target.close().await;
             ended
@@ -202,7 +205,7 @@ impl Session<'_> {
 
     /// What decides whether the run has measured enough, fed with what it knows, and where to put further facts; `None` for a
     /// run whose number of repetitions is fixed or settled.
-    fn stopping(&self, history: &History) -> Result<Option<(Stopping, mpsc::Sender<Arc<Event>>)>, Failure> {
+    fn stopping(&self, history: &History) -> Result<Option<(Stopping, Facts)>, Failure> {
         let Some(mut watch) = Watch::new(&history.run).filter(|_| history.settled.is_none()) else { return Ok(None) };
         for fact in record::read(&self.begun.dir().journal()).map_err(Failure::wrong_request)? {
             watch.take(&fact.map_err(Failure::wrong_request)?);

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use aws_sdk_lambda::error::DisplayErrorContext;
+use aws_sdk_lambda::types::AccountLimit;
 use bytes::Bytes;
 use darkroom_core::adapt::Habits;
 use darkroom_core::cell::{Architecture, Input, Trigger};
@@ -167,7 +168,7 @@ pub async fn deploy(
         run_id: run_id.to_owned(),
     };
     let mut events = Vec::new();
-    let deployment = deploy::deploy(&clients, &settings, &want, &mut |event| events.push(event)).await;
+    let deployment = Box::pin(deploy::deploy(&clients, &settings, &want, &mut |event| events.push(event))).await;
     let deployment = deployment.map_err(Failure::broken)?;
     let deploy::Counts { created, updated, unchanged, layers_published } = deployment.counts;
     progress.step(&format!(
@@ -179,7 +180,7 @@ pub async fn deploy(
 /// Refuses cells that run more at once than the account leaves to functions; nothing has been changed by then.
 pub async fn within_account_limit(target: &Target, cells: &[PlannedCell], progress: &Progress) -> Result<(), Failure> {
     let limit = match target.lambda().get_account_settings().send().await {
-        Ok(settings) => settings.account_limit().and_then(|limit| limit.unreserved_concurrent_executions()),
+        Ok(settings) => settings.account_limit().and_then(AccountLimit::unreserved_concurrent_executions),
         Err(error) => {
             let reason = DisplayErrorContext(error).to_string();
             progress.step(&format!("how many invocations the account lets run at once is not known: {reason}"));

@@ -4,6 +4,7 @@
 //! A schedule that fails says its seed; `DARKROOM_FAULT_SEED=<seed>` runs it alone and tells what happened in it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
@@ -35,7 +36,7 @@ const PATIENCE_S: &str = "2";
 /// The local cloud in this process, and clients that reach it past the proxy.
 struct Cloud {
     runtime: Runtime,
-    cloud: Option<LocalCloud>,
+    running: Option<LocalCloud>,
     endpoint: String,
     config: SdkConfig,
 }
@@ -57,7 +58,7 @@ impl Cloud {
             .region(Region::new("us-east-1"))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .build();
-        Self { runtime, cloud: Some(cloud), endpoint, config }
+        Self { runtime, running: Some(cloud), endpoint, config }
     }
 
     /// Returns the requests that each of these functions has begun, by its own log.
@@ -99,7 +100,7 @@ impl Cloud {
 
 impl Drop for Cloud {
     fn drop(&mut self) {
-        if let Some(cloud) = self.cloud.take() {
+        if let Some(cloud) = self.running.take() {
             self.runtime.block_on(cloud.stop());
         }
     }
@@ -242,7 +243,7 @@ impl<'a> Story<'a> {
                 None => self.darkroom(&[&["run", "m.toml", "--target", "aws", "--yes"], self.keep()].concat()),
                 Some(run) => self.darkroom(&[&["resume", run, "--yes"], self.keep()].concat()),
             };
-            log += &format!("--- session {session}: exit {code}\n{told}\n");
+            let _ = writeln!(log, "--- session {session}: exit {code}\n{told}");
             assert!(matches!(code, 0 | 1), "exit {code}\n{log}");
             if self.run().is_some_and(|run| is_finished(&run)) {
                 return code;
@@ -327,7 +328,7 @@ impl<'a> Story<'a> {
         for session in 0..MOST_SESSIONS {
             self.injector.begin(self.schedule.sessions.get(session).cloned().unwrap_or_default());
             let (code, told) = self.darkroom(&["clean", "faults", "--target", "aws", "--yes"]);
-            log += &format!("--- clean {session}: exit {code}\n{told}\n");
+            let _ = writeln!(log, "--- clean {session}: exit {code}\n{told}");
             if code == 0 {
                 let left = self.cloud.left();
                 assert!(left.is_empty(), "left behind: {left:?}\n{log}");
@@ -421,6 +422,7 @@ fn holds(seed: u64) -> Result<String, String> {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "which schedule took how long; shown when one failed")]
 fn whatever_fifty_schedules_of_faults_do_every_repetition_is_accounted_for_and_nothing_is_left() {
     if let Ok(seed) = std::env::var("DARKROOM_FAULT_SEED") {
         let told = holds(seed.parse().unwrap()).unwrap_or_else(|failed| panic!("{failed}"));

@@ -304,8 +304,7 @@ fn refusal(kind: Kind, fault: Fault) -> String {
         (Kind::Logs, Fault::Throttled) => response("400 Bad Request", "", &json("ThrottlingException")),
         (Kind::Logs, Fault::Expired) => response("400 Bad Request", "", &json("ExpiredTokenException")),
         (Kind::Identity, Fault::Throttled) => response("400 Bad Request", "", &query("Throttling")),
-        (Kind::Identity, Fault::Expired) => response("403 Forbidden", "", &query("ExpiredToken")),
-        (Kind::Metrics, Fault::Expired) => response("403 Forbidden", "", &query("ExpiredToken")),
+        (Kind::Identity | Kind::Metrics, Fault::Expired) => response("403 Forbidden", "", &query("ExpiredToken")),
         (Kind::Logs | Kind::Identity | Kind::Metrics, _) => response("503 Service Unavailable", "", "injected"),
     }
 }
