@@ -137,7 +137,11 @@ pub struct Place {
 pub async fn find(clients: &Clients, place: &Place, which: &Which) -> Result<Found, DeployError> {
     // Boxed: the calls under way at once are large.
     let found = async {
-        futures::try_join!(functions(clients, which), buckets(clients, place, which), roles(clients, &place.region, which))
+        futures::try_join!(
+            functions(clients, which),
+            buckets(clients, place, which),
+            roles(clients, &place.region, which)
+        )
     };
     let (functions, buckets, roles) = Box::pin(found).await?;
     // A layer has no expiry of its own: it expires with the last function of its experiment.
