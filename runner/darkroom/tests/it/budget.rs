@@ -45,7 +45,8 @@ fn a_run_stops_when_its_money_is_spent_and_goes_on_when_there_is_more() {
     each_once(&run, 4);
     let [_, all] = spent(&run)[..] else { panic!("two sessions say what was spent") };
     assert!(all > first, "a session counts what earlier ones have spent");
-    project.darkroom(&["resume", &path, "--set", "repetitions.count=3"]).exits(2).says("another configuration");
+    let other = ["resume", &path, "--set", "budget.usd=1", "--set", "repetitions.count=3"];
+    project.darkroom(&other).exits(2).says("another configuration");
 }
 
 #[test]
