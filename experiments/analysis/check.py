@@ -157,6 +157,9 @@ def check_comparisons(check, comparisons, invocations, pipelines):
         key = ["deployment", "image", "repetition"]
         side = lambda cell: facts.filter(pl.col("cell_id") == cell).select(*key, row["metric"])  # noqa: E731
         a, b = side(row["cell_a"]), side(row["cell_b"])
+        if row["factor"] == "model":
+            check_models(check, what, row, facts)
+            continue
         if row["factor"] == "deployment":
             twin = lambda frame, level: (  # noqa: E731
                 frame.filter(pl.col("deployment") == int(level)).with_columns(deployment=pl.lit(0)))  # fmt: skip
@@ -181,6 +184,71 @@ def check_comparisons(check, comparisons, invocations, pipelines):
         for rank, (what, p, adjusted) in enumerate(family):
             largest = max(largest, min(1.0, (len(family) - rank) * p))
             check.same(f"{what} p_adj", adjusted, largest)
+
+
+def check_models(check, what, row, facts):
+    """Samples of two models: pooled figures, Welch's test on the samples' means, and the hierarchical bootstrap, by numpy."""
+    metric = row["metric"]
+    pooled = lambda side: row[f"cell_{side}"].split() if row[f"samples_{side}"] else []  # noqa: E731
+    samples = lambda side: [  # noqa: E731
+        frame for cell in pooled(side) if (frame := facts.filter(pl.col("cell_id") == cell)).height
+    ]  # fmt: skip
+    a, b = samples("a"), samples("b")
+    if not a or not b:
+        check.same(f"{what} p", row["p"], None)
+        check.same(f"{what} ratio_mean", row["ratio_mean"], None)
+        return
+    values = lambda frames: np.concatenate([frame[metric].cast(pl.Float64).to_numpy() for frame in frames])  # noqa: E731
+    x, y = values(a), values(b)
+    check.same(f"{what} n_a", row["n_a"], len(x))
+    check.same(f"{what} n_b", row["n_b"], len(y))
+    check.same(f"{what} ratio_mean", row["ratio_mean"], float(y.mean() / x.mean()))
+    check.same(f"{what} ratio_median", row["ratio_median"], float(np.median(y) / np.median(x)))
+    u = float(stats.mannwhitneyu(y, x).statistic)
+    check.same(f"{what} cliffs_delta", row["cliffs_delta"], 2 * u / (len(x) * len(y)) - 1)
+    if min(len(a), len(b)) < 2:
+        check.same(f"{what} p", row["p"], None)
+        check.same(f"{what} ratio_mean_ci_low", row["ratio_mean_ci_low"], None)
+        return
+    logs = [np.log([frame[metric].mean() for frame in frames]) for frames in (a, b)]
+    check.same(f"{what} p", row["p"], float(stats.ttest_ind(*logs, equal_var=False).pvalue))
+    ratios = hierarchical(a, b, metric)
+    low, high = np.quantile(ratios, [0.025, 0.975])
+    for side, bound in [("low", low), ("high", high)]:
+        check.near(f"{what} ratio_mean_ci_{side}", row[f"ratio_mean_ci_{side}"], float(bound), high - low)
+
+
+def hierarchical(a, b, metric, resamples=4000):
+    """Ratios of means: samples are drawn, then their environments (or deployments), images (the same for both), repetitions."""
+    rng = np.random.default_rng(562)
+    images = sorted({image for frame in a + b for image in frame["image"].unique()})
+
+    def cells(frame):
+        known = "environment_id" in frame.columns and frame["environment_id"].null_count() == 0
+        unit = "environment_id" if known else "deployment"
+        groups = {}
+        for (of, image), part in frame.group_by([unit, "image"]):
+            groups.setdefault(of, {})[image] = part[metric].cast(pl.Float64).to_numpy()
+        return list(groups.values())
+
+    def mean(model, drawn):
+        total, n = 0.0, 0
+        for s in rng.integers(len(model), size=len(model)):
+            units = model[s]
+            for d in rng.integers(len(units), size=len(units)):
+                for image in drawn:
+                    values = units[d].get(images[image])
+                    if values is not None:
+                        total += values[rng.integers(len(values), size=len(values))].sum()
+                        n += len(values)
+        return total / n
+
+    a, b = [cells(frame) for frame in a], [cells(frame) for frame in b]
+    ratios = []
+    for _ in range(resamples):
+        drawn = rng.integers(len(images), size=len(images))
+        ratios.append(mean(b, drawn) / mean(a, drawn))
+    return ratios
 
 
 def wilcoxon(d):

@@ -104,46 +104,17 @@ impl Iam {
     /// Carries out one operation; `None` is an answer without a result.
     fn call(&self, operation: &str, request: &Value) -> Result<Option<String>, Fault> {
         let mut roles = self.roles.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = |name: &str| request.get(name).and_then(Value::as_str);
-        let needed = |name: &str| {
-            text(name).filter(|value| !value.is_empty()).ok_or_else(|| {
-                Fault::invalid(format!("1 validation error detected: Value null at '{name}' failed to satisfy constraint: Member must not be null"))
-            })
-        };
         if operation == "ListRoles" {
-            let prefix = text("PathPrefix").unwrap_or("/");
-            let members: String = roles
-                .iter()
-                .filter(|(_, role)| role.path.starts_with(prefix))
-                .map(|(name, role)| format!("<member>{}</member>", document(name, role, false)))
-                .collect();
-            return Ok(Some(format!("<IsTruncated>false</IsTruncated><Roles>{members}</Roles>")));
+            return Ok(Some(listed(&roles, request)));
         }
-        let known = [
-            "CreateRole",
-            "GetRole",
-            "DeleteRole",
-            "PutRolePolicy",
-            "GetRolePolicy",
-            "DeleteRolePolicy",
-            "ListRolePolicies",
-            "ListAttachedRolePolicies",
-            "AttachRolePolicy",
-            "DetachRolePolicy",
-            "TagRole",
-            "UntagRole",
-            "ListRoleTags",
-            "UpdateAssumeRolePolicy",
-            "ListInstanceProfilesForRole",
-        ];
-        if !known.contains(&operation) {
+        if !OPERATIONS.contains(&operation) {
             let message =
                 format!("The local cloud does not know {operation} of IAM: it keeps roles, and enforces none.");
             return Err(Fault::new(StatusCode::BAD_REQUEST, "InvalidAction", message));
         }
-        let name = needed("RoleName")?.to_owned();
+        let name = needed(request, "RoleName")?.to_owned();
         if operation == "CreateRole" {
-            let role = created(&name, request, needed("AssumeRolePolicyDocument")?)?;
+            let role = created(&name, request, needed(request, "AssumeRolePolicyDocument")?)?;
             if roles.contains_key(&name) {
                 let message = format!("Role with name {name} already exists.");
                 return Err(Fault::new(StatusCode::CONFLICT, "EntityAlreadyExists", message));
@@ -154,76 +125,18 @@ impl Iam {
             return Ok(Some(answer));
         }
         let role = roles.get_mut(&name).ok_or_else(|| Fault::no_role(&name))?;
-        let answer = match operation {
-            "GetRole" => return Ok(Some(format!("<Role>{}</Role>", document(&name, role, true)))),
-            "ListRoleTags" => {
-                return Ok(Some(format!("<IsTruncated>false</IsTruncated><Tags>{}</Tags>", tags_of(role))));
+        if let Some(answer) = looked_up(operation, &name, role, request)? {
+            return Ok(Some(answer));
+        }
+        if operation == "DeleteRole" {
+            if !role.policies.is_empty() || !role.attached.is_empty() {
+                let message = "Cannot delete entity, must delete policies first.";
+                return Err(Fault::new(StatusCode::CONFLICT, "DeleteConflict", message));
             }
-            "ListInstanceProfilesForRole" => {
-                return Ok(Some("<IsTruncated>false</IsTruncated><InstanceProfiles/>".to_owned()));
-            }
-            "ListRolePolicies" => {
-                let names: String =
-                    role.policies.keys().map(|name| format!("<member>{}</member>", escape(name.as_str()))).collect();
-                return Ok(Some(format!("<IsTruncated>false</IsTruncated><PolicyNames>{names}</PolicyNames>")));
-            }
-            "ListAttachedRolePolicies" => {
-                let member = |(arn, name): (&String, &String)| {
-                    format!(
-                        "<member><PolicyName>{}</PolicyName><PolicyArn>{}</PolicyArn></member>",
-                        escape(name.as_str()),
-                        escape(arn.as_str())
-                    )
-                };
-                let members: String = role.attached.iter().map(member).collect();
-                return Ok(Some(format!(
-                    "<IsTruncated>false</IsTruncated><AttachedPolicies>{members}</AttachedPolicies>"
-                )));
-            }
-            "GetRolePolicy" => {
-                let policy = needed("PolicyName")?;
-                let text = role.policies.get(policy).ok_or_else(|| no_policy(&name, policy))?;
-                return Ok(Some(format!(
-                    "<RoleName>{}</RoleName><PolicyName>{}</PolicyName><PolicyDocument>{}</PolicyDocument>",
-                    escape(name.as_str()),
-                    escape(policy),
-                    encoded(text)
-                )));
-            }
-            "PutRolePolicy" => {
-                let text = json(needed("PolicyDocument")?)?;
-                role.policies.insert(needed("PolicyName")?.to_owned(), text);
-            }
-            "DeleteRolePolicy" => {
-                let policy = needed("PolicyName")?;
-                role.policies.remove(policy).ok_or_else(|| no_policy(&name, policy))?;
-            }
-            "AttachRolePolicy" => {
-                let arn = needed("PolicyArn")?;
-                let short = arn.rsplit('/').next().unwrap_or(arn);
-                role.attached.insert(arn.to_owned(), short.to_owned());
-            }
-            "DetachRolePolicy" => {
-                let arn = needed("PolicyArn")?;
-                role.attached.remove(arn).ok_or_else(|| no_policy(&name, arn))?;
-            }
-            "TagRole" => role.tags.extend(tags(request)),
-            "UntagRole" => {
-                let keys = request.get("TagKeys").and_then(Value::as_array).into_iter().flatten();
-                keys.filter_map(Value::as_str).for_each(|key| {
-                    role.tags.remove(key);
-                });
-            }
-            "UpdateAssumeRolePolicy" => role.trust = json(needed("PolicyDocument")?)?,
-            _ => {
-                if !role.policies.is_empty() || !role.attached.is_empty() {
-                    let message = "Cannot delete entity, must delete policies first.";
-                    return Err(Fault::new(StatusCode::CONFLICT, "DeleteConflict", message));
-                }
-                roles.remove(&name);
-            }
-        };
-        let () = answer;
+            roles.remove(&name);
+        } else {
+            change(operation, &name, role, request)?;
+        }
         self.write(&roles)?;
         Ok(None)
     }
@@ -240,6 +153,111 @@ impl Iam {
         std::fs::write(&next, serde_json::to_vec(roles).map_err(|error| failed(error.into()))?).map_err(failed)?;
         std::fs::rename(&next, &self.file).map_err(failed)
     }
+}
+
+/// What is known of roles, `ListRoles` apart.
+const OPERATIONS: [&str; 15] = [
+    "CreateRole",
+    "GetRole",
+    "DeleteRole",
+    "PutRolePolicy",
+    "GetRolePolicy",
+    "DeleteRolePolicy",
+    "ListRolePolicies",
+    "ListAttachedRolePolicies",
+    "AttachRolePolicy",
+    "DetachRolePolicy",
+    "TagRole",
+    "UntagRole",
+    "ListRoleTags",
+    "UpdateAssumeRolePolicy",
+    "ListInstanceProfilesForRole",
+];
+
+fn needed<'a>(request: &'a Value, name: &str) -> Result<&'a str, Fault> {
+    request.get(name).and_then(Value::as_str).filter(|value| !value.is_empty()).ok_or_else(|| {
+        Fault::invalid(format!(
+            "1 validation error detected: Value null at '{name}' failed to satisfy constraint: Member must not be null"
+        ))
+    })
+}
+
+/// Joins what is made of each entry into the members of a list.
+fn members<T>(entries: impl Iterator<Item = T>, member: impl Fn(T) -> String) -> String {
+    entries.fold(String::new(), |mut text, entry| {
+        let _ = write!(text, "<member>{}</member>", member(entry));
+        text
+    })
+}
+
+fn listed(roles: &BTreeMap<String, Role>, request: &Value) -> String {
+    let prefix = request.get("PathPrefix").and_then(Value::as_str).unwrap_or("/");
+    let under = roles.iter().filter(|(_, role)| role.path.starts_with(prefix));
+    let members = members(under, |(name, role)| document(name, role, false));
+    format!("<IsTruncated>false</IsTruncated><Roles>{members}</Roles>")
+}
+
+/// Answers the operations that change nothing; `None` for the others.
+fn looked_up(operation: &str, name: &str, role: &Role, request: &Value) -> Result<Option<String>, Fault> {
+    let list = |list: String| format!("<IsTruncated>false</IsTruncated>{list}");
+    Ok(Some(match operation {
+        "GetRole" => format!("<Role>{}</Role>", document(name, role, true)),
+        "ListRoleTags" => list(format!("<Tags>{}</Tags>", tags_of(role))),
+        "ListInstanceProfilesForRole" => list("<InstanceProfiles/>".to_owned()),
+        "ListRolePolicies" => {
+            let names = members(role.policies.keys(), |name| escape(name.as_str()).to_string());
+            list(format!("<PolicyNames>{names}</PolicyNames>"))
+        }
+        "ListAttachedRolePolicies" => {
+            let attached = members(role.attached.iter(), |(arn, name)| {
+                let (arn, name) = (escape(arn.as_str()), escape(name.as_str()));
+                format!("<PolicyName>{name}</PolicyName><PolicyArn>{arn}</PolicyArn>")
+            });
+            list(format!("<AttachedPolicies>{attached}</AttachedPolicies>"))
+        }
+        "GetRolePolicy" => {
+            let policy = needed(request, "PolicyName")?;
+            let text = role.policies.get(policy).ok_or_else(|| no_policy(name, policy))?;
+            format!(
+                "<RoleName>{}</RoleName><PolicyName>{}</PolicyName><PolicyDocument>{}</PolicyDocument>",
+                escape(name),
+                escape(policy),
+                encoded(text)
+            )
+        }
+        _ => return Ok(None),
+    }))
+}
+
+fn change(operation: &str, name: &str, role: &mut Role, request: &Value) -> Result<(), Fault> {
+    match operation {
+        "PutRolePolicy" => {
+            let text = json(needed(request, "PolicyDocument")?)?;
+            role.policies.insert(needed(request, "PolicyName")?.to_owned(), text);
+        }
+        "DeleteRolePolicy" => {
+            let policy = needed(request, "PolicyName")?;
+            role.policies.remove(policy).ok_or_else(|| no_policy(name, policy))?;
+        }
+        "AttachRolePolicy" => {
+            let arn = needed(request, "PolicyArn")?;
+            let short = arn.rsplit('/').next().unwrap_or(arn);
+            role.attached.insert(arn.to_owned(), short.to_owned());
+        }
+        "DetachRolePolicy" => {
+            let arn = needed(request, "PolicyArn")?;
+            role.attached.remove(arn).ok_or_else(|| no_policy(name, arn))?;
+        }
+        "UntagRole" => {
+            let keys = request.get("TagKeys").and_then(Value::as_array).into_iter().flatten();
+            keys.filter_map(Value::as_str).for_each(|key| {
+                role.tags.remove(key);
+            });
+        }
+        "UpdateAssumeRolePolicy" => role.trust = json(needed(request, "PolicyDocument")?)?,
+        _ => role.tags.extend(tags(request)), // TagRole
+    }
+    Ok(())
 }
 
 fn no_policy(role: &str, policy: &str) -> Fault {
@@ -313,13 +331,12 @@ fn document(name: &str, role: &Role, tagged: bool) -> String {
 }
 
 fn tags_of(role: &Role) -> String {
-    let member = |(key, value): (&String, &String)| {
-        format!("<member><Key>{}</Key><Value>{}</Value></member>", escape(key.as_str()), escape(value.as_str()))
-    };
-    role.tags.iter().map(member).collect()
+    members(role.tags.iter(), |(key, value)| {
+        format!("<Key>{}</Key><Value>{}</Value>", escape(key.as_str()), escape(value.as_str()))
+    })
 }
 
-/// IAM gives policies back URL-encoded. Source: IAM API reference, GetRolePolicy.
+/// IAM gives policies back URL-encoded. Source: IAM API reference, `GetRolePolicy`.
 fn encoded(policy: &str) -> String {
     let mut text = String::with_capacity(policy.len() * 2);
     for byte in policy.bytes() {

@@ -20,6 +20,8 @@ pub struct Capability {
     pub max_concurrency: u32,
     /// Processors of the machine that handlers run on; `None` where the platform has as many as it promises.
     pub cores: Option<u32>,
+    /// Whether someone is billed for what runs here.
+    pub billed: bool,
 }
 
 /// Memory that comes with one whole processor, MB. Source: AWS Lambda developer guide, "Configure Lambda function memory".
@@ -136,6 +138,7 @@ mod tests {
             starts: vec![Start::Warm],
             max_concurrency: 10,
             cores: None,
+            billed: false,
         }
     }
 

@@ -24,6 +24,8 @@ pub struct Effort {
 #[derive(Clone, Debug, Default)]
 pub struct Rates {
     pub run_id: String,
+    /// As in [`crate::event::RunStarted::target`].
+    pub target: String,
     cells: HashMap<CellId, Tally>,
 }
 
@@ -42,7 +44,7 @@ impl Rates {
         for event in events {
             match event {
                 Event::RunStarted(run) => {
-                    rates.run_id = run.run_id;
+                    (rates.run_id, rates.target) = (run.run_id, run.target);
                     let tally = |cell| Tally { cell, passes: 0, seconds: 0.0, usd: 0.0 };
                     rates.cells = run.cells.into_iter().map(|planned| (planned.id, tally(planned.cell))).collect();
                 }
@@ -96,7 +98,7 @@ pub fn hosting_usd(cell: &Cell, billed_ms: u64, prices: &PriceTable) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use serde_json::{Value as Json, json};
 
     use super::*;
@@ -110,7 +112,7 @@ mod tests {
 
     const PILLOW: &str = "pillow.x86_64.512mb.photos.direct.warm.c1";
 
-    fn started() -> Event {
+    pub(crate) fn started() -> Event {
         let cell = |variant: &str| {
             json!({
                 "id": format!("{variant}.x86_64.512mb.photos.direct.warm.c1"), "variant": variant,
@@ -139,7 +141,7 @@ mod tests {
         event(fact)
     }
 
-    fn invoked(client_ms: f64, billed_ms: u64) -> Event {
+    pub(crate) fn invoked(client_ms: f64, billed_ms: u64) -> Event {
         let report = json!({
             "duration_ms": billed_ms as f64, "billed_ms": billed_ms, "memory_mb": 512, "max_memory_mb": 90,
             "init_ms": null,
@@ -155,7 +157,7 @@ mod tests {
         )
     }
 
-    fn passed() -> Event {
+    pub(crate) fn passed() -> Event {
         with(
             pass(PILLOW),
             &json!({
@@ -165,7 +167,7 @@ mod tests {
         )
     }
 
-    fn prices() -> PriceTable {
+    pub(crate) fn prices() -> PriceTable {
         PriceTable::parse(include_str!("../../../experiments/prices/us-east-1.toml")).unwrap()
     }
 

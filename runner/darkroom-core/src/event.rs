@@ -65,6 +65,15 @@ pub enum Event {
     RowImported(ImportedRow),
     /// What a session recorded of one function beside what the platform's own metrics counted of it.
     Reconciled(Reconciliation),
+    /// How far the platform's clock was ahead of the runner's in a session. For display: no duration is mended by it.
+    ClocksCompared(ClockOffset),
+    /// What a run came to until the end of a session, of all its sessions: what `budget.usd` is held against.
+    Spent {
+        at: String,
+        /// What AWS bills for it, or would, as [`crate::spending`] counts.
+        usd: f64,
+        invocations: u64,
+    },
     /// Every planned repetition has been measured or has failed for good.
     RunFinished {
         at: String,
@@ -233,6 +242,11 @@ pub struct CodeExamined {
     pub note: Option<String>,
 }
 
+/// `error_type` of a call that got no answer, or a server's error (5xx): the function may have run all the same.
+pub const NO_ANSWER: &str = "NoAnswer";
+/// `error_type` of a stage of a chain that neither its output nor a log shows.
+pub const NOT_SEEN: &str = "NotSeen";
+
 /// A look at how narrow the intervals are, after a whole block.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Look {
@@ -350,6 +364,13 @@ pub struct Invocation {
     pub profile: Option<Profile>,
 }
 
+impl Invocation {
+    /// Says whether the call may have reached the function though nothing came back.
+    pub fn may_have_run_unseen(&self) -> bool {
+        self.status == Status::CallError && matches!(self.error_type.as_deref(), Some(NO_ANSWER | NOT_SEEN))
+    }
+}
+
 /// One invocation from inside: what the handler's own process says of it. Never a duration that ranks.
 ///
 /// Counts are of the process and its finished children, from just before the handler to just after it. `None`: not
@@ -413,12 +434,16 @@ pub struct PipelinePass {
     pub complete: bool,
     /// First stage that did not end well.
     pub failed_stage: Option<String>,
-    /// This attempt does not count and the repetition is done again: it met a start its cell did not ask for, or a throttle.
+    /// This attempt does not count and the repetition is done again: it met a start its cell did not ask for, a throttle, or
+    /// silence.
     pub again: Option<Again>,
     /// Size of what each stage read, bytes, by stage index; `None` where it was not seen.
     pub input_bytes: Vec<Option<u64>>,
     /// Size of what each stage wrote, bytes, by stage index; `None` where it was not seen.
     pub output_bytes: Vec<Option<u64>>,
+    /// How often the runner looked for the final object while the chain ran; 0 for direct calls.
+    #[serde(default)]
+    pub polls: u32,
 }
 
 /// One figure of one function over one session, as two witnesses have it.
@@ -433,13 +458,28 @@ pub struct Reconciliation {
     pub reported: Option<f64>,
     /// How far the two may be apart: what rounding explains.
     pub tolerance: f64,
+    /// How much more the platform may have counted: of calls that got no answer nobody else knows whether they ran.
+    #[serde(default)]
+    pub unanswered: f64,
     pub unknown: Option<String>,
+}
+
+/// Platform's clock less runner's clock, ms. What a request says of it is an interval: the function logged START after the
+/// call was sent and before its answer was there. This is the middle of what all intervals have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClockOffset {
+    pub offset_ms: f64,
+    /// The true offset lies this far from it at most, if both clocks run evenly and the platform's hosts agree.
+    pub uncertainty_ms: f64,
+    /// Requests it was taken from.
+    pub samples: u64,
 }
 
 impl Reconciliation {
     /// Says whether both witnesses agree; `None` when one was not heard.
     pub fn agrees(&self) -> Option<bool> {
-        self.reported.map(|reported| (reported - self.recorded).abs() <= self.tolerance)
+        let more = self.reported? - self.recorded;
+        Some(more >= -self.tolerance && more <= self.tolerance + self.unanswered)
     }
 }
 
@@ -474,6 +514,8 @@ pub enum Again {
     WrongStart,
     /// The platform refused a call (429).
     Throttled,
+    /// A call or a look at an output got no answer: what the stage did is not known.
+    Unanswered,
 }
 
 /// One check of one stage's output against the contract.

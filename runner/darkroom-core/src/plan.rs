@@ -53,6 +53,8 @@ pub struct Summary {
 pub struct Expected {
     /// The run that was measured.
     pub run_id: String,
+    /// Where it was: `local` or `aws`.
+    pub target: String,
     /// Runnable cells that it holds; `effort` is theirs alone.
     pub cells: u64,
     pub effort: Effort,
@@ -159,7 +161,7 @@ impl<'a> Plan<'a> {
             usd += passes * each_usd;
         }
         let effort = Effort { seconds, usd: prices.map(|_| usd) };
-        (cells > 0).then(|| Expected { run_id: rates.run_id.clone(), cells, effort })
+        (cells > 0).then(|| Expected { run_id: rates.run_id.clone(), target: rates.target.clone(), cells, effort })
     }
 
     fn work(&self) -> Work<'a> {
@@ -247,6 +249,7 @@ pub(crate) mod tests {
             starts: vec![Start::Warm],
             max_concurrency: 10,
             cores: None,
+            billed: false,
         }
     }
 

@@ -81,8 +81,8 @@ fn claims(run: &Run, winner: &CellView, metric: &str) -> Vec<Claim> {
         run.comparisons.iter().filter(|row| row.text("stage") == Some(PIPELINE) && row.text("metric") == Some(metric));
     of.filter_map(|row| {
         let (a, b) = (row.text("cell_a")?, row.text("cell_b")?);
-        if a == b {
-            return None; // The same cell deployed twice.
+        if a == b || row.text("factor") == Some("image_set") {
+            return None; // The same cell deployed twice, or other images: nothing that code is faster by.
         }
         let (ratio, low, high) =
             (row.number("ratio_mean")?, row.number("ratio_mean_ci_low")?, row.number("ratio_mean_ci_high")?);

@@ -42,15 +42,28 @@ pub fn methods(run: &Run) -> String {
     };
     let (design, day, outputs) = (design(run), day(run), outputs(run));
     let stopped = stopping_rule(run);
-    let local = if !run.is_aws() {
-        " Durations are of that machine and compare code on it; they are not AWS's, and costs are what AWS would charge for them."
-    } else {
+    let (how, clocks) = match run.imported() {
+        Some(origin) => (
+            format!("taken in from another harness's files ({origin}) with Darkroom {}", run.about("version")),
+            "What the files do not record is not known: nothing was inferred of starts, billed times or turnaround, and stage \
+             times were not added up.",
+        ),
+        None => (
+            format!("measured{day} with Darkroom {} on {}{machine}", run.about("version"), run.place()),
+            "Durations are those of Lambda's REPORT lines, turnaround is the runner's monotonic clock from just before the \
+             first call or upload to the final object. Start kinds were read from each REPORT.",
+        ),
+    };
+    let local = if run.imported().is_some() {
+        " Costs are AWS's prices of the billed times that the rows give."
+    } else if run.is_aws() {
         ""
+    } else {
+        " Durations are of that machine and compare code on it; they are not AWS's, and costs are what AWS would charge for them."
     };
     format!(
-        "{} of the pipeline {} ({}) were measured{day} with Darkroom {} on {}{machine}: {design}, {n} invocations a stage and \
-         cell, in {} order (seed {}).{stopped}{not_run} Code: {}. Durations are those of Lambda's REPORT lines, turnaround is the runner's monotonic clock from just \
-         before the first call or upload to the final object. Start kinds were read from each REPORT. Not in any statistic, \
+        "{} of the pipeline {} ({}) were {how}: {design}, {n} invocations a stage and \
+         cell, in {} order (seed {}).{stopped}{not_run} Code: {}. {clocks} Not in any statistic, \
          but kept as rows: {} warm-ups, {} invocations of the wrong start, {} superseded, {} failed; no outlier was removed. \
          {outputs} Intervals are 95% ({}; 10,000 resamples; order statistics for quantiles). Ratios were bootstrapped over \
          images and repetitions (10,000 resamples, percentile); p-values are Wilcoxon's or Mann-Whitney's, Holm-adjusted within \
@@ -60,8 +73,6 @@ pub fn methods(run: &Run) -> String {
         count(measured, "cell"),
         run.about("pipeline"),
         run.stages.join(", "),
-        run.about("version"),
-        run.place(),
         run.about("order"),
         run.about("seed"),
         code(run),

@@ -39,7 +39,7 @@ pub fn floor(run: &Run, cells: &[&str], stage: &str, metric: &str) -> Option<Flo
 
 /// Whether a verdict claims a difference.
 pub fn is_claim(verdict: &str) -> bool {
-    ["faster", "slower", "cheaper", "dearer"].contains(&verdict)
+    ["faster", "slower", "cheaper", "dearer", "lighter", "heavier"].contains(&verdict)
 }
 
 /// Says how a ratio stands to the floor, in a few words; for every claimed ratio.

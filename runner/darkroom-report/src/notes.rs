@@ -92,7 +92,7 @@ pub fn notes(cell: &CellView, row: Row<'_>) -> Vec<Note> {
         let failed = format!("{} of {tried} failed", count("n_failed"));
         say(Kind::Survivors, failed.clone(), failed);
     }
-    if n == 1.0 {
+    if n < 2.0 {
         say(Kind::Single, "n = 1".into(), "n = 1".into());
     } else if n < SMALL_N {
         say(Kind::Small, format!("n = {n}"), "small n".into());

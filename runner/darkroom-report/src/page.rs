@@ -63,8 +63,13 @@ fn header(run: &Run) -> Markup {
     html! {
         header {
             h1 { (run.about("experiment")) }
-            p { "Measured on " (run.place()) (shared) " · run " code { (run.about("run_id")) } }
-            @if !run.is_aws() {
+            @if let Some(origin) = run.imported() {
+                p { (origin) (shared) " · run " code { (run.about("run_id")) } }
+                p class="caution" { "Another harness measured these durations. What it did not record is not known here, and no output was checked." }
+            } @else {
+                p { "Measured on " (run.place()) (shared) " · run " code { (run.about("run_id")) } }
+            }
+            @if !run.is_aws() && run.imported().is_none() {
                 p class="caution" { "These durations compare code on one machine. They are not AWS's and predict nothing about it." }
             }
             @if let Some(older) = older(run) { p class="caution" { (older) } }

@@ -58,7 +58,9 @@ fn of_factor(run: &Run, factor: &str) -> Markup {
 /// One time a stage and pair (init included when both are cold, as the tables show them), turnaround and cost.
 pub fn is_headline(run: &Run, row: Row<'_>) -> bool {
     let cold = ["cell_a", "cell_b"].iter().all(|column| {
-        row.text(column).and_then(|id| run.cell(id)).is_some_and(|cell| Run::time_metric(cell) == "cold_total_ms")
+        // Of models several cells, alike but for the variant.
+        let first = row.text(column).and_then(|ids| ids.split(' ').next());
+        first.and_then(|id| run.cell(id)).is_some_and(|cell| Run::time_metric(cell) == "cold_total_ms")
     });
     match row.text("metric") {
         Some("turnaround_s") => true,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use darkroom_core::cell::{Architecture, Cell, Factors, Input, Start, Trigger};
+use darkroom_core::imported::IMPORTED;
 use darkroom_tables::TablesError;
 use darkroom_tables::read::{Row, Rows, Wanted, provenance, read};
 
@@ -155,6 +156,7 @@ impl Run {
         match self.about("target") {
             "local" => format!("this machine's local cloud ({})", self.about("isolation")),
             "aws" => format!("AWS in {}", self.about("region")),
+            IMPORTED => "what another harness says".to_owned(),
             _ => format!("{}, an endpoint that is not AWS", self.about("endpoint")),
         }
     }
@@ -173,6 +175,11 @@ impl Run {
     /// Whether the numbers are AWS's: those of an endpoint that stands for it are not.
     pub fn is_aws(&self) -> bool {
         self.about("target") == "aws"
+    }
+
+    /// Where imported rows come from, in words; `None` where Darkroom measured.
+    pub fn imported(&self) -> Option<&str> {
+        (self.about("target") == IMPORTED).then(|| self.about("isolation"))
     }
 
     pub fn is_local(&self) -> bool {

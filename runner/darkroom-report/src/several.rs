@@ -116,9 +116,12 @@ fn plural(count: usize) -> String {
     if count == 1 { "1 change is".into() } else { format!("{count} changes are") }
 }
 
+/// What a run says of itself under one head.
+type Fact<'a> = &'a dyn Fn(&Run) -> String;
+
 fn runs_section(runs: &[Run], letters: &[String]) -> Markup {
     let short = |hash: &str| hash.chars().take(12).collect::<String>();
-    let facts: [(&str, &dyn Fn(&Run) -> String); 13] = [
+    let facts: [(&str, Fact<'_>); 13] = [
         ("run", &|run| run.about("run_id").to_owned()),
         ("experiment", &|run| run.about("experiment").to_owned()),
         ("target", &Run::place),
@@ -255,6 +258,7 @@ fn as_rows(found: &Between) -> Rows {
     ];
     let float = |value: Option<f64>| value.map_or(Value::Null, Value::Float);
     let text = |value: &str| Value::Text(value.to_owned());
+    let count = |n: usize| Value::Integer(i64::try_from(n).unwrap_or(i64::MAX));
     let row = |row: &Change| {
         vec![
             text(&found.run_a),
@@ -262,8 +266,8 @@ fn as_rows(found: &Between) -> Rows {
             text(&row.cell_id),
             text(&row.stage),
             text(row.metric),
-            Value::Integer(row.n_a as i64),
-            Value::Integer(row.n_b as i64),
+            count(row.n_a),
+            count(row.n_b),
             float(row.ratio),
             float(row.ratio_ci.map(|ci| ci.0)),
             float(row.ratio_ci.map(|ci| ci.1)),

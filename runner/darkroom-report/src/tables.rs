@@ -56,10 +56,10 @@ pub fn whole(run: &Run) -> Markup {
         section id="tables" {
             h2 { "Tables" }
             p { "Every column is explained in outputs/README.md. The Parquet files beside this page hold the same rows, and " code { "invocations" } ", " code { "pipelines" } ", " code { "outputs" } ", " code { "code" } " and " code { "builds" } " besides." }
-            (folded("summary", &run.summary, html! { p { a href="#numbers" { "Its download" } } }))
-            @if !run.comparisons.rows.is_empty() { (folded("comparisons", &run.comparisons, html! { p { a href="#comparisons" { "Its download" } } })) }
-            (folded("costs", &run.costs, download("costs", &run.costs)))
-            @if !run.choices.rows.is_empty() { (folded("choices", &run.choices, html! { p { a href="#choices" { "Its download" } } })) }
+            (folded("summary", &run.summary, &html! { p { a href="#numbers" { "Its download" } } }))
+            @if !run.comparisons.rows.is_empty() { (folded("comparisons", &run.comparisons, &html! { p { a href="#comparisons" { "Its download" } } })) }
+            (folded("costs", &run.costs, &download("costs", &run.costs)))
+            @if !run.choices.rows.is_empty() { (folded("choices", &run.choices, &html! { p { a href="#choices" { "Its download" } } })) }
         }
     }
 }
@@ -73,7 +73,7 @@ pub fn download(name: &str, rows: &Rows) -> Markup {
 }
 
 /// A table as it is, folded; its file is offered once a page.
-fn folded(name: &str, rows: &Rows, file: Markup) -> Markup {
+fn folded(name: &str, rows: &Rows, file: &Markup) -> Markup {
     html! {
         details {
             summary { (name) " (" (rows.rows.len()) " rows)" }

@@ -52,7 +52,10 @@ fn make(dir: &Path, rows: usize) {
     let (started, cpu) = (Instant::now(), cpu_s());
     aggregate(events(rows).map(Ok::<_, String>), &prices, dir).expect("tables");
     let (s, cpu_s) = (started.elapsed().as_secs_f64(), cpu_s() - cpu);
-    println!("facts to all tables  {s:7.2} s   {cpu_s:7.2} s of CPU, peak {} MB (facts made up, no journal)", peak_rss_mb());
+    println!(
+        "facts to all tables  {s:7.2} s   {cpu_s:7.2} s of CPU, peak {} MB (facts made up, no journal)",
+        peak_rss_mb()
+    );
 }
 
 #[expect(clippy::print_stdout, reason = "a benchmark reports to its terminal")]

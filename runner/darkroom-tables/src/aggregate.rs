@@ -364,6 +364,14 @@ fn adjust_trends(rows: &mut [SummaryRow]) {
 
 fn interval_notes(d: &Description, intervals: &Intervals) -> Vec<String> {
     let mut notes = Vec::new();
+    if d.n == 1 {
+        notes.push("a single value: no SD and no interval".to_owned());
+    }
+    if d.n >= 2 && d.sd == Some(0.0) {
+        notes.push(
+            "all values are equal: the interval has no width, which says nothing of another hour or host".to_owned(),
+        );
+    }
     if d.n >= 2 && d.n < SMALL_N {
         notes.push("small n".to_owned());
     }
@@ -387,8 +395,10 @@ pub fn sample_notes(planned: &PlannedCell, rows: usize, counts: GroupCounts, d: 
     if d.n == 0 {
         notes.push("no row of the group counts".into());
     }
-    if counts.failed > 0 {
-        let tried = counts.failed + d.n + counts.missing;
+    let tried = counts.failed + d.n + counts.missing;
+    if counts.failed > 0 && counts.failed == tried {
+        notes.push(format!("{tried} of {tried} failed: there is no sample"));
+    } else if counts.failed > 0 {
         notes.push(format!("{} of {tried} failed: the sample is of the survivors", counts.failed));
     }
     if counts.missing > 0 {

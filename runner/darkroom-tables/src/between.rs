@@ -88,6 +88,8 @@ struct Half {
     run_id: String,
     manifest: String,
     target: String,
+    /// Why its tables may not mean what this version's do.
+    other_schema: Option<String>,
     images: BTreeSet<String>,
     cells: BTreeSet<String>,
     /// Whether a cell's outputs passed; `None` where none was checked.
@@ -121,6 +123,7 @@ impl Half {
             run_id: about("run_id"),
             manifest: about("manifest_sha256"),
             target: about("target"),
+            other_schema: read::other_schema(&path("summary"))?,
             images: images.iter().filter_map(|row| row.text("image").map(str::to_owned)).collect(),
             cells: BTreeSet::new(),
             outputs_ok: costs
@@ -213,6 +216,7 @@ fn notes(a: &Half, b: &Half) -> Vec<String> {
             a.target, b.target
         ));
     }
+    notes.extend([a, b].into_iter().filter_map(|half| half.other_schema.clone()));
     if a.images != b.images {
         notes.push(
             "the runs measured different images: repetitions are not paired, and the difference may be the images'"

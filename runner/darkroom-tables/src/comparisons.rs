@@ -1,6 +1,6 @@
 //! Groups → the rows of `comparisons`: every two cells that differ in one factor only, in every metric they share.
 //!
-//! Which pairs, how their values are paired or clustered, and what may be said of each; the mathematics is
+//! A model is compared through all its samples ([`crate::models`]). Which pairs, how their values are paired or clustered, and what may be said of each; the mathematics is
 //! [`darkroom_core::statistics`]'s. A cell whose outputs did not pass is shown and nothing is claimed of it.
 
 use std::collections::{BTreeMap, HashMap};
@@ -15,6 +15,7 @@ use crate::aggregate::{Groups, Outputs, PIPELINE};
 use crate::columns;
 use crate::facts::Facts;
 use crate::frames::{bools, floats, frame, integers, texts};
+use crate::models::{self, Models};
 use crate::samples::{Group, SampleKey};
 use crate::summary::ComparisonSummary;
 
@@ -43,14 +44,16 @@ const FACTORS: [Factor; 7] = [
 /// One row of `comparisons`.
 #[derive(Clone, Debug)]
 pub struct ComparisonRow {
-    pair: Pair,
+    pub pair: Pair,
     /// `None`: the pipeline.
-    stage: Option<u32>,
-    metric: &'static str,
-    comparison: Comparison,
-    p_adjusted: Option<f64>,
-    verdict: &'static str,
-    note: Option<String>,
+    pub stage: Option<u32>,
+    pub metric: &'static str,
+    pub comparison: Comparison,
+    pub p_adjusted: Option<f64>,
+    pub verdict: &'static str,
+    pub note: Option<String>,
+    /// What is pooled, where models are compared.
+    pub models: Option<Models>,
 }
 
 impl ComparisonRow {
@@ -58,22 +61,30 @@ impl ComparisonRow {
     pub fn claims_difference_between(&self, one: u32, other: u32, metric: &str) -> bool {
         let it = [(one, other), (other, one)].contains(&(self.pair.a, self.pair.b));
         let claim = ["faster", "slower", "cheaper", "dearer"].contains(&self.verdict);
-        it && claim && self.stage.is_none() && self.metric == metric
+        it && claim && self.models.is_none() && self.stage.is_none() && self.metric == metric
     }
 }
 
 /// Not a factor of the matrix: the same cell deployed under other names. Its differences are the run's noise floor.
 const DEPLOYMENT: usize = FACTORS.len();
+/// Nor one: the variants that one model wrote.
+pub const MODEL: usize = FACTORS.len() + 1;
 
 /// Two cells, by their place in the plan, that differ in one factor only, or one cell twice.
 #[derive(Clone, Copy, Debug)]
-struct Pair {
-    /// Index into [`FACTORS`], or [`DEPLOYMENT`].
-    factor: usize,
-    a: u32,
-    b: u32,
+pub struct Pair {
+    /// Index into [`FACTORS`], or [`DEPLOYMENT`], or [`MODEL`].
+    pub factor: usize,
+    pub a: u32,
+    pub b: u32,
     /// Deployments of the cell, where that is what differs.
-    deployments: Option<(i64, i64)>,
+    pub deployments: Option<(i64, i64)>,
+}
+
+impl Pair {
+    fn is_of_images(self) -> bool {
+        FACTORS.get(self.factor).is_some_and(|(name, _)| *name == "image_set")
+    }
 }
 
 /// Returns every row of `comparisons`, by factor, pair, stage (the pipeline last) and metric.
@@ -81,6 +92,7 @@ pub fn comparison_rows(facts: &Facts, groups: &Groups, outputs: &[Outputs]) -> V
     let mut pairs = pairs(&facts.run.cells);
     pairs.extend(twins(facts));
     let mut rows: Vec<ComparisonRow> = pairs.par_iter().flat_map_iter(|&pair| pair_rows(facts, groups, pair)).collect();
+    rows.extend(models::model_rows(facts, groups, outputs));
     judge(&mut rows, outputs);
     rows
 }
@@ -125,13 +137,16 @@ fn twins(facts: &Facts) -> Vec<Pair> {
 
 fn pair_rows(facts: &Facts, groups: &Groups, pair: Pair) -> Vec<ComparisonRow> {
     let (a, b) = (&facts.run.cells[pair.a as usize], &facts.run.cells[pair.b as usize]);
-    let both_cold = a.cell.start == Start::Cold && b.cell.start == Start::Cold;
     let interleaved = facts.run.order == "interleaved";
-    let row = |stage: Option<u32>, metric: &'static str, group_a: Option<&Group>, group_b: Option<&Group>| {
+    let row = |(stage, metric): (Option<u32>, &'static str)| {
         let empty = Group::default();
-        let (group_a, group_b) = (group_a.unwrap_or(&empty), group_b.unwrap_or(&empty));
+        let [group_a, group_b] = [a, b].map(|cell| group(facts, groups, cell, stage).unwrap_or(&empty));
         let samples = match pair.deployments {
             Some((a, b)) => samples(&group_a.deployment(a), &group_b.deployment(b), metric, interleaved),
+            // Images of different sets have nothing in common, even of one name: what is drawn is images of either.
+            None if pair.is_of_images() => {
+                Samples::Independent { a: clustered(group_a, metric, false), b: clustered(group_b, metric, false) }
+            }
             None => samples(group_a, group_b, metric, interleaved),
         };
         let name = stage.map_or(PIPELINE, |stage| &facts.run.stages[stage as usize]);
@@ -140,23 +155,34 @@ fn pair_rows(facts: &Facts, groups: &Groups, pair: Pair) -> Vec<ComparisonRow> {
             None => seed_of(facts.run.seed, &["comparison", a.id.as_str(), b.id.as_str(), name, metric]),
         };
         let comparison = compare(&samples, seed);
-        let note = note(a, b, &comparison);
-        ComparisonRow { pair, stage, metric, comparison, p_adjusted: None, verdict: "inconclusive", note }
+        let note = note(a, b, &comparison).or_else(|| pair.is_of_images().then(|| OTHER_IMAGES.to_owned()));
+        ComparisonRow { pair, stage, metric, comparison, p_adjusted: None, verdict: "inconclusive", note, models: None }
     };
-    let mut rows = Vec::new();
-    for (stage, name) in (0u32..).zip(&facts.run.stages) {
-        let group = |cell: &PlannedCell| groups.invocations.get(&(cell.id.to_string(), name.clone()));
-        rows.push(row(Some(stage), "duration_ms", group(a), group(b)));
-        if both_cold {
-            rows.push(row(Some(stage), "cold_total_ms", group(a), group(b)));
-        }
+    places(facts, &a.cell, &b.cell).into_iter().map(row).collect()
+}
+
+/// Said of every comparison of image sets.
+const OTHER_IMAGES: &str = "other images: the ratio says how heavy they are for the same code, each set in its own mix";
+
+/// Returns what two cells are compared in: stage (`None`: the pipeline) and metric.
+pub fn places(facts: &Facts, a: &Cell, b: &Cell) -> Vec<(Option<u32>, &'static str)> {
+    let both_cold = a.start == Start::Cold && b.start == Start::Cold;
+    let mut places = Vec::new();
+    for (stage, _) in (0u32..).zip(&facts.run.stages) {
+        places.push((Some(stage), "duration_ms"));
+        places.extend(both_cold.then_some((Some(stage), "cold_total_ms")));
     }
-    let group = |cell: &PlannedCell| groups.pipelines.get(cell.id.as_str());
-    if a.cell.input == Input::Chained {
-        rows.push(row(None, "turnaround_s", group(a), group(b)));
+    places.extend((a.input == Input::Chained).then_some((None, "turnaround_s")));
+    places.push((None, "cost_usd"));
+    places
+}
+
+/// Returns the rows of a cell in a stage, or of its passes.
+pub fn group<'a>(facts: &Facts, groups: &'a Groups, cell: &PlannedCell, stage: Option<u32>) -> Option<&'a Group> {
+    match stage {
+        Some(stage) => groups.invocations.get(&(cell.id.to_string(), facts.run.stages[stage as usize].clone())),
+        None => groups.pipelines.get(cell.id.as_str()),
     }
-    rows.push(row(None, "cost_usd", group(a), group(b)));
-    rows
 }
 
 /// Returns the samples of a metric, paired if enough of them have a partner.
@@ -182,7 +208,7 @@ fn keyed(group: &Group, metric: &'static str) -> BTreeMap<SampleKey, f64> {
     group.keys.iter().zip(values).filter_map(|(key, value)| Some((*key, (*value)?))).collect()
 }
 
-fn knows_environments(group: &Group) -> bool {
+pub fn knows_environments(group: &Group) -> bool {
     !group.environments.is_empty() && group.environments.iter().all(Option::is_some)
 }
 
@@ -227,7 +253,14 @@ fn judge(rows: &mut [ComparisonRow], outputs: &[Outputs]) {
             family.iter().zip(&barred).map(|(&i, why)| rows[i].comparison.p.filter(|_| why.is_none())).collect();
         for ((&i, why), p) in family.iter().zip(barred).zip(holm(&p)) {
             let found = &rows[i].comparison;
-            let word = word(verdict(p, found.ratio_mean, found.ratio_mean_ci), rows[i].metric);
+            let verdict = verdict(p, found.ratio_mean, found.ratio_mean_ci);
+            let word = match verdict {
+                // One sample of a model is no model, however surely it is known.
+                _ if rows[i].models.is_some() && found.ratio_mean_ci.is_none() => "inconclusive",
+                Verdict::Lower if rows[i].pair.is_of_images() => "lighter",
+                Verdict::Higher if rows[i].pair.is_of_images() => "heavier",
+                _ => word(verdict, rows[i].metric),
+            };
             rows[i].p_adjusted = p;
             rows[i].verdict = why.unwrap_or(word);
         }
@@ -236,6 +269,9 @@ fn judge(rows: &mut [ComparisonRow], outputs: &[Outputs]) {
 
 /// Why nothing may be said of a comparison; `None` when something may.
 fn barred(row: &ComparisonRow, outputs: &[Outputs]) -> Option<&'static str> {
+    if let Some(models) = &row.models {
+        return models.barred();
+    }
     let of = |cell: u32| outputs[cell as usize].ok;
     match (row.comparison.n_a.min(row.comparison.n_b), of(row.pair.a), of(row.pair.b)) {
         (0, ..) => Some("not measured"),
@@ -260,7 +296,9 @@ pub fn word(verdict: Verdict, metric: &str) -> &'static str {
 /// Returns the row as the terminal may show it.
 pub fn shown(facts: &Facts, row: &ComparisonRow) -> ComparisonSummary {
     let [a, b] = [row.pair.a, row.pair.b].map(|cell| &facts.run.cells[cell as usize]);
-    let (factor, level_a, level_b) = if let Some((a, b)) = row.pair.deployments {
+    let (factor, level_a, level_b) = if let Some(models) = &row.models {
+        ("model", models.a.model.clone(), models.b.model.clone())
+    } else if let Some((a, b)) = row.pair.deployments {
         ("deployment", a.to_string(), b.to_string())
     } else {
         let (factor, level) = FACTORS[row.pair.factor];
@@ -270,8 +308,8 @@ pub fn shown(facts: &Facts, row: &ComparisonRow) -> ComparisonSummary {
         factor,
         level_a,
         level_b,
-        cell_a: a.id.to_string(),
-        cell_b: b.id.to_string(),
+        cell_a: row.models.as_ref().map_or_else(|| a.id.to_string(), |models| models.a.cells(facts)),
+        cell_b: row.models.as_ref().map_or_else(|| b.id.to_string(), |models| models.b.cells(facts)),
         stage: row.stage.map_or(PIPELINE, |stage| &facts.run.stages[stage as usize]).into(),
         metric: row.metric,
         ratio: row.comparison.ratio_mean,
@@ -289,7 +327,7 @@ pub fn comparison_frame(facts: &Facts, rows: &[ComparisonRow]) -> PolarsResult<D
     let float =
         |name: &str, of: fn(&Comparison) -> Option<f64>| floats(name, rows.iter().map(|row| of(&row.comparison)));
     let measured = |row: &&ComparisonRow| row.comparison.p.is_some();
-    let test_name = |row: &ComparisonRow| if row.comparison.paired { "wilcoxon" } else { "mann_whitney" };
+    let count = |of: fn(&Models) -> usize| rows.iter().map(move |row| row.models.as_ref().map(|m| of(m) as i64));
     let columns = vec![
         texts("run_id", rows.iter().map(|_| Some(&facts.run.run_id))),
         text("factor", |row| row.factor),
@@ -302,6 +340,10 @@ pub fn comparison_frame(facts: &Facts, rows: &[ComparisonRow]) -> PolarsResult<D
         text("metric", |row| row.metric),
         integers("n_a", rows.iter().map(|row| Some(row.comparison.n_a as i64))),
         integers("n_b", rows.iter().map(|row| Some(row.comparison.n_b as i64))),
+        integers("samples_a", count(|models| models.a.pooled.len())),
+        integers("samples_b", count(|models| models.b.pooled.len())),
+        integers("left_out_a", count(|models| models.a.left_out())),
+        integers("left_out_b", count(|models| models.b.left_out())),
         bools("paired", rows.iter().map(|row| Some(row).filter(measured).map(|row| row.comparison.paired))),
         float("ratio_mean", |c| c.ratio_mean),
         float("ratio_mean_ci_low", |c| c.ratio_mean_ci.map(|ci| ci.0)),
@@ -312,7 +354,7 @@ pub fn comparison_frame(facts: &Facts, rows: &[ComparisonRow]) -> PolarsResult<D
         texts("ci_method", rows.iter().map(|row| row.comparison.ci_method)),
         float("cliffs_delta", |c| c.cliffs_delta),
         texts("effect", shown.iter().map(|row| row.effect)),
-        texts("test", rows.iter().map(|row| Some(row).filter(measured).map(test_name))),
+        texts("test", rows.iter().map(|row| row.comparison.test)),
         integers("n_zero", rows.iter().map(|row| row.comparison.n_zero.map(|n| n as i64))),
         float("p", |c| c.p),
         floats("p_adj", rows.iter().map(|row| row.p_adjusted)),

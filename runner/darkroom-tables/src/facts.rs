@@ -191,6 +191,8 @@ pub struct Facts {
     pub last_look: Option<Look>,
     /// Where the rows come from that another harness measured.
     pub imported: Option<ResultsImported>,
+    /// What could not be read of the journal, in words.
+    pub damaged: Vec<String>,
     /// How often the run was taken up, from its start.
     pub sessions: u32,
     cells: HashMap<String, u32>,
@@ -202,18 +204,21 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Takes in every event of a journal.
+    /// Takes in every event of a journal; what could not be read of it is left out and said ([`Facts::damaged`]).
     pub fn collect<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
         events: impl Iterator<Item = Result<Event, E>>,
         prices: &PriceTable,
     ) -> Result<Self, TablesError> {
-        let mut events = events.map(|event| event.map_err(|error| TablesError::Journal(error.into())));
-        let Some(Event::RunStarted(run)) = events.next().transpose()? else {
+        let mut events = events.map(|event| event.map_err(Into::into));
+        let Some(Event::RunStarted(run)) = events.next().transpose().map_err(TablesError::Journal)? else {
             return Err(TablesError::NoRunStarted);
         };
         let mut facts = Self::new(run);
         for event in events {
-            facts.take(event?, prices)?;
+            match event {
+                Ok(event) => facts.take(event, prices)?,
+                Err(damage) => facts.damaged.push(damage.to_string()),
+            }
         }
         facts.place_environments();
         facts.finish_imported();
@@ -236,6 +241,7 @@ impl Facts {
             reconciliations: Vec::new(),
             last_look: None,
             imported: None,
+            damaged: Vec::new(),
             sessions: 1,
             pass_index: HashMap::new(),
             last_attempts: HashMap::new(),
@@ -267,7 +273,7 @@ impl Facts {
                 self.imported = Some(imported);
                 Ok(())
             }
-            Event::RowImported(row) => self.take_imported(row, prices),
+            Event::RowImported(row) => self.take_imported(&row, prices),
             Event::Reconciled(figure) => {
                 self.reconciliations.push((self.sessions, figure));
                 Ok(())
@@ -298,6 +304,8 @@ impl Facts {
                 Ok(())
             }
             Event::RunStarted(_)
+            | Event::ClocksCompared(_)
+            | Event::Spent { .. }
             | Event::EnvironmentsRenewed { .. }
             | Event::RunFinished { .. }
             | Event::RunInterrupted { .. } => Ok(()),

@@ -130,6 +130,7 @@ pub fn reconciliation(facts: &Facts) -> PolarsResult<DataFrame> {
         floats("recorded", of().map(|figure| Some(figure.recorded))),
         floats("reported", of().map(|figure| figure.reported)),
         floats("tolerance", of().map(|figure| Some(figure.tolerance))),
+        floats("unanswered", of().map(|figure| Some(figure.unanswered))),
         bools("agrees", of().map(Reconciliation::agrees)),
         texts("note", of().map(|figure| figure.unknown.as_ref())),
         texts("target", of().map(|_| Some(&facts.run.target))),
@@ -380,5 +381,6 @@ const fn again(again: Again) -> &'static str {
     match again {
         Again::WrongStart => "wrong_start",
         Again::Throttled => "throttled",
+        Again::Unanswered => "unanswered",
     }
 }

@@ -17,6 +17,7 @@ mod comparisons;
 mod costs;
 mod facts;
 mod frames;
+mod models;
 mod overview;
 mod parquet;
 pub mod read;
@@ -68,7 +69,8 @@ pub enum TablesError {
 /// Writes every table of a run into `out_dir` (made if absent) and returns what the terminal shows.
 ///
 /// `events` are the journal's facts in their order; they are taken one by one and need not fit in memory, and one that
-/// could not be read ends it before any file is touched. Each file is replaced as a whole or not at all.
+/// could not be read, the first apart, is left out and named in the tables' metadata and in the summary. Each file is replaced as a whole or
+/// not at all.
 pub fn aggregate<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
     events: impl Iterator<Item = Result<Event, E>>,
     prices: &PriceTable,

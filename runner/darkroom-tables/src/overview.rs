@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use darkroom_core::cell::Start;
 use darkroom_core::cost::PriceTable;
-use darkroom_core::event::{PlannedCell, ReconciledMetric};
+use darkroom_core::event::{Look, PlannedCell, ReconciledMetric};
 
 use crate::aggregate::{Outputs, SummaryRow};
 use crate::comparisons::{self, ComparisonRow};
@@ -19,11 +19,19 @@ pub struct Seen {
     failures: Vec<Failure>,
     wrong_outputs: Vec<WrongOutput>,
     reconciliation: ReconciliationSummary,
+    damaged: Vec<String>,
+    last_look: Option<Look>,
 }
 
 /// Returns what the summary needs of the facts themselves.
 pub fn seen(facts: &Facts) -> Seen {
-    Seen { failures: failures(facts), wrong_outputs: wrong_outputs(facts), reconciliation: reconciliation(facts) }
+    Seen {
+        failures: failures(facts),
+        wrong_outputs: wrong_outputs(facts),
+        reconciliation: reconciliation(facts),
+        damaged: facts.damaged.clone(),
+        last_look: facts.last_look.clone(),
+    }
 }
 
 /// Returns the run in a screenful.
@@ -53,13 +61,14 @@ pub fn overview(
         price_region: prices.region.clone(),
         price_date: prices.date.clone(),
         until: run.until,
-        last_look: facts.last_look.clone(),
+        last_look: seen.last_look,
         stages: run.stages.clone(),
         cells: cells.collect(),
         comparisons: comparisons.iter().map(|row| comparisons::shown(facts, row)).collect(),
         failures: seen.failures,
         wrong_outputs: seen.wrong_outputs,
         reconciliation: seen.reconciliation,
+        damaged: seen.damaged,
         tables,
     }
 }

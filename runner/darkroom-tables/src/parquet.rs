@@ -112,7 +112,8 @@ pub fn provenance(facts: &Facts, prices: &PriceTable) -> Vec<(String, String)> {
     let until = run.until.map(|until| ("until", json(serde_json::to_string(&until))));
     let look = facts.last_look.as_ref().map(|look| ("last_look", json(serde_json::to_string(look))));
     let imported = facts.imported.as_ref().map(|imported| ("imported", json(serde_json::to_string(imported))));
-    let pairs = fixed.into_iter().chain(until).chain(look).chain(imported);
+    let damaged = (!facts.damaged.is_empty()).then(|| ("damaged", json(serde_json::to_string(&facts.damaged))));
+    let pairs = fixed.into_iter().chain(until).chain(look).chain(imported).chain(damaged);
     pairs.map(|(key, value)| (format!("darkroom.{key}"), value)).collect()
 }
 

@@ -10,8 +10,8 @@ use polars::prelude::{
     ScanArgsParquet, SerReader, col, lit,
 };
 
-use crate::TablesError;
 use crate::parquet::failed;
+use crate::{SCHEMA_VERSION, TablesError};
 
 /// A value of a row.
 #[derive(Clone, Debug, PartialEq)]
@@ -144,6 +144,19 @@ pub fn provenance(path: &Path) -> Result<BTreeMap<String, String>, TablesError> 
     let pairs = metadata.key_value_metadata().iter().flatten();
     let ours = pairs.filter_map(|pair| Some((pair.key.strip_prefix("darkroom.")?.to_owned(), pair.value.clone()?)));
     Ok(ours.collect())
+}
+
+/// Says so where a run's table is of another schema than this version's; `None` where it is not.
+pub fn other_schema(path: &Path) -> Result<Option<String>, TablesError> {
+    let about = provenance(path)?;
+    let schema = about.get("schema_version").map_or("unknown", String::as_str);
+    Ok((schema != SCHEMA_VERSION.to_string()).then(|| {
+        format!(
+            "{} is of schema {schema}, this darkroom's is {SCHEMA_VERSION}: columns may be missing or mean something else; \
+             `darkroom aggregate` makes the tables anew from the journal",
+            path.display()
+        )
+    }))
 }
 
 fn read_frame(path: &Path, wanted: Wanted<'_>) -> PolarsResult<(DataFrame, usize)> {

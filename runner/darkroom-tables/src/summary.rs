@@ -39,6 +39,8 @@ pub struct Summary {
     pub wrong_outputs: Vec<WrongOutput>,
     /// What CloudWatch's metrics say of the same functions.
     pub reconciliation: ReconciliationSummary,
+    /// What of the journal could not be read and is in no table, in words.
+    pub damaged: Vec<String>,
     /// The files written, in reading order.
     pub tables: Vec<TableFile>,
 }
@@ -55,6 +57,7 @@ impl Summary {
     pub fn has_failures(&self) -> bool {
         let expected = |wrong: &WrongOutput| self.is_wrong_on_purpose(&wrong.cell_id);
         !self.failures.is_empty()
+            || !self.damaged.is_empty()
             || !self.wrong_outputs.iter().all(expected)
             || self.passed_but_wrong_on_purpose().next().is_some()
     }

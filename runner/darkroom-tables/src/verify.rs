@@ -30,8 +30,15 @@ pub fn verify<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
     run: &Path,
     scratch: &Path,
 ) -> Result<Vec<Verified>, TablesError> {
-    aggregate(events, prices, scratch)?;
-    columns::TABLES.iter().map(|table| verified(table.name, run, scratch)).collect()
+    let summary = aggregate(events, prices, scratch)?;
+    let lost = summary.damaged.iter().map(|damage| format!("made without what can't be read: {damage}"));
+    let lost: Vec<String> = lost.collect();
+    let verified = columns::TABLES.iter().map(|table| {
+        let mut found = verified(table.name, run, scratch)?;
+        found.differences.extend(lost.iter().cloned());
+        Ok(found)
+    });
+    verified.collect()
 }
 
 fn verified(table: &'static str, run: &Path, scratch: &Path) -> Result<Verified, TablesError> {

@@ -8,14 +8,14 @@
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_lambda::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{Architecture, Environment, FunctionCode, LogType, Runtime};
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
-use darkroom::execute::{CellUnderTest, Function, Image, Setup, execute};
+use darkroom::execute::{CellUnderTest, Function, Image, Patience, Setup, execute};
 use darkroom::record::{History, Journal, Recorder};
 use darkroom_cloud::{Config, LocalCloud};
 use darkroom_core::cell::{self, Cell, Input, Start, Trigger};
@@ -27,6 +27,7 @@ use darkroom_core::schedule::{CellShape, Schedule};
 const ROUNDS: usize = 5;
 const CALLS: u32 = 200;
 const BUCKET: &str = "overhead";
+const LATE: Duration = Duration::from_secs(15);
 
 const PIPELINE: &str = r#"
 name = "copy"
@@ -204,6 +205,9 @@ impl Bench {
             pipeline: Pipeline::parse("bench", PIPELINE).expect("a pipeline"),
             cells: vec![cell],
             time_budget: None,
+            purse: None,
+            patience: Patience { call: LATE, answer: LATE, logs: LATE, metrics: LATE },
+            seed: 562,
             pictures: None,
         };
         let (_stop, interrupt) = tokio::sync::watch::channel(false);

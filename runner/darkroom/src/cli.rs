@@ -6,6 +6,8 @@ use clap::builder::StyledStr;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::command::publish::S3Uri;
+
 /// Compares serverless image pipelines: one TOML manifest in, Parquet tables out.
 #[derive(Debug, Parser)]
 #[command(name = "darkroom", version, max_term_width = 110, disable_help_subcommand = true)]
@@ -45,6 +47,8 @@ pub enum Command {
     Cost(CostArgs),
     /// Print a table of a run as CSV, JSON, LaTeX or Markdown
     Export(ExportArgs),
+    /// Put a run's tables into S3, as a part of a dataset of many runs
+    Publish(PublishArgs),
     /// Make a run's tables and report anew from its journal, and say what does not match
     Verify(RunFolder),
     /// Test the statistics on simulated samples whose truth is known
@@ -136,6 +140,12 @@ pub struct ResumeArgs {
     pub keep: bool,
     /// The run's folder [default: the latest unfinished run under outputs/]
     pub run: Option<PathBuf>,
+    /// Override a key of the run's budget, for example budget.usd=5; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Do not ask before a run that costs money
+    #[arg(long, short)]
+    pub yes: bool,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -341,6 +351,18 @@ pub struct ImportArgs {
 }
 
 #[derive(Clone, Debug, Args)]
+pub struct PublishArgs {
+    /// The run's folder, for example outputs/full/latest
+    pub run: PathBuf,
+    /// Where to: each table becomes TO/<table>/experiment=<experiment>/run=<run id>/part-0.parquet
+    #[arg(value_name = "s3://BUCKET/PREFIX")]
+    pub to: S3Uri,
+    /// The bucket's region [default: your AWS profile's or environment's]
+    #[arg(long)]
+    pub region: Option<String>,
+}
+
+#[derive(Clone, Debug, Args)]
 pub struct ImportResultsArgs {
     /// Files of rows: .csv, .tsv, or .json as an array, as lines, or as one object a file (SAAF)
     #[arg(required = true, value_name = "FILE")]
@@ -454,7 +476,22 @@ pub struct CleanArgs {
 
 /// Commands by what one wants of them, in the order of a first day. One that is in no group is listed last.
 const GROUPS: &[(&str, &[&str])] = &[
-    ("Measure", &["run", "resume", "aggregate", "report", "figures", "compare", "cost", "export", "verify", "import-results"]),
+    (
+        "Measure",
+        &[
+            "run",
+            "resume",
+            "aggregate",
+            "report",
+            "figures",
+            "compare",
+            "cost",
+            "export",
+            "publish",
+            "verify",
+            "import-results",
+        ],
+    ),
     ("Look before you run", &["validate", "cells", "plan", "check", "doctor"]),
     ("Make a variant", &["generate", "import"]),
     ("Around it", &["serve", "clean", "iam-policy", "calibrate", "schema", "completions"]),

@@ -21,12 +21,27 @@ use darkroom_core::manifest::Cloud;
 use crate::account::{self, AccountError, Caller};
 use crate::deploy::Clients;
 use crate::deploy::clean::Place;
+use crate::execute::Patience;
 
 /// Names the functions' execution role in the environment.
 pub const ROLE_VARIABLE: &str = "DARKROOM_ROLE_ARN";
 
-/// The longest a measured call may take: Lambda's own longest timeout and a little.
-const CALL_LIMIT: Duration = Duration::from_secs(930);
+/// Overrides every [`Patience`], s: for networks that lose answers, and for tests of what happens then.
+const PATIENCE_VARIABLE: &str = "DARKROOM_PATIENCE_S";
+/// What a local cloud says comes at once, or not at all.
+const LOCAL_PATIENCE: Patience = Patience {
+    call: Duration::from_mins(1),
+    answer: Duration::from_mins(5),
+    logs: Duration::from_secs(15),
+    metrics: Duration::from_secs(15),
+};
+/// How often a call that is not measured is made before its failure counts.
+const ATTEMPTS: u32 = 6;
+/// Doubles with each further attempt; the SDK draws from it.
+const FIRST_BACKOFF: Duration = Duration::from_millis(200);
+/// On AWS logs come within seconds and metrics within minutes, mostly.
+const AWS_PATIENCE: Patience =
+    Patience { logs: Duration::from_mins(3), metrics: Duration::from_mins(5), ..LOCAL_PATIENCE };
 
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum TargetError {
@@ -45,6 +60,8 @@ pub struct Target {
     pub region: String,
     pub isolation: String,
     pub capability: Capability,
+    /// How long its answers, logs and metrics are waited for.
+    pub patience: Patience,
     /// Whose account it is.
     pub caller: Caller,
     /// Whether what a run deployed stays there unless the manifest says otherwise.
@@ -84,6 +101,7 @@ pub fn capability(cloud: Cloud) -> Capability {
                 starts: vec![Start::Warm, Start::Cold],
                 max_concurrency: 1000,
                 cores: std::thread::available_parallelism().ok().and_then(|cores| u32::try_from(cores.get()).ok()),
+                billed: false,
             }
         }
         Cloud::Aws => Capability {
@@ -94,6 +112,7 @@ pub fn capability(cloud: Cloud) -> Capability {
             starts: vec![Start::Warm, Start::Cold],
             max_concurrency: 1000,
             cores: None,
+            billed: true,
         },
     }
 }
@@ -129,12 +148,14 @@ impl Target {
         config.data_dir = free.then_some(data_dir);
         region.clone_into(&mut config.region);
         let cloud = LocalCloud::start(config).await?;
-        let config = local_config(cloud.endpoint_url(), region);
+        let patience = patience(LOCAL_PATIENCE);
+        let config = timed(&local_config(cloud.endpoint_url(), region), patience);
         Ok(Self {
             name: "local",
             region: region.to_owned(),
             isolation: cloud.isolation().label.clone(),
             capability: capability(Cloud::Local),
+            patience,
             caller: account::caller(&config).await?,
             keeps: true,
             endpoint: None,
@@ -149,7 +170,8 @@ impl Target {
     ///
     /// The manifest's region counts, not the environment's: it belongs to the run's configuration.
     async fn aws(region: &str) -> Result<Self, TargetError> {
-        let config = aws_configuration(region).await;
+        let patience = patience(AWS_PATIENCE);
+        let config = timed(&aws_configuration(region).await, patience);
         let caller = account::caller(&config).await?;
         let endpoint = endpoint(&config);
         let mut notes = Vec::new();
@@ -164,6 +186,7 @@ impl Target {
             region: region.to_owned(),
             isolation: if endpoint.is_some() { "unknown" } else { "firecracker" }.to_owned(),
             capability: capability(Cloud::Aws),
+            patience,
             caller,
             keeps: false,
             endpoint,
@@ -206,11 +229,12 @@ impl Target {
         aws_sdk_lambda::Client::new(&self.config)
     }
 
-    /// For measured calls: one call is one call, however long it takes.
-    pub fn measured_lambda(&self) -> aws_sdk_lambda::Client {
+    /// For measured calls of functions that end after `longest` at the latest: one call is one call.
+    pub fn measured_lambda(&self, longest: Duration) -> aws_sdk_lambda::Client {
+        let limit = longest + self.patience.call;
         let config = aws_sdk_lambda::config::Builder::from(&self.config)
             .retry_config(RetryConfig::disabled())
-            .timeout_config(TimeoutConfig::builder().operation_timeout(CALL_LIMIT).build())
+            .timeout_config(TimeoutConfig::builder().operation_timeout(limit).build())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .build();
         aws_sdk_lambda::Client::from_conf(config)
@@ -239,9 +263,36 @@ impl Target {
     }
 }
 
+/// Returns what the environment asks for instead of a target's own patience, if it does.
+fn patience(own: Patience) -> Patience {
+    let asked = std::env::var(PATIENCE_VARIABLE).ok().and_then(|seconds| seconds.parse().ok());
+    let asked = asked.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    asked.map_or(own, |it| Patience { call: it, answer: it, logs: it, metrics: it })
+}
+
+/// Lets no call wait for ever, and repeats what may pass: throttles, servers' errors, answers that do not come.
+fn timed(config: &SdkConfig, patience: Patience) -> SdkConfig {
+    let limits = config.timeout_config().map_or_else(TimeoutConfig::builder, TimeoutConfig::to_builder);
+    let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(FIRST_BACKOFF);
+    config
+        .to_builder()
+        .timeout_config(limits.operation_attempt_timeout(patience.answer).build())
+        .retry_config(retries)
+        .build()
+}
+
 /// What the SDKs themselves would do: profiles, SSO, environment, container, instance; endpoints from there too.
 pub async fn aws_configuration(region: &str) -> SdkConfig {
     aws_config::defaults(BehaviorVersion::latest()).region(Region::new(region.to_owned())).load().await
+}
+
+/// A client for tables that are published: the bucket is the user's, in their own region unless they name another.
+pub async fn s3_of(region: Option<&str>) -> aws_sdk_s3::Client {
+    let found = aws_config::defaults(BehaviorVersion::latest()).load().await;
+    let region = region.map(str::to_owned).or_else(|| found.region().map(ToString::to_string));
+    let config = aws_configuration(region.as_deref().unwrap_or("us-east-1")).await;
+    let path_style = configured(&config, "S3").is_some();
+    aws_sdk_s3::Client::from_conf(aws_sdk_s3::config::Builder::from(&config).force_path_style(path_style).build())
 }
 
 /// The services that are called, as the SDK names them where it reads their endpoints.

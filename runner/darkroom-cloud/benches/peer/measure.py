@@ -67,6 +67,7 @@ def start_peer(folder):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = {**os.environ, "GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "TMPDIR": folder,
+                   "IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0",  # What listens on fixed ports, and not on loopback alone.
                    "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"}
     process = subprocess.Popen([f"{pathlib.Path(sys.executable).parent}/ministack"], env=environment, cwd=folder,
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -46,7 +46,7 @@ pub struct Manifest {
     /// In what order.
     #[serde(default)]
     pub schedule: Schedule,
-    /// What a run may cost. Shown by `plan`.
+    /// What a run may cost: it stops when that is used up, and can be gone on with.
     #[serde(default)]
     pub budget: Budget,
     /// Where results land.
@@ -275,11 +275,12 @@ pub struct Schedule {
     pub order: Order,
 }
 
-/// What a run may cost. Shown by `plan`. Default: no limit.
+/// What a run may cost: it stops when that is used up, and can be gone on with. Default: no limit.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Budget {
-    /// US dollars.
+    /// US dollars that AWS bills for all of a run's sessions, or would bill: it counts on the local cloud too. Lambda and S3
+    /// requests, not logs and transfer; what is under way when it is used up still ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "f64", extend("exclusiveMinimum" = 0))]
     pub usd: Option<f64>,

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -364,6 +365,11 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
+    /// Returns the longest that Lambda lets a stage run.
+    pub fn longest_stage(&self) -> Duration {
+        Duration::from_secs(self.stages.iter().map(|stage| u64::from(stage.timeout_s)).max().unwrap_or_default())
+    }
+
     /// Returns whether what `stage` makes comes back in its answer, and not as an object.
     pub fn answers_with_image(&self, stage: &Stage) -> bool {
         self.transport == Transport::Payload && stage.name != self.destination

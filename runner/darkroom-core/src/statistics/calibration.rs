@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, Normal};
 
+use super::stopping::{Rule, relative_half_width};
 use super::{Samples, Verdict, compare, intervals, mann_whitney, quantile_interval, seed_of, verdict, wilcoxon};
 
 /// Values of a simulated sample.
@@ -17,6 +18,11 @@ const N: usize = 100;
 const CV: f64 = 0.3;
 const SIGNIFICANCE: f64 = 0.05;
 
+/// The adaptive rule that is simulated: CV 0.3 gives about (1.96 x 0.3 / 0.07)^2 = 71 values, so about five looks.
+///
+/// What peeking costs, of 1,500 simulations each: the interval of a fixed n held the mean in 94.3%, of this rule in 93.5%, of
+/// `min = 10, max = 150` in 93.9% (standard error 0.6%): about a point below 95%.
+const ADAPTIVE: Rule = Rule { target: 0.07, min: 30, max: 400 };
 /// One promise and how often it was kept.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Promise {
@@ -43,6 +49,7 @@ pub fn calibrate(simulations: u32, seed: u64) -> Vec<Promise> {
     vec![
         promise("95% interval of the mean holds the true mean", (0.925, 0.98), mean_is_covered),
         promise("95% interval of the median holds the true median", (0.925, 0.98), median_is_covered),
+        promise("the same, stopped adaptively (min 30, within 7%)", (0.925, 0.98), adaptive_mean_is_covered),
         promise("A/A, paired: p below 0.05", (0.03, 0.07), paired_rejects),
         promise("A/A, independent: p below 0.05", (0.03, 0.07), independent_rejects),
         promise("A/A, paired: a difference is claimed", (0.0, 0.05), difference_is_claimed),
@@ -89,6 +96,20 @@ fn sigma() -> f64 {
 fn mean_is_covered(source: &mut Source) -> bool {
     let truth = (sigma() * sigma() / 2.0).exp();
     let found = intervals(&source.sample(), source.seed).mean;
+    found.is_some_and(|interval| interval.low <= truth && truth <= interval.high)
+}
+
+/// Measures value by value until the rule of `repetitions.until` stops it, and asks the interval of that moment.
+fn adaptive_mean_is_covered(source: &mut Source) -> bool {
+    let truth = (sigma() * sigma() / 2.0).exp();
+    let mut values = Vec::new();
+    for n in 1..=ADAPTIVE.max {
+        values.push(source.skewed());
+        if ADAPTIVE.is_look(n) && ADAPTIVE.decide(n, &[relative_half_width(&values, source.seed)]).is_some() {
+            break;
+        }
+    }
+    let found = intervals(&values, source.seed).mean;
     found.is_some_and(|interval| interval.low <= truth && truth <= interval.high)
 }
 

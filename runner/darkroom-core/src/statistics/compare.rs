@@ -50,6 +50,8 @@ pub struct Comparison {
     pub cliffs_delta: Option<f64>,
     /// Wilcoxon's signed-rank when paired, else Mann-Whitney; `None` when a sample is empty.
     pub p: Option<f64>,
+    /// Which test p is of; `None` without one.
+    pub test: Option<&'static str>,
     /// Pairs without a difference, which Wilcoxon drops.
     pub n_zero: Option<usize>,
 }
@@ -129,6 +131,7 @@ pub fn compare(samples: &Samples, seed: [u8; 32]) -> Comparison {
         ci_method: intervals.mean.map(|_| intervals.method),
         cliffs_delta: cliffs_delta(&sorted_a, &sorted_b),
         p,
+        test: p.map(|_| if samples.is_paired() { "wilcoxon" } else { "mann_whitney" }),
         n_zero,
     }
 }
@@ -167,14 +170,14 @@ fn ratio_intervals(samples: &Samples, seed: [u8; 32]) -> RatioIntervals {
     RatioIntervals { mean: bounds(&mut means), median: bounds(&mut medians), method }
 }
 
-fn bounds(ratios: &mut Vec<f64>) -> Option<(f64, f64)> {
+pub(super) fn bounds(ratios: &mut Vec<f64>) -> Option<(f64, f64)> {
     ratios.retain(|ratio| ratio.is_finite());
     ratios.sort_unstable_by(f64::total_cmp);
     percentile(ratios, Method::Percentile).map(|interval| (interval.low, interval.high))
 }
 
 /// Runs `one` for every resample, each chunk with its own stream of the generator.
-fn resample<T: Send>(seed: [u8; 32], one: impl Fn(&mut ChaCha8Rng) -> T + Sync) -> Vec<T> {
+pub(super) fn resample<T: Send>(seed: [u8; 32], one: impl Fn(&mut ChaCha8Rng) -> T + Sync) -> Vec<T> {
     let chunk = |index: usize| {
         let mut random = ChaCha8Rng::from_seed(seed);
         random.set_stream(index as u64);
@@ -223,16 +226,16 @@ fn for_each_drawn(random: &mut ChaCha8Rng, clusters: &[Range<usize>], mut take: 
 }
 
 /// A sample as ranks into its ascending values, so that a resample's median is found by counting.
-struct Ranked {
+pub(super) struct Ranked {
     sorted: Vec<f64>,
     /// Of every value, cluster after cluster.
-    ranks: Vec<u32>,
+    pub(super) ranks: Vec<u32>,
     /// Which of them each cluster holds.
-    clusters: Vec<Range<usize>>,
+    pub(super) clusters: Vec<Range<usize>>,
 }
 
 impl Ranked {
-    fn of(clusters: impl Iterator<Item = Vec<f64>>) -> Self {
+    pub(super) fn of(clusters: impl Iterator<Item = Vec<f64>>) -> Self {
         let (mut values, mut ranges) = (Vec::new(), Vec::new());
         for cluster in clusters.filter(|cluster| !cluster.is_empty()) {
             let start = values.len();
@@ -246,7 +249,7 @@ impl Ranked {
 }
 
 /// One resample: how often each rank was drawn.
-struct Draw<'a> {
+pub(super) struct Draw<'a> {
     sorted: &'a [f64],
     counts: Vec<u32>,
     n: u32,
@@ -254,17 +257,17 @@ struct Draw<'a> {
 }
 
 impl<'a> Draw<'a> {
-    fn of(ranked: &'a Ranked) -> Self {
+    pub(super) fn of(ranked: &'a Ranked) -> Self {
         Self { sorted: &ranked.sorted, counts: vec![0; ranked.sorted.len()], n: 0, sum: 0.0 }
     }
 
-    fn take(&mut self, rank: u32) {
+    pub(super) fn take(&mut self, rank: u32) {
         self.counts[rank as usize] += 1;
         self.n += 1;
         self.sum += self.sorted[rank as usize];
     }
 
-    fn ratios_to(&self, baseline: &Draw) -> (f64, f64) {
+    pub(super) fn ratios_to(&self, baseline: &Draw) -> (f64, f64) {
         (self.mean() / baseline.mean(), self.median() / baseline.median())
     }
 
@@ -353,14 +356,14 @@ impl Linearised {
 }
 
 /// A cluster's influence values: how many, their mean, and that mean's standard error.
-struct Normals {
-    n: f64,
-    mean: f64,
-    error: f64,
+pub(super) struct Normals {
+    pub(super) n: f64,
+    pub(super) mean: f64,
+    pub(super) error: f64,
 }
 
 impl Normals {
-    fn of(values: impl Iterator<Item = f64>) -> Self {
+    pub(super) fn of(values: impl Iterator<Item = f64>) -> Self {
         let values: Vec<f64> = values.collect();
         let n = values.len() as f64;
         let mean = values.iter().sum::<f64>() / n.max(1.0);
@@ -384,7 +387,7 @@ fn median(sorted: &[f64]) -> Option<f64> {
     quantile_of_sorted(sorted, 0.5)
 }
 
-fn sorted(values: &[f64]) -> Vec<f64> {
+pub(super) fn sorted(values: &[f64]) -> Vec<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
     sorted

@@ -5,6 +5,7 @@
 
 mod calibration;
 mod compare;
+mod hierarchy;
 mod interval;
 mod rank_tests;
 mod stationarity;
@@ -14,6 +15,7 @@ mod variance;
 
 pub use calibration::{Promise, calibrate};
 pub use compare::{Comparison, Samples, Verdict, compare, effect_word, holm, verdict};
+pub use hierarchy::{FEWEST_SAMPLES, Pool, compare_pools};
 pub use interval::{
     Bounds, Interval, Intervals, MOST_RESAMPLED, Method, SMALL_N, intervals, quantile_interval, seed_of,
 };

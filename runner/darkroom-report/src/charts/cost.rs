@@ -68,10 +68,12 @@ pub fn figure(run: &Run) -> Option<Figure> {
             "At the {} prices of {}, first tier, without the free one{}. Thin line: 95% interval of the sum.{s3}",
             run.about("price_region"),
             run.about("price_date"),
-            if !run.is_aws() {
-                "; what AWS would charge for these durations, not what it would cost there"
-            } else {
+            if run.imported().is_some() {
+                "; what AWS charges for the billed times that the imported rows give"
+            } else if run.is_aws() {
                 ""
+            } else {
+                "; what AWS would charge for these durations, not what it would cost there"
             },
         ),
         alternative: words.collect::<Vec<_>>().join(". "),

@@ -48,7 +48,8 @@ fn of_stage(run: &Run, stage: &str) -> Option<Figure> {
         id: format!("runtime-{stage}"),
         title: format!("Runtime of {stage}"),
         caption: format!(
-            "Lambda's own duration of each invocation (coloured), the mean and its 95% interval (dot and bar).{}",
+            "{} of each invocation (coloured), the mean and its 95% interval (dot and bar).{}",
+            if run.imported().is_some() { "The imported duration" } else { "Lambda's own duration" },
             if cold { " Cold cells: init + duration." } else { "" }
         ),
         alternative: rows.iter().map(|(cell, stat, _)| told(cell, stat)).collect::<Vec<_>>().join(". "),

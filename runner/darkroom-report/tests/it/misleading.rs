@@ -98,8 +98,8 @@ fn spread_is_said_to_be_of_images_or_of_deployments_where_it_is() {
 #[test]
 fn spread_is_said_to_be_of_environments_where_it_is() {
     let round = |at: crate::At| if (at.place / 20) % 2 == 1 { 1.3 } else { 1.0 };
-    for (factor, expected) in [(1.0, false), (0.0, true)] {
-        let mut journal = journal(&two(), 40, 1, |at| if factor == 1.0 { 1.0 } else { round(at) });
+    for apart in [false, true] {
+        let mut journal = journal(&two(), 40, 1, |at| if apart { round(at) } else { 1.0 });
         let invocations: Vec<(u64, u64)> = journal
             .events
             .iter()
@@ -112,7 +112,7 @@ fn spread_is_said_to_be_of_environments_where_it_is() {
             .events
             .extend(invocations.iter().map(|(at, round)| environment_seen(*at, &format!("environment-{round}"))));
         let notes = Made::of(&journal).figure("runtime-greyscale").notes.join("\n");
-        assert_eq!(notes.contains(ENVIRONMENTS), expected, "{notes}");
+        assert_eq!(notes.contains(ENVIRONMENTS), apart, "{notes}");
     }
 }
 

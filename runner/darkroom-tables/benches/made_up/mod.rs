@@ -106,6 +106,7 @@ fn pass_events(cell: &Cell, speed: f64, round: usize, index: usize, random: &mut
         again: None,
         input_bytes: vec![Some(500_000); STAGES.len()],
         output_bytes: vec![Some(400_000); STAGES.len()],
+        polls: 0,
     }));
     events
 }

@@ -133,7 +133,13 @@ const START: Column = column("start", Text, "", Plan, "start kind the cell asks 
 const CONCURRENCY: Column = column("concurrency", Integer, "", Plan, "pipelines of the cell under way at once");
 const MODEL: Column = column("model", Text, "", Plan, "LLM that wrote the variant; null where none did");
 const SAMPLE: Column = column("sample", Integer, "", Plan, "which independent answer of that model; null where none");
-const TARGET: Column = column("target", Text, "", Plan, "`local` or `aws`: where the durations come from; `imported`: another harness measured them");
+const TARGET: Column = column(
+    "target",
+    Text,
+    "",
+    Plan,
+    "`local` or `aws`: where the durations come from; `imported`: another harness measured them",
+);
 const DEPLOYMENT: Column =
     column("deployment", Integer, "", Plan, "which deployment of the same code under another name, from 1");
 const STAGE: Column = column("stage", Text, "", Plan, "stage of the pipeline");

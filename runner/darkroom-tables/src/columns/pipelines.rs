@@ -79,7 +79,7 @@ pub const PIPELINES: Table = Table {
             Text,
             "",
             Runner,
-            "why the repetition was done again: `wrong_start` or `throttled`; null when it was not",
+            "why the repetition was done again: `wrong_start`, `throttled` or `unanswered`; null when it was not",
         ),
         column("bytes_in", Integer, "bytes", Runner, "size of the source image; null where it was not seen"),
         column("bytes_out", Integer, "bytes", Runner, "size of the last stage's output; null where it was not seen"),

@@ -21,7 +21,7 @@ pub struct ImportedPass {
 }
 
 impl Facts {
-    pub(super) fn take_imported(&mut self, fact: ImportedRow, prices: &PriceTable) -> Result<(), TablesError> {
+    pub(super) fn take_imported(&mut self, fact: &ImportedRow, prices: &PriceTable) -> Result<(), TablesError> {
         let pass = self.pass(&fact.pass)?;
         let stage = self.stage(&fact.stage, &fact.pass)?;
         let started_at = fact.started_at.as_deref().map(epoch_ms).transpose()?;

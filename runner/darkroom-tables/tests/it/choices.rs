@@ -19,9 +19,9 @@ fn run(of: &[(Cell, f64)]) -> Run {
             journal.pass(&Pass::of(cell, repetition, ms * noise));
         }
     }
-    cells.iter().for_each(|cell| {
+    for cell in &cells {
         journal.check_all(cell);
-    });
+    }
     Run::of(&journal)
 }
 

@@ -243,6 +243,7 @@ impl Journal {
             again: pass.again,
             input_bytes: vec![Some(5000), Some(1234)],
             output_bytes: vec![Some(1234), Some(900)],
+            polls: 0,
         }));
     }
 
@@ -261,6 +262,7 @@ impl Journal {
             reported,
             tolerance: 0.0,
             unknown: reported.is_none().then(|| "interrupted".into()),
+            unanswered: 0.0,
         }));
         self
     }

@@ -5,6 +5,8 @@
 mod between;
 mod choices;
 mod journal;
+mod models;
+mod poor;
 mod verify;
 
 use std::collections::HashSet;
@@ -440,6 +442,19 @@ fn the_same_journal_gives_the_same_files_byte_for_byte() {
     let (one, two) = (Run::of(&everything()), Run::of(&everything()));
     for table in TABLES {
         assert!(one.bytes(table.name) == two.bytes(table.name), "{}", table.name);
+    }
+}
+
+#[test]
+fn the_conclusions_are_the_same_bytes_whatever_the_number_of_threads() {
+    let journal = everything();
+    let on = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| Run::of(&journal))
+    };
+    let (one, three) = (on(1), on(3));
+    for table in ["summary", "comparisons", "costs", "choices"] {
+        assert!(one.bytes(table) == three.bytes(table), "{table}");
     }
 }
 

@@ -42,6 +42,9 @@ pub fn tables(path: &Path, project: Option<&Project>, globals: Globals) -> Resul
     })?;
     super::report::write(path)?;
     show(&summary, globals)?;
+    for damage in &summary.damaged {
+        display::note(&format!("DAMAGED, left out of every table: {damage}"));
+    }
     if globals.quiet || globals.json {
         // What casts doubt on the numbers is said to whoever asked for no summary, too.
         let differences = terminal::differences(&summary.reconciliation);

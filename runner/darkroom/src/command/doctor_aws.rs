@@ -5,6 +5,7 @@
 
 use aws_sdk_iam::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum};
+use aws_sdk_lambda::types::AccountLimit;
 use miette::Diagnostic;
 
 use super::doctor::{Check, State};
@@ -178,7 +179,7 @@ async fn quotas(clients: &Clients) -> Vec<Check> {
     };
     let (limit, usage) = (settings.account_limit(), settings.account_usage());
     let whole = limit.map_or(0, aws_sdk_lambda::types::AccountLimit::concurrent_executions);
-    let free = limit.and_then(|limit| limit.unreserved_concurrent_executions()).unwrap_or(whole);
+    let free = limit.and_then(AccountLimit::unreserved_concurrent_executions).unwrap_or(whole);
     let total = limit.map_or(0, aws_sdk_lambda::types::AccountLimit::total_code_size);
     let used = usage.map_or(0, aws_sdk_lambda::types::AccountUsage::total_code_size);
     vec![concurrency(free), storage(used, total)]

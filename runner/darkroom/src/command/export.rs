@@ -1,7 +1,7 @@
 //! `darkroom export`: a table of a run as CSV, JSON, LaTeX or Markdown, on stdout.
 
 use comfy_table::{Table, presets};
-use darkroom_tables::read::{Row, Rows, Value, Wanted, read};
+use darkroom_tables::read::{Row, Rows, Value, Wanted, other_schema, read};
 
 use crate::cli::{ExportArgs, ExportFormat, Globals};
 use crate::display;
@@ -23,6 +23,9 @@ const SHOWN: [(&str, &str); 10] = [
 
 pub fn run(args: &ExportArgs, _: Globals) -> Result<Outcome, Failure> {
     let path = args.run.join(format!("{}.parquet", args.table));
+    if let Ok(Some(other)) = other_schema(&path) {
+        display::note(&other);
+    }
     let rows = read(&path, Wanted::default()).map_err(|error| {
         Failure::wrong_request(miette::miette!(
             help = format!("darkroom aggregate {} makes the tables anew", args.run.display()),

@@ -89,13 +89,7 @@ fn say_what_was_left(taken: &Taken) {
 }
 
 /// Writes the run's folder: the map as it was given, and the journal.
-fn write(
-    outputs: &Path,
-    map: &Map,
-    text: &str,
-    taken: Taken,
-    imported: ResultsImported,
-) -> miette::Result<RunDir> {
+fn write(outputs: &Path, map: &Map, text: &str, taken: Taken, imported: ResultsImported) -> miette::Result<RunDir> {
     let time = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S");
     let run_id = format!("{time}-{}", &uuid::Uuid::new_v4().simple().to_string()[..6]);
     let dir = RunDir::create(outputs, &map.experiment, &run_id)?;

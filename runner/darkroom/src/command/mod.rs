@@ -16,6 +16,7 @@ mod iam_policy;
 mod import;
 mod import_results;
 mod plan;
+pub mod publish;
 pub mod report;
 mod resume;
 mod run;
@@ -38,6 +39,7 @@ pub fn run(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Figures(args) => report::figures(args, globals),
         Command::Compare(args) => compare::run(args, globals),
         Command::Export(args) => export::run(args, globals),
+        Command::Publish(args) => publish::run(args, globals),
         Command::Verify(args) => verify::run(args, globals),
         Command::Calibrate(args) => calibrate::run(args, globals),
         Command::Cost(args) => cost::run(args, globals),

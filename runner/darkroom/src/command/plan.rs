@@ -1,11 +1,7 @@
 //! `darkroom plan`: what a run would do and what can't run here; deploys nothing, writes nothing.
 
-use std::path::Path;
-
-use darkroom_core::cost::PriceTable;
-use darkroom_core::estimate::Rates;
-use darkroom_core::event::{Event, PlannedCell};
-use darkroom_core::manifest::{Cloud, Manifest};
+use darkroom_core::event::PlannedCell;
+use darkroom_core::manifest::Manifest;
 use darkroom_core::plan::{Expected, Plan, Summary};
 use serde::Serialize;
 
@@ -15,8 +11,8 @@ use crate::display::{
     plan::{Page, Shortest},
 };
 use crate::exit::{Failure, Outcome};
-use crate::project::{self, Loaded, Project};
-use crate::record::{self, RunDir};
+use crate::project::{self, Loaded};
+use crate::session::estimate;
 use crate::target;
 
 /// `plan --json`.
@@ -35,10 +31,10 @@ struct Answer {
 pub fn run(args: &PlanArgs, globals: Globals) -> Result<Outcome, Failure> {
     let Loaded { project, manifest, known } = project::load(&args.manifest).map_err(Failure::wrong_request)?;
     let capability = target::capability(manifest.target.cloud);
-    let prices = prices(&project, &manifest)?;
+    let prices = estimate::prices(&project, &manifest)?;
     let plan = Plan::new(&manifest, &known, &capability);
     let summary = plan.summary(prices.as_ref());
-    let rates = rates(&project.output_dir(&manifest), &manifest, prices.as_ref());
+    let rates = estimate::rates(&project.output_dir(&manifest), &manifest, prices.as_ref());
     let expected = plan.expected(&rates, prices.as_ref());
     let shortest = manifest.repetitions.shortest().map(|repetitions| {
         let manifest = Manifest { repetitions, ..manifest.clone() };
@@ -57,30 +53,4 @@ pub fn run(args: &PlanArgs, globals: Globals) -> Result<Outcome, Failure> {
     }
     display::answer(&page.totals())?;
     Ok(Outcome::Done)
-}
-
-/// Reads the region's prices. No table is no error: the plan then says that it knows no cost.
-fn prices(project: &Project, manifest: &Manifest) -> Result<Option<PriceTable>, Failure> {
-    let region = &manifest.target.region;
-    let Some(text) = project.price_table(region) else { return Ok(None) };
-    let wrong = |error| Failure::wrong_request(miette::miette!("experiments/prices/{region}.toml: {error}"));
-    PriceTable::parse(&text).map(Some).map_err(wrong)
-}
-
-/// Reads what the latest run of the same experiment on the same target took; nothing when there is none to be read.
-fn rates(outputs: &Path, manifest: &Manifest, prices: Option<&PriceTable>) -> Rates {
-    let Ok(latest) = RunDir::latest(outputs, &manifest.experiment.name) else { return Rates::default() };
-    let Ok(mut events) = record::read(&latest.join("journal.ndjson")) else { return Rates::default() };
-    let Some(Ok(Event::RunStarted(run))) = events.next() else { return Rates::default() };
-    if run.target != cloud_name(manifest.target.cloud) || run.pipeline != manifest.experiment.pipeline {
-        return Rates::default();
-    }
-    Rates::of([Event::RunStarted(run)].into_iter().chain(events.map_while(Result::ok)), prices)
-}
-
-const fn cloud_name(cloud: Cloud) -> &'static str {
-    match cloud {
-        Cloud::Local => "local",
-        Cloud::Aws => "aws",
-    }
 }

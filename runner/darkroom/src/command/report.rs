@@ -16,7 +16,9 @@ pub fn run(args: &ReportArgs, globals: Globals) -> Result<Outcome, Failure> {
             let path = args.output.clone().unwrap_or_else(|| run.join("report.html"));
             let read = read(run)?;
             let findings = not_the_journals(run);
-            findings.iter().for_each(|finding| display::note(finding));
+            for finding in &findings {
+                display::note(finding);
+            }
             replace(&path, darkroom_report::html(&read, &findings).as_bytes())?;
             path
         }

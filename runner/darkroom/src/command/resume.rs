@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use darkroom_core::manifest::Override;
+
 use crate::cli::{Globals, ResumeArgs};
 use crate::exit::{Failure, Outcome};
 use crate::project::{self, Loaded, Project};
@@ -17,14 +19,14 @@ pub fn run(args: &ResumeArgs, globals: Globals) -> Result<Outcome, Failure> {
     let run = run
         .canonicalize()
         .map_err(|error| Failure::wrong_request(miette::miette!("cannot open the run {}: {error}", run.display())))?;
-    let loaded = project::load_with(&run.join("manifest.toml"), &[]).map_err(Failure::wrong_request)?;
+    let overrides: Vec<Override> = args.set.iter().map(|argument| Override::set(argument)).collect();
+    let loaded = project::load_with(&run.join("manifest.toml"), &overrides).map_err(Failure::wrong_request)?;
     let Loaded { project, manifest, known } = loaded;
     let capability = target::capability(manifest.target.cloud);
     let begin = Begin::GoOn { run };
-    session::run(
-        &Job { project: &project, manifest: &manifest, known: &known, capability: &capability, begin, keep: args.keep },
-        globals,
-    )
+    let (project, manifest, known) = (&project, &manifest, &known);
+    let job = Job { project, manifest, known, capability: &capability, begin, keep: args.keep, yes: args.yes };
+    session::run(&job, globals)
 }
 
 /// Finds the newest run under `outputs` whose journal has no end. Run ids begin with their time, so they sort by it.

@@ -30,6 +30,7 @@ pub fn run(args: &RunArgs, globals: Globals) -> Result<Outcome, Failure> {
         known: &known,
         capability: &capability,
         begin: ANEW,
+        yes: args.yes,
         keep: args.keep,
     };
     job.begin = begin(&job, args, globals)?;

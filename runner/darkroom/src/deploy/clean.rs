@@ -135,11 +135,15 @@ pub struct Place {
 
 /// Returns everything of Darkroom's that is meant.
 pub async fn find(clients: &Clients, place: &Place, which: &Which) -> Result<Found, DeployError> {
-    let (functions, buckets, roles) = futures::try_join!(
-        functions(clients, which),
-        buckets(clients, place, which),
-        roles(clients, &place.region, which)
-    )?;
+    // Boxed: the calls under way at once are large.
+    let found = async {
+        futures::try_join!(
+            functions(clients, which),
+            buckets(clients, place, which),
+            roles(clients, &place.region, which)
+        )
+    };
+    let (functions, buckets, roles) = Box::pin(found).await?;
     // A layer has no expiry of its own: it expires with the last function of its experiment.
     let meant = |experiment: &str| match which {
         Which::Everything => true,

@@ -154,7 +154,7 @@ pub async fn deploy(
     let clients = patient(clients);
     let goal = goal(settings, want)?;
     notifications::refuse_loops(&notifications::hooks(settings, want))?;
-    let have = observe::observe(&clients, &goal).await?;
+    let have = Box::pin(observe::observe(&clients, &goal)).await?;
     let steps = desired::steps(&have, &goal)?;
 
     // The role first: until Lambda knows it takes the longest.
@@ -184,7 +184,7 @@ pub async fn deploy(
 /// Returns what [`deploy`] would do, without doing it.
 pub async fn steps(clients: &Clients, settings: &Settings, want: &[WantedFunction]) -> Result<Steps, DeployError> {
     let goal = goal(settings, want)?;
-    let have = observe::observe(&patient(clients), &goal).await?;
+    let have = Box::pin(observe::observe(&patient(clients), &goal)).await?;
     desired::steps(&have, &goal)
 }
 

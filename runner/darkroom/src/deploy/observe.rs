@@ -22,7 +22,7 @@ pub async fn observe(clients: &Clients, want: &Want) -> Result<Have, DeployError
         layers(clients, want),
         functions(clients, want)
     )?;
-    Ok(Have { role, bucket, layers, functions })
+    Ok(Have { bucket, role, layers, functions })
 }
 
 /// Returns the function as it is now; `None` if there is none of this name.

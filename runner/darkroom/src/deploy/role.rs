@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use aws_sdk_iam::error::ProvideErrorMetadata;
 use serde_json::{Value, json};
 
+use percent_encoding::percent_decode_str;
+
 use super::desired::{HaveRole, Role, RoleStep, Want};
 use super::observe::call;
 use super::{Clients, DeployError, Settings, names};
@@ -95,22 +97,7 @@ fn tags(tags: &[aws_sdk_iam::types::Tag]) -> BTreeMap<String, String> {
 
 /// IAM gives policies URL-encoded (API reference, `GetRolePolicy`); an endpoint that does not is read as well.
 fn decoded(document: &str) -> String {
-    let mut bytes = Vec::with_capacity(document.len());
-    let mut rest = document.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let escaped = (first == b'%').then(|| after.get(..2).and_then(|hex| hex::decode(hex).ok())).flatten();
-        match escaped {
-            Some(byte) => {
-                bytes.extend(byte);
-                rest = &after[2..];
-            }
-            None => {
-                bytes.push(first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    percent_decode_str(document).decode_utf8_lossy().into_owned()
 }
 
 /// Makes or mends the role. Its tags come with its creation, so that it can be found from its first moment.

@@ -101,12 +101,15 @@ impl Page<'_> {
             let minutes = budget.minutes.map(|minutes| format!("{minutes} min"));
             rows.push(("budget", usd.into_iter().chain(minutes).collect::<Vec<_>>().join(", ")));
         }
+        if let Some(warning) = self.beyond_budget() {
+            rows.push(("", warning));
+        }
         let lines: Vec<String> = rows.iter().map(|(name, text)| format!("{name:<12} {text}")).collect();
         lines.join("\n") + "\n"
     }
 
     fn expectation(&self) -> Option<(&'static str, String)> {
-        let Expected { run_id, cells, effort } = self.expected.as_ref()?;
+        let Expected { run_id, target, cells, effort } = self.expected.as_ref()?;
         let least = self.shortest.as_ref().and_then(|it| it.expected.as_ref());
         let least = least.map_or_else(String::new, |least| format!("{} to ", spelt(&least.effort)));
         let share = if *cells == self.summary.runnable {
@@ -114,7 +117,26 @@ impl Page<'_> {
         } else {
             format!(" for {} of the {} runnable cells", thousands(*cells), thousands(self.summary.runnable))
         };
-        Some(("expected", format!("{least}{}{share}, as fast as in run {run_id}", spelt(effort))))
+        let elsewhere = match (self.manifest.target.cloud, target.as_str()) {
+            (Cloud::Aws, "local") => " on the local cloud, which AWS is not",
+            (Cloud::Local, "aws") => " on AWS, which this machine is not",
+            _ => "",
+        };
+        Some(("expected", format!("{least}{}{share}, as fast as in run {run_id}{elsewhere}", spelt(effort))))
+    }
+
+    /// Says that a run would not come to its end, where that is expected.
+    fn beyond_budget(&self) -> Option<String> {
+        let expected = self.expected.as_ref()?.effort;
+        let budget = &self.manifest.budget;
+        let usd = budget.usd.filter(|limit| expected.usd.is_some_and(|usd| usd > *limit));
+        let minutes = budget.minutes.filter(|limit| expected.seconds / 60.0 > *limit);
+        let what = match (usd, minutes) {
+            (Some(_), _) => "budget.usd",
+            (None, Some(_)) => "budget.minutes",
+            (None, None) => return None,
+        };
+        Some(format!("less than is expected: a run stops when {what} is used up, and can be gone on with"))
     }
 
     fn prices(&self) -> String {
@@ -143,7 +165,7 @@ fn looked_for(until: &Until) -> String {
     )
 }
 
-fn spelt(effort: &Effort) -> String {
+pub fn spelt(effort: &Effort) -> String {
     let time = duration(effort.seconds);
     effort.usd.map_or_else(|| time.clone(), |usd| format!("{time} and {}", dollars(usd)))
 }
@@ -168,7 +190,7 @@ fn duration(seconds: f64) -> String {
 }
 
 /// Cents, or three significant digits where cents would say nothing.
-fn dollars(usd: f64) -> String {
+pub fn dollars(usd: f64) -> String {
     if usd == 0.0 || usd >= 0.1 { format!("${usd:.2}") } else { format!("${}", significant(usd)) }
 }
 

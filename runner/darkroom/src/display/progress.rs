@@ -9,9 +9,12 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use darkroom_core::event::{Event, Status};
+use darkroom_core::spending::Spending;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::plan::dollars;
 use crate::cli::Globals;
+use crate::execute::Purse;
 
 /// Redraws a second on a terminal: calm to look at, and cheap.
 const REDRAWS_PER_SECOND: u8 = 5;
@@ -75,11 +78,14 @@ impl Progress {
     }
 
     /// Starts following a run, `done` of whose passes an earlier session has made.
-    pub fn follow(&self, extent: Extent, done: u64) -> (mpsc::Sender<Arc<Event>>, Following) {
+    ///
+    /// `purse` says what earlier sessions have spent; without it money is not shown.
+    pub fn follow(&self, extent: Extent, done: u64, purse: Option<&Purse>) -> (mpsc::Sender<Arc<Event>>, Following) {
         let (sender, facts) = mpsc::channel::<Arc<Event>>();
         let style = self.style;
+        let money = purse.map(|purse| Money { spent: purse.now(), limit_usd: purse.limit_usd });
         let thread = std::thread::spawn(move || {
-            let mut view = View::new(style, extent, done);
+            let mut view = View::new(style, extent, done, money);
             for event in facts {
                 view.take(&event);
             }
@@ -87,6 +93,12 @@ impl Progress {
         });
         (sender, Following { thread })
     }
+}
+
+/// What the run has cost so far, beside what it may.
+struct Money {
+    spent: Spending,
+    limit_usd: Option<f64>,
 }
 
 struct View {
@@ -98,12 +110,13 @@ struct View {
     done: u64,
     before: u64,
     failed: BTreeMap<String, u64>,
+    money: Option<Money>,
     begun: Option<Instant>,
     said: Instant,
 }
 
 impl View {
-    fn new(style: Style, extent: Extent, done: u64) -> Self {
+    fn new(style: Style, extent: Extent, done: u64, money: Option<Money>) -> Self {
         let target = match style {
             Style::Bar => ProgressDrawTarget::stderr_with_hz(REDRAWS_PER_SECOND),
             _ => ProgressDrawTarget::hidden(),
@@ -118,10 +131,13 @@ impl View {
         let bar = ProgressBar::with_draw_target(Some(extent.most), target).with_style(bar_style.progress_chars("━╸ "));
         bar.set_position(done);
         let (looked, failed) = (String::new(), BTreeMap::new());
-        Self { style, bar, extent, looked, done, before: done, failed, begun: None, said: Instant::now() }
+        Self { style, bar, extent, looked, done, before: done, failed, money, begun: None, said: Instant::now() }
     }
 
     fn take(&mut self, event: &Event) {
+        if let Some(money) = &mut self.money {
+            money.spent.take(event);
+        }
         match event {
             Event::InvocationFinished(invocation) => {
                 let warm_up = if invocation.pass.warm_up { " (warm-up)" } else { "" };
@@ -134,7 +150,7 @@ impl View {
                 let begun = *self.begun.get_or_insert_with(Instant::now);
                 self.done += 1;
                 self.bar.set_position(self.done);
-                self.bar.set_prefix(format!("{}{}", self.left(begun), self.failures()));
+                self.bar.set_prefix(format!("{}{}{}", self.left(begun), self.spent(), self.failures()));
                 self.say_plainly(begun);
             }
             Event::Looked(look) => {
@@ -165,6 +181,13 @@ impl View {
         format!("{}at most {most} left · ", self.looked)
     }
 
+    /// What is billed, or would be; nothing where prices are not known.
+    fn spent(&self) -> String {
+        let Some(Money { spent, limit_usd }) = &self.money else { return String::new() };
+        let of = limit_usd.map(|usd| format!(" of {}", dollars(usd))).unwrap_or_default();
+        format!("{}{of} · ", dollars(spent.usd()))
+    }
+
     fn failures(&self) -> String {
         match self.failed.values().sum::<u64>() {
             0 => String::new(),
@@ -177,10 +200,10 @@ impl View {
             return;
         }
         self.said = Instant::now();
-        let (left, failures) = (self.left(begun), self.failures());
+        let (left, spent, failures) = (self.left(begun), self.spent(), self.failures());
         let Extent { least, most } = self.extent;
         let of = if self.extent.is_open() { format!("{least} to {most}") } else { most.to_string() };
-        let text = format!("measured {} of {of} · {left}{failures}", self.done);
+        let text = format!("measured {} of {of} · {left}{spent}{failures}", self.done);
         super::note(text.trim_end_matches(" · "));
     }
 

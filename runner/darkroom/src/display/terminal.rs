@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{Cell as TableCell, CellAlignment, Color, ContentArrangement, LineStyle, Table, TableStyle};
 use darkroom_core::cell::Factors;
+use darkroom_core::imported::IMPORTED;
 use darkroom_tables::{CellSummary, Difference, ReconciliationSummary, StageSummary, Statistic, Summary};
 
 /// Rules above, under the header and below; stages are told apart by their name, which stands once.
@@ -33,6 +34,7 @@ pub fn summary(summary: &Summary, look: Look) -> String {
         let _ = writeln!(text, "{}", statistics(summary, &measured, &factors, look));
         let _ = writeln!(text, "{}", footnote(summary));
         text += &stopped(summary);
+        text += &poor(&measured);
         text += &hops(&measured);
         text += &coarse(&measured);
     }
@@ -48,6 +50,7 @@ fn heading(summary: &Summary, factors: &Factors) -> String {
     let place = match summary.target.as_str() {
         "local" => format!("on this machine's local cloud ({})", summary.isolation),
         "aws" => format!("on AWS in {}", summary.region),
+        IMPORTED => summary.isolation.clone(),
         _ => format!("on {}, which is not AWS", summary.endpoint.as_deref().unwrap_or(&summary.target)),
     };
     let shared = if factors.shared.is_empty() { String::new() } else { format!(" · {}", factors.shared.join(", ")) };
@@ -142,6 +145,7 @@ fn footnote(summary: &Summary) -> String {
     let durations = match summary.target.as_str() {
         "local" => "what AWS would charge for these local durations",
         "aws" => "AWS's price for these durations",
+        IMPORTED => "AWS's price for the billed times that the imported rows give",
         _ => "what AWS would charge for these durations, which are not AWS's",
     };
     let cold = summary.cells.iter().flat_map(|cell| &cell.stages).any(|stage| stage.metric == "cold_total_ms");
@@ -172,6 +176,29 @@ fn hops(measured: &[&CellSummary]) -> String {
         if !stages.is_empty() {
             let _ =
                 writeln!(text, "hops   {}: {} ms until START (medians; cross-clock)", cell.cell_id, stages.join(", "));
+        }
+    }
+    text
+}
+
+/// Says which cells have samples that no interval can be made of, or that look surer than they are.
+fn poor(measured: &[&CellSummary]) -> String {
+    let mut text = String::new();
+    for cell in measured {
+        let samples = || cell.stages.iter().map(|stage| &stage.time_ms).chain(&cell.turnaround_s);
+        let mut say = |what: &str| {
+            let _ = writeln!(text, "POOR   {}: {what}", cell.cell_id);
+        };
+        if cell.passes == 0 && cell.stages.iter().any(|stage| stage.n_failed > 0) {
+            say("no pass ended well, so there is no turnaround and no cost");
+        }
+        if samples().any(|of| of.n == 1) {
+            say("a single measurement has no SD and no interval, and nothing can be claimed of it");
+        }
+        if samples().any(|of| of.n > 1 && of.sd == Some(0.0)) {
+            say(
+                "all values of a sample are equal, so its interval has no width; that says nothing of another hour or host",
+            );
         }
     }
     text

@@ -1,9 +1,11 @@
 //! Makes the next invocation of a function a cold one: a changed configuration retires its environments.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::error::DisplayErrorContext;
+use aws_sdk_lambda::operation::update_function_configuration::UpdateFunctionConfigurationError;
 use aws_sdk_lambda::types::{Environment, LastUpdateStatus};
 
 use super::{ExecuteError, Function};
@@ -12,6 +14,8 @@ use super::{ExecuteError, Function};
 const NONCE: &str = "DARKROOM_NONCE";
 /// A configuration update takes seconds on AWS; one that takes longer than this has failed.
 const PATIENCE: Duration = Duration::from_mins(2);
+const FIRST_PAUSE: Duration = Duration::from_millis(2);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// Renews the environments of `function` and waits until the change is in force.
 ///
@@ -24,19 +28,40 @@ pub async fn renew(control: &Client, function: &Function, nonce: &str) -> Result
     let before = before.map_err(|error| fail(&DisplayErrorContext(error).to_string()))?;
     let mut variables = before.environment().and_then(|e| e.variables()).cloned().unwrap_or_default();
     variables.insert(NONCE.to_owned(), nonce.to_owned());
-    control
-        .update_function_configuration()
-        .function_name(&function.name)
-        .environment(Environment::builder().set_variables(Some(variables)).build())
-        .send()
-        .await
-        .map_err(|error| fail(&DisplayErrorContext(error).to_string()))?;
-    let waited = tokio::time::timeout(PATIENCE, in_force(control, function, before.revision_id())).await;
+    let changed = async {
+        update(control, function, variables).await?;
+        in_force(control, function, before.revision_id()).await
+    };
+    let waited = tokio::time::timeout(PATIENCE, changed).await;
     waited.unwrap_or_else(|_| Err(fail("the changed configuration did not come into force")))
 }
 
+/// Changes the configuration. An update that is in progress is waited for: it may be this very one, whose answer was lost.
+async fn update(control: &Client, function: &Function, variables: HashMap<String, String>) -> Result<(), ExecuteError> {
+    let environment = Environment::builder().set_variables(Some(variables)).build();
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let call = control.update_function_configuration().function_name(&function.name);
+        match call.environment(environment.clone()).send().await {
+            Ok(_) => return Ok(()),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(UpdateFunctionConfigurationError::is_resource_conflict_exception) =>
+            {
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            Err(error) => {
+                let reason = DisplayErrorContext(error).to_string();
+                return Err(ExecuteError::Renew { function: function.name.clone(), reason });
+            }
+        }
+    }
+}
+
 async fn in_force(control: &Client, function: &Function, before: Option<&str>) -> Result<(), ExecuteError> {
-    let mut pause = Duration::from_millis(2);
+    let mut pause = FIRST_PAUSE;
     loop {
         let now = control.get_function().function_name(&function.name).send().await.map_err(|error| {
             let reason = DisplayErrorContext(error).to_string();
@@ -53,6 +78,6 @@ async fn in_force(control: &Client, function: &Function, before: Option<&str>) -
             }
         }
         tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_millis(500));
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }

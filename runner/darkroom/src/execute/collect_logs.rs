@@ -2,7 +2,7 @@
 //!
 //! Once per session for the environments, never per invocation. What the logs do not show is counted, not guessed.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use aws_sdk_cloudwatchlogs::operation::filter_log_events::FilterLogEventsError;
 use darkroom_core::event::{Event, Invocation, Status};
 use tokio::time::Instant;
 
+use super::clocks::Clocks;
 use super::log_lines::Line;
+use super::pass::Bench;
 use crate::record::Emitter;
 
-/// How long logs may be late before what they lack counts as missing. On AWS they come within seconds.
-pub const LATE: Duration = Duration::from_secs(15);
 pub const FIRST_PAUSE: Duration = Duration::from_millis(20);
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// Clocks of the runner and the platform may be this far apart, ms.
@@ -25,7 +25,14 @@ const CLOCKS_APART_MS: i64 = 60_000;
 /// The requests of a session whose environment is not known yet, by function.
 #[derive(Default)]
 pub struct Served {
-    requests: Mutex<BTreeMap<String, HashSet<String>>>,
+    requests: Mutex<BTreeMap<String, HashMap<String, Option<Called>>>>,
+}
+
+/// When the runner sent a call and had its answer, epoch ms.
+#[derive(Clone, Copy)]
+struct Called {
+    sent_ms: f64,
+    answered_ms: f64,
 }
 
 impl Served {
@@ -34,7 +41,7 @@ impl Served {
         let served = Self::default();
         let mut open = served.requests.lock().unwrap_or_else(PoisonError::into_inner);
         for (request_id, function) in requests {
-            open.entry(function).or_default().insert(request_id);
+            open.entry(function).or_default().insert(request_id, None);
         }
         drop(open);
         served
@@ -46,19 +53,26 @@ impl Served {
         let Some(request_id) = invocation.request_id.as_ref().filter(|_| ran) else { return };
         if invocation.environment_id.is_none() {
             let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-            requests.entry(invocation.function.clone()).or_default().insert(request_id.clone());
+            requests.entry(invocation.function.clone()).or_default().insert(request_id.clone(), called(invocation));
         }
     }
 
     /// Emits the environment of every remembered request that the logs show; returns how many they do not show.
     ///
     /// `since_ms` is when the session began. Waits up to `patience` for logs that are late.
-    pub async fn emit_environments(
+    pub async fn emit_environments(&self, bench: &Bench, since_ms: i64, patience: Duration) -> usize {
+        let Bench { setup, emitter, clocks, .. } = bench;
+        self.emit_environments_of(&setup.logs, emitter, since_ms, patience, Some(clocks)).await
+    }
+
+    /// The same, of requests that say nothing of clocks where none are given.
+    pub async fn emit_environments_of(
         &self,
         logs: &Client,
         emitter: &Emitter,
         since_ms: i64,
         patience: Duration,
+        clocks: Option<&Clocks>,
     ) -> usize {
         let mut open = std::mem::take(&mut *self.requests.lock().unwrap_or_else(PoisonError::into_inner));
         let deadline = Instant::now() + patience;
@@ -70,19 +84,28 @@ impl Served {
                 for line in lines.unwrap_or_default() {
                     let request_id =
                         line.message.strip_prefix("START RequestId: ").and_then(|rest| rest.split(' ').next());
-                    if let Some(request_id) = request_id.and_then(|id| requests.take(id)) {
+                    if let Some((request_id, called)) = request_id.and_then(|id| requests.remove_entry(id)) {
+                        if let (Some(clocks), Some(called)) = (clocks, called) {
+                            clocks.saw(line.timestamp_ms as f64, called.sent_ms, called.answered_ms);
+                        }
                         emitter.emit(Event::EnvironmentSeen { request_id, environment_id: line.stream });
                     }
                 }
             }
             open.retain(|_, requests| !requests.is_empty());
             if open.is_empty() || Instant::now() >= deadline {
-                return open.values().map(HashSet::len).sum();
+                return open.values().map(HashMap::len).sum();
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
+}
+
+fn called(invocation: &Invocation) -> Option<Called> {
+    let sent: jiff::Timestamp = invocation.started_at.parse().ok()?;
+    let sent_ms = sent.as_millisecond() as f64;
+    Some(Called { sent_ms, answered_ms: sent_ms + invocation.client_ms? })
 }
 
 /// Returns what `function` logged since a time, in order; nothing when it has never logged.

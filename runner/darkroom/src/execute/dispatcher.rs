@@ -5,23 +5,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use darkroom_core::event::{Again, Event, PassKey};
+use darkroom_core::event::{Again, ClockOffset, Event, PassKey};
 use darkroom_core::schedule::{PlannedPass, Schedule, Step};
 use darkroom_core::until::Watch;
 use futures::{StreamExt, TryStreamExt};
 use tokio::sync::{Barrier, watch};
 use tokio::task::JoinSet;
 
-use super::collect_logs::{LATE, Served};
+use super::clocks::Clocks;
+use super::collect_logs::Served;
 use super::gate::Gate;
+use super::pacing::Pauses;
 use super::pass::{self, Bench, Pass};
 use super::reconcile::{self, Recorded};
 use super::trigger_s3::Memory;
-use super::{Function, Setup, cold};
+use super::{Function, Purse, Setup, cold};
 use crate::record::{Emitter, History, Repetition};
-
-/// Attempts of one repetition in one session, after which the last one stands, whatever it was.
-const MOST_ATTEMPTS: u32 = 5;
 
 /// Functions whose environments are renewed at the same time: Lambda's control plane takes 15 requests a second.
 const RENEWALS_AT_ONCE: usize = 4;
@@ -35,6 +34,8 @@ pub enum ExecuteError {
     Renew { function: String, reason: String },
     #[error("cannot read the logs of {function}: {reason}")]
     Logs { function: String, reason: String },
+    #[error("{function} cannot be called any more: {reason}")]
+    InVain { function: String, reason: String },
     #[error("the journal cannot be written")]
     Recording,
     #[error("a pass ended in a panic, which is a bug in darkroom: {0}")]
@@ -56,16 +57,20 @@ pub enum Ended {
     Interrupted,
     /// `budget.minutes` is used up.
     OutOfTime,
+    /// `budget.usd` is used up.
+    OutOfMoney,
 }
 
 /// What a session came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Finished {
     pub ended: Ended,
     /// Invocations whose environment the logs did not show in time.
     pub without_environment: usize,
     /// The same of earlier sessions, which were killed before they could look.
     pub earlier_without_environment: usize,
+    /// What the session's requests say of the platform's clock.
+    pub clock_offset: Option<ClockOffset>,
 }
 
 /// Runs what is left of the schedule.
@@ -89,33 +94,45 @@ pub async fn execute(
         served: Served::default(),
         recorded: Recorded::default(),
         triggered: Memory::default(),
+        clocks: Clocks::default(),
         sequence: AtomicU64::new(history.sequence),
         emitter,
     });
     let names = function_names(&bench.setup);
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let before = reconcile::counted(&bench.setup.metrics, &names, since_ms).await;
-    let mut dispatcher = Dispatcher { bench: bench.clone(), history, stopping, deadline };
+    let pauses = Pauses::new(bench.setup.seed);
+    let mut dispatcher = Dispatcher { bench: bench.clone(), history, stopping, deadline, pauses };
     let ended = tokio::select! {
         biased;
         _ = interrupt.wait_for(|stop| *stop) => Ok(Ended::Interrupted),
         ended = dispatcher.run(schedule) => ended,
     }?;
     // Whoever interrupts does not want to wait.
-    let patience = if ended == Ended::Interrupted { Duration::ZERO } else { LATE };
-    let without_environment =
-        bench.served.emit_environments(&bench.setup.logs, &bench.emitter, since_ms, patience).await;
+    let patience = if ended == Ended::Interrupted { Duration::ZERO } else { bench.setup.patience.logs };
+    let without_environment = bench.served.emit_environments(&bench, since_ms, patience).await;
+    let clock_offset = bench.clocks.offset();
+    if let Some(offset) = clock_offset {
+        bench.emitter.emit(Event::ClocksCompared(offset));
+    }
     let figures = match (ended, before) {
         (Ended::Interrupted, _) => {
             bench.recorded.alone(&names, "interrupted: what was under way then was not recorded")
         }
         (_, Err(reason)) => bench.recorded.alone(&names, &reason),
-        (_, Ok(before)) => bench.recorded.reconcile(&bench.setup.metrics, &names, since_ms, &before, LATE).await,
+        (_, Ok(before)) => {
+            let Setup { metrics, patience, .. } = &bench.setup;
+            bench.recorded.reconcile(metrics, &names, since_ms, &before, patience.metrics).await
+        }
     };
     for figure in figures {
         bench.emitter.emit(Event::Reconciled(figure));
     }
-    Ok(Finished { ended, without_environment, earlier_without_environment })
+    if let Some(spent) = bench.setup.purse.as_ref().map(Purse::now) {
+        let (usd, invocations) = (spent.usd(), spent.invocations());
+        bench.emitter.emit(Event::Spent { at: super::now(), usd, invocations });
+    }
+    Ok(Finished { ended, without_environment, earlier_without_environment, clock_offset })
 }
 
 /// Emits the environments of requests of sessions that were killed; returns how many the logs do not have (any more).
@@ -127,7 +144,7 @@ async fn look_up_earlier(setup: &Setup, history: &History, emitter: &Emitter) ->
     let since_ms = began.map_or(0, jiff::Timestamp::as_millisecond);
     let earlier = Served::of(history.without_environment.clone());
     // They are old: what is not there by now does not come.
-    earlier.emit_environments(&setup.logs, emitter, since_ms, Duration::ZERO).await
+    earlier.emit_environments_of(&setup.logs, emitter, since_ms, Duration::ZERO, None).await
 }
 
 /// Returns the names of the functions under test, each once.
@@ -141,6 +158,7 @@ struct Dispatcher {
     history: History,
     stopping: Option<Stopping>,
     deadline: Option<Instant>,
+    pauses: Pauses,
 }
 
 impl Dispatcher {
@@ -149,18 +167,22 @@ impl Dispatcher {
         // Passes wait here until as many are due of a (cell, deployment) as the cell runs at once.
         let mut waiting: BTreeMap<(usize, u32), Vec<PlannedPass>> = BTreeMap::new();
         for step in session {
-            if self.out_of_time() {
-                return Ok(Ended::OutOfTime);
+            if let Some(ended) = self.over_budget() {
+                return Ok(ended);
             }
             let planned = match step {
                 Step::Pass(planned) => planned,
                 Step::Renew { of, round } => {
-                    self.measure_all(std::mem::take(&mut waiting), schedule).await?;
+                    if let Some(ended) = self.measure_all(std::mem::take(&mut waiting), schedule).await? {
+                        return Ok(ended);
+                    }
                     self.renew(&of, round).await?;
                     continue;
                 }
                 Step::Look { repetitions } => {
-                    self.measure_all(std::mem::take(&mut waiting), schedule).await?;
+                    if let Some(ended) = self.measure_all(std::mem::take(&mut waiting), schedule).await? {
+                        return Ok(ended);
+                    }
                     if self.finds_enough(repetitions).await? {
                         return Ok(Ended::Whole);
                     }
@@ -169,7 +191,9 @@ impl Dispatcher {
             };
             let round = schedule.round_of(&planned);
             if planned.warm_up {
-                self.measure_all(std::mem::take(&mut waiting), schedule).await?;
+                if let Some(ended) = self.measure_all(std::mem::take(&mut waiting), schedule).await? {
+                    return Ok(ended);
+                }
                 self.warm_up(&planned, round).await?;
                 continue;
             }
@@ -177,11 +201,12 @@ impl Dispatcher {
             batch.push(planned);
             if batch.len() == self.concurrency(planned.cell) as usize {
                 let batch = std::mem::take(batch);
-                self.measure(batch, round).await?;
+                if let Some(ended) = self.measure(batch, round).await? {
+                    return Ok(ended);
+                }
             }
         }
-        self.measure_all(waiting, schedule).await?;
-        Ok(Ended::Whole)
+        Ok(self.measure_all(waiting, schedule).await?.unwrap_or(Ended::Whole))
     }
 
     /// Looks at the intervals, where no earlier session has at this place; says whether that ends the run.
@@ -191,7 +216,9 @@ impl Dispatcher {
             return Ok(false);
         };
         self.bench.emitter.settle().await.map_err(|_| ExecuteError::Recording)?;
-        facts.try_iter().for_each(|fact| watch.take(&fact));
+        for fact in facts.try_iter() {
+            watch.take(&fact);
+        }
         // Nothing is under way meanwhile that this could disturb.
         let look = tokio::task::block_in_place(|| watch.look(repetitions, super::now()));
         let ends = look.stopped_by.is_some();
@@ -199,17 +226,19 @@ impl Dispatcher {
         Ok(ends)
     }
 
-    /// Measures batches that did not become full.
+    /// Measures batches that did not become full, like [`Self::measure`].
     async fn measure_all(
         &mut self,
         waiting: BTreeMap<(usize, u32), Vec<PlannedPass>>,
         schedule: &Schedule,
-    ) -> Result<(), ExecuteError> {
+    ) -> Result<Option<Ended>, ExecuteError> {
         for batch in waiting.into_values().filter(|batch| !batch.is_empty()) {
             let round = schedule.round_of(&batch[0]);
-            self.measure(batch, round).await?;
+            if let Some(ended) = self.measure(batch, round).await? {
+                return Ok(Some(ended));
+            }
         }
-        Ok(())
+        Ok(None)
     }
 
     fn concurrency(&self, cell: usize) -> u32 {
@@ -220,8 +249,12 @@ impl Dispatcher {
         self.bench.setup.cells[planned.cell].repetition(planned)
     }
 
-    fn out_of_time(&self) -> bool {
-        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    /// Says which budget is used up, if one is.
+    fn over_budget(&self) -> Option<Ended> {
+        if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Some(Ended::OutOfTime);
+        }
+        self.bench.setup.purse.as_ref().filter(|purse| purse.is_empty()).map(|_| Ended::OutOfMoney)
     }
 
     /// Retires the environments of these (cell, deployment), each function once, and waits until that is in force.
@@ -248,30 +281,33 @@ impl Dispatcher {
             Pass { together: together.clone(), ..self.pass(&PlannedPass { repetition, ..*planned }, round) }
         });
         let batch = batch.collect();
-        self.at_once(batch, false).await?;
+        self.at_once(batch, u32::MAX).await?;
         Ok(())
     }
 
     /// Measures passes of one (cell, deployment) at once, and those again that were not what the cell asked for.
     ///
     /// Where fewer are due than the cell runs at once, uncounted ones keep them company: the load is the same for all.
-    async fn measure(&mut self, batch: Vec<PlannedPass>, round: Option<u32>) -> Result<(), ExecuteError> {
+    /// Returns which budget was used up while some still had no attempt that counts: they wait for the next session.
+    async fn measure(&mut self, batch: Vec<PlannedPass>, round: Option<u32>) -> Result<Option<Ended>, ExecuteError> {
         let mut due = batch;
-        for attempt in 1..=MOST_ATTEMPTS {
+        for tried in 1.. {
             let company = due.len()..self.concurrency(due[0].cell) as usize;
             let company = company.map(|slot| PlannedPass { warm_up: true, repetition: slot as u32 + 1, ..due[0] });
             let passes = due.iter().copied().chain(company).map(|planned| self.pass(&planned, round)).collect();
-            let ended = self.at_once(passes, attempt < MOST_ATTEMPTS).await?;
-            if ended.contains(&Some(Again::Throttled)) {
-                tokio::time::sleep(Duration::from_millis(100 << attempt)).await;
-            }
+            let ended = self.at_once(passes, tried).await?;
+            let pause = ended.iter().flatten().map(|again| self.pauses.before_next(tried, *again)).max();
             let mut ended = ended.into_iter();
             due.retain(|_| ended.next().flatten().is_some());
             if due.is_empty() {
                 break;
             }
+            if let Some(ended) = self.over_budget() {
+                return Ok(Some(ended));
+            }
+            tokio::time::sleep(pause.unwrap_or_default()).await;
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Makes the next attempt of a repetition.
@@ -285,22 +321,31 @@ impl Dispatcher {
     }
 
     /// Runs passes at once and waits for all; returns of each, in order, whether it is to be done again.
-    async fn at_once(&mut self, passes: Vec<Pass>, may_repeat: bool) -> Result<Vec<Option<Again>>, ExecuteError> {
+    async fn at_once(&mut self, passes: Vec<Pass>, tried: u32) -> Result<Vec<Option<Again>>, ExecuteError> {
         for pass in &passes {
             self.history.saw_attempt(&pass.key);
         }
         let mut ended = vec![None; passes.len()];
+        let mut failed = None;
+        // Those that wait for one another would wait for one that failed.
+        let alone = passes.iter().all(|pass| pass.together.is_none());
         let mut running = JoinSet::new();
         for (index, pass) in passes.into_iter().enumerate() {
             let bench = self.bench.clone();
-            running.spawn(async move { (index, pass::run(&bench, &pass, may_repeat).await) });
+            running.spawn(async move { (index, pass::run(&bench, &pass, tried).await) });
         }
         while let Some(joined) = running.join_next().await {
             let (index, result) = joined.map_err(|error| ExecuteError::Panic(error.to_string()))?;
-            let pass_ended = result?;
-            self.history.saw_attempt(&pass_ended.key);
-            ended[index] = pass_ended.again;
+            match result {
+                Ok(pass_ended) => {
+                    self.history.saw_attempt(&pass_ended.key);
+                    ended[index] = pass_ended.again;
+                }
+                // What else is under way still ends, and is recorded.
+                Err(error) if alone => failed = failed.or(Some(error)),
+                Err(error) => return Err(error),
+            }
         }
-        Ok(ended)
+        failed.map_or(Ok(ended), Err)
     }
 }

@@ -12,6 +12,9 @@ use sha2::{Digest, Sha256};
 
 use super::pictures::Pictures;
 
+/// How often an object is read whose body breaks off.
+const READS: u32 = 3;
+
 /// An object as HEAD shows it.
 #[derive(Clone, Debug)]
 pub struct Seen {
@@ -119,25 +122,33 @@ impl Gate {
                     check.picture = pictures.keep(pass, &work, check.verdict.pass).await;
                 }
             }
-            Err(error) => check.verdict = undecided(error),
+            Err(error) => {
+                check.verdict = undecided(error);
+                // The next of its like is looked at again.
+                self.checked.lock().unwrap_or_else(PoisonError::into_inner).remove(&like(pass, due, seen));
+            }
         }
         Some(Event::OutputChecked(check))
     }
 
     fn first_time(&self, pass: &PassKey, due: &Due<'_>, output: Option<&Seen>) -> bool {
-        let input = match &due.input {
-            Given::Bytes(_) => String::new(),
-            Given::Object { seen, .. } => seen.as_ref().map(|seen| seen.etag.clone()).unwrap_or_default(),
-        };
-        let key = [
-            pass.cell_id.to_string(),
-            pass.image.clone(),
-            due.stage_index.to_string(),
-            input,
-            output.map(|seen| seen.etag.clone()).unwrap_or_default(),
-        ];
-        self.checked.lock().unwrap_or_else(PoisonError::into_inner).insert(key)
+        self.checked.lock().unwrap_or_else(PoisonError::into_inner).insert(like(pass, due, output))
     }
+}
+
+/// What outputs have in common that need one check only.
+fn like(pass: &PassKey, due: &Due<'_>, output: Option<&Seen>) -> [String; 5] {
+    let input = match &due.input {
+        Given::Bytes(_) => String::new(),
+        Given::Object { seen, .. } => seen.as_ref().map(|seen| seen.etag.clone()).unwrap_or_default(),
+    };
+    [
+        pass.cell_id.to_string(),
+        pass.image.clone(),
+        due.stage_index.to_string(),
+        input,
+        output.map(|seen| seen.etag.clone()).unwrap_or_default(),
+    ]
 }
 
 /// Fetches what the stage was given and what it wrote.
@@ -205,10 +216,18 @@ fn undecided(detail: String) -> Verdict {
     Verdict { reason: Some("not checked".into()), detail: Some(detail), ..Verdict::default() }
 }
 
+/// Reads an object. The SDK asks again where no answer came; a body that breaks off is asked for again here.
 async fn fetch(s3: &aws_sdk_s3::Client, bucket: &str, key: &str) -> Result<Bytes, String> {
-    let object = s3.get_object().bucket(bucket).key(key).send().await;
-    let object = object.map_err(|error| DisplayErrorContext(error).to_string())?;
-    Ok(object.body.collect().await.map_err(|error| error.to_string())?.into_bytes())
+    let mut broken = String::new();
+    for _ in 0..READS {
+        let object = s3.get_object().bucket(bucket).key(key).send().await;
+        let object = object.map_err(|error| DisplayErrorContext(error).to_string())?;
+        match object.body.collect().await {
+            Ok(body) => return Ok(body.into_bytes()),
+            Err(error) => broken = error.to_string(),
+        }
+    }
+    Err(broken)
 }
 
 fn sha256(bytes: &[u8]) -> String {

@@ -10,7 +10,7 @@ use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::LogType;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use darkroom_core::event::{Profile, Report, Status};
+use darkroom_core::event::{NO_ANSWER, Profile, Report, Status};
 use darkroom_core::pipeline::PAYLOAD_LIMIT;
 use darkroom_core::{profile_line, report_line};
 
@@ -29,6 +29,8 @@ pub struct Answer {
     /// What the function answered; empty where it failed.
     pub payload: Vec<u8>,
     pub profile: Option<Profile>,
+    /// No call can succeed any more: the credentials, a permission or the function itself are gone.
+    pub in_vain: bool,
 }
 
 /// Calls `function` once and waits for its answer. A failure of the function or of the call is an answer too.
@@ -75,6 +77,7 @@ fn answered(started_at: String, client_ms: f64, output: &InvokeOutput) -> Answer
         report,
         profile,
         payload: payload.unwrap_or_default(),
+        in_vain: false,
     }
 }
 
@@ -92,6 +95,7 @@ pub fn too_large(stage: &str, bytes: usize) -> Answer {
         report: None,
         profile: None,
         payload: Vec::new(),
+        in_vain: false,
     }
 }
 
@@ -105,28 +109,83 @@ fn function_error(payload: &[u8]) -> (Option<String>, Option<String>) {
     }
 }
 
+/// Errors after which every further call fails as well. Source: API reference, "Common errors", and those of `Invoke`.
+const IN_VAIN: [&str; 12] = [
+    "AccessDenied",
+    "AccessDeniedException",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "IncompleteSignature",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "MissingAuthenticationToken",
+    "OptInRequired",
+    "RequestExpired",
+    "ResourceNotFoundException",
+    "UnrecognizedClientException",
+];
+
 fn refused(started_at: String, client_ms: f64, error: &SdkError<InvokeError>) -> Answer {
-    let code = error.code().map(str::to_owned);
-    let status = match code.as_deref() {
-        Some("TooManyRequestsException" | "ThrottlingException" | "Throttling") => Status::Throttled,
-        _ => Status::CallError,
-    };
-    let kind = match error {
-        SdkError::TimeoutError(_) => "timeout",
-        SdkError::DispatchFailure(_) => "connection",
-        SdkError::ResponseError(_) => "response",
-        _ => "call",
+    let code = error.code();
+    let told = shorten(&DisplayErrorContext(error).to_string());
+    let (status, error_type, error_text) = match code {
+        Some("TooManyRequestsException" | "ThrottlingException" | "Throttling" | "EC2ThrottledException") => {
+            (Status::Throttled, code.map(str::to_owned), told)
+        }
+        Some(code) if !may_have_run(error) => (Status::CallError, Some(code.to_owned()), told),
+        _ if lacks_credentials(error) => (Status::CallError, Some("NoCredentials".to_owned()), told),
+        _ => {
+            let text = shorten(&format!("whether the function ran is not known: {}: {told}", without_answer(error)));
+            (Status::CallError, Some(NO_ANSWER.to_owned()), text)
+        }
     };
     Answer {
         started_at,
         client_ms,
         status,
-        error_type: Some(code.unwrap_or_else(|| kind.to_owned())),
-        error: Some(shorten(&DisplayErrorContext(error).to_string())),
+        error_type,
+        error: Some(error_text),
         request_id: error.request_id().map(str::to_owned),
         report: None,
         payload: Vec::new(),
         profile: None,
+        in_vain: code.is_some_and(|code| IN_VAIN.contains(&code)) || lacks_credentials(error),
+    }
+}
+
+/// Says whether the function may have run though its answer is not there: nothing came back, or a server's error that names no
+/// cause. The errors that `Invoke` names (a runtime, a key, a network interface that can't be used) come before it runs.
+fn may_have_run(error: &SdkError<InvokeError>) -> bool {
+    let SdkError::ServiceError(answered) = error else { return true };
+    let unnamed = matches!(answered.err(), InvokeError::ServiceException(_)) || answered.err().code().is_none();
+    answered.raw().status().is_server_error() && (unnamed || !is_modelled(answered.err()))
+}
+
+/// Says whether the SDK knows the error as one of this operation's.
+fn is_modelled(error: &InvokeError) -> bool {
+    error.code().is_some_and(|code| code.starts_with("EC2") || code.starts_with("EFS") || code.starts_with("KMS"))
+        || error.is_eni_limit_reached_exception()
+        || error.is_invalid_runtime_exception()
+        || error.is_invalid_security_group_id_exception()
+        || error.is_invalid_subnet_id_exception()
+        || error.is_invalid_zip_file_exception()
+        || error.is_subnet_ip_address_limit_reached_exception()
+}
+
+/// Says whether the call was not even signed: a profile, a session or the machine's role gave no credentials.
+fn lacks_credentials(error: &SdkError<InvokeError>) -> bool {
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    causes.into_iter().any(<dyn std::error::Error>::is::<aws_credential_types::provider::error::CredentialsError>)
+}
+
+/// How an answer failed to come.
+fn without_answer(error: &SdkError<InvokeError>) -> &str {
+    match error {
+        SdkError::TimeoutError(_) => "none came in time",
+        SdkError::DispatchFailure(_) => "the connection failed",
+        SdkError::ResponseError(_) => "it broke off",
+        SdkError::ServiceError(_) => "a server's error",
+        _ => "the call failed",
     }
 }
 

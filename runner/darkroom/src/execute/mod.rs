@@ -3,6 +3,7 @@
 //! Owns the timed path. Prints nothing, writes no file, draws no conclusion: facts go to an [`Emitter`], and what they
 //! mean is for `aggregate`. Knows endpoints and functions, not which cloud is behind them.
 
+mod clocks;
 mod cold;
 mod collect_logs;
 mod dispatcher;
@@ -11,20 +12,23 @@ mod gate;
 mod invoke;
 mod log_lines;
 mod one_by_one;
+mod pacing;
 mod pass;
 mod payload;
 mod pictures;
 mod reconcile;
 mod trigger_s3;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use darkroom_core::adapt::Habits;
 use darkroom_core::cell::{Cell, CellId};
+use darkroom_core::event::Event;
 use darkroom_core::pipeline::Pipeline;
 use darkroom_core::schedule::PlannedPass;
+use darkroom_core::spending::Spending;
 
 use crate::record::Repetition;
 
@@ -82,6 +86,43 @@ impl CellUnderTest {
     }
 }
 
+/// How long a platform is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// A measured call, beyond what its stage may take: the way there and back, and a cold start.
+    pub call: Duration,
+    /// Any other call's answer.
+    pub answer: Duration,
+    /// Log lines of what has ended.
+    pub logs: Duration,
+    /// Metrics of the last minutes.
+    pub metrics: Duration,
+}
+
+/// What a run has spent, and may.
+pub struct Purse {
+    /// Until now, of all its sessions.
+    pub spent: Mutex<Spending>,
+    /// `budget.usd`.
+    pub limit_usd: Option<f64>,
+}
+
+impl Purse {
+    fn take(&self, event: &Event) {
+        self.spent.lock().unwrap_or_else(PoisonError::into_inner).take(event);
+    }
+
+    /// Returns what is spent until now.
+    pub fn now(&self) -> Spending {
+        self.spent.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Says whether no further pass may begin. What is under way then still ends: the total may come to a little more.
+    pub fn is_empty(&self) -> bool {
+        self.limit_usd.is_some_and(|limit| self.now().usd() >= limit)
+    }
+}
+
 /// Clients and constants of a run.
 pub struct Setup {
     pub run_id: String,
@@ -98,6 +139,11 @@ pub struct Setup {
     pub cells: Vec<CellUnderTest>,
     /// `budget.minutes`, counted from the start of this session.
     pub time_budget: Option<Duration>,
+    /// `None` without a price table of the region: what a run costs is not known then.
+    pub purse: Option<Purse>,
+    pub patience: Patience,
+    /// Of the manifest: pauses are drawn from it.
+    pub seed: u64,
     /// Where pictures of outputs are kept, and of which; `None`: none are.
     pub pictures: Option<Arc<Pictures>>,
 }

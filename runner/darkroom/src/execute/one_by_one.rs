@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicU64;
 
 use darkroom_core::event::PassKey;
 
+use super::clocks::Clocks;
 use super::collect_logs::Served;
 use super::gate::Gate;
 use super::pass::{self, Bench, Pass};
@@ -20,6 +21,7 @@ pub async fn one_by_one(setup: Setup, repetitions: u32, emitter: Emitter) -> Res
         served: Served::default(),
         recorded: Recorded::default(),
         triggered: Memory::default(),
+        clocks: Clocks::default(),
         sequence: AtomicU64::new(0),
         emitter,
     };
@@ -30,7 +32,7 @@ pub async fn one_by_one(setup: Setup, repetitions: u32, emitter: Emitter) -> Res
                 let key = PassKey { cell_id, deployment: 1, image, warm_up: false, repetition, attempt: 1 };
                 let pass =
                     Pass { cell_index, image_index, key, scheduled_at: super::now(), round: None, together: None };
-                pass::run(&bench, &pass, false).await?;
+                pass::run(&bench, &pass, u32::MAX).await?;
             }
         }
     }

@@ -16,10 +16,12 @@ use darkroom_core::pipeline::{PAYLOAD_LIMIT, Transport};
 use serde_json::Value;
 use tokio::sync::Barrier;
 
+use super::clocks::Clocks;
 use super::collect_logs::Served;
 use super::event_shape::{Facts, payload_event, s3_event, stem};
 use super::gate::{Due, Gate, Given, Look, Seen, look};
 use super::invoke::{self, Answer, invoke};
+use super::pacing::most_attempts;
 use super::payload;
 use super::reconcile::Recorded;
 use super::trigger_s3::{self, Memory};
@@ -34,6 +36,8 @@ pub struct Bench {
     pub served: Served,
     /// What this session recorded of every function.
     pub recorded: Recorded,
+    /// What the requests say of the platform's clock.
+    pub clocks: Clocks,
     /// What passes that S3 triggers know of one another.
     pub triggered: Memory,
     pub sequence: AtomicU64,
@@ -44,8 +48,17 @@ impl Bench {
     /// Emits an invocation and remembers what is to be looked up of it when the session is over.
     pub fn emit_invocation(&self, invocation: Invocation) {
         self.served.remember(&invocation);
-        self.recorded.add(&invocation);
-        self.emitter.emit(Event::InvocationFinished(invocation));
+        let timeout_s = self.setup.pipeline.stages.get(invocation.stage_index as usize).map_or(0, |s| s.timeout_s);
+        self.recorded.add(&invocation, timeout_s);
+        self.emit(Event::InvocationFinished(invocation));
+    }
+
+    /// Emits a fact and counts what it costs.
+    fn emit(&self, event: Event) {
+        if let Some(purse) = &self.setup.purse {
+            purse.take(&event);
+        }
+        self.emitter.emit(event);
     }
 }
 
@@ -91,6 +104,10 @@ pub struct Measured {
     pub answers: Vec<Told>,
     /// The upload that starts a chain, ms; `None` where the runner calls.
     pub upload_ms: Option<f64>,
+    /// Looks for a chain's final object.
+    pub polls: u32,
+    /// Whether the upload that starts a chain took effect, or when, is not known.
+    pub upload_unanswered: bool,
 }
 
 /// What a stage that ended well said in its answer.
@@ -107,8 +124,8 @@ const BEGINNING: usize = 160;
 /// Answers of functions that write to S3 are read up to this size, bytes: they hold words, not images.
 const READ_ANSWERS: usize = 64 * 1024;
 
-/// Makes one pass and emits its facts. `may_repeat` is false on the last attempt allowed.
-pub async fn run(bench: &Bench, pass: &Pass, may_repeat: bool) -> Result<PassEnded, ExecuteError> {
+/// Makes one pass and emits its facts. `tried` is how often this session has tried the repetition, with this attempt.
+pub async fn run(bench: &Bench, pass: &Pass, tried: u32) -> Result<PassEnded, ExecuteError> {
     let cell = &bench.setup.cells[pass.cell_index];
     let functions = &cell.deployments[pass.key.deployment as usize - 1];
     let keys = names(bench, cell, functions, pass);
@@ -121,18 +138,18 @@ pub async fn run(bench: &Bench, pass: &Pass, may_repeat: bool) -> Result<PassEnd
         futures::future::try_join_all(renewals).await?;
     }
     let measured = match cell.cell.trigger {
-        Trigger::Direct => measure(bench, cell, functions, pass, &keys).await,
+        Trigger::Direct => measure(bench, cell, functions, pass, &keys).await?,
         Trigger::S3 => trigger_s3::measure(bench, functions, pass, &keys).await?,
     };
     let pass = &Pass { key: measured.key.clone(), ..pass.clone() };
     let looks = look_at_outputs(bench, &keys, &measured).await;
-    let ended = conclude(bench, cell, pass, &measured, &looks, may_repeat);
+    let ended = conclude(bench, cell, pass, &measured, &looks, tried);
     // An attempt that does not count leaves the check to the one that does.
     if !pass.key.warm_up && ended.again.is_none() {
         check_outputs(bench, cell, pass, &keys, &looks, &measured.answers).await;
     }
     let (key, again) = (pass.key.clone(), ended.again);
-    bench.emitter.emit(Event::PipelineFinished(ended));
+    bench.emit(Event::PipelineFinished(ended));
     clear(bench, &keys).await;
     bench.emitter.settle().await.map_err(|_| ExecuteError::Recording)?;
     Ok(PassEnded { key, again })
@@ -204,7 +221,13 @@ fn given_bytes(image: &super::Image, stage_index: usize, input: Input) -> Option
 ///
 /// Events are made before the clock starts, but for those that hold an image that a stage has yet to answer with: to
 /// hand it on is the orchestrator's work, and its time is part of the turnaround.
-async fn measure(bench: &Bench, cell: &CellUnderTest, functions: &[Function], pass: &Pass, keys: &Keys) -> Measured {
+async fn measure(
+    bench: &Bench,
+    cell: &CellUnderTest,
+    functions: &[Function],
+    pass: &Pass,
+    keys: &Keys,
+) -> Result<Measured, ExecuteError> {
     let pipeline = &bench.setup.pipeline;
     let image = &cell.images[pass.image_index];
     let chained = cell.cell.input == Input::Chained;
@@ -224,6 +247,8 @@ async fn measure(bench: &Bench, cell: &CellUnderTest, functions: &[Function], pa
         resolution_ms: 0.0,
         answers: Vec::with_capacity(functions.len()),
         upload_ms: None,
+        polls: 0,
+        upload_unanswered: false,
     };
     let clock = Instant::now();
     for (index, function) in functions.iter().enumerate() {
@@ -236,23 +261,27 @@ async fn measure(bench: &Bench, cell: &CellUnderTest, functions: &[Function], pa
             invoke(&bench.setup.measured, &function.name, event).await
         };
         let answers_with_image = pipeline.answers_with_image(&pipeline.stages[index]);
+        let in_vain = answer.in_vain.then(|| answer.error.clone().unwrap_or_default());
         let (told, reported_ms) = told(function, &answer, answers_with_image);
         let goes_on = answer.status == Status::Ok && (!answers_with_image || told.image.is_some());
         let sequence = bench.sequence.fetch_add(1, Ordering::Relaxed);
         let invocation = fact(bench, pass, function, index, sequence, answer, reported_ms);
         bench.emit_invocation(invocation.clone());
+        if let Some(reason) = in_vain {
+            return Err(ExecuteError::InVain { function: function.name.clone(), reason });
+        }
         measured.invocations.push(invocation);
         measured.answers.push(told);
         if chained && !goes_on {
             for _ in index + 1..functions.len() {
                 meet(pass).await; // The others go on, and wait for it.
             }
-            return measured;
+            return Ok(measured);
         }
     }
     let turnaround_s = clock.elapsed().as_secs_f64();
     let all_well = measured.invocations.iter().all(|invocation| invocation.status == Status::Ok);
-    Measured { turnaround_s: (chained && all_well).then_some(turnaround_s), ..measured }
+    Ok(Measured { turnaround_s: (chained && all_well).then_some(turnaround_s), ..measured })
 }
 
 /// Waits until every pass of the same warm-up is here.
@@ -367,7 +396,7 @@ fn conclude(
     pass: &Pass,
     measured: &Measured,
     looks: &[Option<Look>],
-    may_repeat: bool,
+    tried: u32,
 ) -> PipelinePass {
     let stages = &bench.setup.pipeline.stages;
     let written = |index: usize| looks[index].as_ref().and_then(|look| look.as_ref().ok()?.as_ref());
@@ -388,19 +417,25 @@ fn conclude(
         upload_ms: measured.upload_ms,
         complete: failed.is_none(),
         failed_stage: failed.map(|index| stages[index].name.clone()),
-        again: again(cell, pass, &measured.invocations).filter(|_| may_repeat),
+        again: again(cell, pass, measured, looks).filter(|again| tried < most_attempts(*again)),
         input_bytes,
         output_bytes,
+        polls: measured.polls,
     }
 }
 
 /// Says whether the pass was not what its cell asked for. A warm-up is whatever it is.
-fn again(cell: &CellUnderTest, pass: &Pass, invocations: &[Invocation]) -> Option<Again> {
+fn again(cell: &CellUnderTest, pass: &Pass, measured: &Measured, looks: &[Option<Look>]) -> Option<Again> {
+    let invocations = &measured.invocations;
     if pass.key.warm_up {
         return None;
     }
     if invocations.iter().any(|invocation| invocation.status == Status::Throttled) {
         return Some(Again::Throttled);
+    }
+    let unseen = looks.iter().any(|look| matches!(look, Some(Err(_))));
+    if unseen || measured.upload_unanswered || invocations.iter().any(Invocation::may_have_run_unseen) {
+        return Some(Again::Unanswered);
     }
     if invocations.iter().any(|invocation| invocation.status != Status::Ok) {
         return None; // A failure is an answer, and its environment may well have died with it.

@@ -14,14 +14,16 @@ use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat};
 use darkroom_core::event::{Invocation, ReconciledMetric, Reconciliation, Status};
 use tokio::time::Instant;
 
-use super::collect_logs::{FIRST_PAUSE, LONGEST_PAUSE};
+use super::collect_logs::FIRST_PAUSE;
 
 /// In the order of [`ReconciledMetric::ALL`].
 const NAMES: [&str; 4] = ["Invocations", "Errors", "Throttles", "Duration"];
 /// A call holds up to 500 queries. Source: API reference of `GetMetricData`.
 const FUNCTIONS_PER_CALL: usize = 500 / NAMES.len();
-/// Sums are added up again over all periods, so its length only says how many there are, s.
-const PERIOD_S: i32 = 3600;
+/// The finest that Lambda reports, so that a session's first period begins within a minute of it, s.
+const PERIOD_S: i32 = 60;
+/// Looks at late metrics, about.
+const LOOKS: u32 = 15;
 /// REPORT lines round a duration to this, ms.
 const ROUNDING_MS: f64 = 0.01;
 
@@ -32,6 +34,10 @@ pub struct Totals {
     pub errors: f64,
     pub throttles: f64,
     pub duration_ms: f64,
+    /// Calls that got no answer: the platform may have counted each of them, as anything.
+    pub unanswered: f64,
+    /// The longest that these can have run, ms.
+    pub unanswered_ms: f64,
 }
 
 impl Totals {
@@ -41,6 +47,13 @@ impl Totals {
             ReconciledMetric::Errors => self.errors,
             ReconciledMetric::Throttles => self.throttles,
             ReconciledMetric::DurationMs => self.duration_ms,
+        }
+    }
+
+    const fn unanswered(&self, metric: ReconciledMetric) -> f64 {
+        match metric {
+            ReconciledMetric::DurationMs => self.unanswered_ms,
+            _ => self.unanswered,
         }
     }
 }
@@ -54,12 +67,16 @@ pub struct Recorded {
 }
 
 impl Recorded {
-    pub fn add(&self, invocation: &Invocation) {
+    /// Takes an invocation of a stage that ends after `timeout_s` at the latest.
+    pub fn add(&self, invocation: &Invocation, timeout_s: u32) {
         let mut totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
         let totals = totals.entry(invocation.function.clone()).or_default();
         match invocation.status {
             Status::Throttled => totals.throttles += 1.0,
-            // Nobody knows whether it reached the function: if it did, that is a difference.
+            Status::CallError if invocation.may_have_run_unseen() => {
+                totals.unanswered += 1.0;
+                totals.unanswered_ms += f64::from(timeout_s) * 1e3;
+            }
             Status::CallError => {}
             Status::Ok => totals.invocations += 1.0,
             Status::FunctionError | Status::Timeout => {
@@ -93,7 +110,8 @@ impl Recorded {
                 return figures;
             }
             tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            // Each look costs: AWS bills the metrics that are asked for.
+            pause = (pause * 2).min(patience / LOOKS);
         }
     }
 
@@ -171,6 +189,7 @@ fn figures(
                 ReconciledMetric::DurationMs => ROUNDING_MS * (ours.invocations + 1.0),
                 _ => 0.0,
             },
+            unanswered: ours.unanswered(metric),
             unknown: theirs.err().map(str::to_owned),
         })
     };
@@ -182,7 +201,7 @@ mod tests {
     use super::*;
 
     fn one(invocations: f64, errors: f64, throttles: f64, duration_ms: f64) -> ByFunction {
-        [("f".to_owned(), Totals { invocations, errors, throttles, duration_ms })].into()
+        [("f".to_owned(), Totals { invocations, errors, throttles, duration_ms, ..Totals::default() })].into()
     }
 
     /// The metrics that differ, with both figures.
@@ -210,6 +229,22 @@ mod tests {
         assert_eq!(with(ByFunction::new()), [("invocations", 3.0, 0.0), ("duration_ms", 10.0, 0.0)]);
         // A function that was not called at all, but the metrics say it was.
         assert_eq!(differing(&ByFunction::new(), &ByFunction::new(), &one(1.0, 0.0, 0.0, 0.0)).len(), 1);
+    }
+
+    #[test]
+    fn what_got_no_answer_may_have_been_counted_or_not() {
+        let mut recorded = one(3.0, 0.0, 0.0, 10.0);
+        let unanswered = Totals { unanswered: 1.0, unanswered_ms: 2000.0, ..recorded["f"] };
+        recorded.insert("f".to_owned(), unanswered);
+        let with = |now: ByFunction| differing(&recorded, &ByFunction::new(), &now);
+        for now in
+            [one(3.0, 0.0, 0.0, 10.0), one(4.0, 0.0, 0.0, 700.0), one(4.0, 1.0, 0.0, 2010.0), one(3.0, 0.0, 1.0, 10.0)]
+        {
+            assert_eq!(with(now), []);
+        }
+        assert_eq!(with(one(5.0, 0.0, 0.0, 10.0)), [("invocations", 3.0, 5.0)]);
+        assert_eq!(with(one(2.0, 0.0, 0.0, 10.0)), [("invocations", 3.0, 2.0)]);
+        assert_eq!(with(one(4.0, 0.0, 0.0, 2100.0)), [("duration_ms", 10.0, 2100.0)]);
     }
 
     #[test]

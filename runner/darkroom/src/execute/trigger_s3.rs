@@ -12,10 +12,11 @@ use std::time::Duration;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::error::DisplayErrorContext;
 use aws_sdk_s3::primitives::ByteStream;
-use darkroom_core::event::{Invocation, PassKey, Status};
+use darkroom_core::event::{Invocation, NOT_SEEN, PassKey, Status};
 use tokio::time::Instant;
 
-use super::collect_logs::{self, FIRST_PAUSE, LATE, LONGEST_PAUSE};
+use super::clocks::CUT_OFF_MS;
+use super::collect_logs::{self, FIRST_PAUSE, LONGEST_PAUSE};
 use super::gate::{Look, look};
 use super::log_lines::{self, Logged};
 use super::pass::{Bench, Keys, Measured, Pass, clear};
@@ -77,20 +78,30 @@ pub async fn measure(
     let started_at = super::now();
     let started_ms = jiff::Timestamp::now().as_millisecond();
     let clock = Instant::now();
-    chain.upload().await?;
+    let answered = chain.upload().await?;
     let (upload_ms, uploaded_at_ms) = (clock.elapsed().as_secs_f64() * 1e3, utc_ms());
-    let arrival = chain.wait(clock, started_ms).await;
+    if !answered && !chain.is_uploaded().await? {
+        return Ok(unstarted(pass, started_at));
+    }
+    let mut polls = 0;
+    let arrival = chain.wait(clock, started_ms, &mut polls).await;
     let stopped_at = match arrival {
         Arrival::Seen { .. } => None,
         Arrival::Stopped => Some(chain.first_absent().await.unwrap_or(functions.len())),
     };
     let logged = chain.gather(started_ms, stopped_at).await;
     let own = own(&logged, stopped_at);
+    if let (Arrival::Seen { turnaround, .. }, Some(Some(first)), Some(Some(last))) = (arrival, own.first(), own.last())
+    {
+        let seen_ms = started_ms as f64 + turnaround.as_secs_f64() * 1e3;
+        let at_least_ms = last.started_ms as f64 - (seen_ms + CUT_OFF_MS);
+        bench.clocks.narrow(at_least_ms, first.started_ms as f64 + CUT_OFF_MS - started_ms as f64);
+    }
     let mut invocations = chain.facts(&own, stopped_at, &started_at);
     for (invocation, delay_ms) in invocations.iter_mut().zip(trigger_delays_ms(&own, uploaded_at_ms)) {
         invocation.trigger_delay_ms = delay_ms;
     }
-    let well = stopped_at.is_none() && invocations.iter().all(|invocation| invocation.status == Status::Ok);
+    let well = answered && stopped_at.is_none() && invocations.iter().all(|invocation| invocation.status == Status::Ok);
     let (turnaround_s, resolution_ms) = match arrival {
         Arrival::Seen { turnaround, late_by_at_most } => {
             if well && !pass.key.warm_up {
@@ -109,6 +120,8 @@ pub async fn measure(
         turnaround_s,
         resolution_ms,
         upload_ms: Some(upload_ms),
+        polls,
+        upload_unanswered: !answered,
         answers: Vec::new(),
     })
 }
@@ -144,21 +157,33 @@ struct Attempt {
 }
 
 impl Chain<'_> {
-    /// Puts the source, once: a second try of the same upload would start the chain twice.
-    async fn upload(&self) -> Result<(), ExecuteError> {
+    /// Puts the source, once: a second try of the same upload would start the chain twice. Returns whether it was answered: of
+    /// one that was not, or with a server's error, it is not known whether it took effect.
+    async fn upload(&self) -> Result<bool, ExecuteError> {
         let setup = &self.bench.setup;
         let image = &setup.cells[self.pass.cell_index].images[self.pass.image_index];
         let key = &self.keys.inputs[0];
         let put = setup.s3.put_object().bucket(&setup.bucket).key(key).body(ByteStream::from(image.bytes.clone()));
         let once = aws_sdk_s3::config::Builder::new().retry_config(RetryConfig::disabled());
-        put.customize().config_override(once).send().await.map(|_| ()).map_err(|error| {
-            let reason = DisplayErrorContext(error).to_string();
-            ExecuteError::Upload { key: key.clone(), reason }
-        })
+        match put.customize().config_override(once).send().await {
+            Ok(_) => Ok(true),
+            Err(error) if error.raw_response().is_none_or(|answer| answer.status().is_server_error()) => Ok(false),
+            Err(error) => {
+                let reason = DisplayErrorContext(error).to_string();
+                Err(ExecuteError::Upload { key: key.clone(), reason })
+            }
+        }
+    }
+
+    /// Says whether the source is there: then its chain has been started.
+    async fn is_uploaded(&self) -> Result<bool, ExecuteError> {
+        let key = &self.keys.inputs[0];
+        let there = self.look(key).await.map_err(|reason| ExecuteError::Upload { key: key.clone(), reason })?;
+        Ok(there.is_some())
     }
 
     /// Polls for the final object until it is there, the chain has stopped, or no stage can be running any more.
-    async fn wait(&self, clock: Instant, started_ms: i64) -> Arrival {
+    async fn wait(&self, clock: Instant, started_ms: i64, polls: &mut u32) -> Arrival {
         let fastest = self.bench.triggered.fastest(self.pass);
         let timeouts = self.bench.setup.pipeline.stages.iter().map(|stage| u64::from(stage.timeout_s)).sum();
         let deadline = Duration::from_secs(timeouts) + SLACK;
@@ -169,6 +194,7 @@ impl Chain<'_> {
         loop {
             let sent = clock.elapsed();
             let looked = self.look(last).await;
+            *polls += 1;
             let cost = clock.elapsed().saturating_sub(sent);
             match looked {
                 Ok(Some(_)) => {
@@ -232,7 +258,8 @@ impl Chain<'_> {
     /// Waits until every stage that ran has its REPORT, and returns what there is when patience is at its end.
     async fn gather(&self, started_ms: i64, stopped_at: Option<usize>) -> Vec<Vec<Logged>> {
         let ran = stopped_at.map_or(self.functions.len(), |stage| (stage + 1).min(self.functions.len()));
-        let found = until_whole(ran, LATE, || self.logged(started_ms)).await;
+        let patience = self.bench.setup.patience.logs;
+        let found = until_whole(ran, patience, || self.logged(started_ms)).await;
         found.unwrap_or_else(|| vec![Vec::new(); self.functions.len()])
     }
 
@@ -250,8 +277,9 @@ impl Chain<'_> {
             (_, Some(failure)) if failure.timed_out => (Status::Timeout, failure.error_type, failure.error),
             (_, Some(failure)) => (Status::FunctionError, failure.error_type, failure.error),
             (None, None) if stopped => {
-                let error = format!("no log of it appeared within {} s of the end of the wait", LATE.as_secs());
-                (Status::CallError, Some("NotSeen".to_owned()), Some(error))
+                let patience_s = self.bench.setup.patience.logs.as_secs();
+                let error = format!("no log of it appeared within {patience_s} s of the end of the wait");
+                (Status::CallError, Some(NOT_SEEN.to_owned()), Some(error))
             }
             _ => (Status::Ok, None, None),
         };
@@ -303,6 +331,21 @@ impl Chain<'_> {
             }
         }
         Attempt { key, invocations: emitted }
+    }
+}
+
+/// A pass whose chain was never started.
+fn unstarted(pass: &Pass, started_at: String) -> Measured {
+    Measured {
+        key: pass.key.clone(),
+        invocations: Vec::new(),
+        started_at,
+        turnaround_s: None,
+        resolution_ms: 0.0,
+        answers: Vec::new(),
+        upload_ms: None,
+        polls: 0,
+        upload_unanswered: true,
     }
 }
 

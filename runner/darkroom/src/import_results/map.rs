@@ -82,7 +82,7 @@ enum Like {
 }
 
 /// Names of SAAF's attributes: `runtime` is from entering its Inspector to leaving it, ms, by the handler's own process.
-/// Source: the framework's README, "Attributes Collected by Each Function", and FaaS Runner's `roundTripTime`.
+/// Source: the framework's README, "Attributes Collected by Each Function", and `FaaS` Runner's `roundTripTime`.
 const SAAF: [(Field, &str); 6] = [
     (Field::Duration, "runtime"),
     (Field::Cold, "newcontainer"),
@@ -126,7 +126,8 @@ fn default_region() -> String {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Column {
-    pub column: String,
+    #[serde(rename = "column")]
+    pub name: String,
     #[serde(default)]
     pub unit: Unit,
     #[serde(default = "ended_well")]
@@ -200,7 +201,7 @@ impl Map {
         let mut columns = BTreeMap::new();
         for (field, value) in file.columns {
             let column = match value {
-                toml::Value::String(column) => Column { column, unit: Unit::default(), ok: ended_well() },
+                toml::Value::String(column) => Column { name: column, unit: Unit::default(), ok: ended_well() },
                 other => other.try_into().map_err(|source| MapError::Column { field, source })?,
             };
             columns.insert(field, column);
@@ -214,7 +215,7 @@ impl Map {
         if file.like == Some(Like::Saaf) {
             for (field, name) in SAAF {
                 if !constants.contains_key(&field) {
-                    let column = Column { column: name.into(), unit: Unit::Ms, ok: ended_well() };
+                    let column = Column { name: name.into(), unit: Unit::Ms, ok: ended_well() };
                     columns.entry(field).or_insert(column);
                 }
             }
@@ -238,7 +239,7 @@ impl Map {
 
     /// Returns what a row says of a field: its column's text, else the constant; translated by `[values]`, never empty.
     pub fn value<'a>(&'a self, field: Field, row: &'a BTreeMap<String, String>) -> Option<&'a str> {
-        let of_column = self.columns.get(&field).and_then(|column| row.get(&column.column)).map(|text| text.trim());
+        let of_column = self.columns.get(&field).and_then(|column| row.get(&column.name)).map(|text| text.trim());
         let text = of_column.filter(|text| !text.is_empty()).or(self.constants.get(&field).map(String::as_str))?;
         Some(self.values.get(&field).and_then(|values| values.get(text)).map_or(text, String::as_str))
     }

@@ -28,7 +28,7 @@ pub struct Taken {
 /// Takes every row that can be read.
 pub fn take(rows: &[Raw], map: &Map) -> Taken {
     let mut taken = Taken { stages: map.stages.clone(), deployments: 1, ..Taken::default() };
-    let named: BTreeSet<&String> = map.columns.values().map(|column| &column.column).collect();
+    let named: BTreeSet<&String> = map.columns.values().map(|column| &column.name).collect();
     let (mut places, mut repetitions) = (HashMap::new(), HashMap::new());
     for raw in rows {
         let fields = match &raw.fields {
@@ -121,9 +121,8 @@ fn row(
         repetition: 0,
         attempt: 1,
     };
-    let ok = text(Field::Status).is_none_or(|status| {
-        map.columns.get(&Field::Status).is_none_or(|column| column.ok.contains(&status))
-    });
+    let ok = text(Field::Status)
+        .is_none_or(|status| map.columns.get(&Field::Status).is_none_or(|column| column.ok.contains(&status)));
     let ms = |field, name: &str| {
         let unit = map.columns.get(&field).map_or(1.0, |column| column.unit.ms());
         optional(text(field), name, number).map(|value| value.map(|value| value * unit))

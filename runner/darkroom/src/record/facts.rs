@@ -12,7 +12,8 @@ use super::journal::{self, JournalError};
 
 /// Returns a run's facts in order, every invocation with its sizes where these are known.
 ///
-/// Holds the passes in flight, not the run. A line that is not a fact ends them with its error.
+/// Holds the passes in flight, not the run. A line that is not a fact is an
+/// error in its place, and the others follow.
 pub fn complete(path: &Path) -> Result<impl Iterator<Item = Result<Event, JournalError>> + use<>, JournalError> {
     let mut events = journal::read(path)?;
     let (mut held, mut ready) = (Held::default(), VecDeque::new());
@@ -21,10 +22,7 @@ pub fn complete(path: &Path) -> Result<impl Iterator<Item = Result<Event, Journa
         while ready.is_empty() && !over {
             match events.next() {
                 Some(Ok(event)) => held.take(event, &mut ready),
-                Some(Err(error)) => {
-                    over = true;
-                    return Some(Err(error));
-                }
+                Some(Err(error)) => return Some(Err(error)),
                 None => {
                     over = true;
                     held.release_all(&mut ready);

@@ -9,7 +9,7 @@ use darkroom_core::event::{
     CodeExamined, Event, FunctionDeployed, JOURNAL_VERSION, PackageBuilt, PlannedCell, RunStarted,
 };
 use darkroom_core::image_set::Source;
-use darkroom_core::manifest::{Cloud, Manifest, Order};
+use darkroom_core::manifest::{Budget, Cloud, Manifest, Order};
 use darkroom_core::pipeline::Pipeline;
 use sha2::{Digest, Sha256};
 
@@ -44,7 +44,10 @@ pub fn resolved(manifest: &Manifest) -> String {
 /// The pipeline belongs to it because it says what stages there are and what their outputs are held against; an image
 /// because other bytes under the same name are other work.
 pub fn fingerprint(job: &Job<'_>) -> String {
-    hex::encode(Sha256::digest(resolved(job.manifest) + &told(super::prepare::pipeline(job)) + &images(job) + &habits(job)))
+    // What a run may cost says nothing of what it measures, and more may be allowed later.
+    let manifest = Manifest { budget: Budget::default(), ..job.manifest.clone() };
+    let told = told(super::prepare::pipeline(job));
+    hex::encode(Sha256::digest(resolved(&manifest) + &told + &images(job) + &habits(job)))
 }
 
 /// Returns everything that the pipeline says.

@@ -102,7 +102,7 @@ pub fn check(request: &Request<'_>, progress: &Progress) -> Result<Report, Failu
     let events = runtime.block_on(async {
         let region = &subject.manifest.target.region;
         let target = Target::open(Cloud::Local, region, request.project.root()).await.map_err(Failure::broken)?;
-        let events = subject.run_in(&target, request, &packages, &fed, &pictures, progress).await;
+        let events = Box::pin(subject.run_in(&target, request, &packages, &fed, &pictures, progress)).await;
         target.close().await;
         events
     })?;
@@ -198,6 +198,7 @@ impl Subject {
             capability: &self.capability,
             keep: true,
             begin: Begin::Anew { cells: None },
+            yes: true,
         }
     }
 
@@ -241,7 +242,7 @@ impl Subject {
     ) -> Result<Vec<Arc<Event>>, Failure> {
         let job = self.job(request);
         let cells = std::slice::from_ref(&self.cell);
-        let deployed = prepare::deploy(&job, "check", cells, target, packages, progress).await?;
+        let deployed = Box::pin(prepare::deploy(&job, "check", cells, target, packages, progress)).await?;
         let no_images = prepare::Images::from([(request.image_set.to_owned(), Vec::new())]);
         let under_test = prepare::cells_under_test(&job, cells, &deployed.deployment, no_images)?;
         let cell = under_test.first().expect("one cell was asked for");
@@ -361,7 +362,7 @@ fn judged(invocation: &Invocation, check: Option<&OutputCheck>, expect: Expect) 
 fn setup(target: &Target, bucket: &str, pipeline: Pipeline, cell: CellUnderTest, pictures: Arc<Pictures>) -> Setup {
     Setup {
         run_id: format!("check-{}", uuid::Uuid::new_v4().simple()),
-        measured: target.measured_lambda(),
+        measured: target.measured_lambda(pipeline.longest_stage()),
         control: target.lambda(),
         s3: target.s3(),
         logs: target.logs(),
@@ -371,6 +372,9 @@ fn setup(target: &Target, bucket: &str, pipeline: Pipeline, cell: CellUnderTest,
         pipeline,
         cells: vec![cell],
         time_budget: None,
+        purse: None,
+        patience: target.patience,
+        seed: 0,
         pictures: Some(pictures),
     }
 }

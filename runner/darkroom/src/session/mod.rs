@@ -5,7 +5,9 @@
 
 mod begin;
 pub mod check;
+pub mod estimate;
 mod images;
+mod money;
 mod prepare;
 
 use std::path::PathBuf;
@@ -14,7 +16,7 @@ use std::time::Duration;
 
 use darkroom_core::capability::Capability;
 use darkroom_core::cell::{Cell, CellId};
-use darkroom_core::event::{CodeExamined, Event, PlannedCell};
+use darkroom_core::event::{ClockOffset, CodeExamined, Event, PlannedCell};
 use darkroom_core::manifest::{Known, Manifest};
 use darkroom_core::plan::Plan;
 use darkroom_core::schedule::{PlannedPass, Schedule};
@@ -41,6 +43,8 @@ pub struct Job<'a> {
     pub known: &'a Known,
     pub capability: &'a Capability,
     pub begin: Begin,
+    /// Someone has agreed to what it costs.
+    pub yes: bool,
     /// What a whole run deployed stays, whatever the manifest says.
     pub keep: bool,
 }
@@ -59,6 +63,7 @@ pub enum Begin {
 pub fn run(job: &Job<'_>, globals: Globals) -> Result<Outcome, Failure> {
     let progress = Progress::new(globals, std::env::var_os("CI").is_some());
     let plan = Plan::new(job.manifest, job.known, job.capability);
+    money::may_begin(job, &plan)?;
     let begun = begin::begin(job, plan.planned_cells().collect())?;
     let path = begun.dir().path().to_owned();
     let ended = if begun.cells_to_measure().is_empty() {
@@ -79,9 +84,13 @@ pub fn run(job: &Job<'_>, globals: Globals) -> Result<Outcome, Failure> {
         Ended::Whole => return Ok(shown),
         Ended::Interrupted => progress.step("interrupted"),
         Ended::OutOfTime => progress.step("budget.minutes is used up"),
+        Ended::OutOfMoney => progress.step(&format!("budget.usd is used up; {}", money::MEND)),
     }
     Ok(Outcome::Interrupted)
 }
+
+/// Where further facts are put for what decides when to stop.
+type Facts = mpsc::Sender<Arc<Event>>;
 
 /// What the steps of a session share.
 struct Session<'a> {
@@ -111,7 +120,7 @@ impl Session<'_> {
             let target = &self.job.manifest.target;
             let target =
                 Target::open(target.cloud, &target.region, self.job.project.root()).await.map_err(Failure::broken)?;
-            let ended = self.measure_in(&target, &cells, &packages, code, images, interrupt).await;
+            let ended = Box::pin(self.measure_in(&target, &cells, &packages, code, images, interrupt)).await;
             self.tidy(&target, &ended).await;
             target.close().await;
             ended
@@ -128,6 +137,7 @@ impl Session<'_> {
         mut interrupt: watch::Receiver<bool>,
     ) -> Result<Ended, Failure> {
         target.notes.iter().for_each(|note| self.progress.step(note));
+        prepare::within_account_limit(target, cells, self.progress).await?;
         let deployed = tokio::select! {
             _ = interrupt.wait_for(|stop| *stop) => return Ok(Ended::Interrupted),
             deployed = prepare::deploy(self.job, self.begun.run_id(), cells, target, packages, self.progress) => deployed?,
@@ -140,12 +150,13 @@ impl Session<'_> {
         let is_done = |planned: &PlannedPass| history.is_done(&cells[planned.cell].repetition(planned));
         let done = schedule.passes().filter(is_done).count() as u64;
         let others_done = self.others_done(&history);
-        let (display, following) = self.progress.follow(self.extent(&schedule, &history), done);
+        let purse = money::purse(self.job, &self.begun.dir().journal(), &history.run)?;
+        let (display, following) = self.progress.follow(self.extent(&schedule, &history), done, purse.as_ref());
         let (stopping, watched) = self.stopping(&history)?.unzip();
         let recorder = Recorder::start(journal, [display].into_iter().chain(watched).collect());
         let setup = Setup {
             run_id: history.run.run_id.clone(),
-            measured: target.measured_lambda(),
+            measured: target.measured_lambda(prepare::pipeline(self.job).longest_stage()),
             control: target.lambda(),
             s3: target.s3(),
             logs: target.logs(),
@@ -161,6 +172,9 @@ impl Session<'_> {
                 .budget
                 .minutes
                 .and_then(|minutes| Duration::try_from_secs_f64(minutes * 60.0).ok()),
+            purse,
+            patience: target.patience,
+            seed: self.job.manifest.experiment.seed,
             pictures: Some(Arc::new(Pictures::new(self.begun.dir().path().to_owned(), "pictures", Keep::FirstWrong))),
         };
         let finished = execute(setup, history, &schedule, recorder.emitter(), stopping, interrupt).await;
@@ -191,7 +205,7 @@ impl Session<'_> {
 
     /// What decides whether the run has measured enough, fed with what it knows, and where to put further facts; `None` for a
     /// run whose number of repetitions is fixed or settled.
-    fn stopping(&self, history: &History) -> Result<Option<(Stopping, mpsc::Sender<Arc<Event>>)>, Failure> {
+    fn stopping(&self, history: &History) -> Result<Option<(Stopping, Facts)>, Failure> {
         let Some(mut watch) = Watch::new(&history.run).filter(|_| history.settled.is_none()) else { return Ok(None) };
         for fact in record::read(&self.begun.dir().journal()).map_err(Failure::wrong_request)? {
             watch.take(&fact.map_err(Failure::wrong_request)?);
@@ -249,6 +263,9 @@ impl Session<'_> {
         if missing > 0 {
             self.progress.step(&format!("the logs do not show which environment served {missing} invocations"));
         }
+        if let Some(apart) = finished.as_ref().ok().and_then(|finished| apart(finished.clock_offset.as_ref()?)) {
+            self.progress.step(&apart);
+        }
         let earlier = finished.as_ref().map_or(0, |finished| finished.earlier_without_environment);
         if earlier > 0 {
             self.progress.step(&format!(
@@ -266,6 +283,17 @@ impl Session<'_> {
     }
 }
 
+/// Says how far the clocks are apart, where times of the two beside one another would mislead.
+fn apart(offset: &ClockOffset) -> Option<String> {
+    const MISLEADING_MS: f64 = 100.0;
+    let ClockOffset { offset_ms, uncertainty_ms, .. } = offset;
+    (offset_ms.abs() - uncertainty_ms > MISLEADING_MS).then(|| {
+        let which = if *offset_ms > 0.0 { "behind" } else { "ahead of" };
+        let (by_s, give_or_take_s) = (offset_ms.abs() / 1e3, uncertainty_ms / 1e3);
+        format!("this machine's clock is {by_s:.2} s {which} the platform's (give or take {give_or_take_s:.2} s)")
+    })
+}
+
 fn last_fact(ended: &Result<Ended, &ExecuteError>, others_done: bool) -> Event {
     let at = now();
     let reason = match ended {
@@ -273,6 +301,7 @@ fn last_fact(ended: &Result<Ended, &ExecuteError>, others_done: bool) -> Event {
         Ok(Ended::Whole) => "only some cells were asked for".to_owned(),
         Ok(Ended::Interrupted) => "interrupted".to_owned(),
         Ok(Ended::OutOfTime) => "budget.minutes".to_owned(),
+        Ok(Ended::OutOfMoney) => "budget.usd".to_owned(),
         Err(error) => error.to_string(),
     };
     Event::RunInterrupted { at, reason }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use aws_sdk_lambda::error::DisplayErrorContext;
+use aws_sdk_lambda::types::AccountLimit;
 use bytes::Bytes;
 use darkroom_core::adapt::Habits;
 use darkroom_core::cell::{Architecture, Input, Trigger};
@@ -166,13 +168,36 @@ pub async fn deploy(
         run_id: run_id.to_owned(),
     };
     let mut events = Vec::new();
-    let deployment = deploy::deploy(&clients, &settings, &want, &mut |event| events.push(event)).await;
+    let deployment = Box::pin(deploy::deploy(&clients, &settings, &want, &mut |event| events.push(event))).await;
     let deployment = deployment.map_err(Failure::broken)?;
     let deploy::Counts { created, updated, unchanged, layers_published } = deployment.counts;
     progress.step(&format!(
         "  {created} created, {updated} updated, {unchanged} unchanged, {layers_published} layers published"
     ));
     Ok(Deployed { deployment, events })
+}
+
+/// Refuses cells that run more at once than the account leaves to functions; nothing has been changed by then.
+pub async fn within_account_limit(target: &Target, cells: &[PlannedCell], progress: &Progress) -> Result<(), Failure> {
+    let limit = match target.lambda().get_account_settings().send().await {
+        Ok(settings) => settings.account_limit().and_then(AccountLimit::unreserved_concurrent_executions),
+        Err(error) => {
+            let reason = DisplayErrorContext(error).to_string();
+            progress.step(&format!("how many invocations the account lets run at once is not known: {reason}"));
+            None
+        }
+    };
+    let Some(limit) = limit.and_then(|limit| u32::try_from(limit).ok()) else { return Ok(()) };
+    match cells.iter().find(|cell| cell.cell.concurrency > limit) {
+        None => Ok(()),
+        Some(cell) => Err(Failure::wrong_request(miette::miette!(
+            help = "lower [matrix] concurrency, or ask AWS for a higher quota of concurrent executions (Service Quotas, Lambda)",
+            "cell {} runs {} invocations at once, and the account lets {limit} run in {}",
+            cell.id,
+            cell.cell.concurrency,
+            target.region
+        ))),
+    }
 }
 
 /// Returns what the cells' functions will run, before any is touched.

@@ -133,9 +133,8 @@ impl Script {
 /// The experiment's bucket is there, and tagged.
 fn bucket(method: &Method, uri: &Uri) -> Response {
     match (method.as_str(), uri.query().unwrap_or_default().contains("tagging")) {
-        ("HEAD", _) => StatusCode::OK.into_response(),
+        ("HEAD" | "PUT", _) => StatusCode::OK.into_response(),
         ("GET", true) => BUCKET_TAGS.into_response(),
-        ("PUT", _) => StatusCode::OK.into_response(),
         _ => StatusCode::NOT_IMPLEMENTED.into_response(),
     }
 }

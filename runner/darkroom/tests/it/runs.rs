@@ -95,16 +95,16 @@ pub fn manifest(project: &Project, variants: &str, architectures: &str, count: u
     );
 }
 
-fn latest(project: &Project) -> PathBuf {
+pub fn latest(project: &Project) -> PathBuf {
     project.root().join("outputs/test/latest").canonicalize().unwrap()
 }
 
-fn facts(run: &Path) -> Vec<Event> {
+pub fn facts(run: &Path) -> Vec<Event> {
     read(&run.join("journal.ndjson")).unwrap().map(Result::unwrap).collect()
 }
 
 /// How often each (cell, deployment, image, repetition) has a pass that counts, since it was last superseded.
-fn counted(run: &Path) -> HashMap<String, u32> {
+pub fn counted(run: &Path) -> HashMap<String, u32> {
     let mut counted: HashMap<String, u32> = HashMap::new();
     for event in facts(run) {
         match event {
@@ -122,7 +122,7 @@ fn counted(run: &Path) -> HashMap<String, u32> {
 }
 
 #[track_caller]
-fn each_once(run: &Path, planned: usize) {
+pub fn each_once(run: &Path, planned: usize) {
     let counted = counted(run);
     assert_eq!(counted.len(), planned, "{counted:?}");
     assert!(counted.values().all(|times| *times == 1), "{counted:?}");

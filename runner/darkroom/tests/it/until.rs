@@ -68,6 +68,8 @@ fn a_run_stops_at_the_first_look_that_finds_every_interval_narrow_and_waits_for_
     assert_eq!((look.repetitions, look.samples, look.stopped_by), (10, 1, Some(StoppedBy::CiHalfWidth)));
     let excused: Vec<&str> = look.excused.iter().map(|excuse| excuse.reason.as_str()).collect();
     assert_eq!(excused, ["no value", "wrong outputs"]);
+    let told = project.darkroom(&["aggregate", "outputs/test/latest"]).exits(1).stdout();
+    assert!(told.contains(": no pass ended well, so there is no turnaround and no cost"), "{told}");
     for variant in ["copy", "raises", "lies"] {
         assert_eq!(repetitions(&facts, variant), 10, "{variant} is measured as often as the others");
     }
@@ -129,7 +131,9 @@ fn a_killed_run_looks_at_the_very_same_places_and_finds_what_its_facts_say() {
     // Whoever reads the whole journal finds the same at each place, but for the last bit of a number read from JSON.
     let Some(Event::RunStarted(started)) = after.first() else { panic!("no start") };
     let mut watch = Watch::new(started).unwrap();
-    after.iter().for_each(|fact| watch.take(fact));
+    for fact in &after {
+        watch.take(fact);
+    }
     for look in &made {
         let again = watch.look(look.repetitions, look.at.clone());
         assert!((again.widest.unwrap() - look.widest.unwrap()).abs() < 1e-12, "{again:?} {look:?}");

@@ -1,0 +1,158 @@
+//! Rows of `comparisons` for the factor `model`: all samples of one LLM's answers against all of another's, all else equal.
+//!
+//! Only samples with right outputs are pooled; how many were left out stands in the row. The mathematics, in which a sample
+//! is the witness of its model and an invocation is not, is [`darkroom_core::statistics::compare_pools`]'s.
+
+use std::collections::BTreeMap;
+
+use darkroom_core::cell::Cell;
+use darkroom_core::event::PlannedCell;
+use darkroom_core::statistics::{FEWEST_SAMPLES, Pool, compare_pools, seed_of};
+use rayon::prelude::*;
+
+use crate::aggregate::{Groups, Outputs, PIPELINE};
+use crate::comparisons::{ComparisonRow, MODEL, Pair, group, knows_environments, places};
+use crate::facts::Facts;
+use crate::samples::Group;
+
+/// Two models that are compared.
+#[derive(Clone, Debug)]
+pub struct Models {
+    pub a: Side,
+    pub b: Side,
+}
+
+/// One model's samples at the same levels of all other factors, as places in the plan.
+#[derive(Clone, Debug, Default)]
+pub struct Side {
+    pub model: String,
+    pub pooled: Vec<u32>,
+    wrong: Vec<u32>,
+    unchecked: Vec<u32>,
+}
+
+impl Side {
+    /// Samples that are not pooled.
+    pub fn left_out(&self) -> usize {
+        self.wrong.len() + self.unchecked.len()
+    }
+
+    /// Ids of the pooled cells, or of the others where none is pooled.
+    pub fn cells(&self, facts: &Facts) -> String {
+        let cells = if self.pooled.is_empty() { self.all().collect() } else { self.pooled.clone() };
+        cells.iter().map(|&cell| facts.run.cells[cell as usize].id.as_str()).collect::<Vec<_>>().join(" ")
+    }
+
+    fn all(&self) -> impl Iterator<Item = u32> {
+        self.pooled.iter().chain(&self.wrong).chain(&self.unchecked).copied()
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let Self { model, pooled, wrong, unchecked } = self;
+        let all = pooled.len() + self.left_out();
+        let left_out = |samples: &Vec<u32>, why: &str| {
+            (!samples.is_empty()).then(|| format!("{} of {all} samples of {model} left out: {why}", samples.len()))
+        };
+        let few = pooled.len() < FEWEST_SAMPLES && !pooled.is_empty();
+        let one = few.then(|| format!("one sample of {model}: its model can't be told from that one answer"));
+        [left_out(wrong, "outputs wrong"), left_out(unchecked, "outputs not checked"), one]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+}
+
+impl Models {
+    /// Why nothing may be said; `None` when something may.
+    pub fn barred(&self) -> Option<&'static str> {
+        let none = [&self.a, &self.b].into_iter().find(|side| side.pooled.is_empty())?;
+        Some(if none.wrong.is_empty() { "outputs not checked" } else { "wrong outputs" })
+    }
+}
+
+/// Returns a row for every two models of the plan, at equal levels of everything else, in every metric.
+pub fn model_rows(facts: &Facts, groups: &Groups, outputs: &[Outputs]) -> Vec<ComparisonRow> {
+    pairs(facts, outputs).into_par_iter().flat_map_iter(|models| rows_of(facts, groups, &models)).collect()
+}
+
+fn pairs(facts: &Facts, outputs: &[Outputs]) -> Vec<Models> {
+    // Alike but for the variant; models in the order of the plan.
+    let mut alike: BTreeMap<String, Vec<Side>> = BTreeMap::new();
+    let runnable = (0u32..).zip(&facts.run.cells).filter(|(_, planned)| planned.not_runnable.is_none());
+    for (place, planned) in runnable {
+        let Some(model) = &planned.model else { continue };
+        let levels = Cell { variant: String::new(), ..planned.cell.clone() };
+        let sides = alike.entry(levels.id().to_string() + levels.input.as_str()).or_default();
+        let at = sides.iter().position(|side| side.model == *model).unwrap_or_else(|| {
+            sides.push(Side { model: model.clone(), ..Side::default() });
+            sides.len() - 1
+        });
+        let side = &mut sides[at];
+        match outputs[place as usize].ok {
+            Some(true) => side.pooled.push(place),
+            Some(false) => side.wrong.push(place),
+            None => side.unchecked.push(place),
+        }
+    }
+    let mut pairs = Vec::new();
+    for sides in alike.values() {
+        for (i, a) in sides.iter().enumerate() {
+            pairs.extend(sides[i + 1..].iter().map(|b| Models { a: a.clone(), b: b.clone() }));
+        }
+    }
+    let first = |side: &Side| side.all().min();
+    pairs.sort_by_key(|models| (first(&models.a), first(&models.b)));
+    pairs
+}
+
+fn rows_of(facts: &Facts, groups: &Groups, models: &Models) -> Vec<ComparisonRow> {
+    let planned = |cell: u32| &facts.run.cells[cell as usize];
+    let (Some(a), Some(b)) = (models.a.all().min(), models.b.all().min()) else { return Vec::new() };
+    let notes = [models.a.notes(), models.b.notes()].concat();
+    let row = |(stage, metric): (Option<u32>, &'static str)| {
+        let pool = |side: &Side| Pool {
+            samples: side
+                .pooled
+                .iter()
+                .filter_map(|&cell| sample(facts, groups, planned(cell), stage, metric))
+                .collect(),
+        };
+        let name = stage.map_or(PIPELINE, |stage| &facts.run.stages[stage as usize]);
+        let (id_a, id_b) = (planned(a).id.as_str(), planned(b).id.as_str());
+        let seed = seed_of(facts.run.seed, &["models", id_a, id_b, name, metric]);
+        ComparisonRow {
+            pair: Pair { factor: MODEL, a, b, deployments: None },
+            stage,
+            metric,
+            comparison: compare_pools(&pool(&models.a), &pool(&models.b), seed),
+            p_adjusted: None,
+            verdict: "inconclusive",
+            note: (!notes.is_empty()).then(|| notes.join("; ")),
+            models: Some(models.clone()),
+        }
+    };
+    places(facts, &planned(a).cell, &planned(b).cell).into_iter().map(row).collect()
+}
+
+/// Values of one sample by environment (where all are known, else by deployment) and image; `None` without any.
+fn sample(
+    facts: &Facts,
+    groups: &Groups,
+    cell: &PlannedCell,
+    stage: Option<u32>,
+    metric: &str,
+) -> Option<Vec<BTreeMap<u32, Vec<f64>>>> {
+    let group: &Group = group(facts, groups, cell, stage)?;
+    let by_environment = knows_environments(group);
+    let mut rows: Vec<_> = group.keys.iter().zip(group.values.get(metric)?).enumerate().collect();
+    rows.sort_by_key(|(_, (key, _))| **key);
+    let mut units: BTreeMap<i64, BTreeMap<u32, Vec<f64>>> = BTreeMap::new();
+    for (row, (key, value)) in rows {
+        let environment = group.environments.get(row).copied().flatten().filter(|_| by_environment);
+        let unit = environment.map_or(key.deployment, i64::from);
+        if let Some(value) = value {
+            units.entry(unit).or_default().entry(key.image).or_default().push(*value);
+        }
+    }
+    (!units.is_empty()).then(|| units.into_values().collect())
+}

@@ -1,0 +1,65 @@
+//! When a pass is made again, how often, and after which pause.
+
+use std::time::Duration;
+
+use darkroom_core::event::Again;
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+
+/// The longest pause before a first repetition; it doubles with each further one.
+const FIRST: Duration = Duration::from_millis(250);
+const LONGEST: Duration = Duration::from_secs(20);
+
+/// Returns how often one session tries a repetition that ends so; after that the last attempt stands, whatever it was.
+pub const fn most_attempts(again: Again) -> u32 {
+    match again {
+        // To ask for another start costs an invocation each time, and a handler that dies is never warm.
+        Again::WrongStart | Again::Unanswered => 5,
+        // A limit on what runs at once may take a minute to give way.
+        Again::Throttled => 8,
+    }
+}
+
+/// Draws pauses: anything up to a bound that doubles ("full jitter"), so that callers that were refused together do not
+/// come back together. The same seed draws the same pauses.
+pub struct Pauses {
+    generator: ChaCha20Rng,
+}
+
+impl Pauses {
+    pub fn new(seed: u64) -> Self {
+        Self { generator: ChaCha20Rng::seed_from_u64(seed) }
+    }
+
+    /// Returns how long to wait before the attempt after the `tried`-th. A wrong start is asked for again at once.
+    pub fn before_next(&mut self, tried: u32, again: Again) -> Duration {
+        if again == Again::WrongStart {
+            return Duration::ZERO;
+        }
+        let bound = FIRST.saturating_mul(1 << tried.saturating_sub(1).min(16)).min(LONGEST);
+        bound.mul_f64(f64::from(self.generator.next_u32()) / f64::from(u32::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_are_drawn_from_the_seed_within_a_bound_that_doubles_to_its_end() {
+        let draw = |seed| {
+            let mut pauses = Pauses::new(seed);
+            (1..=10).map(|tried| pauses.before_next(tried, Again::Throttled)).collect::<Vec<_>>()
+        };
+        assert_eq!(draw(1), draw(1));
+        assert_ne!(draw(1), draw(2));
+        for seed in 0..200 {
+            for (tried, pause) in (1_u32..).zip(draw(seed)) {
+                assert!(pause <= (FIRST * 2_u32.pow(tried - 1)).min(LONGEST), "{tried}: {pause:?}");
+            }
+        }
+        let long = (0..200).filter(|seed| draw(*seed)[7] > Duration::from_secs(10)).count();
+        assert!((60..140).contains(&long), "half of the pauses are in the upper half: {long} of 200");
+        assert_eq!(Pauses::new(1).before_next(3, Again::WrongStart), Duration::ZERO);
+    }
+}

@@ -1,0 +1,124 @@
+//! What a run may cost: what it has spent so far, whether a session may begin, and whether a person agrees to it.
+
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal};
+use std::path::Path;
+use std::sync::Mutex;
+
+use darkroom_core::event::RunStarted;
+use darkroom_core::plan::Plan;
+use darkroom_core::spending::Spending;
+
+use super::{Begin, Job, begin, estimate};
+use crate::display::plan::{dollars, spelt};
+use crate::display::{self, count};
+use crate::execute::Purse;
+use crate::exit::Failure;
+use crate::record::{RunDir, read};
+
+/// How a run goes on whose money is spent.
+pub const MEND: &str = "allow more with: darkroom resume RUN --set budget.usd=USD";
+
+/// Returns what the run has spent in all its sessions, with what it may; `None` where prices are not known.
+pub fn purse(job: &Job<'_>, journal: &Path, run: &RunStarted) -> Result<Option<Purse>, Failure> {
+    let Some(prices) = estimate::prices(job.project, job.manifest)? else { return Ok(None) };
+    let mut spent = Spending::new(run, super::prepare::pipeline(job), prices);
+    for event in read(journal).map_err(Failure::wrong_request)? {
+        spent.take(&event.map_err(Failure::wrong_request)?);
+    }
+    Ok(Some(Purse { spent: Mutex::new(spent), limit_usd: job.manifest.budget.usd }))
+}
+
+/// Refuses a session whose budget can't be kept to or is used up, and one that costs money and that nobody agrees to. Nothing
+/// has happened yet.
+pub fn may_begin(job: &Job<'_>, plan: &Plan<'_>) -> Result<(), Failure> {
+    let spent = match &job.begin {
+        Begin::Anew { .. } => None,
+        Begin::GoOn { run } | Begin::Again { run, .. } => {
+            let dir = RunDir::open(run).map_err(Failure::wrong_request)?;
+            let history = begin::history(&dir).map_err(Failure::wrong_request)?;
+            purse(job, &dir.journal(), &history.run)?
+        }
+    };
+    if job.manifest.budget.usd.is_some() {
+        within_budget(job, spent.as_ref())?;
+    }
+    if job.capability.billed && !job.yes {
+        agreed(&offer(job, plan, spent.as_ref())?)?;
+    }
+    Ok(())
+}
+
+fn within_budget(job: &Job<'_>, spent: Option<&Purse>) -> Result<(), Failure> {
+    let region = &job.manifest.target.region;
+    if estimate::prices(job.project, job.manifest)?.is_none() {
+        return Err(Failure::wrong_request(miette::miette!(
+            help = format!("write experiments/prices/{region}.toml, or leave budget.usd out"),
+            "budget.usd can't be kept to: the prices of {region} are not known"
+        )));
+    }
+    match spent.filter(|purse| purse.is_empty()) {
+        None => Ok(()),
+        Some(purse) => Err(Failure::wrong_request(miette::miette!(
+            help = MEND,
+            "the run has spent {} of its budget of {}",
+            dollars(purse.now().usd()),
+            dollars(purse.limit_usd.unwrap_or_default())
+        ))),
+    }
+}
+
+/// Says what a session is about to do and what that costs.
+fn offer(job: &Job<'_>, plan: &Plan<'_>, spent: Option<&Purse>) -> Result<String, Failure> {
+    let prices = estimate::prices(job.project, job.manifest)?;
+    let summary = plan.summary(prices.as_ref());
+    let rates = estimate::rates(&job.project.output_dir(job.manifest), job.manifest, prices.as_ref());
+    let mut text = format!(
+        "{} bills what this run does: {}, {}; at most {}, if every invocation took its stage's whole timeout.",
+        job.capability.name,
+        count(summary.functions, "function"),
+        count(summary.invocations, "invocation"),
+        spelt(&summary.at_most),
+    );
+    if let Some(expected) = plan.expected(&rates, prices.as_ref()) {
+        let cells = format!("{} of {}", expected.cells, count(summary.runnable, "cell"));
+        let _ = write!(
+            text,
+            " As fast as run {} ({}), {cells}: {}.",
+            expected.run_id,
+            expected.target,
+            spelt(&expected.effort)
+        );
+    }
+    if let Some(purse) = spent {
+        let _ = write!(text, " Spent so far: {}.", dollars(purse.now().usd()));
+    }
+    match job.manifest.budget.usd {
+        Some(usd) => {
+            let _ = write!(text, " It stops when {} are spent.", dollars(usd));
+        }
+        None => text.push_str(" No budget.usd stops it."),
+    }
+    Ok(text)
+}
+
+/// Asks the person at the terminal; where there is none, someone must have said `--yes`.
+fn agreed(offer: &str) -> Result<(), Failure> {
+    let refused = || {
+        Failure::wrong_request(miette::miette!(
+            help = "add --yes to agree to it, or use the local cloud with --target local",
+            "nothing was done: {offer}"
+        ))
+    };
+    if !io::stdin().is_terminal() {
+        return Err(refused());
+    }
+    display::note(offer);
+    display::note("Go on? [y/N]");
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).map_err(|error| Failure::broken(miette::miette!("can't ask: {error}")))?;
+    match answer.trim().to_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => Err(refused()),
+    }
+}

@@ -1,0 +1,67 @@
+//! What a run may cost, and who agrees to it.
+
+use std::path::Path;
+
+use darkroom_core::event::Event;
+
+use crate::runs::{each_once, facts, latest};
+use crate::story::{HOST, Project};
+
+/// Two repetitions of two images, with prices.
+fn priced() -> Project {
+    let project = crate::runs::project();
+    crate::runs::manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 2);
+    let prices = "experiments/prices/us-east-1.toml";
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    project.write(prices, std::fs::read(repository.join(prices)).unwrap());
+    project
+}
+
+fn spent(run: &Path) -> Vec<f64> {
+    facts(run)
+        .into_iter()
+        .filter_map(|event| if let Event::Spent { usd, .. } = event { Some(usd) } else { None })
+        .collect()
+}
+
+#[test]
+fn a_run_stops_when_its_money_is_spent_and_goes_on_when_there_is_more() {
+    let project = priced();
+    // One pass, here the warm-up, costs more than this for S3's requests alone.
+    let stopped = project.darkroom(&["run", "m.toml", "--set", "budget.usd=0.00001"]).exits(130);
+    assert!(stopped.stderr().contains("budget.usd is used up"), "{}", stopped.stderr());
+    let run = latest(&project);
+    let [first] = spent(&run)[..] else { panic!("one session says what was spent") };
+    let passes = facts(&run).iter().filter(|event| matches!(event, Event::PipelineFinished(_))).count();
+    assert!(passes == 1 && first >= 0.000_01, "it stops after the pass under way: {passes} passes, {first} USD");
+    assert!(
+        facts(&run).iter().any(|event| matches!(event, Event::RunInterrupted { reason, .. } if reason == "budget.usd"))
+    );
+
+    let path = run.display().to_string();
+    let refused = project.darkroom(&["resume", &path]).exits(2).stderr();
+    assert!(refused.contains("has spent") && refused.contains("--set budget.usd="), "{refused}");
+    project.darkroom(&["resume", &path, "--set", "budget.usd=1"]).exits(0);
+    each_once(&run, 4);
+    let [_, all] = spent(&run)[..] else { panic!("two sessions say what was spent") };
+    assert!(all > first, "a session counts what earlier ones have spent");
+    project.darkroom(&["resume", &path, "--set", "repetitions.count=3"]).exits(2).says("another configuration");
+}
+
+#[test]
+fn a_budget_that_cannot_be_kept_to_is_refused_before_any_effect() {
+    let project = crate::runs::project();
+    crate::runs::manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 1);
+    let said = project.darkroom(&["run", "m.toml", "--set", "budget.usd=1"]).exits(2);
+    let said = said.says("the prices of us-east-1 are not known");
+    assert!(!project.root().join("outputs").exists(), "{}", said.stderr());
+}
+
+#[test]
+fn a_run_that_is_billed_is_not_begun_without_a_yes() {
+    let project = priced();
+    let said = project.darkroom(&["run", "m.toml", "--target", "aws", "--set", "budget.usd=2"]).exits(2);
+    let said = said.says("AWS bills what this run does: 2 functions, 10 invocations; at most");
+    let said = said.says("It stops when $2.00 are spent").says("add --yes");
+    assert!(!project.root().join("outputs").exists(), "{}", said.stderr());
+}
