@@ -1,7 +1,8 @@
 //! Every operation of AWS that Darkroom calls, what it has to be allowed for it, and on what. Pure.
 //!
 //! The person's policy and `doctor`'s questions are made of this one table; a test holds the calls that are made against
-//! it. Sources of the actions: the services' pages of AWS's Service Authorization Reference.
+//! it. The actions are those of AWS's Service Authorization
+//! Reference as remembered; they were not checked against it.
 
 use serde_json::{Value, json};
 
