@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use super::clocks::Clocks;
 use super::collect_logs::Served;
 use super::gate::Gate;
-use super::pacing::Pauses;
+use super::pacing::{Pauses, Tried};
 use super::pass::{self, Bench, Pass};
 use super::reconcile::{self, Recorded};
 use super::trigger_s3::Memory;
@@ -281,7 +281,7 @@ impl Dispatcher {
             Pass { together: together.clone(), ..self.pass(&PlannedPass { repetition, ..*planned }, round) }
         });
         let batch = batch.collect();
-        self.at_once(batch, u32::MAX).await?;
+        self.at_once(batch, Tried::ONCE).await?;
         Ok(())
     }
 
@@ -291,12 +291,15 @@ impl Dispatcher {
     /// Returns which budget was used up while some still had no attempt that counts: they wait for the next session.
     async fn measure(&mut self, batch: Vec<PlannedPass>, round: Option<u32>) -> Result<Option<Ended>, ExecuteError> {
         let mut due = batch;
-        for tried in 1.. {
+        let mut tried = Tried { attempts: 1, throttled: 0 };
+        loop {
             let company = due.len()..self.concurrency(due[0].cell) as usize;
             let company = company.map(|slot| PlannedPass { warm_up: true, repetition: slot as u32 + 1, ..due[0] });
             let passes = due.iter().copied().chain(company).map(|planned| self.pass(&planned, round)).collect();
             let ended = self.at_once(passes, tried).await?;
-            let pause = ended.iter().flatten().map(|again| self.pauses.before_next(tried, *again)).max();
+            let pause = ended.iter().flatten().map(|again| self.pauses.before_next(tried.attempts, *again)).max();
+            tried.throttled += u32::from(ended.iter().flatten().any(|again| *again == Again::Throttled));
+            tried.attempts += 1;
             let mut ended = ended.into_iter();
             due.retain(|_| ended.next().flatten().is_some());
             if due.is_empty() {
@@ -321,7 +324,7 @@ impl Dispatcher {
     }
 
     /// Runs passes at once and waits for all; returns of each, in order, whether it is to be done again.
-    async fn at_once(&mut self, passes: Vec<Pass>, tried: u32) -> Result<Vec<Option<Again>>, ExecuteError> {
+    async fn at_once(&mut self, passes: Vec<Pass>, tried: Tried) -> Result<Vec<Option<Again>>, ExecuteError> {
         for pass in &passes {
             self.history.saw_attempt(&pass.key);
         }

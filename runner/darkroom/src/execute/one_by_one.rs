@@ -7,6 +7,7 @@ use darkroom_core::event::PassKey;
 use super::clocks::Clocks;
 use super::collect_logs::Served;
 use super::gate::Gate;
+use super::pacing::Tried;
 use super::pass::{self, Bench, Pass};
 use super::reconcile::Recorded;
 use super::trigger_s3::Memory;
@@ -32,7 +33,7 @@ pub async fn one_by_one(setup: Setup, repetitions: u32, emitter: Emitter) -> Res
                 let key = PassKey { cell_id, deployment: 1, image, warm_up: false, repetition, attempt: 1 };
                 let pass =
                     Pass { cell_index, image_index, key, scheduled_at: super::now(), round: None, together: None };
-                pass::run(&bench, &pass, u32::MAX).await?;
+                pass::run(&bench, &pass, Tried::ONCE).await?;
             }
         }
     }

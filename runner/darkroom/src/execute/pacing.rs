@@ -10,13 +10,27 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 const FIRST: Duration = Duration::from_millis(250);
 const LONGEST: Duration = Duration::from_secs(20);
 
-/// Returns how often one session tries a repetition that ends so; after that the last attempt stands, whatever it was.
-pub const fn most_attempts(again: Again) -> u32 {
-    match again {
-        // To ask for another start costs an invocation each time, and a handler that dies is never warm.
-        Again::WrongStart | Again::Unanswered => 5,
-        // A limit on what runs at once may take a minute to give way.
-        Again::Throttled => 8,
+/// How often a session has tried a repetition.
+#[derive(Clone, Copy)]
+pub struct Tried {
+    /// With the attempt under way, from 1.
+    pub attempts: u32,
+    /// Attempts before it that met a throttle: they tell nothing of how the repetition starts or answers.
+    pub throttled: u32,
+}
+
+impl Tried {
+    /// Of a pass that is made once, whatever comes of it.
+    pub const ONCE: Self = Self { attempts: u32::MAX, throttled: 0 };
+
+    /// Says whether a repetition that ended so is tried again in this session; if not, its last attempt stands, whatever it was.
+    pub const fn once_more(self, again: Again) -> bool {
+        match again {
+            // To ask for another start costs an invocation each time, and a handler that dies is never warm.
+            Again::WrongStart | Again::Unanswered => self.attempts - self.throttled < 5,
+            // A limit on what runs at once may take a minute to give way.
+            Again::Throttled => self.attempts < 8,
+        }
     }
 }
 
@@ -44,6 +58,19 @@ impl Pauses {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn throttles_take_no_attempt_from_a_start_that_was_not_asked_for() {
+        let after = |attempts, throttled| Tried { attempts, throttled };
+        assert!(after(4, 0).once_more(Again::WrongStart) && !after(5, 0).once_more(Again::WrongStart));
+        assert!(after(11, 7).once_more(Again::WrongStart) && !after(12, 7).once_more(Again::WrongStart));
+        assert!(after(7, 7).once_more(Again::Throttled) && !after(8, 7).once_more(Again::Throttled));
+        assert!(
+            ![Again::Throttled, Again::WrongStart, Again::Unanswered]
+                .map(|it| Tried::ONCE.once_more(it))
+                .contains(&true)
+        );
+    }
 
     #[test]
     fn pauses_are_drawn_from_the_seed_within_a_bound_that_doubles_to_its_end() {

@@ -21,7 +21,7 @@ use super::collect_logs::Served;
 use super::event_shape::{Facts, payload_event, s3_event, stem};
 use super::gate::{Due, Gate, Given, Look, Seen, look};
 use super::invoke::{self, Answer, invoke};
-use super::pacing::most_attempts;
+use super::pacing::Tried;
 use super::payload;
 use super::reconcile::Recorded;
 use super::trigger_s3::{self, Memory};
@@ -124,8 +124,8 @@ const BEGINNING: usize = 160;
 /// Answers of functions that write to S3 are read up to this size, bytes: they hold words, not images.
 const READ_ANSWERS: usize = 64 * 1024;
 
-/// Makes one pass and emits its facts. `tried` is how often this session has tried the repetition, with this attempt.
-pub async fn run(bench: &Bench, pass: &Pass, tried: u32) -> Result<PassEnded, ExecuteError> {
+/// Makes one pass and emits its facts. `tried` is how often this session has tried the repetition.
+pub async fn run(bench: &Bench, pass: &Pass, tried: Tried) -> Result<PassEnded, ExecuteError> {
     let cell = &bench.setup.cells[pass.cell_index];
     let functions = &cell.deployments[pass.key.deployment as usize - 1];
     let keys = names(bench, cell, functions, pass);
@@ -396,7 +396,7 @@ fn conclude(
     pass: &Pass,
     measured: &Measured,
     looks: &[Option<Look>],
-    tried: u32,
+    tried: Tried,
 ) -> PipelinePass {
     let stages = &bench.setup.pipeline.stages;
     let written = |index: usize| looks[index].as_ref().and_then(|look| look.as_ref().ok()?.as_ref());
@@ -417,7 +417,7 @@ fn conclude(
         upload_ms: measured.upload_ms,
         complete: failed.is_none(),
         failed_stage: failed.map(|index| stages[index].name.clone()),
-        again: again(cell, pass, measured, looks).filter(|again| tried < most_attempts(*again)),
+        again: again(cell, pass, measured, looks).filter(|again| tried.once_more(*again)),
         input_bytes,
         output_bytes,
         polls: measured.polls,
