@@ -19,6 +19,7 @@ pub mod package;
 pub mod permissions;
 pub mod project;
 pub mod record;
+mod sdk_error;
 pub mod session;
 pub mod target;
 

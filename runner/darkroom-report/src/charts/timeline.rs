@@ -7,7 +7,7 @@ use super::canvas::{Axes, colour, draw, upper};
 use crate::number::{count, figure as spelt};
 use crate::run::Run;
 
-/// Passes drawn at most.
+/// Invocations drawn at most, failures apart.
 const POINTS: usize = 3_000;
 
 struct Dot {
@@ -34,8 +34,10 @@ pub fn figure(run: &Run) -> Option<Figure> {
     let dots: Vec<Dot> = run
         .invocations
         .iter()
-        .step_by(every)
-        .filter_map(|row| {
+        .enumerate()
+        // Failures are few, and are what one looks for here.
+        .filter(|(index, row)| index % every == 0 || row.text("status") != Some("ok"))
+        .filter_map(|(_, row)| {
             let cell = run.cell(row.text("cell_id")?)?;
             let ms =
                 row.number("cold_total_ms").or(row.number("duration_ms")).or(row.number("client_ms")).unwrap_or(0.0);
@@ -85,8 +87,12 @@ pub fn figure(run: &Run) -> Option<Figure> {
         }
     }
     let (cold, failed) = (tally(&dots, Kind::Cold), tally(&dots, Kind::Failed));
-    let thinned = if every * (run.invocations.of / run.invocations.rows.len().max(1)).max(1) > 1 {
-        format!(" {} of {} invocations are drawn.", dots.len(), run.invocations.of)
+    let thinned = if dots.len() < run.invocations.of {
+        let failures = match run.invocations.rows.len() < run.invocations.of {
+            true => "not every failure among them: the tables count all",
+            false => "every failure among them",
+        };
+        format!(" {} of {} invocations are drawn, {failures}.", dots.len(), run.invocations.of)
     } else {
         String::new()
     };

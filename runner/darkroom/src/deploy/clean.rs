@@ -135,6 +135,7 @@ pub struct Place {
 
 /// Returns everything of Darkroom's that is meant.
 pub async fn find(clients: &Clients, place: &Place, which: &Which) -> Result<Found, DeployError> {
+    let clients = &super::patient(clients);
     // Boxed: the calls under way at once are large.
     let found = async {
         futures::try_join!(
@@ -164,6 +165,7 @@ pub async fn find(clients: &Clients, place: &Place, which: &Which) -> Result<Fou
 ///
 /// What is gone already is no error. `on_removed` is called with a line for each resource.
 pub async fn remove(clients: &Clients, found: &Found, mut on_removed: impl FnMut(String)) -> Result<(), DeployError> {
+    let clients = &super::patient(clients);
     for FoundLogGroup { name, .. } in found.log_groups.iter().filter(|group| !group.tagged) {
         remove_log_group(clients, name).await?;
     }
@@ -347,7 +349,7 @@ async fn buckets(clients: &Clients, place: &Place, which: &Which) -> Result<Vec<
         // An endpoint may give the region or leave it out; a bucket elsewhere is for a `clean` there.
         let here = page.buckets().iter().filter(|bucket| bucket.bucket_region().is_none_or(|of| of == place.region));
         for name in here.filter_map(|bucket| bucket.name()).filter(|name| is_our_name(Some(*name))) {
-            found.extend(bucket(clients, place, name, which).await?);
+            found.extend(bucket(clients, name, which).await?);
         }
         token = page.continuation_token().filter(|token| !token.is_empty()).map(str::to_owned);
         if token.is_none() {
@@ -356,12 +358,7 @@ async fn buckets(clients: &Clients, place: &Place, which: &Which) -> Result<Vec<
     }
 }
 
-async fn bucket(
-    clients: &Clients,
-    place: &Place,
-    name: &str,
-    which: &Which,
-) -> Result<Option<FoundBucket>, DeployError> {
+async fn bucket(clients: &Clients, name: &str, which: &Which) -> Result<Option<FoundBucket>, DeployError> {
     let tags: BTreeMap<String, String> = match clients.s3.get_bucket_tagging().bucket(name).send().await {
         Ok(tagging) => tagging.tag_set().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect(),
         Err(error) if error.code() == Some("NoSuchTagSet") => BTreeMap::new(),
@@ -370,9 +367,7 @@ async fn bucket(
         Err(error) if error.code() == Some("AccessDenied") => return Ok(None),
         Err(error) => return Err(call("reading the tags", format!("bucket {name}"), &error)),
     };
-    let begun = if tags.is_empty() { cut_off(place, name, which) } else { None };
-    let by_tag = tagged(&tags, which).filter(|tagged| tagged.meant).map(|tagged| tagged.experiment);
-    let Some(experiment) = by_tag.clone().or(begun) else { return Ok(None) };
+    let Some(FoundTagged { experiment, meant: true }) = tagged(&tags, which) else { return Ok(None) };
     let (mut objects, mut bytes) = (0, 0);
     let mut pages = clients.s3.list_objects_v2().bucket(name).into_paginator().send();
     while let Some(page) = pages.next().await {
@@ -382,24 +377,7 @@ async fn bucket(
         bytes += sizes.filter_map(|size| u64::try_from(size).ok()).sum::<u64>();
     }
     let uploads = uploads(clients, name).await?.len() as u64;
-    let empty = objects == 0 && uploads == 0;
-    let found = FoundBucket { name: name.to_owned(), experiment, objects, uploads, bytes };
-    Ok((by_tag.is_some() || empty).then_some(found))
-}
-
-/// Returns the experiment whose bucket without tags this would be, by its name alone.
-fn cut_off(place: &Place, name: &str, which: &Which) -> Option<String> {
-    let Place { account_id, region } = place;
-    let of_ours = name.strip_prefix(names::PREFIX)?.strip_prefix('-')?;
-    let experiment = of_ours.strip_suffix(&format!("-{account_id}-{region}"))?;
-    let exact = names::bucket(experiment, account_id, region) == name;
-    let meant = match which {
-        Which::Everything => true,
-        Which::Experiment(wanted) => wanted == experiment,
-        // How old it is, only a tag would say.
-        Which::ExpiredBefore(_) => false,
-    };
-    (exact && meant).then(|| experiment.to_owned())
+    Ok(Some(FoundBucket { name: name.to_owned(), experiment, objects, uploads, bytes }))
 }
 
 /// Returns key and id of every multipart upload that nobody finished.

@@ -104,7 +104,8 @@ async fn create(clients: &Clients, want: &Want, name: &str) -> Result<(), Deploy
 
 async fn mend(clients: &Clients, want: &Want, group: &Group, with_function: bool) -> Result<(), DeployError> {
     let resource = || format!("log group {}", group.name);
-    if !with_function && let Some(tags) = tags(&clients.logs, group).await? {
+    // One without tags is what a late log line of a removed function made: Lambda names it after our function.
+    if !with_function && let Some(tags) = tags(&clients.logs, group).await?.filter(|tags| !tags.is_empty()) {
         owned(resource(), &want.experiment, &tags)?;
     }
     let tag = clients.logs.tag_resource().resource_arn(&group.arn);

@@ -18,6 +18,9 @@ const AT_ONCE: usize = 8;
 /// Names our statement in a function's policy.
 const STATEMENT: &str = "darkroom-s3";
 
+/// Notification rules of one bucket. Source: S3 user guide, quotas (from memory).
+const MOST_RULES: usize = 100;
+
 /// What starts a function and where it writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hook {
@@ -43,6 +46,12 @@ pub fn refuse_loops(hooks: &[Hook]) -> Result<(), DeployError> {
     let refuse = |problem: String| Err(DeployError::Triggers { problem });
     let triggered: Vec<(&Hook, &str)> =
         hooks.iter().filter_map(|hook| Some((hook, hook.triggered_by.as_deref()?))).collect();
+    if triggered.len() > MOST_RULES {
+        return refuse(format!(
+            "{} functions are started by objects of one bucket, and S3 takes {MOST_RULES} rules a bucket; split the experiment",
+            triggered.len()
+        ));
+    }
     for (index, (hook, prefix)) in triggered.iter().enumerate() {
         if let Some((other, theirs)) = triggered[..index].iter().find(|(_, theirs)| meet(prefix, theirs)) {
             let (one, two) = (&hook.function, &other.function);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_lambda::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
 use aws_sdk_lambda::types::{FunctionConfiguration, LastUpdateStatus, Runtime, State};
 use aws_sdk_s3::operation::head_bucket::HeadBucketError;
@@ -10,6 +10,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::desired::{Have, HaveBucket, HaveFunction, LayerId, Readiness, Want};
 use super::{Clients, DeployError, role, tags};
+use crate::sdk_error::told;
 
 /// Calls under way at once: `GetFunction` allows 100 a second.
 const AT_ONCE: usize = 16;
@@ -53,10 +54,7 @@ where
         Some("CodeStorageExceededException") => Some("remove old functions and layers: `darkroom clean`"),
         _ => None,
     };
-    let reason = match (error.code(), error.message()) {
-        (Some(code), Some(message)) => format!("{code}: {message}"),
-        _ => DisplayErrorContext(error).to_string(),
-    };
+    let reason = told(error);
     DeployError::Call { operation, resource, reason, help: help.map(str::to_owned) }
 }
 

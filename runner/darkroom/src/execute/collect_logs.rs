@@ -7,7 +7,6 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_cloudwatchlogs::Client;
-use aws_sdk_cloudwatchlogs::error::DisplayErrorContext;
 use aws_sdk_cloudwatchlogs::operation::filter_log_events::FilterLogEventsError;
 use darkroom_core::event::{Event, Invocation, Status};
 use tokio::time::Instant;
@@ -16,6 +15,7 @@ use super::clocks::Clocks;
 use super::log_lines::Line;
 use super::pass::Bench;
 use crate::record::Emitter;
+use crate::sdk_error::told;
 
 pub const FIRST_PAUSE: Duration = Duration::from_millis(20);
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -122,7 +122,7 @@ pub async fn lines(logs: &Client, function: &str, since_ms: i64, pattern: Option
             {
                 return Ok(found);
             }
-            Err(error) => return Err(DisplayErrorContext(error).to_string()),
+            Err(error) => return Err(told(&error)),
         };
         found.extend(page.events.unwrap_or_default().into_iter().filter_map(|event| {
             Some(Line {

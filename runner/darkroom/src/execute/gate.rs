@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aws_sdk_s3::error::DisplayErrorContext;
 use aws_sdk_s3::operation::head_object::HeadObjectError;
 use bytes::Bytes;
 use darkroom_core::event::{Event, OutputCheck, PassKey, Verdict};
@@ -11,6 +10,7 @@ use darkroom_core::pipeline::{Pipeline, Stage};
 use sha2::{Digest, Sha256};
 
 use super::pictures::Pictures;
+use crate::sdk_error::told;
 
 /// How often an object is read whose body breaks off.
 const READS: u32 = 3;
@@ -62,7 +62,7 @@ pub async fn look(s3: &aws_sdk_s3::Client, bucket: &str, key: &str) -> Look {
             body: None,
         })),
         Err(error) if error.as_service_error().is_some_and(HeadObjectError::is_not_found) => Ok(None),
-        Err(error) => Err(DisplayErrorContext(error).to_string()),
+        Err(error) => Err(told(&error)),
     }
 }
 
@@ -221,7 +221,7 @@ async fn fetch(s3: &aws_sdk_s3::Client, bucket: &str, key: &str) -> Result<Bytes
     let mut broken = String::new();
     for _ in 0..READS {
         let object = s3.get_object().bucket(bucket).key(key).send().await;
-        let object = object.map_err(|error| DisplayErrorContext(error).to_string())?;
+        let object = object.map_err(|error| told(&error))?;
         match object.body.collect().await {
             Ok(body) => return Ok(body.into_bytes()),
             Err(error) => broken = error.to_string(),

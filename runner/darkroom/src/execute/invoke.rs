@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use aws_sdk_lambda::Client;
-use aws_sdk_lambda::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_lambda::operation::RequestId;
 use aws_sdk_lambda::operation::invoke::{InvokeError, InvokeOutput};
 use aws_sdk_lambda::primitives::Blob;
@@ -13,6 +13,8 @@ use base64::prelude::BASE64_STANDARD;
 use darkroom_core::event::{NO_ANSWER, Profile, Report, Status};
 use darkroom_core::pipeline::PAYLOAD_LIMIT;
 use darkroom_core::{profile_line, report_line};
+
+use crate::sdk_error;
 
 /// What one call gave.
 #[derive(Debug)]
@@ -127,7 +129,7 @@ const IN_VAIN: [&str; 12] = [
 
 fn refused(started_at: String, client_ms: f64, error: &SdkError<InvokeError>) -> Answer {
     let code = error.code();
-    let told = shorten(&DisplayErrorContext(error).to_string());
+    let told = shorten(&sdk_error::told(error));
     let (status, error_type, error_text) = match code {
         Some("TooManyRequestsException" | "ThrottlingException" | "Throttling" | "EC2ThrottledException") => {
             (Status::Throttled, code.map(str::to_owned), told)

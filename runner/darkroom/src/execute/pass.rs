@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use aws_sdk_s3::error::DisplayErrorContext;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use bytes::Bytes;
@@ -27,6 +26,7 @@ use super::reconcile::Recorded;
 use super::trigger_s3::{self, Memory};
 use super::{CellUnderTest, ExecuteError, Function, Setup, cold};
 use crate::record::Emitter;
+use crate::sdk_error;
 
 /// What every pass of a session shares.
 pub struct Bench {
@@ -200,10 +200,7 @@ async fn put_inputs(bench: &Bench, cell: &CellUnderTest, pass: &Pass, keys: &Key
     for (index, key) in keys.inputs.iter().take(provided).enumerate() {
         let bytes = given_bytes(image, index, cell.cell.input).expect("the runner provides this stage's input").clone();
         let put = bench.setup.s3.put_object().bucket(&bench.setup.bucket).key(key).body(ByteStream::from(bytes));
-        put.send().await.map_err(|error| ExecuteError::Upload {
-            key: key.clone(),
-            reason: DisplayErrorContext(error).to_string(),
-        })?;
+        put.send().await.map_err(|error| ExecuteError::Upload { key: key.clone(), reason: sdk_error::told(&error) })?;
     }
     Ok(())
 }

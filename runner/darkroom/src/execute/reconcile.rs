@@ -8,13 +8,13 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_cloudwatch::Client;
-use aws_sdk_cloudwatch::error::DisplayErrorContext;
 use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat};
 use darkroom_core::event::{Invocation, ReconciledMetric, Reconciliation, Status};
 use tokio::time::Instant;
 
 use super::collect_logs::FIRST_PAUSE;
+use crate::sdk_error::told;
 
 /// In the order of [`ReconciledMetric::ALL`].
 const NAMES: [&str; 4] = ["Invocations", "Errors", "Throttles", "Duration"];
@@ -137,7 +137,7 @@ pub async fn counted(metrics: &Client, functions: &[&str], since_ms: i64) -> Res
         let call = call.start_time(DateTime::from_millis(since_ms)).end_time(DateTime::from_millis(until_ms));
         let mut pages = call.into_paginator().send();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| DisplayErrorContext(error).to_string())?;
+            let page = page.map_err(|error| told(&error))?;
             for result in page.metric_data_results() {
                 let Some((index, name)) = result.id().and_then(place) else { continue };
                 let Some(function) = functions.get(index) else { continue };

@@ -10,7 +10,6 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_s3::config::retry::RetryConfig;
-use aws_sdk_s3::error::DisplayErrorContext;
 use aws_sdk_s3::primitives::ByteStream;
 use darkroom_core::event::{Invocation, NOT_SEEN, PassKey, Status};
 use tokio::time::Instant;
@@ -21,6 +20,7 @@ use super::gate::{Look, look};
 use super::log_lines::{self, Logged};
 use super::pass::{Bench, Keys, Measured, Pass, clear};
 use super::{ExecuteError, Function};
+use crate::sdk_error::told;
 
 /// Added to the stages' timeouts: cold starts, notifications and the queues between.
 const SLACK: Duration = Duration::from_secs(30);
@@ -169,7 +169,7 @@ impl Chain<'_> {
             Ok(_) => Ok(true),
             Err(error) if error.raw_response().is_none_or(|answer| answer.status().is_server_error()) => Ok(false),
             Err(error) => {
-                let reason = DisplayErrorContext(error).to_string();
+                let reason = told(&error);
                 Err(ExecuteError::Upload { key: key.clone(), reason })
             }
         }

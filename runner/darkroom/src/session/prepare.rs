@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use aws_sdk_lambda::error::DisplayErrorContext;
 use aws_sdk_lambda::types::AccountLimit;
 use bytes::Bytes;
 use darkroom_core::adapt::Habits;
@@ -19,6 +18,7 @@ use crate::examine;
 use crate::execute::{CellUnderTest, Function, Image};
 use crate::exit::Failure;
 use crate::package::{self, Package, Request};
+use crate::sdk_error::told;
 use crate::target::Target;
 
 /// By variant and architecture.
@@ -182,7 +182,7 @@ pub async fn within_account_limit(target: &Target, cells: &[PlannedCell], progre
     let limit = match target.lambda().get_account_settings().send().await {
         Ok(settings) => settings.account_limit().and_then(AccountLimit::unreserved_concurrent_executions),
         Err(error) => {
-            let reason = DisplayErrorContext(error).to_string();
+            let reason = told(&error);
             progress.step(&format!("how many invocations the account lets run at once is not known: {reason}"));
             None
         }
