@@ -1,6 +1,6 @@
 //! What the report knows of a run: its tables, read once, and a few ways to look things up in them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use darkroom_core::cell::{Architecture, Cell, Factors, Input, Start, Trigger};
@@ -87,7 +87,7 @@ impl Run {
             let name = |column| row.text(column).map(str::to_owned);
             Some(((name("cell_id")?, name("stage")?, name("metric")?), place))
         });
-        let (cells, shared) = cells(&costs);
+        let (cells, shared) = cells(&costs, &summary);
         let wrong = Rows { rows: wrong(&outputs), columns: outputs.columns.clone(), of: outputs.of };
         Ok(Self {
             pictures: pictures(&wrong, dir),
@@ -277,10 +277,17 @@ fn pictures(wrong: &Rows, dir: &Path) -> Vec<(String, String, Vec<u8>)> {
 }
 
 /// Returns the cells, which `costs` has one row of each, and the levels that the measured ones share.
-fn cells(costs: &Rows) -> (Vec<CellView>, Vec<String>) {
+fn cells(costs: &Rows, summary: &Rows) -> (Vec<CellView>, Vec<String>) {
+    let with_values: BTreeSet<&str> = summary
+        .iter()
+        .filter(|row| row.number("n").is_some_and(|n| n > 0.0))
+        .filter_map(|row| row.text("cell_id"))
+        .collect();
     let found: Vec<(Cell, Row<'_>)> = costs.iter().filter_map(|row| Some((cell(row)?, row))).collect();
     let not_measured = |row: &Row<'_>| {
-        let nothing = row.number("n").unwrap_or(0.0) == 0.0;
+        // A cell of which no pass was complete may have measured stages all the same.
+        let seen = row.text("cell_id").is_some_and(|id| with_values.contains(id));
+        let nothing = row.number("n").unwrap_or(0.0) == 0.0 && !seen;
         nothing.then(|| row.text("note").unwrap_or("not measured").to_owned())
     };
     let measured: Vec<&Cell> =

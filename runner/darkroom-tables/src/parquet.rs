@@ -104,6 +104,7 @@ pub fn provenance(facts: &Facts, prices: &PriceTable) -> Vec<(String, String)> {
         ("target", run.target.clone()),
         ("region", run.region.clone()),
         ("endpoint", run.endpoint.clone().unwrap_or_default()),
+        ("transport", run.transport.as_str().to_owned()),
         ("isolation", run.isolation.clone()),
         ("order", run.order.clone()),
         ("price_region", prices.region.clone()),

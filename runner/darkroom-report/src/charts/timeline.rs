@@ -88,9 +88,10 @@ pub fn figure(run: &Run) -> Option<Figure> {
     }
     let (cold, failed) = (tally(&dots, Kind::Cold), tally(&dots, Kind::Failed));
     let thinned = if dots.len() < run.invocations.of {
-        let failures = match run.invocations.rows.len() < run.invocations.of {
-            true => "not every failure among them: the tables count all",
-            false => "every failure among them",
+        let failures = if run.invocations.rows.len() < run.invocations.of {
+            "not every failure among them: the tables count all"
+        } else {
+            "every failure among them"
         };
         format!(" {} of {} invocations are drawn, {failures}.", dots.len(), run.invocations.of)
     } else {

@@ -62,19 +62,21 @@ fn rows(run: &Run, args: &CostArgs, prices: &PriceTable) -> Result<Vec<Row>, Fai
             continue; // It is part of its warm partner's mix.
         }
         let Some(warm) = work(run, cell) else { continue };
-        let mut per_image = warm;
+        let (mut per_image, mut bounds) = (warm, compute_bounds(run, cell, &warm));
         if args.cold_share > 0.0 {
             let partner = cold_partner(cell);
-            let Some(cold) = run.measured().find(|other| other.id == partner).and_then(|other| work(run, other)) else {
+            let partner_cell = run.measured().find(|other| other.id == partner);
+            let Some((other, cold)) = partner_cell.and_then(|other| Some((other, work(run, other)?))) else {
                 without_partner.push(partner);
                 continue;
             };
             per_image = PerImage::mixed(cold, warm, args.cold_share);
+            bounds = mixed_bounds(compute_bounds(run, other, &cold), bounds, args.cold_share);
         }
         let of = |per_image: &PerImage| month(per_image, args.images, cell.cell.architecture, prices, args.free_tier);
         let found = of(&per_image);
-        let ci = compute_interval(run, cell).map(|(low, high)| {
-            let at = |factor: f64| of(&PerImage { gb_s: per_image.gb_s * factor, ..per_image }).hosting_usd();
+        let ci = bounds.map(|(low, high)| {
+            let at = |gb_s: f64| of(&PerImage { gb_s, ..per_image }).hosting_usd();
             (at(low), at(high))
         });
         rows.push(Row {
@@ -103,8 +105,10 @@ fn rows(run: &Run, args: &CostArgs, prices: &PriceTable) -> Result<Vec<Row>, Fai
 fn work(run: &Run, cell: &CellView) -> Option<PerImage> {
     let billed: Option<f64> = run.stages.iter().map(|stage| Some(run.stat(cell, stage, "billed_ms")?.mean)).sum();
     let stages = run.stages.len() as f64;
+    // As `costs` counts them: the contract's, not those of a bill.
+    let (s3_puts, s3_gets) = if run.about("transport") == "payload" { (1.0, 0.0) } else { (stages, stages) };
     let gb_s = f64::from(cell.cell.memory_mb) / 1024.0 * billed? / 1000.0;
-    Some(PerImage { gb_s, requests: stages, s3_puts: stages, s3_gets: stages })
+    Some(PerImage { gb_s, requests: stages, s3_puts, s3_gets })
 }
 
 /// Returns the id of the cell that differs in its start only.
@@ -112,12 +116,19 @@ fn cold_partner(cell: &CellView) -> String {
     Cell { start: Start::Cold, ..cell.cell.clone() }.id().to_string()
 }
 
-/// The interval of the cell's compute over its mean: what the measured passes leave open.
-fn compute_interval(run: &Run, cell: &CellView) -> Option<(f64, f64)> {
+/// Adds up the bounds of both starts' shares: no narrower than the interval of the mix, and either start's own at its end.
+fn mixed_bounds(cold: Option<(f64, f64)>, warm: Option<(f64, f64)>, share: f64) -> Option<(f64, f64)> {
+    let (cold, warm) = (cold?, warm?);
+    let mixed = |cold: f64, warm: f64| share * cold + (1.0 - share) * warm;
+    Some((mixed(cold.0, warm.0), mixed(cold.1, warm.1)))
+}
+
+/// The 95% interval of the GB-seconds of an image: what the measured passes leave open.
+fn compute_bounds(run: &Run, cell: &CellView, work: &PerImage) -> Option<(f64, f64)> {
     let row = run.costs.iter().find(|row| row.text("cell_id") == Some(&cell.id))?;
     let compute = row.number("compute_usd_per_100k")? + row.number("init_usd_per_100k")?;
     let rest = row.number("cost_usd_per_100k")? - compute;
-    let factor = |bound: &str| Some((row.number(bound)? - rest) / compute);
+    let factor = |bound: &str| Some((row.number(bound)? - rest) / compute * work.gb_s);
     Some((factor("cost_usd_per_100k_ci_low")?, factor("cost_usd_per_100k_ci_high")?))
 }
 
@@ -153,10 +164,16 @@ fn text(run: &Run, args: &CostArgs, prices: &PriceTable, rows: &[Row]) -> String
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
+    let compute = &prices.lambda.compute;
+    let tiers = if compute.x86_64.len() > 1 && compute.arm64.len() > 1 {
+        "Volume tiers are applied."
+    } else {
+        "All of it at the first tier's price: that of larger volumes is not in this table."
+    };
     let measured = if run.is_local() { " Durations are this machine's, not AWS's." } else { "" };
     format!(
         "\n{} images a month, {} prices of {}, {:.1}% cold starts, {} the free tier\n{table}\n\
-         Volume tiers are applied. Not in it: log ingest, data transfer, storage.{measured}\n",
+         {tiers} Not in it: log ingest, data transfer, storage.{measured}\n",
         args.images,
         prices.region,
         prices.date,

@@ -1,6 +1,7 @@
 //! `darkroom verify`: whether a run's tables and report are what its journal says.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use darkroom_tables::Verified;
@@ -18,6 +19,11 @@ pub fn run(args: &RunFolder, globals: Globals) -> Result<Outcome, Failure> {
     let scratch = tempfile::tempdir().map_err(|error| broken(&error))?;
     let found = tables(&path, scratch.path())?;
     let mut differing = findings(&found);
+    // The page shows them, and no journal can make them anew.
+    let pictures = path.join("pictures");
+    if pictures.is_dir() {
+        symlink(&pictures, scratch.path().join("pictures")).map_err(|error| broken(&error))?;
+    }
     let page = darkroom_report::Run::read(scratch.path())
         .map(|run| darkroom_report::html(&run, &[]))
         .map_err(|error| broken(&error))?;

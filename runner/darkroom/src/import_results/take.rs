@@ -97,7 +97,7 @@ fn row(
     let cell = Cell {
         variant: needed(Field::Variant, "variant")?,
         architecture: level(&needed(Field::Architecture, "architecture")?, "architecture", Architecture::ALL)?,
-        memory_mb: whole(&needed(Field::MemoryMb, "memory_mb")?, "memory_mb")?,
+        memory_mb: memory(&needed(Field::MemoryMb, "memory_mb")?)?,
         image_set: needed(Field::ImageSet, "image_set")?,
         trigger: level(&needed(Field::Trigger, "trigger")?, "trigger", Trigger::ALL)?,
         input: level(&needed(Field::Input, "input")?, "input", Input::ALL)?,
@@ -125,7 +125,7 @@ fn row(
         .is_none_or(|status| map.columns.get(&Field::Status).is_none_or(|column| column.ok.contains(&status)));
     let ms = |field, name: &str| {
         let unit = map.columns.get(&field).map_or(1.0, |column| column.unit.ms());
-        optional(text(field), name, number).map(|value| value.map(|value| value * unit))
+        optional(text(field), name, |text, name| within(number(text, name)? * unit, text, name))
     };
     let duration_ms = if ok { Some(ms(Field::Duration, "duration")?.ok_or("no duration")?) } else { None };
     let billed_ms = ms(Field::Billed, "billed")?.map(f64::ceil);
@@ -180,6 +180,10 @@ fn whole(text: &str, name: &str) -> Result<u32, String> {
     u32::from_str(text).map_err(|_| format!("{name} `{text}` is not a whole number"))
 }
 
+fn memory(text: &str) -> Result<u32, String> {
+    whole(text, "memory_mb").and_then(|mb| if mb > 0 { Ok(mb) } else { Err("memory_mb is 0".to_owned()) })
+}
+
 /// A number that a measurement can be: finite and not negative.
 fn number(text: &str, name: &str) -> Result<f64, String> {
     let value = f64::from_str(text).map_err(|_| format!("{name} `{text}` is not a number"))?;
@@ -190,6 +194,13 @@ fn number(text: &str, name: &str) -> Result<f64, String> {
         return Err(format!("{name} `{text}` is negative"));
     }
     Ok(value)
+}
+
+/// A century: what is longer is a wrong unit, and would not fit what counts milliseconds.
+const LONGEST_MS: f64 = 100.0 * 366.0 * 86_400_000.0;
+
+fn within(ms: f64, text: &str, name: &str) -> Result<f64, String> {
+    if ms <= LONGEST_MS { Ok(ms) } else { Err(format!("{name} `{text}` is more than a century: is its unit right?")) }
 }
 
 fn truth(text: &str, name: &str) -> Result<bool, String> {
