@@ -6,7 +6,7 @@
 
 mod compact;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt as _;
@@ -47,6 +47,9 @@ pub struct Store(Mutex<Inner>);
 #[derive(Debug)]
 struct Inner {
     groups: BTreeMap<String, Group>,
+    /// Streams that went with their group. What an environment of before still says has nowhere to go: it made its stream
+    /// once, and does not make the group anew.
+    gone: HashSet<(String, String)>,
     file: File,
     /// Bytes of lines that are in the file.
     written: u64,
@@ -171,17 +174,28 @@ impl Store {
         fs::create_dir_all(folder)?;
         let path = folder.join("logs.ndjson");
         let file = File::options().read(true).write(true).create(true).truncate(false).open(&path)?;
-        let mut inner =
-            Inner { groups: BTreeMap::new(), file, written: 0, buffer: Vec::new(), flushed_ms: 0, failure: None };
+        let mut inner = Inner {
+            groups: BTreeMap::new(),
+            gone: HashSet::new(),
+            file,
+            written: 0,
+            buffer: Vec::new(),
+            flushed_ms: 0,
+            failure: None,
+        };
         inner.replay()?;
         inner.tidy(&path, now_ms())?;
         Ok(Self(Mutex::new(inner)))
     }
 
-    /// Adds one event, making group and stream if they are not there. Fails only silently: see [`Inner::failure`].
+    /// Adds one event, making group and stream if they are not there and never were. Fails only silently: see
+    /// [`Inner::failure`].
     pub fn append(&self, group: &str, stream: &str, timestamp_ms: i64, message: &str) {
         let now = now_ms();
         let mut inner = self.0.lock();
+        if !inner.gone.is_empty() && inner.gone.contains(&(group.to_owned(), stream.to_owned())) {
+            return;
+        }
         inner.ensure(group, stream, now);
         inner.event(group, stream, timestamp_ms, now, message);
         inner.flush_if_due(now);
@@ -217,6 +231,10 @@ impl Store {
     }
 
     pub fn delete_group(&self, name: &str) -> Result<(), LogError> {
+        let mut inner = self.0.lock();
+        let streams = inner.groups.get(name).map(|group| group.streams.keys().cloned().collect::<Vec<_>>());
+        inner.gone.extend(streams.into_iter().flatten().map(|stream| (name.to_owned(), stream)));
+        drop(inner);
         self.change_group(name, |_| Line::GroupGone { name })
     }
 
@@ -465,8 +483,20 @@ mod tests {
         let store = Store::open(folder.path()).unwrap();
         store.append("g", "s", 1, "old");
         store.delete_group("g").unwrap();
-        store.append("g", "s", 2, "new");
-        assert_eq!(messages(&store, "g", "s"), ["new"]);
+        store.append("g", "t", 2, "new");
+        assert_eq!(messages(&store, "g", "t"), ["new"]);
+    }
+
+    #[test]
+    fn a_late_line_of_a_stream_that_went_with_its_group_does_not_make_the_group_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        store.append("g", "s", 1, "before");
+        store.delete_group("g").unwrap();
+        store.append("g", "s", 2, "late");
+        assert!(store.0.lock().groups.is_empty());
+        store.append("g", "of a new environment", 3, "first");
+        assert_eq!(store.0.lock().groups["g"].streams.len(), 1);
     }
 
     #[test]
