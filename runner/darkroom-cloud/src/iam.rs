@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::{Response, StatusCode};
+use percent_encoding::{PercentEncode, utf8_percent_encode};
 use quick_xml::escape::escape;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::ACCOUNT_ID;
 use crate::metrics::query;
-use crate::server::wire::{self, Body};
+use crate::server::wire::{self, Body, UNRESERVED};
 
 const NAMESPACE: &str = "https://iam.amazonaws.com/doc/2010-05-08/";
 
@@ -337,14 +338,6 @@ fn tags_of(role: &Role) -> String {
 }
 
 /// IAM gives policies back URL-encoded. Source: IAM API reference, `GetRolePolicy`.
-fn encoded(policy: &str) -> String {
-    let mut text = String::with_capacity(policy.len() * 2);
-    for byte in policy.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            text.push(char::from(byte));
-        } else {
-            let _ = write!(text, "%{byte:02X}");
-        }
-    }
-    text
+fn encoded(policy: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(policy, UNRESERVED)
 }

@@ -1,7 +1,7 @@
 //! Groups → the rows of `comparisons`: every two cells that differ in one factor only, in every metric they share.
 //!
-//! A model is compared through all its samples ([`crate::models`]). Which pairs, how their values are paired or clustered, and what may be said of each; the mathematics is
-//! [`darkroom_core::statistics`]'s. A cell whose outputs did not pass is shown and nothing is claimed of it.
+//! Which pairs, how their values are paired or clustered, and what may be said of each; the mathematics is
+//! [`darkroom_core::statistics`]'s. A model is compared through all its samples ([`crate::models`]). A cell whose outputs did not pass is shown and nothing is claimed of it.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -9,6 +9,8 @@ use aws_config::SdkConfig;
 use aws_sdk_sts::config::ProvideCredentials;
 use aws_sdk_sts::error::{DisplayErrorContext, ProvideErrorMetadata};
 
+use crate::error_text::causes;
+
 /// Who asks, as STS says it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
@@ -112,8 +114,7 @@ fn source(debug: &str) -> String {
 }
 
 fn no_credentials(error: &(dyn Error + 'static)) -> AccountError {
-    let text = chain(error);
-    let low = text.to_lowercase();
+    let low = causes(error).to_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| low.contains(word));
     let over = ["expired", "cached sso token", "invalidgrant", "invalid_grant", "unauthorizedexception"];
     if has(&["sso"]) && has(&over) {
@@ -152,21 +153,8 @@ fn refused(code: Option<&str>, answered: bool, reason: String, region: String, w
     }
 }
 
-fn chain(error: &(dyn Error + 'static)) -> String {
-    causes(error).join(": ")
-}
-
 /// The cause at the end of the chain says it most plainly.
 fn deepest(error: &(dyn Error + 'static)) -> String {
-    causes(error).pop().unwrap_or_default()
-}
-
-fn causes(error: &(dyn Error + 'static)) -> Vec<String> {
-    let mut texts = Vec::new();
-    let mut next = Some(error);
-    while let Some(error) = next {
-        texts.push(error.to_string());
-        next = error.source();
-    }
-    texts
+    let last = std::iter::successors(Some(error), |&error| error.source()).last();
+    last.map(ToString::to_string).unwrap_or_default()
 }

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod command;
 pub mod deploy;
 pub mod display;
+mod error_text;
 pub mod examine;
 pub mod execute;
 pub mod exit;
@@ -19,7 +20,6 @@ pub mod package;
 pub mod permissions;
 pub mod project;
 pub mod record;
-mod sdk_error;
 pub mod session;
 pub mod target;
 

@@ -20,7 +20,6 @@ use darkroom_core::manifest::Cloud;
 
 use crate::account::{self, AccountError, Caller};
 use crate::deploy::Clients;
-use crate::deploy::clean::Place;
 use crate::execute::Patience;
 
 /// Names the functions' execution role in the environment.
@@ -217,11 +216,6 @@ impl Target {
     pub fn role_arn(&self, of_manifest: Option<&str>) -> Option<String> {
         let of_environment = std::env::var(ROLE_VARIABLE).ok().filter(|role| !role.is_empty());
         of_environment.or_else(|| of_manifest.map(str::to_owned))
-    }
-
-    /// Where `clean` looks.
-    pub fn place(&self) -> Place {
-        Place { account_id: self.caller.account_id.clone(), region: self.region.clone() }
     }
 
     /// For calls that are not measured: the SDK retries what may pass.

@@ -231,10 +231,6 @@ impl Store {
     }
 
     pub fn delete_group(&self, name: &str) -> Result<(), LogError> {
-        let mut inner = self.0.lock();
-        let streams = inner.groups.get(name).map(|group| group.streams.keys().cloned().collect::<Vec<_>>());
-        inner.gone.extend(streams.into_iter().flatten().map(|stream| (name.to_owned(), stream)));
-        drop(inner);
         self.change_group(name, |_| Line::GroupGone { name })
     }
 
@@ -358,7 +354,10 @@ impl Inner {
                 let group = Group { created_ms: *at, class: class.clone(), ..Group::default() };
                 self.groups.insert((*name).to_owned(), group);
             }
-            Line::GroupGone { name } => drop(self.groups.remove(*name)),
+            Line::GroupGone { name } => {
+                let streams = self.groups.remove(*name).map(|group| group.streams).unwrap_or_default();
+                self.gone.extend(streams.into_keys().map(|stream| ((*name).to_owned(), stream)));
+            }
             Line::Retention { name, days } => self.on_group(name, |group| group.retention_days = *days),
             Line::Tags { name, tags } => self.on_group(name, |group| group.tags.clone_from(tags)),
             Line::Stream { group, name, at } => self.on_group(group, |group| {

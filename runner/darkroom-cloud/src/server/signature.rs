@@ -3,9 +3,10 @@
 //! S3 checks its own (it signs bodies in chunks, and URLs). Keys are dummies, known to everyone on this machine: what the
 //! check gives is AWS's answer to a client that signs wrongly, and that no web page can send a simple request.
 
-use super::wire::header;
+use super::wire::{UNRESERVED, header};
 use hmac::{Hmac, Mac};
 use http::request::Parts;
+use percent_encoding::{AsciiSet, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -126,16 +127,8 @@ fn collapsed(value: &http::HeaderValue) -> String {
 
 /// Services other than S3 sign the path encoded once more than it is sent.
 fn encoded_twice(path: &str) -> String {
-    let mut encoded = String::with_capacity(path.len());
-    for byte in path.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            // Writing to a string does not fail.
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
+    const KEPT: &AsciiSet = &UNRESERVED.remove(b'/');
+    utf8_percent_encode(path, KEPT).to_string()
 }
 
 #[cfg(test)]

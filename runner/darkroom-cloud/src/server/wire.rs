@@ -5,11 +5,15 @@ use http::{HeaderMap, Response, StatusCode, header};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body as _, Incoming};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What every service answers with.
 pub(crate) type Body = UnsyncBoxBody<Bytes, BoxError>;
+
+/// What AWS percent-encodes: all but RFC 3986's unreserved characters.
+pub(crate) const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Returns a body that is sent in one piece.
 pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {

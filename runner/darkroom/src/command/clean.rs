@@ -30,7 +30,7 @@ pub fn run(args: &CleanArgs, globals: Globals) -> Result<Outcome, Failure> {
 
 async fn clean(args: &CleanArgs, globals: Globals, target: &Target) -> Result<Outcome, Failure> {
     let clients = target.clients();
-    let found = clean::find(&clients, &target.place(), &which(args)).await.map_err(Failure::broken)?;
+    let found = clean::find(&clients, &target.region, &which(args)).await.map_err(Failure::broken)?;
     let say = |text: &str| if globals.quiet { Ok(()) } else { display::answer(text) };
     if found.is_empty() {
         say("nothing of Darkroom's is there\n")?;

@@ -3,7 +3,7 @@
 //! Permissions are asked of IAM's policy simulator; where that is not allowed or not there, calls that only read are
 //! tried instead, and it is said that those that write were not.
 
-use aws_sdk_iam::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum};
 use aws_sdk_lambda::types::AccountLimit;
 use miette::Diagnostic;
@@ -12,6 +12,7 @@ use super::doctor::{Check, State};
 use crate::account::{self, Caller};
 use crate::deploy::Clients;
 use crate::display;
+use crate::error_text::told;
 use crate::permissions::{On, PERMISSIONS, Scope};
 use crate::target::{self, aws_configuration};
 
@@ -123,7 +124,7 @@ async fn simulated(clients: &Clients, caller: &Caller, region: &str, on: On) -> 
         .set_resource_arns(Some(scope.resources(on)))
         .context_entries(context("iam:PassedToService", "lambda.amazonaws.com"))
         .context_entries(context("aws:ResourceTag/darkroom:experiment", "doctor"));
-    let answer = asked.send().await.map_err(|error| reason(&error))?;
+    let answer = asked.send().await.map_err(|error| told(&error))?;
     let results = answer.evaluation_results();
     if results.is_empty() {
         return Err("it gave no result".to_owned());
@@ -173,7 +174,7 @@ async fn quotas(clients: &Clients) -> Vec<Check> {
     let settings = match clients.lambda.get_account_settings().send().await {
         Ok(settings) => settings,
         Err(error) => {
-            let found = format!("not known: {}", reason(&error));
+            let found = format!("not known: {}", told(&error));
             return vec![check("quotas", State::Missing, found, Some(MEND_PERMISSIONS))];
         }
     };
@@ -210,19 +211,7 @@ where
     E: std::error::Error + ProvideErrorMetadata + 'static,
     R: std::fmt::Debug + 'static,
 {
-    sent.map(|_| ()).map_err(|error| reason(&error))
-}
-
-fn reason<E, R>(error: &SdkError<E, R>) -> String
-where
-    E: std::error::Error + ProvideErrorMetadata + 'static,
-    R: std::fmt::Debug + 'static,
-{
-    match (error.code(), error.message()) {
-        (Some(code), Some(message)) => format!("{code}: {message}"),
-        (Some(code), None) => code.to_owned(),
-        _ => DisplayErrorContext(error).to_string(),
-    }
+    sent.map(|_| ()).map_err(|error| told(&error))
 }
 
 #[cfg(test)]

@@ -124,24 +124,12 @@ impl fmt::Display for Found {
     }
 }
 
-/// Where is looked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// 12 digits.
-    pub account_id: String,
-    pub region: String,
-}
-
 /// Returns everything of Darkroom's that is meant.
-pub async fn find(clients: &Clients, place: &Place, which: &Which) -> Result<Found, DeployError> {
+pub async fn find(clients: &Clients, region: &str, which: &Which) -> Result<Found, DeployError> {
     let clients = &super::patient(clients);
     // Boxed: the calls under way at once are large.
     let found = async {
-        futures::try_join!(
-            functions(clients, which),
-            buckets(clients, place, which),
-            roles(clients, &place.region, which)
-        )
+        futures::try_join!(functions(clients, which), buckets(clients, region, which), roles(clients, region, which))
     };
     let (functions, buckets, roles) = Box::pin(found).await?;
     // A layer has no expiry of its own: it expires with the last function of its experiment.
@@ -339,14 +327,14 @@ async fn roles(clients: &Clients, region: &str, which: &Which) -> Result<Vec<Fou
     Ok(found)
 }
 
-async fn buckets(clients: &Clients, place: &Place, which: &Which) -> Result<Vec<FoundBucket>, DeployError> {
+async fn buckets(clients: &Clients, region: &str, which: &Which) -> Result<Vec<FoundBucket>, DeployError> {
     let mut found = Vec::new();
     let mut token = None;
     loop {
         let page = clients.s3.list_buckets().prefix(format!("{}-", names::PREFIX)).set_continuation_token(token);
         let page = page.send().await.map_err(|error| call("listing", "buckets".into(), &error))?;
         // An endpoint may give the region or leave it out; a bucket elsewhere is for a `clean` there.
-        let here = page.buckets().iter().filter(|bucket| bucket.bucket_region().is_none_or(|of| of == place.region));
+        let here = page.buckets().iter().filter(|bucket| bucket.bucket_region().is_none_or(|of| of == region));
         for name in here.filter_map(|bucket| bucket.name()).filter(|name| is_our_name(Some(*name))) {
             found.extend(bucket(clients, name, which).await?);
         }

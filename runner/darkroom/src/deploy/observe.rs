@@ -10,7 +10,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::desired::{Have, HaveBucket, HaveFunction, LayerId, Readiness, Want};
 use super::{Clients, DeployError, role, tags};
-use crate::sdk_error::told;
+use crate::error_text::told;
 
 /// Calls under way at once: `GetFunction` allows 100 a second.
 const AT_ONCE: usize = 16;

@@ -8,7 +8,7 @@ use aws_sdk_lambda::operation::update_function_configuration::UpdateFunctionConf
 use aws_sdk_lambda::types::{Environment, LastUpdateStatus};
 
 use super::{ExecuteError, Function};
-use crate::sdk_error::told;
+use crate::error_text::told;
 
 /// The environment variable whose value changes; handlers have no use for it.
 const NONCE: &str = "DARKROOM_NONCE";

@@ -14,8 +14,8 @@ use tokio::time::Instant;
 use super::clocks::Clocks;
 use super::log_lines::Line;
 use super::pass::Bench;
+use crate::error_text::told;
 use crate::record::Emitter;
-use crate::sdk_error::told;
 
 pub const FIRST_PAUSE: Duration = Duration::from_millis(20);
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(1);

@@ -10,7 +10,7 @@ use darkroom_core::pipeline::{Pipeline, Stage};
 use sha2::{Digest, Sha256};
 
 use super::pictures::Pictures;
-use crate::sdk_error::told;
+use crate::error_text::told;
 
 /// How often an object is read whose body breaks off.
 const READS: u32 = 3;

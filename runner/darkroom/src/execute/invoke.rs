@@ -14,7 +14,7 @@ use darkroom_core::event::{NO_ANSWER, Profile, Report, Status};
 use darkroom_core::pipeline::PAYLOAD_LIMIT;
 use darkroom_core::{profile_line, report_line};
 
-use crate::sdk_error;
+use crate::error_text;
 
 /// What one call gave.
 #[derive(Debug)]
@@ -129,7 +129,7 @@ const IN_VAIN: [&str; 12] = [
 
 fn refused(started_at: String, client_ms: f64, error: &SdkError<InvokeError>) -> Answer {
     let code = error.code();
-    let told = shorten(&sdk_error::told(error));
+    let told = shorten(&error_text::told(error));
     let (status, error_type, error_text) = match code {
         Some("TooManyRequestsException" | "ThrottlingException" | "Throttling" | "EC2ThrottledException") => {
             (Status::Throttled, code.map(str::to_owned), told)

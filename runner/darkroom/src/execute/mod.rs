@@ -112,14 +112,14 @@ impl Purse {
         self.spent.lock().unwrap_or_else(PoisonError::into_inner).take(event);
     }
 
-    /// Returns what is spent until now.
+    /// Returns what is spent until now, to go on counting from.
     pub fn now(&self) -> Spending {
         self.spent.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Says whether no further pass may begin. What is under way then still ends: the total may come to a little more.
     pub fn is_empty(&self) -> bool {
-        self.limit_usd.is_some_and(|limit| self.now().usd() >= limit)
+        self.limit_usd.is_some_and(|limit| self.spent.lock().unwrap_or_else(PoisonError::into_inner).usd() >= limit)
     }
 }
 

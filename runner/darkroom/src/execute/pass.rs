@@ -25,8 +25,8 @@ use super::payload;
 use super::reconcile::Recorded;
 use super::trigger_s3::{self, Memory};
 use super::{CellUnderTest, ExecuteError, Function, Setup, cold};
+use crate::error_text;
 use crate::record::Emitter;
-use crate::sdk_error;
 
 /// What every pass of a session shares.
 pub struct Bench {
@@ -200,7 +200,9 @@ async fn put_inputs(bench: &Bench, cell: &CellUnderTest, pass: &Pass, keys: &Key
     for (index, key) in keys.inputs.iter().take(provided).enumerate() {
         let bytes = given_bytes(image, index, cell.cell.input).expect("the runner provides this stage's input").clone();
         let put = bench.setup.s3.put_object().bucket(&bench.setup.bucket).key(key).body(ByteStream::from(bytes));
-        put.send().await.map_err(|error| ExecuteError::Upload { key: key.clone(), reason: sdk_error::told(&error) })?;
+        put.send()
+            .await
+            .map_err(|error| ExecuteError::Upload { key: key.clone(), reason: error_text::told(&error) })?;
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use darkroom_core::event::{Invocation, ReconciledMetric, Reconciliation, Status}
 use tokio::time::Instant;
 
 use super::collect_logs::FIRST_PAUSE;
-use crate::sdk_error::told;
+use crate::error_text::told;
 
 /// In the order of [`ReconciledMetric::ALL`].
 const NAMES: [&str; 4] = ["Invocations", "Errors", "Throttles", "Duration"];

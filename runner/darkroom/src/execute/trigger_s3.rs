@@ -20,7 +20,7 @@ use super::gate::{Look, look};
 use super::log_lines::{self, Logged};
 use super::pass::{Bench, Keys, Measured, Pass, clear};
 use super::{ExecuteError, Function};
-use crate::sdk_error::told;
+use crate::error_text::told;
 
 /// Added to the stages' timeouts: cold starts, notifications and the queues between.
 const SLACK: Duration = Duration::from_secs(30);

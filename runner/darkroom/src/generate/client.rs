@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
+use crate::error_text::causes;
+
 /// Longest part of a foreign text that an error quotes, characters.
 const QUOTED: usize = 300;
 
@@ -131,7 +133,7 @@ impl<'a> Endpoint<'a> {
                 }
             }
             OpenAIError::JSONDeserialize(_, text) => AskError::Malformed { message: self.quoted(text) },
-            other => AskError::Unreachable { message: self.quoted(&whole(other)) },
+            other => AskError::Unreachable { message: self.quoted(&causes(other)) },
         }
     }
 
@@ -165,20 +167,6 @@ impl<'a> Endpoint<'a> {
             None => line,
         }
     }
-}
-
-/// An error with its causes: what `reqwest` says by itself names only the address.
-fn whole(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let words = cause.to_string();
-        if !text.contains(&words) {
-            text = format!("{text}: {words}");
-        }
-        source = cause.source();
-    }
-    text
 }
 
 /// The parts of a chat completion that are read; vendors add others and leave some out.

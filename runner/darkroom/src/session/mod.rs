@@ -230,7 +230,7 @@ impl Session<'_> {
         let clients = target.clients();
         let which = Which::Experiment(experiment.clone());
         let removed = async {
-            let found = clean::find(&clients, &target.place(), &which).await?;
+            let found = clean::find(&clients, &target.region, &which).await?;
             clean::remove(&clients, &found, |_| {}).await?;
             Ok::<_, DeployError>(found.count())
         };

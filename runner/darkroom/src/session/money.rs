@@ -32,6 +32,10 @@ pub fn purse(job: &Job<'_>, journal: &Path, run: &RunStarted) -> Result<Option<P
 /// Refuses a session whose budget can't be kept to or is used up, and one that costs money and that nobody agrees to. Nothing
 /// has happened yet.
 pub fn may_begin(job: &Job<'_>, plan: &Plan<'_>) -> Result<(), Failure> {
+    let asked = job.capability.billed && !job.yes;
+    if job.manifest.budget.usd.is_none() && !asked {
+        return Ok(()); // Nobody needs to know what was spent, for which the journal is read twice.
+    }
     let spent = match &job.begin {
         Begin::Anew { .. } => None,
         Begin::GoOn { run } | Begin::Again { run, .. } => {
@@ -43,7 +47,7 @@ pub fn may_begin(job: &Job<'_>, plan: &Plan<'_>) -> Result<(), Failure> {
     if job.manifest.budget.usd.is_some() {
         within_budget(job, spent.as_ref())?;
     }
-    if job.capability.billed && !job.yes {
+    if asked {
         agreed(&offer(job, plan, spent.as_ref())?)?;
     }
     Ok(())

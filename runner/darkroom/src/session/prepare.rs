@@ -14,11 +14,11 @@ use darkroom_core::pipeline::{PAYLOAD_LIMIT, Pipeline, Transport, base64_bytes};
 use super::{Job, images};
 use crate::deploy::{self, Deployment, FunctionKey, Settings, WantedFunction, names};
 use crate::display::progress::Progress;
+use crate::error_text::told;
 use crate::examine;
 use crate::execute::{CellUnderTest, Function, Image};
 use crate::exit::Failure;
 use crate::package::{self, Package, Request};
-use crate::sdk_error::told;
 use crate::target::Target;
 
 /// By variant and architecture.

@@ -9,7 +9,7 @@ use darkroom::deploy::clean::{self, Which};
 use darkroom::deploy::{Clients, Settings, deploy, log_groups, role, tags};
 use serde_json::Value;
 
-use crate::deploy::{Account, place, settings};
+use crate::deploy::{Account, REGION, settings};
 
 /// Darkroom makes the role itself.
 fn own_role() -> Settings {
@@ -119,7 +119,7 @@ async fn clean_leaves_nothing_behind() {
     }
     clients.s3.create_multipart_upload().bucket(bucket).key("unfinished").send().await.unwrap();
 
-    let found = clean::find(&clients, &place(), &Which::Everything).await.unwrap();
+    let found = clean::find(&clients, REGION, &Which::Everything).await.unwrap();
     let counts = (found.functions.len(), found.layers.len(), found.log_groups.len(), found.roles.len());
     assert_eq!(counts, (8, 2, 8, 1));
     assert_eq!((found.buckets[0].objects, found.buckets[0].uploads), (2, 1));
@@ -154,9 +154,9 @@ async fn what_only_looks_like_ours_is_left_alone() {
     let full = "dkr-full-000000000000-us-east-1";
     clients.s3.put_object().bucket(full).key("theirs").body(ByteStream::from_static(b"x")).send().await.unwrap();
 
-    let smoke = clean::find(&clients, &place(), &Which::Experiment("smoke".into())).await.unwrap();
+    let smoke = clean::find(&clients, REGION, &Which::Experiment("smoke".into())).await.unwrap();
     assert!(smoke.is_empty(), "{smoke}");
-    let all = clean::find(&clients, &place(), &Which::Everything).await.unwrap();
+    let all = clean::find(&clients, REGION, &Which::Everything).await.unwrap();
     let names = |names: Vec<&String>| names.into_iter().map(String::as_str).collect::<Vec<_>>().join(" ");
     assert_eq!(names(all.roles.iter().map(|role| &role.name).collect()), "dkr-other-us-east-1");
     assert_eq!(names(all.log_groups.iter().map(|group| &group.name).collect()), "/aws/lambda/dkr-other-x");
@@ -171,7 +171,7 @@ async fn a_role_to_which_someone_attached_a_policy_is_not_torn_from_it() {
     deploy(&clients, &own_role(), &account.wanted("code", "dependency"), &mut |_| {}).await.unwrap();
     let arn = "arn:aws:iam::000000000000:policy/theirs";
     clients.iam.attach_role_policy().role_name("dkr-smoke-us-east-1").policy_arn(arn).send().await.unwrap();
-    let found = clean::find(&clients, &place(), &Which::Everything).await.unwrap();
+    let found = clean::find(&clients, REGION, &Which::Everything).await.unwrap();
     let error = clean::remove(&clients, &found, |_| {}).await.unwrap_err().to_string();
     assert!(error.contains("role dkr-smoke-us-east-1") && error.contains("DeleteConflict"), "{error}");
     clients.iam.detach_role_policy().role_name("dkr-smoke-us-east-1").policy_arn(arn).send().await.unwrap();

@@ -9,18 +9,19 @@ use crate::story::Project;
 
 const RUN: &str = "outputs/old/latest";
 
+/// How rows of `who,what,ms` are read.
+pub const MAP: &str = "experiment = \"old\"\nmeasured_by = \"client\"\n\
+    [constants]\narchitecture = \"x86_64\"\nmemory_mb = 512\nimage_set = \"theirs\"\nimage = \"one\"\n\
+    trigger = \"direct\"\ninput = \"chained\"\nstart = \"warm\"\n\
+    [columns]\nvariant = \"who\"\nstage = \"what\"\nduration = \"ms\"\n";
+
 /// A project with an imported run of two variants, which needs no cloud.
 fn imported() -> Project {
     let project = Project::new();
     let rows = (1..=10).flat_map(|run| [format!("a,one,{}", 10 + run), format!("b,one,{}", 20 + run)]);
     let lines: Vec<String> = std::iter::once("who,what,ms".to_owned()).chain(rows).collect();
     project.write("rows.csv", lines.join("\n") + "\n");
-    project.write(
-        "map.toml",
-        "experiment = \"old\"\nmeasured_by = \"client\"\n[constants]\narchitecture = \"x86_64\"\nmemory_mb = 512\n\
-         image_set = \"theirs\"\nimage = \"one\"\ntrigger = \"direct\"\ninput = \"chained\"\nstart = \"warm\"\n\
-         [columns]\nvariant = \"who\"\nstage = \"what\"\nduration = \"ms\"\n",
-    );
+    project.write("map.toml", MAP);
     project.darkroom(&["import-results", "rows.csv", "--map", "map.toml"]).exits(0);
     project
 }

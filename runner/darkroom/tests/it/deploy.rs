@@ -10,7 +10,7 @@ use aws_sdk_lambda::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{FunctionCode, Runtime};
 use base64::Engine as _;
-use darkroom::deploy::clean::{self, Place, Which};
+use darkroom::deploy::clean::{self, Which};
 use darkroom::deploy::desired::Change;
 use darkroom::deploy::{
     Clients, Counts, DeployError, Deployment, FunctionKey, Settings, WantedFunction, deploy, steps,
@@ -103,10 +103,8 @@ impl Account {
     }
 }
 
-/// The local cloud's account.
-pub fn place() -> Place {
-    Place { account_id: "000000000000".into(), region: "us-east-1".into() }
-}
+/// The local cloud's.
+pub const REGION: &str = "us-east-1";
 
 pub fn settings() -> Settings {
     Settings {
@@ -286,7 +284,7 @@ async fn what_is_not_tagged_is_neither_changed_nor_cleaned() {
     assert!(matches!(&error, DeployError::Foreign { resource, .. } if resource.contains(theirs)), "{error}");
     // Nothing was made before that was known.
     assert_eq!(account.revisions().await.len(), 1);
-    assert!(clean::find(&clients, &place(), &Which::Everything).await.unwrap().is_empty());
+    assert!(clean::find(&clients, REGION, &Which::Everything).await.unwrap().is_empty());
     account.cloud.stop().await;
 }
 
@@ -304,15 +302,15 @@ async fn clean_removes_all_that_a_deployment_made_and_finds_nothing_afterwards()
     }
 
     let smoke = Which::Experiment("smoke".into());
-    let found = clean::find(&clients, &place(), &smoke).await.unwrap();
+    let found = clean::find(&clients, REGION, &smoke).await.unwrap();
     assert_eq!((found.functions.len(), found.layers.len(), found.buckets.len()), (8, 1, 1));
     assert_eq!((found.buckets[0].objects, found.buckets[0].bytes), (3, 15));
     clean::remove(&clients, &found, |_| {}).await.unwrap();
-    assert!(clean::find(&clients, &place(), &smoke).await.unwrap().is_empty());
+    assert!(clean::find(&clients, REGION, &smoke).await.unwrap().is_empty());
     // What is gone is gone: the same removal again is no error.
     clean::remove(&clients, &found, |_| {}).await.unwrap();
 
-    let rest = clean::find(&clients, &place(), &Which::Everything).await.unwrap();
+    let rest = clean::find(&clients, REGION, &Which::Everything).await.unwrap();
     assert_eq!((rest.functions.len(), rest.layers.len(), rest.buckets.len()), (8, 1, 1));
     clean::remove(&clients, &rest, |_| {}).await.unwrap();
     assert_eq!(account.revisions().await, BTreeMap::new());

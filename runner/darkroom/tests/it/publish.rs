@@ -30,12 +30,7 @@ fn says(output: &Output, code: i32, words: &str) {
 async fn tables_are_published_as_partitions_replaced_by_publishing_again_and_refusals_say_why() {
     let project = Project::new();
     project.write("rows.csv", "who,what,ms\na,one,10\na,one,12\n");
-    project.write(
-        "map.toml",
-        "experiment = \"old\"\nmeasured_by = \"client\"\n[constants]\narchitecture = \"x86_64\"\nmemory_mb = 512\n\
-         image_set = \"theirs\"\nimage = \"one\"\ntrigger = \"direct\"\ninput = \"chained\"\nstart = \"warm\"\n\
-         [columns]\nvariant = \"who\"\nstage = \"what\"\nduration = \"ms\"\n",
-    );
+    project.write("map.toml", crate::bad_input::MAP);
     project.darkroom(&["import-results", "rows.csv", "--map", "map.toml"]).exits(0);
     let program = Path::new(env!("CARGO_BIN_EXE_darkroom")).to_owned();
     let cloud = LocalCloud::start(Config::new(program, project.root().join("runtimes"))).await.unwrap();

@@ -1,4 +1,4 @@
-//! What a failed call to a cloud is said to have failed of, in a line.
+//! What a call to elsewhere is said to have failed of, in a line.
 
 use std::error::Error;
 
@@ -7,7 +7,7 @@ use aws_sdk_lambda::error::ProvideErrorMetadata;
 /// Returns the service's own code and message, or the chain of causes where no service answered.
 ///
 /// The SDK's `DisplayErrorContext` appends the whole response in debug form, which is no sentence for a user or a journal.
-pub fn told<E: Error + ProvideErrorMetadata>(error: &E) -> String {
+pub fn told<E: Error + ProvideErrorMetadata + 'static>(error: &E) -> String {
     match (error.code(), error.message()) {
         (Some(code), Some(message)) => format!("{code}: {message}"),
         (Some(code), None) => code.to_owned(),
@@ -15,16 +15,14 @@ pub fn told<E: Error + ProvideErrorMetadata>(error: &E) -> String {
     }
 }
 
-fn causes(error: &dyn Error) -> String {
+/// Returns an error with its causes: wrappers often name only the address, and often repeat what they wrap.
+pub fn causes(error: &(dyn Error + 'static)) -> String {
     let mut told = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
+    for cause in std::iter::successors(error.source(), |&cause| cause.source()) {
         let text = cause.to_string();
-        // Wrappers often repeat what they wrap.
-        if !told.ends_with(&text) {
+        if !told.contains(&text) {
             told = format!("{told}: {text}");
         }
-        source = cause.source();
     }
     told
 }
