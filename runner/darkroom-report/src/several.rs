@@ -8,7 +8,7 @@ use darkroom_tables::{Between, Change};
 use maud::{Markup, html};
 
 use crate::charts::{Figure, Line, p_text, side_by_side};
-use crate::noise::{Floor, floor, is_claim};
+use crate::noise::{Floor, floor};
 use crate::number::count;
 use crate::page::{document, figure_section, named, older};
 use crate::pairs::in_full;
@@ -93,7 +93,7 @@ fn answer_section(changes: &[Between], letters: &[String]) -> Markup {
 
 /// Says how much is claimed to differ, of how much that was compared.
 fn answer(found: &Between, first: &str, other: &str) -> String {
-    let claimed: Vec<&Change> = found.rows.iter().filter(|row| is_claim(row.verdict)).collect();
+    let claimed: Vec<&Change> = found.rows.iter().filter(|row| row.is_claim()).collect();
     let compared = count(found.rows.len(), "comparison");
     if found.rows.is_empty() {
         return format!("{other} and {first} have no cell with numbers in common: nothing is compared.");
@@ -200,7 +200,7 @@ fn differences(runs: &[Run], letters: &[String], place: usize, found: &Between) 
     let table = html! {
         div class="wide" role="region" aria-label=(title) tabindex="0" {
             table class="sortable" {
-                thead { tr { th { "cell" } th { "what" } th { "n " (first) } th { "n " (other) } th { "ratio" } th { "95% low" } th { "high" } th { "Cliff's δ" } th { "p adj" } th { "noise floor" } th { "verdict" } } }
+                thead { tr { th { "cell" } th { "what" } th { "n " (first) } th { "n " (other) } th { "ratio" } th { "95% low" } th { "high" } th { "Cliff's δ" } th { "p adj" } th { "noise floor" } th { "code" } th { "verdict" } } }
                 tbody { @for row in &found.rows { (difference(&[&runs[0], &runs[place]], row)) } }
             }
         }
@@ -234,6 +234,7 @@ fn difference(runs: &[&Run; 2], row: &Change) -> Markup {
             td class="n" data-value=[floor.as_ref().map(|floor| floor.apart)] {
                 @match &floor { Some(floor) => (crate::notes::percent(floor.apart)), None => "unknown" }
             }
+            td { (row.code()) }
             td class="words" { (in_full(row.verdict, row.ratio, floor.as_ref(), "run")) }
         }
     }
@@ -255,6 +256,7 @@ fn as_rows(found: &Between) -> Rows {
         "cliffs_delta",
         "p_adj",
         "verdict",
+        "same_code",
     ];
     let float = |value: Option<f64>| value.map_or(Value::Null, Value::Float);
     let text = |value: &str| Value::Text(value.to_owned());
@@ -274,6 +276,7 @@ fn as_rows(found: &Between) -> Rows {
             float(row.cliffs_delta),
             float(row.p_adjusted),
             text(row.verdict),
+            row.same_code.map_or(Value::Null, Value::Bool),
         ]
     };
     let rows: Vec<Vec<Value>> = found.rows.iter().map(row).collect();

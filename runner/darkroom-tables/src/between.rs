@@ -1,9 +1,10 @@
 //! Two runs of one manifest, cell by cell: what became slower, faster, dearer or cheaper from the one to the other.
 //!
 //! The same statistics as within a run, over the same rows (`counts_as = 'sample'`); the family of Holm's adjustment is
-//! one metric over all cells. Two runs differ in hour and host too, which no statistic here can tell from the code.
+//! one metric over all cells. Two runs differ in hour and host too, which no statistic here can tell from the code: cells
+//! whose code is the same in both are the only control there is, and what is claimed of them is said.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use darkroom_core::statistics::{Comparison, compare, holm, seed_of, verdict};
@@ -48,6 +49,24 @@ pub struct Change {
     pub p_adjusted: Option<f64>,
     /// As in `comparisons`.
     pub verdict: &'static str,
+    /// Whether both runs measured the same package and layers; `None` where a run has no record of them.
+    pub same_code: Option<bool>,
+}
+
+impl Change {
+    /// Whether the verdict is that something changed.
+    pub fn is_claim(&self) -> bool {
+        ["faster", "slower", "cheaper", "dearer"].contains(&self.verdict)
+    }
+
+    /// Says in a word whether the code changed.
+    pub fn code(&self) -> &'static str {
+        match self.same_code {
+            Some(true) => "same",
+            Some(false) => "changed",
+            None => "unknown",
+        }
+    }
 }
 
 type Place = (String, String, &'static str);
@@ -74,10 +93,13 @@ pub fn between(a: &Path, b: &Path) -> Result<Between, TablesError> {
     let mut rows: Vec<Change> =
         compared.into_iter().map(|(place, found)| change(&found, barred(&place.0), place)).collect();
     judge(&mut rows);
+    for row in &mut rows {
+        row.same_code = before.code_of(&row.cell_id).zip(after.code_of(&row.cell_id)).map(|(a, b)| a == b);
+    }
     Ok(Between {
-        rows,
         only_in_one: only_in_one(&before, &after),
-        notes: notes(&before, &after),
+        notes: notes(&before, &after, &rows),
+        rows,
         run_a: before.run_id,
         run_b: after.run_id,
     })
@@ -92,6 +114,8 @@ struct Half {
     other_schema: Option<String>,
     images: BTreeSet<String>,
     cells: BTreeSet<String>,
+    /// Of each cell, the hashes of the package and layers that its variant was measured with.
+    code: BTreeMap<String, BTreeSet<String>>,
     /// Whether a cell's outputs passed; `None` where none was checked.
     outputs_ok: HashMap<String, Option<bool>>,
     /// In the order of `summary`.
@@ -126,6 +150,7 @@ impl Half {
             other_schema: read::other_schema(&path("summary"))?,
             images: images.iter().filter_map(|row| row.text("image").map(str::to_owned)).collect(),
             cells: BTreeSet::new(),
+            code: code(dir)?,
             outputs_ok: costs
                 .iter()
                 .filter_map(|row| Some((row.text("cell_id")?.to_owned(), row.truth("outputs_ok"))))
@@ -151,6 +176,10 @@ impl Half {
         self.outputs_ok.get(cell).copied().flatten()
     }
 
+    fn code_of(&self, cell: &str) -> Option<&BTreeSet<String>> {
+        self.code.get(cell)
+    }
+
     /// Keeps a group under each metric that it has values of; a cold start's headline is init + duration.
     fn take(&mut self, cell: &str, stage: &str, metrics: [&'static str; 2], group: Option<&Group>) {
         let Some(group) = group else { return };
@@ -167,6 +196,30 @@ impl Half {
     }
 }
 
+/// Returns the hashes of what each cell's functions were made of; nothing for a run without record of it.
+fn code(dir: &Path) -> Result<BTreeMap<String, BTreeSet<String>>, TablesError> {
+    let builds = dir.join("builds.parquet");
+    if !builds.exists() {
+        return Ok(BTreeMap::new());
+    }
+    let columns = ["variant", "architecture", "code_sha256", "layers_sha256", "dependency"];
+    let builds = read::read(&builds, Wanted { columns: &columns, ..Wanted::default() })?;
+    let of_whole = builds.iter().filter(|row| row.text("dependency").is_none());
+    let mut built: HashMap<(&str, &str), BTreeSet<String>> = HashMap::new();
+    for row in of_whole {
+        let (Some(variant), Some(architecture)) = (row.text("variant"), row.text("architecture")) else { continue };
+        let hashes = ["code_sha256", "layers_sha256"].map(|column| row.text(column).unwrap_or_default()).join(" ");
+        built.entry((variant, architecture)).or_default().insert(hashes);
+    }
+    let columns = ["cell_id", "variant", "architecture"];
+    let cells = read::read(&dir.join("costs.parquet"), Wanted { columns: &columns, ..Wanted::default() })?;
+    let code = cells.iter().filter_map(|row| {
+        let code = built.get(&(row.text("variant")?, row.text("architecture")?))?;
+        Some((row.text("cell_id")?.to_owned(), code.clone()))
+    });
+    Ok(code.collect())
+}
+
 fn change(found: &Comparison, barred: Option<&'static str>, (cell_id, stage, metric): Place) -> Change {
     Change {
         n_a: found.n_a,
@@ -176,6 +229,7 @@ fn change(found: &Comparison, barred: Option<&'static str>, (cell_id, stage, met
         p_adjusted: found.p.filter(|_| barred.is_none()),
         cliffs_delta: found.cliffs_delta,
         verdict: barred.unwrap_or_default(),
+        same_code: None,
         cell_id,
         stage,
         metric,
@@ -202,10 +256,11 @@ fn only_in_one(a: &Half, b: &Half) -> Vec<String> {
     a.cells.symmetric_difference(&b.cells).cloned().collect()
 }
 
-fn notes(a: &Half, b: &Half) -> Vec<String> {
+fn notes(a: &Half, b: &Half, rows: &[Change]) -> Vec<String> {
     let mut notes = Vec::new();
     if a.run_id != b.run_id {
         notes.push("two runs differ in hour and host too: a difference need not be the code's".to_owned());
+        notes.extend(control(rows));
     }
     if a.manifest != b.manifest {
         notes.push("the runs are of different manifests; only cells that both have are compared".into());
@@ -224,4 +279,28 @@ fn notes(a: &Half, b: &Half) -> Vec<String> {
         );
     }
     notes
+}
+
+/// Says what the cells whose code did not change show of everything else that did.
+fn control(rows: &[Change]) -> Option<String> {
+    let claims: Vec<&Change> = rows.iter().filter(|row| row.is_claim()).collect();
+    let of_same: Vec<&&Change> = claims.iter().filter(|row| row.same_code == Some(true)).collect();
+    let apart = |row: &Change| row.ratio.map_or(0.0, |ratio| ratio.max(1.0 / ratio));
+    let worst = of_same.iter().max_by(|a, b| apart(a).total_cmp(&apart(b)))?;
+    let percent = (worst.ratio? - 1.0) * 100.0;
+    let size = format!("{:.0}% {}", percent.abs(), worst.verdict);
+    let place = format!("{} · {}", worst.cell_id, worst.stage);
+    Some(if claims.len() == of_same.len() {
+        format!(
+            "code and layers are the same in both runs wherever a change is claimed (up to {size}: {place}): what changed is \
+             the machine, its load or the platform, not the code"
+        )
+    } else {
+        format!(
+            "{} of the {} claimed changes are of code and layers that are the same in both runs, up to {size} ({place}): a \
+             change of that size need not be the code's",
+            of_same.len(),
+            claims.len()
+        )
+    })
 }

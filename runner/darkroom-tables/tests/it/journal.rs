@@ -156,6 +156,26 @@ impl Journal {
         Self { events: [vec![Event::RunStarted(run)], events.into()].concat(), sequence: 0 }
     }
 
+    /// Gives the run an id of its own.
+    pub fn named(&mut self, run_id: &str) -> &mut Self {
+        if let Some(Event::RunStarted(run)) = self.events.first_mut() {
+            run.run_id = run_id.into();
+        }
+        self
+    }
+
+    /// Says that a variant was packaged with that content.
+    pub fn packaged(&mut self, variant: &str, content: &str) -> &mut Self {
+        let built = self.events.iter().find_map(|event| match event {
+            Event::PackageBuilt(built) => Some(built.clone()),
+            _ => None,
+        });
+        let built = built.expect("every journal here has one");
+        let built = PackageBuilt { variant: variant.into(), code_sha256: content.into(), ..built };
+        self.events.push(Event::PackageBuilt(built));
+        self
+    }
+
     /// Says that every cell is deployed that often.
     pub fn deployments(&mut self, count: u32) -> &mut Self {
         if let Some(Event::RunStarted(run)) = self.events.first_mut() {

@@ -70,6 +70,7 @@ mod tests {
             cliffs_delta: None,
             p_adjusted: None,
             verdict,
+            same_code: None,
         }
     }
 

@@ -12,8 +12,7 @@ use super::terminal::RULED;
 pub fn changes(found: &Between, width: u16) -> String {
     let mut text =
         format!("\n{} against {}: ratio of means, below 1 the later is faster or cheaper\n", found.run_b, found.run_a);
-    let (claimed, rest): (Vec<&Change>, Vec<&Change>) =
-        found.rows.iter().partition(|row| ["faster", "slower", "cheaper", "dearer"].contains(&row.verdict));
+    let (claimed, rest): (Vec<&Change>, Vec<&Change>) = found.rows.iter().partition(|row| row.is_claim());
     if claimed.is_empty() {
         text += "Nothing is claimed to have changed.\n";
     } else {
@@ -48,7 +47,7 @@ fn meaning(verdict: &str) -> &'static str {
 fn table(rows: &[&Change], width: u16) -> Table {
     let mut table = Table::new();
     table.load_style(RULED).set_content_arrangement(ContentArrangement::Dynamic).set_width(width).force_no_tty();
-    table.set_header(["cell", "stage", "metric", "n", "ratio", "95% interval", "p adj", "verdict"]);
+    table.set_header(["cell", "stage", "metric", "n", "ratio", "95% interval", "p adj", "code", "verdict"]);
     for row in rows {
         let number = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.3}"));
         table.add_row([
@@ -60,6 +59,7 @@ fn table(rows: &[&Change], width: u16) -> Table {
             row.ratio_ci.map_or_else(String::new, |(low, high)| format!("{low:.3} to {high:.3}")),
             row.p_adjusted
                 .map_or_else(|| "–".to_owned(), |p| if p < 0.001 { "<0.001".into() } else { format!("{p:.3}") }),
+            row.code().to_owned(),
             row.verdict.to_owned(),
         ]);
     }
