@@ -142,6 +142,10 @@ impl Session<'_> {
             _ = interrupt.wait_for(|stop| *stop) => return Ok(Ended::Interrupted),
             deployed = prepare::deploy(self.job, self.begun.run_id(), cells, target, packages, self.progress) => deployed?,
         };
+        tokio::select! {
+            _ = interrupt.wait_for(|stop| *stop) => return Ok(Ended::Interrupted),
+            () = prepare::role_in_force(target, &deployed.deployment, self.progress) => {}
+        }
         let cells = prepare::cells_under_test(self.job, cells, &deployed.deployment, images)?;
         let levels: Vec<_> = cells.iter().map(|cell| cell.cell.clone()).collect();
         let (journal, history) =

@@ -177,6 +177,14 @@ pub async fn deploy(
     Ok(Deployed { deployment, events })
 }
 
+/// Waits until functions may do what their role was just told they may: a call before that could fail for want of a permission.
+pub async fn role_in_force(target: &Target, deployment: &Deployment, progress: &Progress) {
+    let say = |left: std::time::Duration| {
+        progress.step(&format!("  waiting {:.0} s for the functions' role to be known everywhere", left.as_secs_f64()));
+    };
+    deploy::in_force(deployment.policy_put, target.policy_settles, say).await;
+}
+
 /// Refuses cells that run more at once than the account leaves to functions; nothing has been changed by then.
 pub async fn within_account_limit(target: &Target, cells: &[PlannedCell], progress: &Progress) -> Result<(), Failure> {
     let limit = match target.lambda().get_account_settings().send().await {

@@ -42,6 +42,7 @@ async fn everything_a_deployment_makes_is_tagged_closed_and_confined() {
     let clients = account.clients();
     let deployed = deploy(&clients, &own_role(), &account.wanted("code", "dependency"), &mut |_| {}).await.unwrap();
 
+    assert!(deployed.policy_put.is_some(), "the role's policy is new");
     let expected: BTreeMap<String, String> = tags::of(&own_role());
     assert_eq!(expected[tags::RUN], own_role().run_id);
     for function in deployed.functions.values() {
@@ -73,6 +74,7 @@ async fn everything_a_deployment_makes_is_tagged_closed_and_confined() {
     let next = Settings { run_id: "the-next-run".into(), ..own_role() };
     let again = deploy(&clients, &next, &account.wanted("code", "dependency"), &mut |_| {}).await.unwrap();
     assert_eq!(again.counts.unchanged, deployed.functions.len());
+    assert_eq!(again.policy_put, None, "new tags change nothing of what it may do");
     let function = &again.functions.values().next().unwrap().name;
     let found = clients.lambda.get_function().function_name(function).send().await.unwrap();
     assert_eq!(found.tags().unwrap()[tags::RUN], "the-next-run");
