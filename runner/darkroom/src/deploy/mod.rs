@@ -35,7 +35,7 @@ use aws_sdk_s3::config::retry::RetryConfig as S3Retries;
 
 use tokio::time::Instant;
 
-use self::desired::{Change, LayerId, RoleStep, Steps, Target, Want};
+use self::desired::{Change, HaveBucket, LayerId, RoleStep, Steps, Target, Want};
 use crate::package::{LayerPackage, Package};
 
 /// Days after which nobody misses what a run made: the date on its tags, and the age at which S3 drops objects by itself.
@@ -185,6 +185,26 @@ pub async fn deploy(
     apply::functions(&clients, &steps, &have, &goal, &layers, &archives, on_done).await?;
     notifications::connect(&clients, settings, &goal.bucket, functions.values()).await?;
     Ok(Deployment { bucket: goal.bucket, functions, counts, policy_put })
+}
+
+/// The run that used an experiment's things last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastRun {
+    pub run_id: String,
+    /// UTC date, `2026-12-24`.
+    pub expires_on: String,
+}
+
+/// Reads which run used the experiment's things last; `None` if there are none. Its bucket says it: every deployment tags
+/// it early, and removal takes it last.
+pub async fn last_run(clients: &Clients, settings: &Settings) -> Result<Option<LastRun>, DeployError> {
+    let bucket = names::bucket(&settings.experiment, &settings.account_id, &settings.region);
+    let HaveBucket::Tagged(mut tags) = observe::bucket(&patient(clients), &bucket).await? else { return Ok(None) };
+    if tags.get(tags::EXPERIMENT) != Some(&settings.experiment) {
+        return Ok(None); // Deployment will refuse it.
+    }
+    let run_id = tags.remove(tags::RUN);
+    Ok(run_id.map(|run_id| LastRun { run_id, expires_on: tags.remove(tags::EXPIRES).unwrap_or_default() }))
 }
 
 /// Returns what [`deploy`] would do, without doing it.

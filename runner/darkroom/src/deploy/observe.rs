@@ -51,6 +51,9 @@ where
         Some("TooManyRequestsException") => {
             Some("the account's rate limit is exhausted by something else; run it again")
         }
+        Some("InvalidParameterValueException" | "ValidationException") if is_of_memory(error.message()) => Some(
+            "new accounts are limited to functions of 3,008 MB: lower [matrix] memory_mb, or ask AWS's support for more",
+        ),
         Some("CodeStorageExceededException") => Some("remove old functions and layers: `darkroom clean`"),
         _ => None,
     };
@@ -58,7 +61,7 @@ where
     DeployError::Call { operation, resource, reason, help: help.map(str::to_owned) }
 }
 
-async fn bucket(clients: &Clients, name: &str) -> Result<HaveBucket, DeployError> {
+pub async fn bucket(clients: &Clients, name: &str) -> Result<HaveBucket, DeployError> {
     let resource = || format!("bucket {name}");
     match clients.s3.head_bucket().bucket(name).send().await {
         Ok(_) => {}
@@ -84,6 +87,10 @@ async fn bucket(clients: &Clients, name: &str) -> Result<HaveBucket, DeployError
         }
         Err(error) => Err(call("reading the tags", resource(), &error)),
     }
+}
+
+fn is_of_memory(message: Option<&str>) -> bool {
+    message.is_some_and(|message| message.to_lowercase().contains("memorysize"))
 }
 
 async fn functions(clients: &Clients, want: &Want) -> Result<BTreeMap<String, HaveFunction>, DeployError> {
