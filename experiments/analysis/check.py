@@ -2,7 +2,7 @@
 
     python experiments/analysis/check.py outputs/full/latest [prices.toml]
 
-summary, costs and comparisons are recomputed from invocations.parquet and pipelines.parquet, by other code than
+summary, costs, comparisons and choices are recomputed from invocations.parquet and pipelines.parquet, by other code than
 Darkroom's. Exact quantities must agree to 1e-9; bootstrap intervals only within a share of their width, because the
 resamples are others. Needs `pip install polars numpy scipy`. Exits 1 when something differs.
 """
@@ -186,6 +186,52 @@ def check_comparisons(check, comparisons, invocations, pipelines):
             check.same(f"{what} p_adj", adjusted, largest)
 
 
+def check_choices(check, choices, comparisons, pipelines):
+    """Pareto fronts among comparable cells, and memory sizes among cells that differ in memory only, from the passes."""
+    means = {}
+    for row in choices.filter(pl.col("outputs_ok")).iter_rows(named=True):
+        sample = pipelines.filter((pl.col("cell_id") == row["cell_id"]) & (pl.col("counts_as") == "sample"))
+        cost, time = sample["cost_usd"].mean(), sample["turnaround_s"].mean()
+        if cost is not None and time is not None:
+            means[row["cell_id"]] = (cost * 1e5, time)
+    alike, family = ["image_set", "trigger", "input", "start", "concurrency"], ["variant", "architecture"]
+    group = lambda row, keys: tuple(row[key] for key in keys)  # noqa: E731
+    rows = [row for row in choices.iter_rows(named=True) if row["cell_id"] in means]
+    for row in choices.iter_rows(named=True):
+        what, mine = f"choices {row['cell_id']}", means.get(row["cell_id"])
+        if mine is None:
+            for column in ["on_front", "cheapest", "fastest", "balanced"]:
+                check.same(f"{what} {column}", row[column], None)
+            continue
+        cost, time = mine
+        check.same(f"{what} cost", row["cost_usd_per_100k"], cost)
+        check.same(f"{what} turnaround", row["turnaround_s"], time)
+        others = [means[other["cell_id"]] for other in rows if group(other, alike) == group(row, alike)]
+        beaten = any(c <= cost and t <= time and (c, t) != mine for c, t in others)
+        check.same(f"{what} on_front", row["on_front"], not beaten)
+        sizes = [other for other in rows if group(other, alike + family) == group(row, alike + family)]
+        check.same(f"{what} memory_sizes", row["memory_sizes"], len(sizes))
+        if len(sizes) < 2:
+            continue
+        offers = {other["cell_id"]: means[other["cell_id"]] for other in sizes}
+        dearest, slowest = (max(offer[side] for offer in offers.values()) for side in (0, 1))
+        balance = {cell: (c / dearest + t / slowest) / 2 for cell, (c, t) in offers.items()}
+        check.same(f"{what} balance", row["balance"], balance[row["cell_id"]])
+        by = {"cheapest": lambda cell: offers[cell][0], "fastest": lambda cell: offers[cell][1], "balanced": balance.get}
+        for column, figure in by.items():
+            check.same(f"{what} {column}", row[column], min(offers, key=figure) == row["cell_id"])
+        for column, metric in [("cheapest", "cost_usd"), ("fastest", "turnaround_s")]:
+            if row[column]:
+                claims = comparisons.filter(
+                    (pl.col("metric") == metric) & pl.col("verdict").is_in(["faster", "slower", "cheaper", "dearer"])
+                )
+                pairs = {frozenset(pair) for pair in claims.select("cell_a", "cell_b").iter_rows()}
+                rest = [other for other in sizes if other["cell_id"] != row["cell_id"]]
+                alike_mb = [o["memory_mb"] for o in rest if frozenset((o["cell_id"], row["cell_id"])) not in pairs]
+                spelt = " ".join(str(mb) for mb in sorted(alike_mb))
+                check.same(f"{what} {column}_not_told_from_mb", int(row[f"{column}_not_told_from_mb"] == spelt), 1)
+
+
 def check_models(check, what, row, facts):
     """Samples of two models: pooled figures, Welch's test on the samples' means, and the hierarchical bootstrap, by numpy."""
     metric = row["metric"]
@@ -276,6 +322,7 @@ def main():
     check_summary(check, table["summary"], table["invocations"], table["pipelines"])
     check_costs(check, table["costs"], table["pipelines"], table["invocations"], prices)
     check_comparisons(check, table["comparisons"], table["invocations"], table["pipelines"])
+    check_choices(check, table["choices"], table["comparisons"], table["pipelines"])
     for name, frame in table.items():
         floats = [c for c, dtype in frame.schema.items() if dtype == pl.Float64]
         for column in floats:

@@ -14,6 +14,9 @@ pub struct ResultsImported {
     pub files: Vec<ImportedFile>,
     /// Columns of the files that no field of the map names.
     pub unused_columns: Vec<String>,
+    /// Who judged the outputs, in words; `None` where the files do not say which were right.
+    #[serde(default)]
+    pub outputs_checked_by: Option<String>,
     /// Rows that were not taken, every one.
     pub refused: Vec<RefusedRow>,
 }
@@ -63,4 +66,7 @@ pub struct ImportedRow {
     pub request_id: Option<String>,
     pub environment_id: Option<String>,
     pub cpu_model: Option<String>,
+    /// Whether its output was right, as the other harness judged it.
+    #[serde(default)]
+    pub output_ok: Option<bool>,
 }

@@ -122,7 +122,13 @@ fn right(run: &Run) -> String {
     let sentence = if run.checked == 0 {
         "No output was checked, so nothing is known to be right and nothing is ranked".to_owned()
     } else if wrong.is_empty() {
-        format!("All {} checked are what the contract asks for", count(run.checked, "output"))
+        let outputs = count(run.checked, "output");
+        match run.checked_by() {
+            Some(who) => {
+                format!("All {outputs} are right by the imported study's own word ({who}); Darkroom has seen none")
+            }
+            None => format!("All {outputs} checked are what the contract asks for"),
+        }
     } else {
         let named: Vec<String> = wrong
             .iter()

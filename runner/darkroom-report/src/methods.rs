@@ -153,6 +153,13 @@ fn outputs(run: &Run) -> String {
     if run.checked == 0 {
         return "Outputs were not checked; no cell is ranked.".into();
     }
+    if let Some(who) = run.checked_by() {
+        return format!(
+            "{} were judged right or wrong by the imported study ({who}), not by Darkroom; cells with a wrong or no judged \
+             output are not ranked.",
+            count(run.checked, "output")
+        );
+    }
     format!(
         "{} were checked against an independent reference, stage by stage; cells with a wrong or no checked output are not ranked.",
         count(run.checked, "output")

@@ -65,7 +65,13 @@ fn header(run: &Run) -> Markup {
             h1 { (run.about("experiment")) }
             @if let Some(origin) = run.imported() {
                 p { (origin) (shared) " · run " code { (run.about("run_id")) } }
-                p class="caution" { "Another harness measured these durations. What it did not record is not known here, and no output was checked." }
+                p class="caution" {
+                    "Another harness measured these durations. What it did not record is not known here, and "
+                    @match run.checked_by() {
+                        Some(who) => { "whether outputs are right is that study's word (" (who) "): Darkroom has seen none." }
+                        None => "no output was checked.",
+                    }
+                }
             } @else {
                 p { "Measured on " (run.place()) (shared) " · run " code { (run.about("run_id")) } }
             }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use darkroom_core::cell::{Architecture, Cell, Factors, Input, Start, Trigger};
-use darkroom_core::imported::IMPORTED;
+use darkroom_core::imported::{IMPORTED, ResultsImported};
 use darkroom_tables::TablesError;
 use darkroom_tables::read::{Row, Rows, Wanted, provenance, read};
 
@@ -175,6 +175,12 @@ impl Run {
     /// Whether the numbers are AWS's: those of an endpoint that stands for it are not.
     pub fn is_aws(&self) -> bool {
         self.about("target") == "aws"
+    }
+
+    /// Who judged the outputs of imported rows, in words; `None` where nobody did, or Darkroom itself.
+    pub fn checked_by(&self) -> Option<String> {
+        let imported: ResultsImported = serde_json::from_str(self.about.get("imported")?).ok()?;
+        imported.outputs_checked_by
     }
 
     /// Where imported rows come from, in words; `None` where Darkroom measured.

@@ -46,8 +46,8 @@ fn verified(table: &'static str, run: &Path, scratch: &Path) -> Result<Verified,
     let anew = read::read(&scratch.join(&file), Wanted::default())?;
     let differences = match read::read(&run.join(&file), Wanted::default()) {
         Ok(found) => {
-            let mut differences = metadata(&run.join(&file), &scratch.join(&file))?;
-            differences.extend(values(&found, &anew));
+            let mut differences = values(&found, &anew);
+            differences.extend(metadata(&run.join(&file), &scratch.join(&file))?);
             differences
         }
         Err(error) => vec![error.to_string()],

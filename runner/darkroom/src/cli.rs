@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::builder::StyledStr;
+use clap::builder::{PossibleValuesParser, StyledStr};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
@@ -168,12 +168,16 @@ pub struct ReportArgs {
 pub struct ExportArgs {
     /// The run's folder, for example outputs/smoke/latest
     pub run: PathBuf,
-    /// Which of its tables
-    #[arg(long, default_value = "summary")]
+    /// Which of its tables: a name in outputs/README.md
+    #[arg(long, default_value = "summary", value_parser = table_names(), hide_possible_values = true)]
     pub table: String,
     /// CSV and JSON hold every column in full; LaTeX and Markdown what a page shows, rounded
     #[arg(long, default_value = "csv")]
     pub format: ExportFormat,
+}
+
+fn table_names() -> PossibleValuesParser {
+    PossibleValuesParser::new(darkroom_tables::columns::TABLES.iter().map(|table| table.name))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -187,8 +191,9 @@ pub enum ExportFormat {
 #[derive(Clone, Debug, Args)]
 pub struct CalibrateArgs {
     /// How often each promise is simulated
-    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..))]
-    pub simulations: u32,
+    #[arg(long, value_name = "TIMES", num_args = 0..=1, default_value_t = 2000, default_missing_value = "2000",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub simulate: u32,
     /// Every random number comes from it
     #[arg(long, default_value_t = 562)]
     pub seed: u64,

@@ -4,10 +4,10 @@
 //! every stage of it was measured.
 
 use darkroom_core::cost::PriceTable;
-use darkroom_core::event::{Profile, Status};
+use darkroom_core::event::{Profile, Status, Verdict};
 use darkroom_core::imported::ImportedRow;
 
-use super::{Facts, Finished, InvocationFact, ProfileFact, ReportFact, epoch_ms};
+use super::{CheckFact, Facts, Finished, InvocationFact, ProfileFact, ReportFact, epoch_ms};
 use crate::TablesError;
 
 /// What the rows of one pass say together.
@@ -68,6 +68,9 @@ impl Facts {
             profile: cpu_model.map(|cpu_model| Box::new(profile(cpu_model))),
         };
         self.keep(row, prices);
+        if let Some(ok) = fact.output_ok {
+            self.checks.push(judged(pass, stage, ok));
+        }
         Ok(())
     }
 
@@ -91,4 +94,12 @@ impl Facts {
             });
         }
     }
+}
+
+/// What the other harness said of an output, which nobody here has seen.
+fn judged(pass: u32, stage: u32, ok: bool) -> CheckFact {
+    let reason = (!ok).then(|| "judged wrong".to_owned());
+    let detail = (!ok).then(|| "by the imported study itself; the output was not seen here".to_owned());
+    let verdict = Verdict { pass: ok, reason, detail, ..Verdict::default() };
+    CheckFact { pass, stage, output_sha256: None, input_sha256: None, picture: None, verdict }
 }

@@ -7,7 +7,7 @@ use crate::display;
 use crate::exit::{Failure, Outcome};
 
 pub fn run(args: &CalibrateArgs, globals: Globals) -> Result<Outcome, Failure> {
-    let found = calibrate(args.simulations, args.seed);
+    let found = calibrate(args.simulate, args.seed);
     if globals.json {
         let json = serde_json::to_string_pretty(&found).expect("plain values");
         display::answer(&format!("{json}\n"))?;

@@ -7,18 +7,75 @@ use crate::cli::{ExportArgs, ExportFormat, Globals};
 use crate::display;
 use crate::exit::{Failure, Outcome};
 
-/// What a paper shows of `summary`, with its heads; CSV and JSON hold every column.
-const SHOWN: [(&str, &str); 10] = [
-    ("cell_id", "cell"),
-    ("stage", "stage"),
-    ("metric", "metric"),
-    ("n", "n"),
-    ("mean", "mean"),
-    ("mean_ci_low", "95% low"),
-    ("mean_ci_high", "95% high"),
-    ("sd", "SD"),
-    ("cv", "CV"),
-    ("p50", "median"),
+/// A column and its head on a page.
+type Shown = (&'static str, &'static str);
+
+/// What a paper shows of these tables; of others every column, as CSV and JSON have it of all.
+const SHOWN: [(&str, &[Shown]); 4] = [
+    (
+        "summary",
+        &[
+            ("cell_id", "cell"),
+            ("stage", "stage"),
+            ("metric", "metric"),
+            ("n", "n"),
+            ("mean", "mean"),
+            ("mean_ci_low", "95% low"),
+            ("mean_ci_high", "95% high"),
+            ("sd", "SD"),
+            ("cv", "CV"),
+            ("p50", "median"),
+        ],
+    ),
+    (
+        "comparisons",
+        &[
+            ("cell_a", "cell"),
+            ("factor", "factor"),
+            ("level_a", "from"),
+            ("level_b", "to"),
+            ("stage", "stage"),
+            ("metric", "metric"),
+            ("n_a", "n from"),
+            ("n_b", "n to"),
+            ("ratio_mean", "ratio"),
+            ("ratio_mean_ci_low", "95% low"),
+            ("ratio_mean_ci_high", "95% high"),
+            ("cliffs_delta", "Cliff's δ"),
+            ("p_adj", "p adj"),
+            ("verdict", "verdict"),
+        ],
+    ),
+    (
+        "costs",
+        &[
+            ("cell_id", "cell"),
+            ("n", "n"),
+            ("cost_usd_per_100k", "$ per 100k"),
+            ("cost_usd_per_100k_ci_low", "95% low"),
+            ("cost_usd_per_100k_ci_high", "95% high"),
+            ("compute_usd_per_100k", "compute"),
+            ("init_usd_per_100k", "init"),
+            ("request_usd_per_100k", "requests"),
+            ("s3_usd_per_100k", "S3"),
+            ("rank", "rank"),
+            ("reason", "why not ranked"),
+        ],
+    ),
+    (
+        "choices",
+        &[
+            ("cell_id", "cell"),
+            ("memory_mb", "MB"),
+            ("turnaround_s", "turnaround, s"),
+            ("cost_usd_per_100k", "$ per 100k"),
+            ("on_front", "on the front"),
+            ("cheapest", "cheapest"),
+            ("fastest", "fastest"),
+            ("balanced", "balanced"),
+            ("reason", "why not chosen"),
+        ],
+    ),
 ];
 
 pub fn run(args: &ExportArgs, _: Globals) -> Result<Outcome, Failure> {
@@ -35,8 +92,8 @@ pub fn run(args: &ExportArgs, _: Globals) -> Result<Outcome, Failure> {
     let text = match args.format {
         ExportFormat::Csv => rows.csv(),
         ExportFormat::Json => json(&rows),
-        ExportFormat::Markdown => markdown(&rows),
-        ExportFormat::Latex => latex(&rows),
+        ExportFormat::Markdown => markdown(&rows, &columns(&rows, &args.table)),
+        ExportFormat::Latex => latex(&rows, &columns(&rows, &args.table)),
     };
     display::answer(&text)?;
     Ok(Outcome::Done)
@@ -57,14 +114,12 @@ fn json(rows: &Rows) -> String {
     serde_json::to_string_pretty(&objects).expect("plain values") + "\n"
 }
 
-/// Columns for a page: those of [`SHOWN`] that the table has, or all of them.
-fn page_columns(rows: &Rows) -> Vec<(&str, &str)> {
-    let shown: Vec<(&str, &str)> =
-        SHOWN.into_iter().filter(|(name, _)| rows.columns.iter().any(|of| of == name)).collect();
-    if shown.len() == SHOWN.len() {
-        shown
-    } else {
-        rows.columns.iter().map(|name| (name.as_str(), name.as_str())).collect()
+/// Returns what a page shows of a table: the columns of [`SHOWN`] that it has, or all of them.
+fn columns<'a>(rows: &'a Rows, table: &str) -> Vec<(&'a str, &'a str)> {
+    let of_file = |name: &str| rows.columns.iter().any(|of| of == name);
+    match SHOWN.iter().find(|(name, _)| *name == table) {
+        Some((_, shown)) => shown.iter().copied().filter(|(name, _)| of_file(name)).collect(),
+        None => rows.columns.iter().map(|name| (name.as_str(), name.as_str())).collect(),
     }
 }
 
@@ -78,8 +133,7 @@ fn cell(row: Row<'_>, column: &str) -> String {
     }
 }
 
-fn markdown(rows: &Rows) -> String {
-    let columns = page_columns(rows);
+fn markdown(rows: &Rows, columns: &[(&str, &str)]) -> String {
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN).force_no_tty().set_header(columns.iter().map(|(_, head)| *head));
     for row in rows.iter() {
@@ -89,8 +143,7 @@ fn markdown(rows: &Rows) -> String {
 }
 
 /// A `tabular` with booktabs' rules.
-fn latex(rows: &Rows) -> String {
-    let columns = page_columns(rows);
+fn latex(rows: &Rows, columns: &[(&str, &str)]) -> String {
     let line = |cells: Vec<String>| cells.join(" & ") + " \\\\\n";
     let mut text =
         format!("% needs \\usepackage{{booktabs}}\n\\begin{{tabular}}{{{}}}\n\\toprule\n", "l".repeat(columns.len()));
@@ -114,6 +167,7 @@ fn escaped(text: &str) -> String {
             '~' => out.push_str("\\textasciitilde{}"),
             '^' => out.push_str("\\textasciicircum{}"),
             '–' => out.push_str("--"),
+            'δ' => out.push_str("$\\delta$"),
             '\n' => out.push(' '),
             other => out.push(other),
         }

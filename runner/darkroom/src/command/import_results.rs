@@ -53,6 +53,7 @@ pub fn run(args: &ImportResultsArgs, globals: Globals) -> Result<Outcome, Failur
         at: now(),
         files: rows.iter().zip(files).map(of_file).collect(),
         unused_columns: taken.unused_columns.iter().cloned().collect(),
+        outputs_checked_by: map.outputs_checked_by.clone(),
         refused: taken.refused.clone(),
     };
     let project = Project::here().ok();

@@ -27,13 +27,15 @@ pub fn run(args: &RunFolder, globals: Globals) -> Result<Outcome, Failure> {
     let page = darkroom_report::Run::read(scratch.path())
         .map(|run| darkroom_report::html(&run, &[]))
         .map_err(|error| broken(&error))?;
-    match fs::read_to_string(path.join("report.html")) {
-        Ok(found) if found == page => {}
-        Ok(_) => differing.push("report.html: not the page that the journal gives".into()),
-        Err(error) => differing.push(format!("report.html: {error}")),
-    }
+    let report = match fs::read_to_string(path.join("report.html")) {
+        Ok(found) if found == page => None,
+        Ok(_) => Some("not the page that the journal gives".to_owned()),
+        Err(error) => Some(error.to_string()),
+    };
+    differing.extend(report.iter().map(|what| format!("report.html: {what}")));
     if globals.json {
-        let json = serde_json::to_string_pretty(&found).expect("plain values");
+        let answer = serde_json::json!({ "matches": differing.is_empty(), "tables": found, "report": report });
+        let json = serde_json::to_string_pretty(&answer).expect("plain values");
         display::answer(&format!("{json}\n"))?;
     } else if !globals.quiet {
         let rows: usize = found.iter().map(|table| table.rows).sum();

@@ -38,6 +38,7 @@ pub enum Field {
     RequestId,
     Environment,
     CpuModel,
+    OutputOk,
 }
 
 /// Fields that every row needs, from a column or a constant.
@@ -99,6 +100,8 @@ struct MapFile {
     measured_by: MeasuredBy,
     /// In words: machine or cloud, region, when.
     measured_where: Option<String>,
+    /// In words: who judged `output_ok`, and by what.
+    outputs_checked_by: Option<String>,
     like: Option<Like>,
     #[serde(default)]
     stages: Vec<String>,
@@ -166,6 +169,7 @@ pub struct Map {
     pub experiment: String,
     pub measured_by: MeasuredBy,
     pub measured_where: Option<String>,
+    pub outputs_checked_by: Option<String>,
     /// In pipeline order; empty: in the order of their first rows.
     pub stages: Vec<String>,
     pub order: String,
@@ -186,6 +190,11 @@ pub enum MapError {
     Column { field: Field, source: toml::de::Error },
     #[error("[constants] {0:?}: expected a text, a number, or true or false")]
     Constant(Field),
+    #[error(
+        "`output_ok` says which outputs were right: `outputs_checked_by = \"…\"` must say who judged them and by what, and \
+         neither stands without the other"
+    )]
+    Judge,
     #[error("`experiment` is the name of a folder: expected letters, digits, `-` and `_`, found `{0}`")]
     Experiment(String),
 }
@@ -224,10 +233,14 @@ impl Map {
         if let Some((_, name)) = NEEDED.iter().find(|(field, _)| !has(field)) {
             return Err(MapError::Needed(name));
         }
+        if has(&Field::OutputOk) != file.outputs_checked_by.as_ref().is_some_and(|who| !who.trim().is_empty()) {
+            return Err(MapError::Judge);
+        }
         Ok(Self {
             experiment: file.experiment,
             measured_by: file.measured_by,
             measured_where: file.measured_where,
+            outputs_checked_by: file.outputs_checked_by,
             stages: file.stages,
             order: file.order,
             price_region: file.price_region,

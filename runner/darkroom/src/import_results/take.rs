@@ -147,6 +147,7 @@ fn row(
         request_id: text(Field::RequestId),
         environment_id: text(Field::Environment),
         cpu_model: text(Field::CpuModel),
+        output_ok: optional(text(Field::OutputOk), "output_ok", truth)?,
         stage: stage.clone(),
         pass: pass.clone(),
     };

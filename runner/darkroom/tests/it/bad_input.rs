@@ -75,6 +75,16 @@ fn a_table_edited_by_hand_is_named() {
         project.darkroom(command).exits(2).says("costs.parquet").says("darkroom aggregate");
     }
     project.darkroom(&["export", RUN]).exits(0);
+    project.darkroom(&["export", RUN, "--table", "prices"]).exits(2).says("possible values: summary");
+
+    // For scripts: the page is told of as the tables are.
+    let json = project.darkroom(&["verify", RUN, "--json"]).exits(1).stdout();
+    let told: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((told["matches"].as_bool(), told["report"].as_str()), (Some(false), None), "{told:#}");
+    fs::write(run.join("report.html"), "another page").unwrap();
+    let json = project.darkroom(&["verify", RUN, "--json"]).exits(1).stdout();
+    let told: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(told["report"], "not the page that the journal gives", "{told:#}");
 }
 
 #[test]

@@ -158,3 +158,35 @@ fn a_map_that_leaves_a_level_open_is_refused_and_so_is_a_file_of_nothing() {
     nothing.says("rows.csv:2: no duration").says("none of the 1 rows can be taken");
     assert!(!project.root().join("outputs/old").exists(), "nothing was written");
 }
+
+#[test]
+fn what_the_study_itself_judged_is_compared_and_ranked_on_its_word_which_is_said_to_be_its() {
+    let project = Project::new();
+    let judged = |variant: &str, base: u32, right: bool| {
+        let row = move |run: u32| format!("{variant},one,{},{right}", base + run % 5);
+        (0..12).map(row).collect::<Vec<_>>().join("\n") + "\n"
+    };
+    let rows = ["who,what,ms,right\n", &judged("a", 100, true), &judged("b", 150, true), &judged("c", 10, false)];
+    project.write("rows.csv", rows.concat());
+    project.write("map.toml", format!("{MAP}output_ok = \"right\"\n"));
+    let import = ["import-results", "rows.csv", "--map", "map.toml"];
+    project.darkroom(&import).exits(2).says("`outputs_checked_by = ").says("who judged them");
+
+    project.write("map.toml", format!("outputs_checked_by = \"two students, by eye\"\n{MAP}output_ok = \"right\"\n"));
+    let told = project.darkroom(&import).exits(1).stdout();
+    assert!(told.contains("WRONG  c") && told.contains("judged wrong"), "{told}");
+    let compared = table(&project, "old", "comparisons");
+    let verdict = |a: &str, b: &str| {
+        let of =
+            |row: &darkroom_tables::read::Row<'_>| (row.text("level_a"), row.text("level_b")) == (Some(a), Some(b));
+        compared.iter().find(of).and_then(|row| row.text("verdict").map(str::to_owned)).unwrap()
+    };
+    assert_eq!((verdict("a", "b").as_str(), verdict("a", "c").as_str()), ("slower", "wrong outputs"));
+    let summary = table(&project, "old", "summary");
+    let rank = |variant| summary.iter().find(|row| row.text("variant") == Some(variant)).unwrap().number("rank");
+    assert_eq!((rank("a"), rank("b"), rank("c")), (Some(1.0), Some(2.0), None), "the fastest is the wrong one");
+    let page = std::fs::read_to_string(project.root().join("outputs/old/latest/report.html")).unwrap();
+    assert!(page.matches("two students, by eye").count() >= 2, "in the head and in the methods");
+    assert!(!page.contains("checked against an independent reference"));
+    project.darkroom(&["verify", "outputs/old/latest"]).exits(0);
+}
