@@ -27,6 +27,10 @@ pub struct Capability {
 /// Memory that comes with one whole processor, MB. Source: AWS Lambda developer guide, "Configure Lambda function memory".
 pub const MB_PER_CORE: u32 = 1769;
 
+/// Memory of a function that AWS lets new accounts have, MB; no call tells whether an account is one. Source: AWS Lambda
+/// developer guide, "Lambda quotas", as remembered: new accounts have reduced memory quotas.
+pub const NEW_ACCOUNT_MEMORY_MB: u32 = 3008;
+
 /// Why a cell can't run: the level that stands in the way. [`Capability::why_not`] makes it a sentence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Obstacle<'a> {

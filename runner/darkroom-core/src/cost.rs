@@ -23,6 +23,9 @@ pub struct PriceTable {
     pub date: String,
     pub lambda: LambdaPrices,
     pub s3: S3Prices,
+    /// `None`: what logs cost is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logs: Option<LogsPrices>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,6 +54,16 @@ pub struct S3Prices {
     pub put: Price,
     /// Of one GET, HEAD or any other.
     pub get: Price,
+    /// Of a GB of the Standard class kept for a month, first tier; `None`: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage_gb_month: Option<Price>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogsPrices {
+    /// Of a GB kept in CloudWatch Logs for a month.
+    pub storage_gb_month: Price,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -116,6 +129,10 @@ impl PriceTable {
         }
     }
 
+    fn logs_storage(&self) -> Option<&Price> {
+        self.logs.as_ref().map(|logs| &logs.storage_gb_month)
+    }
+
     fn check(&self) -> Result<(), PriceError> {
         if !is_day(&self.date) {
             return Err(PriceError::Date(self.date.clone()));
@@ -126,6 +143,13 @@ impl PriceTable {
             ("s3.put", &self.s3.put),
             ("s3.get", &self.s3.get),
         ] {
+            check_price(key, price.usd, &price.source)?;
+        }
+        let storage = [
+            ("s3.storage_gb_month", self.s3.storage_gb_month.as_ref()),
+            ("logs.storage_gb_month", self.logs_storage()),
+        ];
+        for (key, price) in storage.into_iter().filter_map(|(key, price)| Some((key, price?))) {
             check_price(key, price.usd, &price.source)?;
         }
         if self.lambda.free_tier.source.trim().is_empty() {
@@ -240,6 +264,24 @@ pub fn cost(usage: &Usage, prices: &PriceTable) -> Cost {
         ephemeral: extra_gb * billed_s * prices.lambda.ephemeral.usd,
         s3: f64::from(usage.s3_puts) * prices.s3.put.usd + f64::from(usage.s3_gets) * prices.s3.get.usd,
     }
+}
+
+/// What keeping something for a month costs, USD; `None` where the table has no price of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Keeping {
+    pub s3: Option<f64>,
+    /// At most: logs are kept compressed, and counted before that.
+    pub logs: Option<f64>,
+}
+
+/// Bytes of the GB that storage is billed by. Source: Amazon S3 FAQs, "How will I be charged and billed for my use of
+/// Amazon S3?".
+const GB_BYTES: f64 = 1_073_741_824.0;
+
+/// Returns what objects and log lines of so many bytes cost if they are kept for a month, first tier, no free tier.
+pub fn keeping(s3_bytes: u64, log_bytes: u64, prices: &PriceTable) -> Keeping {
+    let usd = |bytes: u64, price: Option<&Price>| price.map(|price| bytes as f64 / GB_BYTES * price.usd);
+    Keeping { s3: usd(s3_bytes, prices.s3.storage_gb_month.as_ref()), logs: usd(log_bytes, prices.logs_storage()) }
 }
 
 /// Returns the billed duration, ms: `init_ms + duration_ms` rounded up; `init_ms` is `None` for a warm start.
@@ -357,6 +399,24 @@ mod tests {
         assert_usd(per_100k(&[usage]).ephemeral, 0.0);
         usage.ephemeral_mb = 512 + 1024;
         assert_usd(per_100k(&[usage]).ephemeral, 0.000_000_030_9 * QUOTED_IMAGES);
+    }
+
+    #[test]
+    fn keeping_costs_what_a_month_of_storage_does() {
+        // 10 GiB at $0.023 and 0.5 GiB at $0.03.
+        let month = keeping(10 * 1024 * 1024 * 1024, 512 * 1024 * 1024, &prices());
+        assert_usd(month.s3.unwrap(), 0.23);
+        assert_usd(month.logs.unwrap(), 0.015);
+        let unpriced = PriceTable { logs: None, s3: S3Prices { storage_gb_month: None, ..prices().s3 }, ..prices() };
+        assert_eq!(keeping(1, 1, &unpriced), Keeping { s3: None, logs: None }, "what is not known is not free");
+    }
+
+    #[test]
+    fn a_price_of_storage_is_looked_at_like_the_others() {
+        let negative = PRICES.replacen("usd = 0.03 ", "usd = -0.03 ", 1);
+        assert!(
+            matches!(PriceTable::parse(&negative), Err(PriceError::NotAPrice { key, .. }) if key == "logs.storage_gb_month")
+        );
     }
 
     #[test]

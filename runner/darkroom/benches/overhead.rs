@@ -15,7 +15,7 @@ use aws_sdk_lambda::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{Architecture, Environment, FunctionCode, LogType, Runtime};
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
-use darkroom::execute::{CellUnderTest, Function, Image, Patience, Setup, execute};
+use darkroom::execute::{CellUnderTest, Function, Image, LogReader, Patience, Setup, execute};
 use darkroom::record::{History, Journal, Recorder};
 use darkroom_cloud::{Config, LocalCloud};
 use darkroom_core::cell::{self, Cell, Input, Start, Trigger};
@@ -198,7 +198,7 @@ impl Bench {
             measured: self.lambda(),
             control: self.lambda(),
             s3: self.s3(),
-            logs: aws_sdk_cloudwatchlogs::Client::new(&self.config),
+            logs: LogReader::new(aws_sdk_cloudwatchlogs::Client::new(&self.config), Duration::ZERO),
             metrics: aws_sdk_cloudwatch::Client::new(&self.config),
             bucket: BUCKET.to_owned(),
             region: "us-east-1".to_owned(),

@@ -20,7 +20,7 @@ use darkroom_core::manifest::Cloud;
 
 use crate::account::{self, AccountError, Caller};
 use crate::deploy::Clients;
-use crate::execute::Patience;
+use crate::execute::{LogReader, Patience};
 
 /// Names the functions' execution role in the environment.
 pub const ROLE_VARIABLE: &str = "DARKROOM_ROLE_ARN";
@@ -41,6 +41,12 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(200);
 /// On AWS logs come within seconds and metrics within minutes, mostly.
 const AWS_PATIENCE: Patience =
     Patience { logs: Duration::from_mins(3), metrics: Duration::from_mins(5), ..LOCAL_PATIENCE };
+/// `FilterLogEvents` allows 5 calls a second to an account and region, others' among them; a quarter of a second apart
+/// leaves room. Source: AWS Knowledge Center, "How do I determine throttling in my CloudWatch logs?".
+const AWS_LOG_READS_APART: Duration = Duration::from_millis(250);
+/// IAM is eventually consistent: what a role may do is known everywhere some seconds after it was put. Source: IAM user
+/// guide, "Changes that I make are not always immediately visible", which names no time.
+const AWS_POLICY_SETTLES: Duration = Duration::from_secs(10);
 
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum TargetError {
@@ -61,6 +67,10 @@ pub struct Target {
     pub capability: Capability,
     /// How long its answers, logs and metrics are waited for.
     pub patience: Patience,
+    /// How long after a change of the functions' role its policy may not be in force.
+    pub policy_settles: Duration,
+    /// How far apart reads of logs begin at least.
+    log_reads_apart: Duration,
     /// Whose account it is.
     pub caller: Caller,
     /// Whether what a run deployed stays there unless the manifest says otherwise.
@@ -155,6 +165,8 @@ impl Target {
             isolation: cloud.isolation().label.clone(),
             capability: capability(Cloud::Local),
             patience,
+            policy_settles: Duration::ZERO,
+            log_reads_apart: Duration::ZERO,
             caller: account::caller(&config).await?,
             keeps: true,
             endpoint: None,
@@ -186,6 +198,9 @@ impl Target {
             isolation: if endpoint.is_some() { "unknown" } else { "firecracker" }.to_owned(),
             capability: capability(Cloud::Aws),
             patience,
+            // An endpoint that stands for AWS has no such limits and delays.
+            policy_settles: if endpoint.is_some() { Duration::ZERO } else { AWS_POLICY_SETTLES },
+            log_reads_apart: if endpoint.is_some() { Duration::ZERO } else { AWS_LOG_READS_APART },
             caller,
             keeps: false,
             endpoint,
@@ -241,8 +256,9 @@ impl Target {
         aws_sdk_s3::Client::from_conf(config.build())
     }
 
-    pub fn logs(&self) -> aws_sdk_cloudwatchlogs::Client {
-        aws_sdk_cloudwatchlogs::Client::new(&self.config)
+    /// Within a Tokio runtime. One for all reads of a session: together they keep the pace.
+    pub fn logs(&self) -> LogReader {
+        LogReader::new(aws_sdk_cloudwatchlogs::Client::new(&self.config), self.log_reads_apart)
     }
 
     pub fn metrics(&self) -> aws_sdk_cloudwatch::Client {

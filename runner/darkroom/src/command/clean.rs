@@ -3,11 +3,15 @@
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
+use darkroom_core::cost::{PriceTable, keeping};
 use darkroom_core::manifest::Cloud;
+use miette::Diagnostic;
 
 use crate::cli::{CleanArgs, Globals, TargetName};
-use crate::deploy::clean::{self, Found, Which};
+use crate::deploy::DeployError;
+use crate::deploy::clean::{self, Found, Which, size};
 use crate::display;
+use crate::display::plan::dollars;
 use crate::exit::{Failure, Outcome};
 use crate::project::Project;
 use crate::target::Target;
@@ -30,21 +34,88 @@ pub fn run(args: &CleanArgs, globals: Globals) -> Result<Outcome, Failure> {
 
 async fn clean(args: &CleanArgs, globals: Globals, target: &Target) -> Result<Outcome, Failure> {
     let clients = target.clients();
-    let found = clean::find(&clients, &target.region, &which(args)).await.map_err(Failure::broken)?;
+    let mut found = clean::find(&clients, &target.region, &which(args)).await.map_err(Failure::broken)?;
+    let unseen = std::mem::take(&mut found.unseen);
     let say = |text: &str| if globals.quiet { Ok(()) } else { display::answer(text) };
-    if found.is_empty() {
+    if found.is_empty() && unseen.is_empty() {
         say("nothing of Darkroom's is there\n")?;
         return Ok(Outcome::Done);
     }
     say(&found.to_string())?;
-    if !args.yes && !agreed(&found)? {
+    if target.capability.billed && !found.is_empty() {
+        let prices = prices(&target.region)?;
+        say(&kept(&found, &target.region, prices.as_ref()))?;
+    }
+    if !found.is_empty() && !args.yes && !agreed(&found)? {
         say("nothing was removed\n")?;
         return Ok(Outcome::Done);
     }
-    let removed = clean::remove(&clients, &found, |_| {}).await;
-    removed.map_err(Failure::broken)?;
-    say("removed all of it\n")?;
-    Ok(Outcome::Done)
+    let left = clean::remove(&clients, &found).await;
+    if left.is_empty() && unseen.is_empty() {
+        say("removed all of it\n")?;
+        return Ok(Outcome::Done);
+    }
+    Err(Failure::broken(NotClean {
+        left: left.len(),
+        of: found.count(),
+        unseen: unseen.len(),
+        again: again(args),
+        errors: left.into_iter().chain(unseen).collect(),
+    }))
+}
+
+/// Something is left, or could not be looked for.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("{left} of {of} resources are left{}", if *unseen == 0 { "" } else { ", and not everything could be looked for" })]
+#[diagnostic(
+    code(clean::left),
+    help(
+        "mend what is said below, then go on with: {again}\nwhat is left is found again by its tags, and what is gone is no error"
+    )
+)]
+struct NotClean {
+    left: usize,
+    of: usize,
+    unseen: usize,
+    again: String,
+    #[related]
+    errors: Vec<DeployError>,
+}
+
+/// Returns the command that goes on.
+fn again(args: &CleanArgs) -> String {
+    let which = args.experiment.as_ref().map(|name| format!(" {name}"));
+    let which = which.unwrap_or_else(|| if args.expired { " --expired".to_owned() } else { String::new() });
+    match args.target {
+        TargetName::Local => format!("darkroom clean{which}"),
+        TargetName::Aws => format!("darkroom clean{which} --target aws --region {}", args.region),
+    }
+}
+
+/// Reads the region's prices; `None` without a project, or without a table in it.
+fn prices(region: &str) -> Result<Option<PriceTable>, Failure> {
+    let Some(text) = Project::here().ok().and_then(|project| project.price_table(region)) else { return Ok(None) };
+    let wrong = |error| Failure::wrong_request(miette::miette!("experiments/prices/{region}.toml: {error}"));
+    PriceTable::parse(&text).map(Some).map_err(wrong)
+}
+
+/// Says what it costs to keep what was found.
+fn kept(found: &Found, region: &str, prices: Option<&PriceTable>) -> String {
+    let (stored, logged) = (found.stored_bytes(), found.logged_bytes());
+    let month = prices.map(|prices| keeping(stored, logged, prices));
+    let cost = |usd: Option<f64>, at_most: &str| {
+        usd.map_or_else(|| format!("price unknown for {region}"), |usd| format!("{at_most}{} a month", dollars(usd)))
+    };
+    let source = prices.map(|prices| format!(" (prices as written down on {})", prices.date)).unwrap_or_default();
+    format!(
+        "To keep it, AWS bills the storage of {} in S3: {}; of {} of logs: {}{source}. Functions, layers and roles that nobody \
+         calls cost nothing; {} of code count against Lambda's code storage.\n",
+        size(stored),
+        cost(month.and_then(|month| month.s3), ""),
+        size(logged),
+        cost(month.and_then(|month| month.logs), "at most "),
+        size(found.code_bytes())
+    )
 }
 
 fn which(args: &CleanArgs) -> Which {
@@ -68,4 +139,26 @@ fn agreed(found: &Found) -> Result<bool, Failure> {
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).map_err(unreadable)?;
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deploy::clean::{FoundBucket, FoundLogGroup};
+
+    #[test]
+    fn what_keeping_costs_is_said_in_dollars_a_month_or_that_no_price_is_known() {
+        let (name, experiment) = ("dkr-b".to_owned(), "smoke".to_owned());
+        let bucket = FoundBucket { name, experiment, objects: 1, uploads: 0, bytes: 10 * 1024 * 1024 * 1024 };
+        let (name, experiment) = ("/aws/lambda/dkr-a".to_owned(), "smoke".to_owned());
+        let group = FoundLogGroup { name, experiment, tagged: true, bytes: 512 * 1024 * 1024 };
+        let found = Found { buckets: vec![bucket], log_groups: vec![group], ..Found::default() };
+        let table = include_str!("../../../../experiments/prices/us-east-1.toml");
+        let said = kept(&found, "us-east-1", PriceTable::parse(table).ok().as_ref());
+        assert!(said.contains("10.7 GB in S3: $0.23 a month; of 536.9 MB of logs: at most $0.0150 a month"), "{said}");
+        assert!(said.contains("prices as written down on 2026-11-25"), "{said}");
+        let said = kept(&found, "sa-east-1", None);
+        assert_eq!(said.matches("price unknown for sa-east-1").count(), 2, "{said}");
+        assert!(!said.contains('$'), "{said}");
+    }
 }

@@ -6,6 +6,7 @@
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum};
 use aws_sdk_lambda::types::AccountLimit;
+use darkroom_core::capability::NEW_ACCOUNT_MEMORY_MB;
 use miette::Diagnostic;
 
 use super::doctor::{Check, State};
@@ -183,7 +184,7 @@ async fn quotas(clients: &Clients) -> Vec<Check> {
     let free = limit.and_then(AccountLimit::unreserved_concurrent_executions).unwrap_or(whole);
     let total = limit.map_or(0, aws_sdk_lambda::types::AccountLimit::total_code_size);
     let used = usage.map_or(0, aws_sdk_lambda::types::AccountUsage::total_code_size);
-    vec![concurrency(free), storage(used, total)]
+    vec![concurrency(free), memory(whole), storage(used, total)]
 }
 
 fn concurrency(free: i32) -> Check {
@@ -194,6 +195,17 @@ fn concurrency(free: i32) -> Check {
         format!("{free} executions at once: cells of a higher concurrency are refused before anything is deployed");
     let mend = "ask for more under Service Quotas, AWS Lambda, Concurrent executions (new accounts have 10)";
     check("concurrency", State::Limited, found, Some(mend))
+}
+
+/// An account that runs less at once than is usual is likely a new one.
+fn memory(whole_concurrency: i32) -> Check {
+    let note = format!("new accounts refuse functions of more than {NEW_ACCOUNT_MEMORY_MB} MB, and no call tells");
+    if whole_concurrency >= USUAL_CONCURRENCY {
+        return check("memory", State::Ok, note, None);
+    }
+    let found = format!("{note}; {whole_concurrency} executions at once look like one");
+    let mend = format!("keep [matrix] memory_mb at {NEW_ACCOUNT_MEMORY_MB} or below, or ask AWS's support for more");
+    check("memory", State::Limited, found, Some(&mend))
 }
 
 fn storage(used: i64, total: i64) -> Check {
@@ -234,6 +246,8 @@ mod tests {
         assert_eq!(new_account.state, State::Limited);
         assert!(new_account.found.starts_with("10 executions at once"), "{new_account:?}");
         assert_eq!(concurrency(1000).state, State::Ok);
+        assert_eq!((memory(10).state, memory(1000).state), (State::Limited, State::Ok));
+        assert!(memory(1000).found.contains("more than 3008 MB"), "the note is there for everybody");
         assert_eq!(storage(74_000_000_000, 80_530_636_800).state, State::Limited);
         assert_eq!(storage(1, 80_530_636_800).state, State::Ok);
     }

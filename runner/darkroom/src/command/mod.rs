@@ -18,7 +18,7 @@ mod import_results;
 mod plan;
 pub mod publish;
 pub mod report;
-mod resume;
+pub mod resume;
 mod run;
 mod schema;
 mod serve;

@@ -26,13 +26,16 @@ use darkroom_core::event::FunctionDeployed;
 use darkroom_core::prompt::{BUCKET_VARIABLE, PREFIX_VARIABLE};
 
 pub use error::DeployError;
+pub use patience::in_force;
 
 use aws_sdk_cloudwatchlogs::config::retry::RetryConfig as LogsRetries;
 use aws_sdk_iam::config::retry::RetryConfig as IamRetries;
 use aws_sdk_lambda::config::retry::RetryConfig as LambdaRetries;
 use aws_sdk_s3::config::retry::RetryConfig as S3Retries;
 
-use self::desired::{Change, LayerId, Steps, Target, Want};
+use tokio::time::Instant;
+
+use self::desired::{Change, HaveBucket, LayerId, RoleStep, Steps, Target, Want};
 use crate::package::{LayerPackage, Package};
 
 /// Days after which nobody misses what a run made: the date on its tags, and the age at which S3 drops objects by itself.
@@ -129,6 +132,8 @@ pub struct Deployment {
     pub bucket: String,
     pub functions: BTreeMap<FunctionKey, DeployedFunction>,
     pub counts: Counts,
+    /// When the functions' role was made, or what it may do was changed; `None` if it was as wanted, or is the user's own.
+    pub policy_put: Option<Instant>,
 }
 
 /// What a deployment had to do.
@@ -159,6 +164,7 @@ pub async fn deploy(
 
     // The role first: until Lambda knows it takes the longest.
     role::bring_about(&clients, &goal, &steps.role).await?;
+    let policy_put = matches!(steps.role, RoleStep::Create | RoleStep::Update { policy: true, .. }).then(Instant::now);
     let archives = archives(settings, want);
     let layers = apply::foundations(&clients, settings, &steps, &have, &archives).await?;
     log_groups::bring_about(&clients, settings, &goal, &have).await?;
@@ -178,7 +184,27 @@ pub async fn deploy(
     };
     apply::functions(&clients, &steps, &have, &goal, &layers, &archives, on_done).await?;
     notifications::connect(&clients, settings, &goal.bucket, functions.values()).await?;
-    Ok(Deployment { bucket: goal.bucket, functions, counts })
+    Ok(Deployment { bucket: goal.bucket, functions, counts, policy_put })
+}
+
+/// The run that used an experiment's things last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastRun {
+    pub run_id: String,
+    /// UTC date, `2026-12-24`.
+    pub expires_on: String,
+}
+
+/// Reads which run used the experiment's things last; `None` if there are none. Its bucket says it: every deployment tags
+/// it early, and removal takes it last.
+pub async fn last_run(clients: &Clients, settings: &Settings) -> Result<Option<LastRun>, DeployError> {
+    let bucket = names::bucket(&settings.experiment, &settings.account_id, &settings.region);
+    let HaveBucket::Tagged(mut tags) = observe::bucket(&patient(clients), &bucket).await? else { return Ok(None) };
+    if tags.get(tags::EXPERIMENT) != Some(&settings.experiment) {
+        return Ok(None); // Deployment will refuse it.
+    }
+    let run_id = tags.remove(tags::RUN);
+    Ok(run_id.map(|run_id| LastRun { run_id, expires_on: tags.remove(tags::EXPIRES).unwrap_or_default() }))
 }
 
 /// Returns what [`deploy`] would do, without doing it.

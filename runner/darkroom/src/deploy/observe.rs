@@ -6,6 +6,7 @@ use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
 use aws_sdk_lambda::types::{FunctionConfiguration, LastUpdateStatus, Runtime, State};
 use aws_sdk_s3::operation::head_bucket::HeadBucketError;
+use darkroom_core::capability::NEW_ACCOUNT_MEMORY_MB;
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::desired::{Have, HaveBucket, HaveFunction, LayerId, Readiness, Want};
@@ -54,11 +55,11 @@ where
         Some("CodeStorageExceededException") => Some("remove old functions and layers: `darkroom clean`"),
         _ => None,
     };
-    let reason = told(error);
-    DeployError::Call { operation, resource, reason, help: help.map(str::to_owned) }
+    let help = help.map(str::to_owned).or_else(|| of_memory(error.code()?, error.message()?));
+    DeployError::Call { operation, resource, reason: told(error), help }
 }
 
-async fn bucket(clients: &Clients, name: &str) -> Result<HaveBucket, DeployError> {
+pub async fn bucket(clients: &Clients, name: &str) -> Result<HaveBucket, DeployError> {
     let resource = || format!("bucket {name}");
     match clients.s3.head_bucket().bucket(name).send().await {
         Ok(_) => {}
@@ -84,6 +85,17 @@ async fn bucket(clients: &Clients, name: &str) -> Result<HaveBucket, DeployError
         }
         Err(error) => Err(call("reading the tags", resource(), &error)),
     }
+}
+
+/// Returns what there is to do where an account may not have functions of so much memory.
+fn of_memory(code: &str, message: &str) -> Option<String> {
+    let refused = matches!(code, "InvalidParameterValueException" | "ValidationException");
+    (refused && message.to_lowercase().contains("memorysize")).then(|| {
+        format!(
+            "new accounts have functions of {NEW_ACCOUNT_MEMORY_MB} MB at most: lower [matrix] memory_mb, or ask AWS's \
+             support for more"
+        )
+    })
 }
 
 async fn functions(clients: &Clients, want: &Want) -> Result<BTreeMap<String, HaveFunction>, DeployError> {
@@ -171,5 +183,22 @@ fn readiness(configuration: &FunctionConfiguration) -> Readiness {
         (_, Some(LastUpdateStatus::Failed)) => Readiness::Failed(reason(configuration.last_update_status_reason())),
         (Some(State::Pending), _) | (_, Some(LastUpdateStatus::InProgress)) => Readiness::Changing,
         _ => Readiness::Ready,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_memory_size_that_an_account_may_not_have_is_told_from_other_wrong_parameters() {
+        let why = "'MemorySize' value failed to satisfy constraint: Member must have value less than or equal to 3008";
+        let help = of_memory("InvalidParameterValueException", why).unwrap();
+        assert!(help.contains("3008 MB at most") && help.contains("[matrix] memory_mb"), "{help}");
+        assert!(
+            of_memory("ValidationException", "Value '10240' at 'memorySize' failed to satisfy constraint").is_some()
+        );
+        assert_eq!(of_memory("InvalidParameterValueException", "The role can't be assumed by Lambda."), None);
+        assert_eq!(of_memory("AccessDeniedException", why), None);
     }
 }

@@ -37,6 +37,21 @@ where
     }
 }
 
+/// Waits until a policy that was put at `put` has had so long to be known everywhere; time that went by since then counts.
+///
+/// `on_wait` is called with what is left, if that is anything.
+pub async fn in_force(put: Option<Instant>, settles: Duration, on_wait: impl FnOnce(Duration)) {
+    let left = put.map_or(Duration::ZERO, |put| left(settles, put.elapsed()));
+    if !left.is_zero() {
+        on_wait(left);
+        tokio::time::sleep(left).await;
+    }
+}
+
+fn left(settles: Duration, gone_by: Duration) -> Duration {
+    settles.saturating_sub(gone_by)
+}
+
 /// Returns whether a refusal is one of those that end without anyone's doing.
 ///
 /// A role that is so new that Lambda does not know it (only the text tells it from other wrong parameters); another
@@ -58,6 +73,23 @@ fn passes_by_itself(code: Option<&str>, message: Option<&str>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_changed_policy_is_given_time_less_what_deploying_took() {
+        let s = Duration::from_secs;
+        assert_eq!(left(s(10), s(3)), s(7));
+        assert_eq!([left(s(10), s(10)), left(s(10), s(60)), left(Duration::ZERO, s(0))], [s(0); 3]);
+    }
+
+    #[tokio::test]
+    async fn only_who_really_waits_says_so() {
+        let mut said = None;
+        in_force(Some(Instant::now()), Duration::from_millis(20), |left| said = Some(left)).await;
+        assert!(said.is_some_and(|left| left <= Duration::from_millis(20)), "{said:?}");
+        let silent = |_| panic!("there is nothing to wait for");
+        in_force(None, Duration::from_hours(1), silent).await;
+        in_force(Some(Instant::now()), Duration::ZERO, silent).await;
+    }
 
     #[test]
     fn only_what_ends_by_itself_is_waited_for() {

@@ -1,5 +1,6 @@
 //! A plan as a page for people.
 
+use darkroom_core::capability::NEW_ACCOUNT_MEMORY_MB;
 use darkroom_core::cost::PriceTable;
 use darkroom_core::estimate::Effort;
 use darkroom_core::event::PlannedCell;
@@ -90,6 +91,7 @@ impl Page<'_> {
             let what = "are due more processors than this machine has: slower here than on AWS";
             rows.push(("short", format!("{} MB {what}", sizes.join(", "))));
         }
+        rows.extend(self.refused_by_new_accounts().map(|what| ("memory", what)));
         rows.extend(self.expectation());
         rows.push((
             "at most",
@@ -106,6 +108,19 @@ impl Page<'_> {
         }
         let lines: Vec<String> = rows.iter().map(|(name, text)| format!("{name:<12} {text}")).collect();
         lines.join("\n") + "\n"
+    }
+
+    /// Says which memory sizes an account may not have on AWS.
+    fn refused_by_new_accounts(&self) -> Option<String> {
+        let Manifest { matrix, target, .. } = self.manifest;
+        let asked = matrix.memory_mb.iter().copied().chain(matrix.include.iter().filter_map(|cell| cell.memory_mb));
+        let mut sizes: Vec<u32> = asked.filter(|size| *size > NEW_ACCOUNT_MEMORY_MB).collect();
+        sizes.sort_unstable();
+        sizes.dedup();
+        let sizes: Vec<String> = sizes.iter().map(u32::to_string).collect();
+        (target.cloud == Cloud::Aws && !sizes.is_empty()).then(|| {
+            format!("{} MB: new accounts refuse more than {NEW_ACCOUNT_MEMORY_MB}, and no call tells", sizes.join(", "))
+        })
     }
 
     fn expectation(&self) -> Option<(&'static str, String)> {

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::clocks::Clocks;
 use super::log_lines::Line;
+use super::pacing::Pace;
 use super::pass::Bench;
 use crate::error_text::told;
 use crate::record::Emitter;
@@ -68,7 +69,7 @@ impl Served {
     /// The same, of requests that say nothing of clocks where none are given.
     pub async fn emit_environments_of(
         &self,
-        logs: &Client,
+        logs: &LogReader,
         emitter: &Emitter,
         since_ms: i64,
         patience: Duration,
@@ -80,7 +81,7 @@ impl Served {
         loop {
             for (function, requests) in &mut open {
                 // A log that can't be read now is read again; in the end its requests are counted as missing.
-                let lines = lines(logs, function, since_ms - CLOCKS_APART_MS, Some("\"START RequestId: \"")).await;
+                let lines = logs.lines(function, since_ms - CLOCKS_APART_MS, Some("\"START RequestId: \"")).await;
                 for line in lines.unwrap_or_default() {
                     let request_id =
                         line.message.strip_prefix("START RequestId: ").and_then(|rest| rest.split(' ').next());
@@ -108,29 +109,47 @@ fn called(invocation: &Invocation) -> Option<Called> {
     Some(Called { sent_ms, answered_ms: sent_ms + invocation.client_ms? })
 }
 
-/// Returns what `function` logged since a time, in order; nothing when it has never logged.
-pub async fn lines(logs: &Client, function: &str, since_ms: i64, pattern: Option<&str>) -> Result<Vec<Line>, String> {
-    let search = logs.filter_log_events().log_group_name(format!("/aws/lambda/{function}")).start_time(since_ms.max(0));
-    let search = search.set_filter_pattern(pattern.map(str::to_owned));
-    let mut found = Vec::new();
-    let mut pages = search.into_paginator().send();
-    while let Some(page) = pages.next().await {
-        let page = match page {
-            Ok(page) => page,
-            Err(error)
-                if error.as_service_error().is_some_and(FilterLogEventsError::is_resource_not_found_exception) =>
-            {
+/// The functions' logs, read no faster than the platform answers.
+pub struct LogReader {
+    client: Client,
+    pace: Pace,
+}
+
+impl LogReader {
+    /// `apart`: how far apart its calls begin at least; of the SDK's retries only its own pauses are.
+    pub const fn new(client: Client, apart: Duration) -> Self {
+        Self { client, pace: Pace::new(apart) }
+    }
+
+    /// Returns what `function` logged since a time, in order; nothing when it has never logged.
+    pub async fn lines(&self, function: &str, since_ms: i64, pattern: Option<&str>) -> Result<Vec<Line>, String> {
+        let search = self.client.filter_log_events().log_group_name(format!("/aws/lambda/{function}"));
+        let search = search.start_time(since_ms.max(0)).set_filter_pattern(pattern.map(str::to_owned));
+        let mut found = Vec::new();
+        let mut pages = search.into_paginator().send();
+        loop {
+            self.pace.turn().await;
+            let page = match pages.next().await {
+                None => return Ok(found),
+                Some(Ok(page)) => page,
+                Some(Err(error))
+                    if error.as_service_error().is_some_and(FilterLogEventsError::is_resource_not_found_exception) =>
+                {
+                    return Ok(found);
+                }
+                Some(Err(error)) => return Err(told(&error)),
+            };
+            let is_last = page.next_token.is_none();
+            found.extend(page.events.unwrap_or_default().into_iter().filter_map(|event| {
+                Some(Line {
+                    stream: event.log_stream_name?,
+                    timestamp_ms: event.timestamp.unwrap_or_default(),
+                    message: event.message.unwrap_or_default(),
+                })
+            }));
+            if is_last {
                 return Ok(found);
             }
-            Err(error) => return Err(told(&error)),
-        };
-        found.extend(page.events.unwrap_or_default().into_iter().filter_map(|event| {
-            Some(Line {
-                stream: event.log_stream_name?,
-                timestamp_ms: event.timestamp.unwrap_or_default(),
-                message: event.message.unwrap_or_default(),
-            })
-        }));
+        }
     }
-    Ok(found)
 }

@@ -32,6 +32,7 @@ use darkroom_core::spending::Spending;
 
 use crate::record::Repetition;
 
+pub use collect_logs::LogReader;
 pub use dispatcher::{Ended, ExecuteError, Finished, Stopping, execute};
 pub use one_by_one::one_by_one;
 pub use pictures::{Keep, Pictures};
@@ -131,7 +132,7 @@ pub struct Setup {
     /// For everything else.
     pub control: aws_sdk_lambda::Client,
     pub s3: aws_sdk_s3::Client,
-    pub logs: aws_sdk_cloudwatchlogs::Client,
+    pub logs: LogReader,
     pub metrics: aws_sdk_cloudwatch::Client,
     pub bucket: String,
     pub region: String,

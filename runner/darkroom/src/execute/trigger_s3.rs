@@ -15,7 +15,7 @@ use darkroom_core::event::{Invocation, NOT_SEEN, PassKey, Status};
 use tokio::time::Instant;
 
 use super::clocks::CUT_OFF_MS;
-use super::collect_logs::{self, FIRST_PAUSE, LONGEST_PAUSE};
+use super::collect_logs::{FIRST_PAUSE, LONGEST_PAUSE};
 use super::gate::{Look, look};
 use super::log_lines::{self, Logged};
 use super::pass::{Bench, Keys, Measured, Pass, clear};
@@ -135,7 +135,7 @@ async fn earlier_requests(bench: &Bench, functions: &[Function]) -> Result<HashS
 }
 
 async fn logged(bench: &Bench, function: &Function, since_ms: i64) -> Result<Vec<Logged>, ExecuteError> {
-    let lines = collect_logs::lines(&bench.setup.logs, &function.name, since_ms, None).await;
+    let lines = bench.setup.logs.lines(&function.name, since_ms, None).await;
     let lines = lines.map_err(|reason| ExecuteError::Logs { function: function.name.clone(), reason })?;
     Ok(log_lines::invocations(&lines))
 }

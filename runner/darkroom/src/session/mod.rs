@@ -7,6 +7,7 @@ mod begin;
 pub mod check;
 pub mod estimate;
 mod images;
+mod leftovers;
 mod money;
 mod prepare;
 
@@ -25,8 +26,6 @@ use tokio::sync::watch;
 
 use crate::cli::Globals;
 use crate::command::aggregate;
-use crate::deploy::DeployError;
-use crate::deploy::clean::{self, Which};
 use crate::display::progress::{Extent, Progress};
 use crate::execute::{Ended, ExecuteError, Finished, Keep, Pictures, Setup, Stopping, execute, now};
 use crate::exit::{Failure, Outcome};
@@ -121,7 +120,8 @@ impl Session<'_> {
             let target =
                 Target::open(target.cloud, &target.region, self.job.project.root()).await.map_err(Failure::broken)?;
             let ended = Box::pin(self.measure_in(&target, &cells, &packages, code, images, interrupt)).await;
-            self.tidy(&target, &ended).await;
+            let came_to = ended.as_ref().ok().copied();
+            leftovers::tidy(self.job, self.begun.run_id(), &target, came_to, self.progress).await;
             target.close().await;
             ended
         })
@@ -142,6 +142,10 @@ impl Session<'_> {
             _ = interrupt.wait_for(|stop| *stop) => return Ok(Ended::Interrupted),
             deployed = prepare::deploy(self.job, self.begun.run_id(), cells, target, packages, self.progress) => deployed?,
         };
+        tokio::select! {
+            _ = interrupt.wait_for(|stop| *stop) => return Ok(Ended::Interrupted),
+            () = prepare::role_in_force(target, &deployed.deployment, self.progress) => {}
+        }
         let cells = prepare::cells_under_test(self.job, cells, &deployed.deployment, images)?;
         let levels: Vec<_> = cells.iter().map(|cell| cell.cell.clone()).collect();
         let (journal, history) =
@@ -212,32 +216,6 @@ impl Session<'_> {
         }
         let (sender, facts) = mpsc::channel();
         Ok(Some((Stopping { watch, facts }, sender)))
-    }
-
-    /// Removes what the session deployed once nobody needs it; otherwise says how. That it stays is no failure: the
-    /// measurements are recorded.
-    async fn tidy(&self, target: &Target, ended: &Result<Ended, Failure>) {
-        let keep = self.job.keep || self.job.manifest.target.keep.unwrap_or(target.keeps);
-        if keep && target.keeps {
-            return;
-        }
-        let experiment = &self.job.manifest.experiment.name;
-        let by_hand = format!("`darkroom clean {experiment} --target aws --region {}` removes it", target.region);
-        if keep || !matches!(ended, Ok(Ended::Whole)) {
-            self.progress.step(&format!("what was deployed stays; {by_hand}"));
-            return;
-        }
-        let clients = target.clients();
-        let which = Which::Experiment(experiment.clone());
-        let removed = async {
-            let found = clean::find(&clients, &target.region, &which).await?;
-            clean::remove(&clients, &found, |_| {}).await?;
-            Ok::<_, DeployError>(found.count())
-        };
-        match removed.await {
-            Ok(count) => self.progress.step(&format!("removed what was deployed: {count} resources")),
-            Err(error) => self.progress.step(&format!("what was deployed is not all removed: {error}; {by_hand}")),
-        }
     }
 
     /// Says whether every repetition of the cells that this session leaves alone is done.

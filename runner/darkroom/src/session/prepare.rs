@@ -11,7 +11,7 @@ use darkroom_core::cell::{Architecture, Input, Trigger};
 use darkroom_core::event::{CodeExamined, FunctionDeployed, PackageBuilt, PlannedCell};
 use darkroom_core::pipeline::{PAYLOAD_LIMIT, Pipeline, Transport, base64_bytes};
 
-use super::{Job, images};
+use super::{Job, images, leftovers};
 use crate::deploy::{self, Deployment, FunctionKey, Settings, WantedFunction, names};
 use crate::display::progress::Progress;
 use crate::error_text::told;
@@ -167,6 +167,10 @@ pub async fn deploy(
             .to_string(),
         run_id: run_id.to_owned(),
     };
+    // Where what is deployed stays anyway, one process at a time uses it.
+    if !target.keeps {
+        leftovers::say_whose(job, &clients, &settings, progress).await?;
+    }
     let mut events = Vec::new();
     let deployment = Box::pin(deploy::deploy(&clients, &settings, &want, &mut |event| events.push(event))).await;
     let deployment = deployment.map_err(Failure::broken)?;
@@ -175,6 +179,14 @@ pub async fn deploy(
         "  {created} created, {updated} updated, {unchanged} unchanged, {layers_published} layers published"
     ));
     Ok(Deployed { deployment, events })
+}
+
+/// Waits until functions may do what their role was just told they may: a call before that could fail for want of a permission.
+pub async fn role_in_force(target: &Target, deployment: &Deployment, progress: &Progress) {
+    let say = |left: std::time::Duration| {
+        progress.step(&format!("  waiting {:.0} s for the functions' role to be known everywhere", left.as_secs_f64()));
+    };
+    deploy::in_force(deployment.policy_put, target.policy_settles, say).await;
 }
 
 /// Refuses cells that run more at once than the account leaves to functions; nothing has been changed by then.

@@ -79,10 +79,45 @@ async fn a_run_goes_the_whole_way_ends_with_clean_and_is_not_called_aws() {
     let (project, answer) = with_endpoint(&keep, &endpoint, project).await;
     assert!(answer.exits(0).stderr().contains("what was deployed stays"));
     let clean = ["clean", "test", "--target", "aws", "--yes"];
-    let (_, answer) = with_endpoint(&clean, &endpoint, project).await;
-    let listed = answer.exits(0).stdout();
+    let (clients, role) = (account.clients(), "dkr-test-us-east-1");
+    let theirs = "arn:aws:iam::000000000000:policy/theirs";
+    clients.iam.attach_role_policy().role_name(role).policy_arn(theirs).send().await.unwrap();
+    let (project, answer) = with_endpoint(&clean, &endpoint, project).await;
+    let answer =
+        answer.exits(1).says("resources are left").says("DeleteConflict").says("--target aws --region us-east-1");
+    let listed = answer.stdout();
     assert_eq!(listed.lines().filter(|line| line.starts_with("function ")).count(), 2, "{listed}");
     assert!(listed.contains("role      dkr-test-us-east-1") && listed.contains("AWS bills"), "{listed}");
+    clients.iam.detach_role_policy().role_name(role).policy_arn(theirs).send().await.unwrap();
+    let (_, answer) = with_endpoint(&clean, &endpoint, project).await;
+    let listed = answer.exits(0).stdout();
+    assert!(listed.starts_with("role      dkr-test-us-east-1") && listed.contains("removed all of it"), "{listed}");
+    nothing_is_left(&account.clients()).await;
+    account.cloud.stop().await;
+}
+
+#[tokio::test]
+async fn a_run_says_whose_things_it_takes_over_unless_that_run_is_known_to_be_over() {
+    let account = Account::new().await;
+    let project = project();
+    variant(&project, "copy", COPY);
+    manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 1);
+    let endpoint = account.cloud.endpoint_url().to_owned();
+    let keep = ["run", "m.toml", "--target", "aws", "--yes", "--keep"];
+    let (project, _) = with_endpoint(&keep, &endpoint, project).await;
+    let first = started(&project).run_id;
+    let (project, answer) = with_endpoint(&keep, &endpoint, project).await;
+    assert!(!answer.exits(0).stderr().contains("takes it over"), "the first run is over, as its folder says");
+
+    // As from another machine, where there is no such folder.
+    let second = started(&project).run_id;
+    assert_ne!(first, second);
+    std::fs::remove_dir_all(project.root().join("outputs")).unwrap();
+    let run = ["run", "m.toml", "--target", "aws", "--yes"];
+    let (_, answer) = with_endpoint(&run, &endpoint, project).await;
+    let said = answer.exits(0).stderr();
+    assert!(said.contains(&format!("run {second} of `test`, begun 20")) && said.contains("takes it over"), "{said}");
+    assert!(said.contains("removed what was deployed"), "{said}");
     nothing_is_left(&account.clients()).await;
     account.cloud.stop().await;
 }

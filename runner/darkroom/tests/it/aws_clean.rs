@@ -6,10 +6,11 @@ use aws_sdk_iam::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Tag, Tagging};
 use darkroom::deploy::clean::{self, Which};
-use darkroom::deploy::{Clients, Settings, deploy, log_groups, role, tags};
+use darkroom::deploy::{Clients, Settings, deploy, last_run, log_groups, role, tags};
 use serde_json::Value;
 
-use crate::deploy::{Account, REGION, settings};
+use crate::deploy::{Account, REGION, settings, told};
+use crate::injector::{Injector, Plan};
 
 /// Darkroom makes the role itself.
 fn own_role() -> Settings {
@@ -42,6 +43,7 @@ async fn everything_a_deployment_makes_is_tagged_closed_and_confined() {
     let clients = account.clients();
     let deployed = deploy(&clients, &own_role(), &account.wanted("code", "dependency"), &mut |_| {}).await.unwrap();
 
+    assert!(deployed.policy_put.is_some(), "the role's policy is new");
     let expected: BTreeMap<String, String> = tags::of(&own_role());
     assert_eq!(expected[tags::RUN], own_role().run_id);
     for function in deployed.functions.values() {
@@ -73,6 +75,7 @@ async fn everything_a_deployment_makes_is_tagged_closed_and_confined() {
     let next = Settings { run_id: "the-next-run".into(), ..own_role() };
     let again = deploy(&clients, &next, &account.wanted("code", "dependency"), &mut |_| {}).await.unwrap();
     assert_eq!(again.counts.unchanged, deployed.functions.len());
+    assert_eq!(again.policy_put, None, "new tags change nothing of what it may do");
     let function = &again.functions.values().next().unwrap().name;
     let found = clients.lambda.get_function().function_name(function).send().await.unwrap();
     assert_eq!(found.tags().unwrap()[tags::RUN], "the-next-run");
@@ -123,14 +126,14 @@ async fn clean_leaves_nothing_behind() {
     let counts = (found.functions.len(), found.layers.len(), found.log_groups.len(), found.roles.len());
     assert_eq!(counts, (8, 2, 8, 1));
     assert_eq!((found.buckets[0].objects, found.buckets[0].uploads), (2, 1));
-    clean::remove(&clients, &found, |_| {}).await.unwrap();
+    assert_eq!(told(&clean::remove(&clients, &found).await), [""; 0]);
 
     assert!(clients.lambda.list_functions().send().await.unwrap().functions().is_empty());
     assert!(clients.lambda.list_layers().send().await.unwrap().layers().is_empty());
     assert!(clients.s3.list_buckets().send().await.unwrap().buckets().is_empty());
     assert!(clients.iam.list_roles().send().await.unwrap().roles().is_empty());
     assert!(clients.logs.describe_log_groups().send().await.unwrap().log_groups().is_empty());
-    clean::remove(&clients, &found, |_| {}).await.unwrap();
+    assert_eq!(told(&clean::remove(&clients, &found).await), [""; 0]);
     account.cloud.stop().await;
 }
 
@@ -172,11 +175,137 @@ async fn a_role_to_which_someone_attached_a_policy_is_not_torn_from_it() {
     let arn = "arn:aws:iam::000000000000:policy/theirs";
     clients.iam.attach_role_policy().role_name("dkr-smoke-us-east-1").policy_arn(arn).send().await.unwrap();
     let found = clean::find(&clients, REGION, &Which::Everything).await.unwrap();
-    let error = clean::remove(&clients, &found, |_| {}).await.unwrap_err().to_string();
-    assert!(error.contains("role dkr-smoke-us-east-1") && error.contains("DeleteConflict"), "{error}");
+    let left = told(&clean::remove(&clients, &found).await);
+    assert!(
+        left.len() == 1 && left[0].contains("role dkr-smoke-us-east-1") && left[0].contains("DeleteConflict"),
+        "{left:?}"
+    );
+    let left = clean::find(&clients, REGION, &Which::Everything).await.unwrap();
+    assert_eq!((left.count(), left.roles.len()), (1, 1), "all else is gone: {left}");
     clients.iam.detach_role_policy().role_name("dkr-smoke-us-east-1").policy_arn(arn).send().await.unwrap();
-    clean::remove(&clients, &found, |_| {}).await.unwrap();
+    assert_eq!(told(&clean::remove(&clients, &found).await), [""; 0]);
     let gone = clients.iam.get_role().role_name("dkr-smoke-us-east-1").send().await.unwrap_err();
     assert_eq!(gone.code(), Some("NoSuchEntity"));
+    account.cloud.stop().await;
+}
+
+async fn is_empty(clients: &Clients) -> bool {
+    let found = clean::find(clients, REGION, &Which::Everything).await.unwrap();
+    found.is_empty() && found.unseen.is_empty()
+}
+
+#[test]
+fn clean_goes_on_where_something_is_refused_and_a_second_one_finishes() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let account = runtime.block_on(Account::new());
+    // It has a runtime of its own, and so begins outside of ours.
+    let injector = Injector::new(account.cloud.endpoint_url(), 1);
+    runtime.block_on(clean_goes_on(account, &injector));
+}
+
+async fn clean_goes_on(account: Account, injector: &Injector) {
+    let clients = account.clients();
+    deploy(&clients, &own_role(), &account.wanted("code", "dependency"), &mut |_| {}).await.unwrap();
+    injector.begin(Plan { gone_at: Some(1), ..Plan::default() });
+    let through = account.clients_at(injector.url());
+    let found = clean::find(&clients, REGION, &Which::Everything).await.unwrap();
+    assert_eq!(found.count(), 8 + 1 + 8 + 1 + 1);
+
+    let left = told(&clean::remove(&through, &found).await);
+    assert_eq!(left.iter().filter(|why| why.starts_with("removal of function dkr-smoke-")).count(), 8, "{left:?}");
+    assert_eq!(left.iter().filter(|why| why.starts_with("removal of layer dkr-smoke-")).count(), 1, "{left:?}");
+    assert!(left.len() == 9 && left.iter().all(|why| why.contains("AccessDenied")), "{left:?}");
+    let rest = clean::find(&clients, REGION, &Which::Everything).await.unwrap();
+    assert_eq!((rest.functions.len(), rest.layers.len(), rest.count()), (8, 1, 9), "all else is gone: {rest}");
+
+    // What can't be listed is said, and the rest is found all the same; the permission comes back.
+    let blind = clean::find(&through, REGION, &Which::Everything).await.unwrap();
+    assert!(blind.is_empty() && blind.unseen.len() == 2, "{:?}", blind.unseen);
+    injector.begin(Plan::default());
+    let rest = clean::find(&through, REGION, &Which::Everything).await.unwrap();
+    assert_eq!(told(&clean::remove(&through, &rest).await), [""; 0]);
+    assert!(is_empty(&clients).await);
+    account.cloud.stop().await;
+}
+
+#[tokio::test]
+async fn a_function_stays_while_it_alone_leads_to_its_log_group() {
+    let account = Account::new().await;
+    let clients = account.clients();
+    let wanted = account.wanted("code", "dependency");
+    let deployed = deploy(&clients, &own_role(), &wanted[..2], &mut |_| {}).await.unwrap();
+    // As if Lambda had made one of the groups: it has no tags.
+    let name = &deployed.functions.values().next().unwrap().name;
+    let group = log_groups::of_function(name);
+    clients.logs.delete_log_group().log_group_name(&group).send().await.unwrap();
+    create_group(&clients, &group, &[]).await;
+    let found = clean::find(&clients, REGION, &Which::Everything).await.unwrap();
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let refusing = format!("http://{}", listener.local_addr().unwrap());
+    let refusal = || async { (axum::http::StatusCode::BAD_REQUEST, r#"{"__type":"AccessDeniedException"}"#) };
+    let server = tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(refusal)).await });
+    let partly = Clients { logs: account.clients_at(&refusing).logs, ..account.clients() };
+    let left = told(&clean::remove(&partly, &found).await);
+    server.abort();
+    let mut stay = vec![format!("removal of log group {group}"), format!("removal of function {name}")];
+    stay.extend(found.log_groups.iter().filter(|it| it.tagged).map(|it| format!("removal of log group {}", it.name)));
+    assert_eq!(left.len(), 3, "{left:?}");
+    assert!(stay.iter().all(|what| left.iter().any(|why| why.starts_with(what.as_str()))), "{left:?}");
+
+    let rest = clean::find(&clients, REGION, &Which::Everything).await.unwrap();
+    assert_eq!((rest.functions.len(), rest.log_groups.len()), (1, 2), "{rest}");
+    assert_eq!(told(&clean::remove(&clients, &rest).await), [""; 0]);
+    assert!(is_empty(&clients).await);
+    account.cloud.stop().await;
+}
+
+#[tokio::test]
+async fn a_run_removes_its_own_things_and_not_those_that_a_later_one_took_over() {
+    let account = Account::new().await;
+    let clients = account.clients();
+    let (first, later) = (own_role(), Settings { run_id: "20261125-111111-abcdef".into(), ..own_role() });
+    assert_eq!(last_run(&clients, &first).await.unwrap(), None);
+    let wanted = account.wanted("code", "dependency");
+    deploy(&clients, &first, &wanted, &mut |_| {}).await.unwrap();
+    let last = last_run(&clients, &later).await.unwrap().unwrap();
+    assert_eq!((last.run_id.as_str(), last.expires_on.as_str()), (first.run_id.as_str(), "2026-12-24"));
+    deploy(&clients, &later, &wanted[..4], &mut |_| {}).await.unwrap();
+    assert_eq!(last_run(&clients, &first).await.unwrap().unwrap().run_id, later.run_id);
+
+    let of = |settings: &Settings| Which::Run {
+        experiment: settings.experiment.clone(),
+        run_id: settings.run_id.clone(),
+        made_role: true,
+    };
+    let own = clean::find(&clients, REGION, &of(&first)).await.unwrap();
+    assert_eq!((own.functions.len(), own.log_groups.len(), own.count()), (4, 4, 8), "{own}");
+    assert_eq!(own.spared, BTreeMap::from([("smoke".to_owned(), 4 + 1 + 1)]));
+    assert_eq!(told(&clean::remove(&clients, &own).await), [""; 0]);
+
+    let own = clean::find(&clients, REGION, &of(&later)).await.unwrap();
+    assert_eq!((own.functions.len(), own.layers.len(), own.roles.len(), own.buckets.len()), (4, 1, 1, 1), "{own}");
+    assert_eq!(told(&clean::remove(&clients, &own).await), [""; 0]);
+    assert!(is_empty(&clients).await);
+    account.cloud.stop().await;
+}
+
+#[tokio::test]
+async fn a_layer_that_no_function_ever_used_expires_by_the_day_it_was_made_on() {
+    let account = Account::new().await;
+    let clients = account.clients();
+    deploy(&clients, &own_role(), &account.wanted("code", "dependency"), &mut |_| {}).await.unwrap();
+    let mut found = clean::find(&clients, REGION, &Which::Everything).await.unwrap();
+    found.layers.clear();
+    assert_eq!(told(&clean::remove(&clients, &found).await), [""; 0]);
+    let in_days = |days: i64| {
+        let day = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * days);
+        Which::ExpiredBefore(day.strftime("%Y-%m-%d").to_string())
+    };
+    assert!(clean::find(&clients, REGION, &in_days(29)).await.unwrap().is_empty());
+    let expired = clean::find(&clients, REGION, &in_days(32)).await.unwrap();
+    assert_eq!((expired.layers.len(), expired.count()), (1, 1), "{expired}");
+    assert_eq!(told(&clean::remove(&clients, &expired).await), [""; 0]);
+    assert!(is_empty(&clients).await);
     account.cloud.stop().await;
 }

@@ -166,6 +166,10 @@ fn a_plan_says_what_would_be_done_and_what_cannot_be_and_why() {
          [repetitions]\ncount = 10\nwarm_up = 2\ndeployments = 2\n\n[budget]\nusd = 5\nminutes = 90"
     ));
     let without = project.darkroom(&["plan", "m.toml", "--summary"]).exits(0).stdout();
+    let large = ["plan", "m.toml", "--summary", "--set", "matrix.memory_mb=[512, 3009]", "--target", "aws"];
+    let large = project.darkroom(&large).exits(0).stdout();
+    assert!(large.contains("memory       3009 MB: new accounts refuse more than 3008"), "{large}");
+    assert!(!without.contains("new accounts"), "{without}");
     assert!(without.contains("none known for us-east-1"), "no cost is invented: {without}");
     let prices = std::fs::read_to_string(repository().join("experiments/prices/us-east-1.toml")).unwrap();
     project.write("experiments/prices/us-east-1.toml", prices);
