@@ -14,7 +14,7 @@ use crate::display;
 use crate::display::plan::dollars;
 use crate::exit::{Failure, Outcome};
 use crate::project::Project;
-use crate::target::Target;
+use crate::target::{ROLE_VARIABLE, Target};
 
 pub fn run(args: &CleanArgs, globals: Globals) -> Result<Outcome, Failure> {
     let root = Project::here().map_or_else(|_| PathBuf::from("."), |project| project.root().to_owned());
@@ -35,8 +35,14 @@ pub fn run(args: &CleanArgs, globals: Globals) -> Result<Outcome, Failure> {
 async fn clean(args: &CleanArgs, globals: Globals, target: &Target) -> Result<Outcome, Failure> {
     let clients = target.clients();
     let mut found = clean::find(&clients, &target.region, &which(args)).await.map_err(Failure::broken)?;
-    let unseen = std::mem::take(&mut found.unseen);
+    let mut unseen = std::mem::take(&mut found.unseen);
+    // Whoever names a role of their own may lack every permission of IAM's, and has no role made.
+    let roles =
+        if target.role_arn(None).is_some() { unseen.extract_if(.., |it| clean::is_of_roles(it)).next() } else { None };
     let say = |text: &str| if globals.quiet { Ok(()) } else { display::answer(text) };
+    if let Some(why) = roles {
+        display::note(&format!("roles are not looked for, as {ROLE_VARIABLE} names one: {why}"));
+    }
     if found.is_empty() && unseen.is_empty() {
         say("nothing of Darkroom's is there\n")?;
         return Ok(Outcome::Done);
@@ -66,7 +72,7 @@ async fn clean(args: &CleanArgs, globals: Globals, target: &Target) -> Result<Ou
 
 /// Something is left, or could not be looked for.
 #[derive(Debug, thiserror::Error, Diagnostic)]
-#[error("{left} of {of} resources are left{}", if *unseen == 0 { "" } else { ", and not everything could be looked for" })]
+#[error("{left} of {of} resources that were found are left{}", if *unseen == 0 { "" } else { "; not everything could be looked for" })]
 #[diagnostic(
     code(clean::left),
     help(

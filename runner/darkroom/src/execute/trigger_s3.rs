@@ -226,12 +226,12 @@ impl Chain<'_> {
 
     /// Returns whether the first stage without an output has ended.
     async fn has_stopped(&self, started_ms: i64) -> bool {
-        // In this order: an output is written before its invocation ends.
-        let Ok(logged) = self.logged(started_ms).await else { return false };
-        let stage = self.first_absent().await;
-        stage
-            .and_then(|stage| logged.get(stage))
-            .is_some_and(|runs| !runs.is_empty() && runs.iter().all(Logged::is_over))
+        let Some(stage) = self.first_absent().await else { return false };
+        // One log, not all: the wait for the final object goes on only after this.
+        let Ok(runs) = self.logged_of(&self.functions[stage], started_ms).await else { return false };
+        let are_over = !runs.is_empty() && runs.iter().all(Logged::is_over);
+        // Once more: an output is written before its invocation ends.
+        are_over && matches!(self.look(&self.keys.outputs[stage]).await, Ok(None))
     }
 
     /// Returns the first stage whose output is known not to be there.
@@ -246,13 +246,13 @@ impl Chain<'_> {
 
     /// Returns what the logs have of this pass so far, by stage.
     async fn logged(&self, started_ms: i64) -> Result<Vec<Vec<Logged>>, ExecuteError> {
-        let since_ms = started_ms - CLOCKS_APART_MS;
-        let reads = self.functions.iter().map(async |function| {
-            let mut found = logged(self.bench, function, since_ms).await?;
-            found.retain(|logged| !self.before.contains(&logged.request_id));
-            Ok(found)
-        });
-        futures::future::try_join_all(reads).await
+        futures::future::try_join_all(self.functions.iter().map(|function| self.logged_of(function, started_ms))).await
+    }
+
+    async fn logged_of(&self, function: &Function, started_ms: i64) -> Result<Vec<Logged>, ExecuteError> {
+        let mut found = logged(self.bench, function, started_ms - CLOCKS_APART_MS).await?;
+        found.retain(|logged| !self.before.contains(&logged.request_id));
+        Ok(found)
     }
 
     /// Waits until every stage that ran has its REPORT, and returns what there is when patience is at its end.

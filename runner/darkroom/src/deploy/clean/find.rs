@@ -13,6 +13,8 @@ use crate::deploy::{Clients, DeployError, LIFETIME_DAYS, log_groups, names, pati
 
 /// Kinds of resources that are looked for.
 const KINDS: usize = 5;
+/// What can't be listed where IAM is not allowed.
+const ROLES: &str = "roles";
 
 /// Something of Darkroom's, with what its tags say of it.
 struct Tagged<T> {
@@ -45,6 +47,11 @@ pub async fn find(clients: &Clients, region: &str, which: &Which) -> Result<Foun
         return Err(unseen.swap_remove(0));
     }
     Ok(Found { functions, layers, log_groups, roles, buckets, spared, unseen })
+}
+
+/// Says whether it is the roles that could not be looked for.
+pub fn is_of_roles(unseen: &DeployError) -> bool {
+    matches!(unseen, DeployError::Call { resource, .. } if resource == ROLES)
 }
 
 fn seen<T>(looked: Result<Vec<T>, DeployError>, unseen: &mut Vec<DeployError>) -> Vec<T> {
@@ -210,7 +217,7 @@ async fn roles(clients: &Clients, region: &str, which: &Which) -> Result<Vec<Tag
     let mut candidates = Vec::new();
     let mut pages = clients.iam.list_roles().into_paginator().send();
     while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| call("listing", "roles".into(), &error))?;
+        let page = page.map_err(|error| call("listing", ROLES.into(), &error))?;
         let ours = page.roles().iter().map(aws_sdk_iam::types::Role::role_name).filter(|name| is_our_name(Some(*name)));
         candidates.extend(ours.map(str::to_owned));
     }
