@@ -1,28 +1,28 @@
-//! Groups → the rows of `summary`: which metrics a cell has, what is said of each, who is ranked.
+//! Groups → the rows of `summary`: which metrics a cell has, what is computed of each, who is ranked.
 //!
 //! Statistics are [`darkroom_core::statistics`]'s; this room only chooses their input. Every cell of the plan gets every
 //! row it could have had: one that can't run or has not run is there with n = 0.
 
-use std::collections::{BTreeSet, HashMap};
-use std::path::Path;
+use std::collections::BTreeSet;
 
 use darkroom_core::cell::{Cell, Input, Start, Trigger};
 use darkroom_core::cost::QUOTED_IMAGES;
-use darkroom_core::event::{PlannedCell, RunStarted};
+use darkroom_core::event::PlannedCell;
 use darkroom_core::imported::IMPORTED;
 use darkroom_core::statistics::{
-    Description, Interval, Intervals, MIN_N_P95, MIN_N_P99, Method, Origin, SMALL_N, Trend, VarianceSplit, describe,
-    halves_ratio, holm, intervals, seed_of, trend, variance_split,
+    Description, Interval, Intervals, Origin, Trend, VarianceSplit, describe, halves_ratio, holm, intervals, seed_of,
+    trend, variance_split,
 };
-use polars::prelude::{
-    Column, DataFrame, DataType, Expr, LazyFrame, PlRefPath, PolarsResult, ScanArgsParquet, StringChunked, col, len,
-};
+use polars::prelude::{DataFrame, PolarsResult};
 use rayon::prelude::*;
 
 use crate::columns;
-use crate::facts::{CountsAs, Facts};
+use crate::facts::Facts;
 use crate::frames::{bools, cell_columns, floats, frame, integers, texts};
-use crate::samples::{Group, Samples};
+use crate::notes::{interval_notes, joined, outputs_note, sample_notes};
+use crate::outputs::{Outputs, output_columns};
+use crate::ranks::{comparable, ranks};
+use crate::samples::{Group, GroupCounts, Samples};
 
 /// Adjusted p of a trend below which a sample is called not stationary.
 const TREND_SIGNIFICANCE: f64 = 0.01;
@@ -73,14 +73,6 @@ const PIPELINE_METRICS: [Metric; 3] = [
     metric("cost_usd_per_100k", "cost_usd", QUOTED_IMAGES, |_| true),
 ];
 
-/// Whether a cell's outputs are right, over all its checks that count.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Outputs {
-    /// `None` when none was checked.
-    pub ok: Option<bool>,
-    pub reason: Option<String>,
-}
-
 /// The groups that a run's tables hold.
 #[derive(Debug)]
 pub struct Groups {
@@ -116,94 +108,6 @@ impl SummaryRow {
     pub fn is_coarse(&self) -> Option<bool> {
         self.resolution_share.map(|share| share > MAX_RESOLUTION)
     }
-}
-
-/// How many rows of a group are not in its sample, and why.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct GroupCounts {
-    pub failed: usize,
-    pub wrong_start: usize,
-    pub warm_up: usize,
-    pub superseded: usize,
-    pub missing: usize,
-}
-
-/// Returns whether each cell's outputs are right, in the order of the plan, from the tables `outputs` and `pipelines`.
-pub fn outputs(run: &RunStarted, checks: &Path, pipelines: &Path) -> PolarsResult<Vec<Outputs>> {
-    let checked = checked(checks)?;
-    let lost = images_lost(pipelines)?;
-    let of_cell = |planned: &PlannedCell| {
-        let cell = planned.id.to_string();
-        let found = run.stages.iter().filter_map(|stage| Some((stage, checked.get(&(cell.clone(), stage.clone()))?)));
-        let mut outputs = Outputs::default();
-        for (stage, (all, wrong)) in found {
-            outputs.ok = Some(outputs.ok.unwrap_or(true) && wrong.is_empty());
-            // The most frequent reason of the first wrong stage; by name among equals, so that it is always the same one.
-            let worst = wrong.iter().max_by_key(|&(reason, &count)| (count, std::cmp::Reverse(reason)));
-            if let (None, Some((reason, count))) = (&outputs.reason, worst) {
-                outputs.reason = Some(format!("{stage}: {reason} ({count} of {all})"));
-            }
-        }
-        if let (Some(true), Some(lost)) = (outputs.ok, lost.get(&cell)) {
-            let images = run.image_sets.get(&planned.cell.image_set).map_or(0, Vec::len);
-            outputs = Outputs { ok: Some(false), reason: Some(format!("no output of {lost} of {images} images")) };
-        }
-        outputs
-    };
-    Ok(run.cells.iter().map(of_cell).collect())
-}
-
-/// How many outputs were checked, and how many were wrong for each reason.
-type Checked = (i64, HashMap<String, i64>);
-
-/// Returns the checks that count by cell and stage.
-fn checked(checks: &Path) -> PolarsResult<HashMap<(String, String), Checked>> {
-    let by = ["cell_id", "stage", "pass", "reason"];
-    let frame = scan(checks)?.filter(col("counts")).group_by(by.map(col)).agg([rows_of_each()]).collect()?;
-    let (cells, stages) = (frame.column("cell_id")?.str()?, frame.column("stage")?.str()?);
-    let (passes, reasons) = (frame.column("pass")?.bool()?, frame.column("reason")?.str()?);
-    let rows = frame.column("rows")?.i64()?;
-    let mut checked: HashMap<(String, String), Checked> = HashMap::new();
-    for i in 0..frame.height() {
-        let text = |column: &StringChunked| column.get(i).unwrap_or_default().to_owned();
-        let (all, wrong) = checked.entry((text(cells), text(stages))).or_default();
-        let count = rows.get(i).unwrap_or(0);
-        *all += count;
-        if passes.get(i) != Some(true) {
-            *wrong.entry(reasons.get(i).unwrap_or("wrong").to_owned()).or_default() += count;
-        }
-    }
-    Ok(checked)
-}
-
-/// Returns of how many images every pass of a cell failed for good: nothing of the last stage could be checked.
-fn images_lost(pipelines: &Path) -> PolarsResult<HashMap<String, usize>> {
-    let by = ["cell_id", "image", "counts_as"];
-    let frame = scan(pipelines)?.group_by(by.map(col)).agg([rows_of_each()]).collect()?;
-    let [cells, images, counts] =
-        [frame.column(by[0])?.str()?, frame.column(by[1])?.str()?, frame.column(by[2])?.str()?];
-    let mut ended: HashMap<(&str, &str), bool> = HashMap::new();
-    for ((cell, image), counts_as) in cells.iter().zip(images.iter()).zip(counts.iter()) {
-        let counts_as = counts_as.unwrap_or_default();
-        let well =
-            [CountsAs::Sample, CountsAs::NoReport, CountsAs::WrongStart].map(CountsAs::as_str).contains(&counts_as);
-        if well || counts_as == CountsAs::Failed.as_str() {
-            *ended.entry((cell.unwrap_or_default(), image.unwrap_or_default())).or_default() |= well;
-        }
-    }
-    let mut lost: HashMap<String, usize> = HashMap::new();
-    for ((cell, _), _) in ended.into_iter().filter(|(_, well)| !well) {
-        *lost.entry(cell.to_owned()).or_default() += 1;
-    }
-    Ok(lost)
-}
-
-fn scan(path: &Path) -> PolarsResult<LazyFrame> {
-    LazyFrame::scan_parquet(PlRefPath::new(path.to_string_lossy()), ScanArgsParquet::default())
-}
-
-fn rows_of_each() -> Expr {
-    len().cast(DataType::Int64).alias("rows")
 }
 
 /// Returns every row of `summary`, by cell, stage (the pipeline last) and metric.
@@ -362,56 +266,6 @@ fn adjust_trends(rows: &mut [SummaryRow]) {
     }
 }
 
-fn interval_notes(d: &Description, intervals: &Intervals) -> Vec<String> {
-    let mut notes = Vec::new();
-    if d.n == 1 {
-        notes.push("a single value: no SD and no interval".to_owned());
-    }
-    if d.n >= 2 && d.sd == Some(0.0) {
-        notes.push(
-            "all values are equal: the interval has no width, which says nothing of another hour or host".to_owned(),
-        );
-    }
-    if d.n >= 2 && d.n < SMALL_N {
-        notes.push("small n".to_owned());
-    }
-    if let (Some(Method::Block | Method::BlockNormal), Some(r1)) =
-        (intervals.mean.map(|interval| interval.method), intervals.r1)
-    {
-        notes.push(format!("autocorrelated (r1 {r1:.2}): intervals by blocks"));
-    }
-    notes
-}
-
-/// Says why a sample is empty, partial or small.
-pub fn sample_notes(planned: &PlannedCell, rows: usize, counts: GroupCounts, d: &Description) -> Vec<String> {
-    if let Some(why) = &planned.not_runnable {
-        return vec![format!("not runnable here: {why}")];
-    }
-    if rows == 0 {
-        return vec!["not measured".into()];
-    }
-    let mut notes = Vec::new();
-    if d.n == 0 {
-        notes.push("no row of the group counts".into());
-    }
-    let tried = counts.failed + d.n + counts.missing;
-    if counts.failed > 0 && counts.failed == tried {
-        notes.push(format!("{tried} of {tried} failed: there is no sample"));
-    } else if counts.failed > 0 {
-        notes.push(format!("{} of {tried} failed: the sample is of the survivors", counts.failed));
-    }
-    if counts.missing > 0 {
-        notes.push(format!("{} without a value", counts.missing));
-    }
-    if d.n > 0 && d.n < MIN_N_P95 {
-        notes.push(format!("p95 needs n >= {MIN_N_P95}, p99 n >= {MIN_N_P99}"));
-    } else if d.n > 0 && d.n < MIN_N_P99 {
-        notes.push(format!("p99 needs n >= {MIN_N_P99}"));
-    }
-    notes
-}
-
 /// Returns how late the mean turnaround can be at most, as a share of the median: the mean of the polls' resolutions over it.
 fn resolution_share(group: &Group, d: &Description) -> Option<f64> {
     let resolutions_ms = group.present("resolution_ms");
@@ -424,28 +278,6 @@ fn resolution_note(share: f64) -> Option<String> {
     coarse.then(|| format!("seen late by up to {:.1}% of the median: polls were too far apart", share * 100.0))
 }
 
-pub fn outputs_note(planned: &PlannedCell, rows: usize, outputs: &Outputs) -> Option<String> {
-    if planned.not_runnable.is_some() || rows == 0 {
-        return None;
-    }
-    match (outputs.ok, &outputs.reason) {
-        (Some(true), _) => None,
-        (Some(false), reason) => Some(format!("outputs wrong, not ranked: {}", reason.as_deref().unwrap_or("unknown"))),
-        (None, _) => Some("outputs not checked, not ranked".into()),
-    }
-}
-
-pub fn joined(notes: &[String]) -> Option<String> {
-    (!notes.is_empty()).then(|| notes.join("; "))
-}
-
-/// The levels that two cells must share to be ranked against each other.
-pub type Comparable = (String, Trigger, Input, Start, u32);
-
-pub fn comparable(cell: &Cell) -> Comparable {
-    (cell.image_set.clone(), cell.trigger, cell.input, cell.start, cell.concurrency)
-}
-
 fn rank_summary(rows: &mut [SummaryRow], facts: &Facts, outputs: &[Outputs]) {
     let candidates = rows.iter().enumerate().filter_map(|(i, row)| {
         let ok = outputs[row.cell as usize].ok == Some(true);
@@ -455,23 +287,6 @@ fn rank_summary(rows: &mut [SummaryRow], facts: &Facts, outputs: &[Outputs]) {
     for (i, rank) in ranks(candidates.collect()) {
         rows[i].rank = Some(rank);
     }
-}
-
-/// Ranks `(row, group, value)` within their groups from 1, the lowest value first; equal values share a rank.
-pub fn ranks<G: Eq + std::hash::Hash>(candidates: Vec<(usize, G, f64)>) -> Vec<(usize, u32)> {
-    let mut by_group: HashMap<G, Vec<(f64, usize)>> = HashMap::new();
-    for (row, group, value) in candidates {
-        by_group.entry(group).or_default().push((value, row));
-    }
-    let mut ranked = Vec::new();
-    for members in by_group.values_mut() {
-        members.sort_by(|a, b| a.0.total_cmp(&b.0));
-        for &(value, row) in members.iter() {
-            let better = members.iter().take_while(|(other, _)| *other < value).count();
-            ranked.push((row, better as u32 + 1));
-        }
-    }
-    ranked
 }
 
 /// Returns the frame of `summary`.
@@ -536,15 +351,8 @@ pub fn summary_frame(facts: &Facts, rows: &[SummaryRow], outputs: &[Outputs]) ->
     frame(&columns::SUMMARY, columns)
 }
 
-pub fn output_columns(cells: &[u32], outputs: &[Outputs]) -> [Column; 2] {
-    [
-        bools("outputs_ok", cells.iter().map(|&cell| outputs[cell as usize].ok)),
-        texts("reason", cells.iter().map(|&cell| outputs[cell as usize].reason.as_ref())),
-    ]
-}
-
 /// Names how the intervals were made: mean's method, and those of sd and cv where they differ.
-pub fn ci_method(intervals: &Intervals) -> Option<String> {
+fn ci_method(intervals: &Intervals) -> Option<String> {
     let mean = intervals.mean?.method;
     let other = |name: &str, interval: Option<Interval>| {
         interval.filter(|i| i.method != mean).map(|i| format!("; {name} {}", i.method.as_str())).unwrap_or_default()

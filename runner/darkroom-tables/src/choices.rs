@@ -11,12 +11,15 @@ use darkroom_core::choice::{Choice, Offer, balance, choose, pareto_front};
 use darkroom_core::statistics::Interval;
 use polars::prelude::{DataFrame, PolarsResult};
 
-use crate::aggregate::{Comparable, Outputs, SummaryRow, comparable, joined, output_columns};
+use crate::aggregate::SummaryRow;
 use crate::columns;
 use crate::comparisons::ComparisonRow;
 use crate::costs::CostRow;
 use crate::facts::Facts;
 use crate::frames::{bools, cell_columns, floats, frame, integers, texts};
+use crate::notes::joined;
+use crate::outputs::{Outputs, output_columns};
+use crate::ranks::{Comparable, comparable};
 
 /// One row of `choices`.
 #[derive(Clone, Debug, Default)]

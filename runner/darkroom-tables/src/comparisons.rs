@@ -11,11 +11,12 @@ use darkroom_core::statistics::{Comparison, Samples, Verdict, compare, effect_wo
 use polars::prelude::{DataFrame, PolarsResult};
 use rayon::prelude::*;
 
-use crate::aggregate::{Groups, Outputs, PIPELINE};
+use crate::aggregate::{Groups, PIPELINE};
 use crate::columns;
 use crate::facts::Facts;
 use crate::frames::{bools, floats, frame, integers, texts};
 use crate::models::{self, Models};
+use crate::outputs::Outputs;
 use crate::samples::{Group, SampleKey};
 use crate::summary::ComparisonSummary;
 

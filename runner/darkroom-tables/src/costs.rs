@@ -5,13 +5,14 @@ use darkroom_core::event::PlannedCell;
 use darkroom_core::statistics::{Interval, describe, mean_of_sorted};
 use polars::prelude::{DataFrame, PolarsResult};
 
-use crate::aggregate::{
-    GroupCounts, Groups, Outputs, SummaryRow, comparable, joined, output_columns, outputs_note, ranks, sample_notes,
-};
+use crate::aggregate::{Groups, SummaryRow};
 use crate::columns;
 use crate::facts::Facts;
 use crate::frames::{cell_columns, floats, frame, integers, texts};
-use crate::samples::Group;
+use crate::notes::{joined, outputs_note, sample_notes};
+use crate::outputs::{Outputs, output_columns};
+use crate::ranks::{comparable, ranks};
+use crate::samples::{Group, GroupCounts};
 
 /// One row of `costs`. USD of 100,000 images.
 #[derive(Clone, Debug)]

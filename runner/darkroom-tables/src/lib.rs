@@ -18,8 +18,11 @@ mod costs;
 mod facts;
 mod frames;
 mod models;
+mod notes;
+mod outputs;
 mod overview;
 mod parquet;
+mod ranks;
 pub mod read;
 mod samples;
 mod summary;
@@ -32,9 +35,10 @@ use darkroom_core::cost::PriceTable;
 use darkroom_core::event::{Event, RunStarted};
 use polars::prelude::{DataFrame, PolarsError, PolarsResult};
 
-use aggregate::{Groups, Outputs, SummaryRow};
+use aggregate::{Groups, SummaryRow};
 use facts::Facts;
 use frames::Frames;
+use outputs::Outputs;
 use parquet::TableWriter;
 
 pub use between::{Between, Change, between};
@@ -136,7 +140,7 @@ fn summarised(facts: &Facts, dir: &Path) -> Result<Summarised, TablesError> {
     let path = |table: &columns::Table| dir.join(format!("{}.parquet", table.name));
     let of = |path: &Path, error: &PolarsError| parquet::failed("read", path, error);
     let (invocations, pipelines) = (path(&columns::INVOCATIONS), path(&columns::PIPELINES));
-    let outputs = aggregate::outputs(&facts.run, &path(&columns::OUTPUTS), &pipelines)
+    let outputs = outputs::outputs(&facts.run, &path(&columns::OUTPUTS), &pipelines)
         .map_err(|error| of(&path(&columns::OUTPUTS), &error))?;
     let mut groups = Groups {
         invocations: samples::of_invocations(&invocations).map_err(|error| of(&invocations, &error))?,

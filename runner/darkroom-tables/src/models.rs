@@ -10,9 +10,10 @@ use darkroom_core::event::PlannedCell;
 use darkroom_core::statistics::{FEWEST_SAMPLES, Pool, compare_pools, seed_of};
 use rayon::prelude::*;
 
-use crate::aggregate::{Groups, Outputs, PIPELINE};
+use crate::aggregate::{Groups, PIPELINE};
 use crate::comparisons::{ComparisonRow, MODEL, Pair, group, knows_environments, places};
 use crate::facts::Facts;
+use crate::outputs::Outputs;
 use crate::samples::Group;
 
 /// Two models that are compared.

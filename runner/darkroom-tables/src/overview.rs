@@ -6,10 +6,11 @@ use darkroom_core::cell::Start;
 use darkroom_core::cost::PriceTable;
 use darkroom_core::event::{Look, PlannedCell, ReconciledMetric};
 
-use crate::aggregate::{Outputs, SummaryRow};
+use crate::aggregate::SummaryRow;
 use crate::comparisons::{self, ComparisonRow};
 use crate::costs::CostRow;
 use crate::facts::{CountsAs, Facts, Text};
+use crate::outputs::Outputs;
 use crate::summary::{
     CellSummary, Difference, Failure, ReconciliationSummary, StageSummary, Statistic, Summary, TableFile, WrongOutput,
 };

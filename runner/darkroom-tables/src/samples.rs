@@ -33,6 +33,16 @@ pub struct Group {
     pub values: HashMap<&'static str, Vec<Option<f64>>>,
 }
 
+/// How many rows of a group are not in its sample, and why.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GroupCounts {
+    pub failed: usize,
+    pub wrong_start: usize,
+    pub warm_up: usize,
+    pub superseded: usize,
+    pub missing: usize,
+}
+
 /// What identifies a row of a sample within its group, and pairs it with one of another cell's.
 ///
 /// Names are numbered in their alphabetical order over the whole table, so that order of keys does not depend on order of rows.

@@ -11,10 +11,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use rand_chacha::ChaCha8Rng;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-use super::compare::{Comparison, Draw, Normals, Ranked, bounds, resample, sorted};
-use super::interval::{MOST_RESAMPLED, below, normal_quantile};
+use super::compare::Comparison;
+use super::interval::MOST_RESAMPLED;
 use super::rank_tests::cliffs_delta;
-use super::summary::{mean_of_sorted, quantile_of_sorted};
+use super::ratios::{Draw, Normals, Ranked, bounds};
+use super::resampling::{RESAMPLES, below, resample};
+use super::summary::{mean_of_sorted, quantile_of_sorted, sorted};
 
 /// Values of one model: by sample, then by deployment (or environment), then by image.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -150,7 +152,7 @@ fn resampled(a: &Pool, b: &Pool, seed: [u8; 32]) -> (Vec<f64>, Vec<f64>) {
             (0..range.len()).for_each(|_| draw.take(ranked.ranks[range.start + below(random, range.len())]));
         });
     };
-    let ratios = resample(seed, |random| {
+    let ratios = resample(seed, RESAMPLES, |random| {
         let drawn = draw_images(random, images.len());
         let (mut draw_a, mut draw_b) = (Draw::of(&ranked_a), Draw::of(&ranked_b));
         side(random, &layout_a, &ranked_a, &mut draw_a, &drawn);
@@ -171,14 +173,13 @@ fn approximated(a: &Pool, b: &Pool, seed: [u8; 32]) -> (Vec<f64>, Vec<f64>) {
     let side = |random: &mut ChaCha8Rng, layout: &Layout, normals: &[Normals], images: &[usize]| {
         let (mut total, mut n) = (0.0, 0.0);
         layout.draw(random, images, |random, cluster| {
-            let Normals { n: count, mean, error } = normals[cluster];
-            let uniform = (below(random, 1 << 31) as f64 + 0.5) / f64::from(1u32 << 31);
-            total += count * (mean + error * normal_quantile(uniform));
-            n += count;
+            let cluster = &normals[cluster];
+            total += cluster.n * cluster.draw(random);
+            n += cluster.n;
         });
         total / n
     };
-    let means = resample(seed, |random| {
+    let means = resample(seed, RESAMPLES, |random| {
         let drawn = draw_images(random, images.len());
         let of_a = side(random, &layout_a, &normals_a, &drawn);
         side(random, &layout_b, &normals_b, &drawn) / of_a
@@ -204,7 +205,8 @@ fn thinned(pool: &Pool) -> Pool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::statistics::compare::{Samples, Verdict, compare, verdict};
+    use crate::statistics::claims::{Verdict, verdict};
+    use crate::statistics::compare::{Samples, compare};
     use crate::statistics::interval::seed_of;
     use crate::statistics::worked::{assert_close, lognormal};
 

@@ -4,17 +4,23 @@
 //! of cells, tables or clouds; which values belong to a sample is decided by `darkroom-tables`.
 
 mod calibration;
+mod claims;
 mod compare;
 mod hierarchy;
 mod interval;
+mod moments;
+mod normal;
 mod rank_tests;
+mod ratios;
+mod resampling;
 mod stationarity;
 mod stopping;
 mod summary;
 mod variance;
 
 pub use calibration::{Promise, calibrate};
-pub use compare::{Comparison, Samples, Verdict, compare, effect_word, holm, verdict};
+pub use claims::{Verdict, effect_word, holm, verdict};
+pub use compare::{Comparison, Samples, compare};
 pub use hierarchy::{FEWEST_SAMPLES, Pool, compare_pools};
 pub use interval::{
     Bounds, Interval, Intervals, MOST_RESAMPLED, Method, SMALL_N, intervals, quantile_interval, seed_of,

@@ -127,7 +127,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::statistics::worked::{A, B, assert_close, sorted};
+    use crate::statistics::summary::sorted;
+    use crate::statistics::worked::{A, B, assert_close};
 
     const P: [f64; 8] = [125.0, 118.0, 131.0, 140.0, 122.0, 119.0, 136.0, 128.0];
     const Q: [f64; 8] = [110.0, 121.0, 119.0, 117.0, 114.0, 124.0, 127.0, 129.0];

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::interval::intervals;
-use super::summary::mean_of_sorted;
+use super::summary::{mean_of_sorted, sorted};
 
 /// Repetitions between two looks.
 pub const LOOK_EVERY: u32 = 10;
@@ -79,9 +79,7 @@ pub fn relative_half_widths(samples: &[(Vec<f64>, [u8; 32])]) -> Vec<Option<f64>
 
 pub(super) fn relative_half_width(values: &[f64], seed: [u8; 32]) -> Option<f64> {
     let interval = intervals(values, seed).mean?;
-    let mut sorted = values.to_vec();
-    sorted.sort_unstable_by(f64::total_cmp);
-    let mean = mean_of_sorted(&sorted).filter(|mean| *mean > 0.0)?;
+    let mean = mean_of_sorted(&sorted(values)).filter(|mean| *mean > 0.0)?;
     Some((interval.high - interval.low) / (2.0 * mean)).filter(|width| width.is_finite())
 }
 

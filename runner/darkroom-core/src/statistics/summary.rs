@@ -120,12 +120,19 @@ fn median_absolute_deviation(x: &[f64]) -> Option<f64> {
     quantile_of_sorted(&deviations, 0.5)
 }
 
+/// Returns the values, ascending.
+pub(super) fn sorted(values: &[f64]) -> Vec<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    sorted
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::statistics::worked::{A, B, assert_close, sorted, x, y};
+    use crate::statistics::worked::{A, B, assert_close, x, y};
 
     #[test]
     fn the_worked_values_of_a_and_b_come_out() {

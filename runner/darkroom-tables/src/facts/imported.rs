@@ -7,7 +7,8 @@ use darkroom_core::cost::PriceTable;
 use darkroom_core::event::{Profile, Status, Verdict};
 use darkroom_core::imported::ImportedRow;
 
-use super::{CheckFact, Facts, Finished, InvocationFact, ProfileFact, ReportFact, epoch_ms};
+use super::reading::epoch_ms;
+use super::{CheckFact, Facts, Finished, InvocationFact, ProfileFact, ReportFact};
 use crate::TablesError;
 
 /// What the rows of one pass say together.

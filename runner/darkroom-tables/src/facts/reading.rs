@@ -1,0 +1,264 @@
+//! Takes a journal's events one by one into [`Facts`]: where each belongs, its texts interned, its times in epoch ms.
+//!
+//! What can't be placed (a cell or stage that the run does not plan, a time that is none) is an error. Knows nothing of
+//! what counts.
+
+use darkroom_core::cost::{Cost, PriceTable};
+use darkroom_core::event::{Event, Invocation, OutputCheck, PackageBuilt, PassKey, PipelinePass, Profile, Status};
+use uuid::Uuid;
+
+use super::{
+    CheckFact, Facts, Finished, InvocationFact, Parts, Pass, ProfileFact, RepetitionKey, ReportFact, RequestId, Text,
+};
+use crate::TablesError;
+
+impl Facts {
+    /// Takes in every event of a journal; what could not be read of it is left out and said ([`Facts::damaged`]).
+    pub fn collect<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
+        events: impl Iterator<Item = Result<Event, E>>,
+        prices: &PriceTable,
+    ) -> Result<Self, TablesError> {
+        let mut events = events.map(|event| event.map_err(Into::into));
+        let Some(Event::RunStarted(run)) = events.next().transpose().map_err(TablesError::Journal)? else {
+            return Err(TablesError::NoRunStarted);
+        };
+        let mut facts = Self::new(run);
+        for event in events {
+            match event {
+                Ok(event) => facts.take(event, prices)?,
+                Err(damage) => facts.damaged.push(damage.to_string()),
+            }
+        }
+        facts.place_environments();
+        facts.finish_imported();
+        Ok(facts)
+    }
+
+    fn take(&mut self, event: Event, prices: &PriceTable) -> Result<(), TablesError> {
+        match event {
+            Event::InvocationFinished(invocation) => self.take_invocation(&invocation, prices),
+            Event::PipelineFinished(pass) => self.take_pass(pass),
+            Event::OutputChecked(check) => self.take_check(check),
+            Event::CellsSuperseded { cells, .. } => {
+                self.sessions += 1;
+                cells.iter().try_for_each(|cell| {
+                    let cell = self.cell(cell.as_str())?;
+                    self.epochs[cell as usize] += 1;
+                    Ok(())
+                })
+            }
+            Event::RunResumed { .. } => {
+                self.sessions += 1;
+                Ok(())
+            }
+            Event::ResultsImported(imported) => {
+                self.imported = Some(imported);
+                Ok(())
+            }
+            Event::RowImported(row) => self.take_imported(&row, prices),
+            Event::Reconciled(figure) => {
+                self.reconciliations.push((self.sessions, figure));
+                Ok(())
+            }
+            Event::EnvironmentSeen { request_id, environment_id } => {
+                let request_id = self.request_id(&request_id);
+                let environment = self.text(&environment_id);
+                self.environments.insert(request_id, environment);
+                Ok(())
+            }
+            Event::PackageBuilt(built) => {
+                // A session that goes on packages again: the same package is told once.
+                if !self.built.iter().any(|known| PackageBuilt { at: built.at.clone(), ..known.clone() } == built) {
+                    self.built.push(built);
+                }
+                Ok(())
+            }
+            Event::FunctionDeployed(deployed) => {
+                self.deployed.push(deployed);
+                Ok(())
+            }
+            Event::Looked(look) => {
+                self.last_look = Some(look);
+                Ok(())
+            }
+            Event::CodeExamined(code) => {
+                self.code.push(code);
+                Ok(())
+            }
+            Event::RunStarted(_)
+            | Event::ClocksCompared(_)
+            | Event::Spent { .. }
+            | Event::EnvironmentsRenewed { .. }
+            | Event::RunFinished { .. }
+            | Event::RunInterrupted { .. } => Ok(()),
+        }
+    }
+
+    fn take_invocation(&mut self, fact: &Invocation, prices: &PriceTable) -> Result<(), TablesError> {
+        let pass = self.pass(&fact.pass)?;
+        let stage = self.stage(&fact.stage, &fact.pass)?;
+        let row = InvocationFact {
+            pass,
+            stage,
+            sequence: fact.sequence,
+            scheduled_at: Some(epoch_ms(&fact.scheduled_at)?),
+            started_at: Some(epoch_ms(&fact.started_at)?),
+            ended_at: fact.ended_at.as_deref().map(epoch_ms).transpose()?,
+            trigger_delay_ms: fact.trigger_delay_ms,
+            client_ms: fact.client_ms,
+            status: fact.status,
+            error_type: fact.error_type.as_deref().map(|text| self.text(text)),
+            error: fact.error.as_deref().map(|text| self.text(text)),
+            function: Some(self.text(&fact.function)),
+            request_id: fact.request_id.as_deref().map(|id| self.request_id(id)),
+            report: fact.report.as_ref().map(|report| ReportFact {
+                duration_ms: report.duration_ms,
+                billed_ms: Some(report.billed_ms),
+                max_memory_mb: Some(report.max_memory_mb),
+                init_ms: report.init_ms,
+                cold: Some(report.init_ms.is_some()),
+            }),
+            environment: fact.environment_id.as_deref().map(|text| self.text(text)),
+            environment_round: fact.environment_round,
+            code_sha256: Some(self.text(&fact.code_sha256)),
+            bytes_in: fact.bytes_in,
+            bytes_out: fact.bytes_out,
+            handler_reported_ms: fact.handler_reported_ms,
+            profile: fact.profile.as_ref().map(|profile| Box::new(self.profile(profile))),
+        };
+        self.keep(row, prices);
+        Ok(())
+    }
+
+    /// Puts a row where its pass is and adds what it costs.
+    pub(super) fn keep(&mut self, row: InvocationFact, prices: &PriceTable) {
+        let cost = self.cost(&row, prices);
+        let wrong_start = self.is_wrong_start(&row);
+        let pass = &mut self.passes[row.pass as usize];
+        pass.wrong_start |= wrong_start;
+        pass.environment_round = pass.environment_round.or(row.environment_round);
+        pass.no_report |= row.status == Status::Ok && row.report.is_none();
+        if let Some(cost) = cost {
+            pass.cost += cost;
+            pass.costed |= 1u128.checked_shl(row.stage).unwrap_or(0);
+        }
+        if let (Some(delay_ms), Some(running_ms)) = (row.trigger_delay_ms, row.report.and_then(ReportFact::headline_ms))
+        {
+            pass.parts.trigger_delay_ms += delay_ms;
+            pass.parts.running_ms += running_ms;
+            pass.parts.stages += 1;
+        }
+        self.invocations.push(row);
+    }
+
+    fn profile(&mut self, profile: &Profile) -> ProfileFact {
+        let mut text = |text: Option<&str>| text.map(|text| self.text(text));
+        let (container_id, cpu_model, kernel) = (
+            text(profile.container_id.as_deref()),
+            text(profile.cpu_model.as_deref()),
+            text(profile.kernel.as_deref()),
+        );
+        let figures = Profile { container_id: None, cpu_model: None, kernel: None, ..profile.clone() };
+        ProfileFact { figures, container_id, cpu_model, kernel }
+    }
+
+    fn take_pass(&mut self, fact: PipelinePass) -> Result<(), TablesError> {
+        let pass = self.pass(&fact.pass)?;
+        let finished = Finished {
+            started_at: Some(epoch_ms(&fact.started_at)?),
+            turnaround_s: fact.turnaround_s.filter(|s| s.is_finite()),
+            resolution_ms: Some(fact.resolution_ms),
+            upload_ms: fact.upload_ms,
+            complete: fact.complete,
+            failed_stage: fact.failed_stage.as_deref().map(|text| self.text(text)),
+            again: fact.again,
+            input_bytes: fact.input_bytes,
+            output_bytes: fact.output_bytes,
+        };
+        self.passes[pass as usize].finished = Some(finished);
+        Ok(())
+    }
+
+    fn take_check(&mut self, fact: OutputCheck) -> Result<(), TablesError> {
+        let pass = self.pass(&fact.pass)?;
+        let stage = self.stage(&fact.stage, &fact.pass)?;
+        self.checks.push(CheckFact {
+            pass,
+            stage,
+            output_sha256: fact.output_sha256,
+            input_sha256: fact.input_sha256,
+            picture: fact.picture,
+            verdict: fact.verdict,
+        });
+        Ok(())
+    }
+
+    pub(super) fn pass(&mut self, key: &PassKey) -> Result<u32, TablesError> {
+        let cell = self.cell(key.cell_id.as_str())?;
+        let repetition = RepetitionKey {
+            cell,
+            epoch: self.epochs[cell as usize],
+            deployment: key.deployment,
+            image: self.text(&key.image),
+            warm_up: key.warm_up,
+            repetition: key.repetition,
+        };
+        let last = self.last_attempts.entry(repetition).or_insert(key.attempt);
+        *last = key.attempt.max(*last);
+        let next = self.passes.len() as u32;
+        let index = *self.pass_index.entry((repetition, key.attempt)).or_insert(next);
+        if index == next {
+            self.passes.push(Pass {
+                key: repetition,
+                attempt: key.attempt,
+                finished: None,
+                cost: Cost::default(),
+                wrong_start: false,
+                no_report: false,
+                environment_round: None,
+                parts: Parts::default(),
+                imported: None,
+                costed: 0,
+            });
+        }
+        Ok(index)
+    }
+
+    fn cell(&self, cell_id: &str) -> Result<u32, TablesError> {
+        let cell = self.cells.get(cell_id).copied();
+        cell.ok_or_else(|| TablesError::UnknownCell { cell_id: cell_id.into() })
+    }
+
+    pub(super) fn stage(&self, stage: &str, pass: &PassKey) -> Result<u32, TablesError> {
+        let index = self.stages.get(stage).copied();
+        index.ok_or_else(|| TablesError::UnknownStage { cell_id: pass.cell_id.to_string(), stage: stage.into() })
+    }
+
+    pub(super) fn text(&mut self, text: &str) -> Text {
+        if let Some(index) = self.texts.get_index_of(text) {
+            return index as Text;
+        }
+        self.texts.insert_full(text.to_owned()).0 as Text
+    }
+
+    pub(super) fn request_id(&mut self, id: &str) -> RequestId {
+        match Uuid::try_parse(id) {
+            Ok(uuid) if uuid.to_string() == id => RequestId::Uuid(uuid.as_u128()),
+            _ => RequestId::Text(self.text(id)),
+        }
+    }
+
+    /// Gives invocations the environment that the logs name for their request, where they did not know it themselves.
+    fn place_environments(&mut self) {
+        for row in &mut self.invocations {
+            if row.environment.is_none() {
+                row.environment = row.request_id.and_then(|id| self.environments.get(&id).copied());
+            }
+        }
+    }
+}
+
+pub(super) fn epoch_ms(text: &str) -> Result<i64, TablesError> {
+    let time: jiff::Timestamp = text.parse().map_err(|_| TablesError::Timestamp { value: text.into() })?;
+    Ok(time.as_millisecond())
+}

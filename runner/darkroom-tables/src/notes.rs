@@ -1,0 +1,74 @@
+//! What is said in words beside a row: why its sample is empty, partial or small, and what to mind in its intervals.
+//!
+//! Figures → sentences. Decides nothing: no row is left out or ranked by what stands here.
+
+use darkroom_core::event::PlannedCell;
+use darkroom_core::statistics::{Description, Intervals, MIN_N_P95, MIN_N_P99, Method, SMALL_N};
+
+use crate::outputs::Outputs;
+use crate::samples::GroupCounts;
+
+/// Says why a sample is empty, partial or small.
+pub fn sample_notes(planned: &PlannedCell, rows: usize, counts: GroupCounts, d: &Description) -> Vec<String> {
+    if let Some(why) = &planned.not_runnable {
+        return vec![format!("not runnable here: {why}")];
+    }
+    if rows == 0 {
+        return vec!["not measured".into()];
+    }
+    let mut notes = Vec::new();
+    if d.n == 0 {
+        notes.push("no row of the group counts".into());
+    }
+    let tried = counts.failed + d.n + counts.missing;
+    if counts.failed > 0 && counts.failed == tried {
+        notes.push(format!("{tried} of {tried} failed: there is no sample"));
+    } else if counts.failed > 0 {
+        notes.push(format!("{} of {tried} failed: the sample is of the survivors", counts.failed));
+    }
+    if counts.missing > 0 {
+        notes.push(format!("{} without a value", counts.missing));
+    }
+    if d.n > 0 && d.n < MIN_N_P95 {
+        notes.push(format!("p95 needs n >= {MIN_N_P95}, p99 n >= {MIN_N_P99}"));
+    } else if d.n > 0 && d.n < MIN_N_P99 {
+        notes.push(format!("p99 needs n >= {MIN_N_P99}"));
+    }
+    notes
+}
+
+pub fn interval_notes(d: &Description, intervals: &Intervals) -> Vec<String> {
+    let mut notes = Vec::new();
+    if d.n == 1 {
+        notes.push("a single value: no SD and no interval".to_owned());
+    }
+    if d.n >= 2 && d.sd == Some(0.0) {
+        notes.push(
+            "all values are equal: the interval has no width, which says nothing of another hour or host".to_owned(),
+        );
+    }
+    if d.n >= 2 && d.n < SMALL_N {
+        notes.push("small n".to_owned());
+    }
+    if let (Some(Method::Block | Method::BlockNormal), Some(r1)) =
+        (intervals.mean.map(|interval| interval.method), intervals.r1)
+    {
+        notes.push(format!("autocorrelated (r1 {r1:.2}): intervals by blocks"));
+    }
+    notes
+}
+
+pub fn outputs_note(planned: &PlannedCell, rows: usize, outputs: &Outputs) -> Option<String> {
+    if planned.not_runnable.is_some() || rows == 0 {
+        return None;
+    }
+    match (outputs.ok, &outputs.reason) {
+        (Some(true), _) => None,
+        (Some(false), reason) => Some(format!("outputs wrong, not ranked: {}", reason.as_deref().unwrap_or("unknown"))),
+        (None, _) => Some("outputs not checked, not ranked".into()),
+    }
+}
+
+pub fn joined(notes: &[String]) -> Option<String> {
+    (!notes.is_empty()).then(|| notes.join("; "))
+}

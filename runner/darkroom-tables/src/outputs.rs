@@ -1,0 +1,108 @@
+//! Whether each cell's outputs are right, read from the tables `outputs` and `pipelines`.
+//!
+//! One wrong check that counts, or an image that never had an output, makes a cell wrong. Knows nothing of times, nor of what
+//! is withheld from a wrong cell.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use darkroom_core::event::{PlannedCell, RunStarted};
+use polars::prelude::{
+    Column, DataType, Expr, LazyFrame, PlRefPath, PolarsResult, ScanArgsParquet, StringChunked, col, len,
+};
+
+use crate::facts::CountsAs;
+use crate::frames::{bools, texts};
+
+/// Whether a cell's outputs are right, over all its checks that count.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outputs {
+    /// `None` when none was checked.
+    pub ok: Option<bool>,
+    pub reason: Option<String>,
+}
+
+/// Returns whether each cell's outputs are right, in the order of the plan, from the tables `outputs` and `pipelines`.
+pub fn outputs(run: &RunStarted, checks: &Path, pipelines: &Path) -> PolarsResult<Vec<Outputs>> {
+    let checked = checked(checks)?;
+    let lost = images_lost(pipelines)?;
+    let of_cell = |planned: &PlannedCell| {
+        let cell = planned.id.to_string();
+        let found = run.stages.iter().filter_map(|stage| Some((stage, checked.get(&(cell.clone(), stage.clone()))?)));
+        let mut outputs = Outputs::default();
+        for (stage, (all, wrong)) in found {
+            outputs.ok = Some(outputs.ok.unwrap_or(true) && wrong.is_empty());
+            // The most frequent reason of the first wrong stage; by name among equals, so that it is always the same one.
+            let worst = wrong.iter().max_by_key(|&(reason, &count)| (count, std::cmp::Reverse(reason)));
+            if let (None, Some((reason, count))) = (&outputs.reason, worst) {
+                outputs.reason = Some(format!("{stage}: {reason} ({count} of {all})"));
+            }
+        }
+        if let (Some(true), Some(lost)) = (outputs.ok, lost.get(&cell)) {
+            let images = run.image_sets.get(&planned.cell.image_set).map_or(0, Vec::len);
+            outputs = Outputs { ok: Some(false), reason: Some(format!("no output of {lost} of {images} images")) };
+        }
+        outputs
+    };
+    Ok(run.cells.iter().map(of_cell).collect())
+}
+
+/// How many outputs were checked, and how many were wrong for each reason.
+type Checked = (i64, HashMap<String, i64>);
+
+/// Returns the checks that count by cell and stage.
+fn checked(checks: &Path) -> PolarsResult<HashMap<(String, String), Checked>> {
+    let by = ["cell_id", "stage", "pass", "reason"];
+    let frame = scan(checks)?.filter(col("counts")).group_by(by.map(col)).agg([rows_of_each()]).collect()?;
+    let (cells, stages) = (frame.column("cell_id")?.str()?, frame.column("stage")?.str()?);
+    let (passes, reasons) = (frame.column("pass")?.bool()?, frame.column("reason")?.str()?);
+    let rows = frame.column("rows")?.i64()?;
+    let mut checked: HashMap<(String, String), Checked> = HashMap::new();
+    for i in 0..frame.height() {
+        let text = |column: &StringChunked| column.get(i).unwrap_or_default().to_owned();
+        let (all, wrong) = checked.entry((text(cells), text(stages))).or_default();
+        let count = rows.get(i).unwrap_or(0);
+        *all += count;
+        if passes.get(i) != Some(true) {
+            *wrong.entry(reasons.get(i).unwrap_or("wrong").to_owned()).or_default() += count;
+        }
+    }
+    Ok(checked)
+}
+
+/// Returns of how many images every pass of a cell failed for good: nothing of the last stage could be checked.
+fn images_lost(pipelines: &Path) -> PolarsResult<HashMap<String, usize>> {
+    let by = ["cell_id", "image", "counts_as"];
+    let frame = scan(pipelines)?.group_by(by.map(col)).agg([rows_of_each()]).collect()?;
+    let [cells, images, counts] =
+        [frame.column(by[0])?.str()?, frame.column(by[1])?.str()?, frame.column(by[2])?.str()?];
+    let mut ended: HashMap<(&str, &str), bool> = HashMap::new();
+    for ((cell, image), counts_as) in cells.iter().zip(images.iter()).zip(counts.iter()) {
+        let counts_as = counts_as.unwrap_or_default();
+        let well =
+            [CountsAs::Sample, CountsAs::NoReport, CountsAs::WrongStart].map(CountsAs::as_str).contains(&counts_as);
+        if well || counts_as == CountsAs::Failed.as_str() {
+            *ended.entry((cell.unwrap_or_default(), image.unwrap_or_default())).or_default() |= well;
+        }
+    }
+    let mut lost: HashMap<String, usize> = HashMap::new();
+    for ((cell, _), _) in ended.into_iter().filter(|(_, well)| !well) {
+        *lost.entry(cell.to_owned()).or_default() += 1;
+    }
+    Ok(lost)
+}
+
+fn scan(path: &Path) -> PolarsResult<LazyFrame> {
+    LazyFrame::scan_parquet(PlRefPath::new(path.to_string_lossy()), ScanArgsParquet::default())
+}
+
+fn rows_of_each() -> Expr {
+    len().cast(DataType::Int64).alias("rows")
+}
+
+pub fn output_columns(cells: &[u32], outputs: &[Outputs]) -> [Column; 2] {
+    [
+        bools("outputs_ok", cells.iter().map(|&cell| outputs[cell as usize].ok)),
+        texts("reason", cells.iter().map(|&cell| outputs[cell as usize].reason.as_ref())),
+    ]
+}

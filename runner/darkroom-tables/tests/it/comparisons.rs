@@ -1,0 +1,95 @@
+//! Cells compared within a run, and what is not claimed of them.
+
+use darkroom_core::cell::{Architecture, Cell, Input, Start};
+use polars::prelude::*;
+
+use crate::journal::{Journal, Pass, cell};
+use crate::{Run, everything, float, integer, text, texts};
+
+/// The one row of `comparisons` of these two cells.
+pub fn comparison(run: &Run, a: &Cell, b: &Cell, stage: &str, metric: &str) -> DataFrame {
+    let wanted = [("cell_a", a.id().to_string()), ("cell_b", b.id().to_string())];
+    let wanted = wanted.into_iter().chain([("stage", stage.to_owned()), ("metric", metric.to_owned())]);
+    let wanted = wanted.map(|(column, value)| col(column).eq(lit(value))).reduce(Expr::and).unwrap();
+    run.table("comparisons").lazy().filter(wanted).collect().unwrap()
+}
+
+#[test]
+fn cells_that_differ_in_one_factor_are_compared_pass_by_pass() {
+    let run = Run::of(&everything());
+    let (pillow, rust) = (cell("pillow"), cell("rust"));
+    let row = comparison(&run, &pillow, &rust, "greyscale", "duration_ms");
+    assert_eq!(text(&row, "factor").unwrap(), "variant");
+    assert_eq!(row.column("paired").unwrap().bool().unwrap().get(0), Some(false), "11 of 13 is less than 90%");
+    assert!(float(&row, "ratio_mean_ci_high").unwrap() < 0.12);
+    assert_eq!((text(&row, "verdict").unwrap().as_str(), text(&row, "effect").unwrap().as_str()), ("faster", "large"));
+    assert_eq!(float(&row, "cliffs_delta"), Some(-1.0));
+    assert!(float(&row, "p_adj") >= float(&row, "p"));
+    let cost = comparison(&run, &pillow, &rust, "pipeline", "cost_usd");
+    assert_eq!(text(&cost, "verdict").unwrap(), "cheaper");
+    let cold = Cell { start: Start::Cold, ..cell("rust") };
+    let start = comparison(&run, &rust, &cold, "resize", "duration_ms");
+    assert_eq!(start.column("paired").unwrap().bool().unwrap().get(0), Some(true));
+    assert_eq!(text(&start, "test").unwrap(), "wilcoxon");
+    assert_eq!(integer(&start, "n_a"), Some(10));
+}
+
+#[test]
+fn reference_and_chained_input_are_never_compared() {
+    let run = Run::of(&everything());
+    let reference = Cell { input: Input::Reference, ..cell("rust") }.id().to_string();
+    let table = run.table("comparisons");
+    assert_eq!(table.height(), 12, "variant, architecture and start: two stages, turnaround and cost each");
+    assert!(texts(&table, "cell_a").iter().chain(&texts(&table, "cell_b")).all(|cell| *cell != reference));
+}
+
+#[test]
+fn nothing_is_claimed_of_wrong_unchecked_or_unmeasured_cells() {
+    let (pillow, rust, numpy) = (cell("pillow"), cell("rust"), cell("numpy"));
+    let arm = Cell { architecture: Architecture::Arm64, ..cell("pillow") };
+    let mut journal = Journal::of(&[pillow.clone(), rust.clone(), numpy.clone(), arm.clone()]);
+    for repetition in 1..=20 {
+        for (cell, ms) in [(&pillow, 100.0), (&rust, 10.0), (&numpy, 50.0)] {
+            journal.pass(&Pass::of(cell, repetition, ms + f64::from(repetition)));
+        }
+    }
+    journal.check_all(&pillow).check(&Pass::of(&rust, 1, 0.0), 1, Some("blank"));
+    let run = Run::of(&journal);
+    let verdict = |b: &Cell| {
+        let row = comparison(&run, &pillow, b, "greyscale", "duration_ms");
+        assert_eq!(float(&row, "p_adj"), None);
+        text(&row, "verdict").unwrap()
+    };
+    assert_eq!((verdict(&rust).as_str(), verdict(&numpy).as_str()), ("wrong outputs", "outputs not checked"));
+    assert_eq!(verdict(&arm), "not measured");
+    assert!(float(&comparison(&run, &pillow, &rust, "greyscale", "duration_ms"), "p").is_some());
+    let row = comparison(&run, &pillow, &arm, "greyscale", "duration_ms");
+    assert!(text(&row, "note").unwrap().contains("not runnable here: this host is x86_64"));
+    assert_eq!((integer(&row, "n_b"), float(&row, "ratio_mean")), (Some(0), None));
+    assert!(run.summary.comparisons.iter().all(|c| c.p_adjusted.is_none()), "{:?}", run.summary.comparisons);
+}
+
+#[test]
+fn the_same_code_deployed_twice_is_compared_and_its_share_of_the_variance_told() {
+    let pillow = cell("pillow");
+    let mut journal = Journal::of(std::slice::from_ref(&pillow));
+    journal.deployments(2).check_all(&pillow);
+    for repetition in 1..=20 {
+        for (deployment, slower) in [(1, 1.0), (2, 1.3)] {
+            for image in ["astronaut.png", "chelsea.png"] {
+                let ms = (100.0 + f64::from(repetition % 5)) * slower;
+                journal.pass(&Pass { image, deployment, ..Pass::of(&pillow, repetition, ms) });
+            }
+        }
+    }
+    let run = Run::of(&journal);
+    let twins = run.table("comparisons").lazy().filter(col("factor").eq(lit("deployment"))).collect().unwrap();
+    let duration = twins.lazy().filter(col("metric").eq(lit("duration_ms")).and(col("stage").eq(lit("resize"))));
+    let row = duration.collect().unwrap();
+    assert_eq!((text(&row, "level_a").as_deref(), text(&row, "level_b").as_deref()), (Some("1"), Some("2")));
+    assert!((float(&row, "ratio_mean").unwrap() - 1.3).abs() < 1e-9);
+    assert_eq!(text(&row, "verdict").as_deref(), Some("slower"));
+    let summary = run.summary(&pillow, "resize", "duration_ms");
+    assert!(float(&summary, "variance_deployment").unwrap() > 0.9);
+    assert_eq!(float(&summary, "variance_environment"), None, "no environment is known");
+}

@@ -1,0 +1,98 @@
+//! What `summary` says of a sample, and who is ranked.
+
+use darkroom_core::cell::{Cell, Input, Start};
+use darkroom_core::statistics::describe;
+use polars::prelude::*;
+
+use crate::journal::{Journal, Pass, cell};
+use crate::{Run, everything, float, integer, text, texts};
+
+#[test]
+fn the_statistics_are_those_of_the_rows_marked_sample() {
+    let run = Run::of(&everything());
+    let rust = cell("rust");
+    let rows = run.table("invocations").lazy();
+    let mine = col("cell_id").eq(lit(rust.id().to_string())).and(col("stage").eq(lit("resize")));
+    let sample = rows.filter(mine.and(col("counts_as").eq(lit("sample")))).collect().unwrap();
+    let values: Vec<f64> = sample.column("duration_ms").unwrap().f64().unwrap().iter().flatten().collect();
+    let expected = describe(&values);
+    let row = run.summary(&rust, "resize", "duration_ms");
+    assert_eq!(integer(&row, "n"), Some(11));
+    for (column, value) in [
+        ("mean", expected.mean),
+        ("sd", expected.sd),
+        ("cv", expected.cv),
+        ("min", expected.min),
+        ("p50", expected.p50),
+        ("p90", expected.p90),
+        ("max", expected.max),
+        ("iqr", expected.iqr),
+        ("mad", expected.mad),
+    ] {
+        assert!(value.is_some());
+        assert_eq!(float(&row, column), value, "{column}");
+    }
+    assert_eq!((float(&row, "p95"), float(&row, "p99")), (None, None));
+    assert!(text(&row, "note").unwrap().contains("p95 needs n >= 20"));
+}
+
+#[test]
+fn an_outlier_is_flagged_in_its_row_and_stays_in_the_statistics() {
+    let run = Run::of(&everything());
+    let rows = run.table("invocations").lazy();
+    let flagged = rows.filter(col("outlier").and(col("cell_id").eq(lit(cell("rust").id().to_string()))));
+    let flagged = flagged.collect().unwrap();
+    assert_eq!(texts(&flagged, "stage"), ["greyscale", "resize"], "the 13.0 of each stage");
+    let row = run.summary(&cell("rust"), "greyscale", "duration_ms");
+    assert_eq!((integer(&row, "n_outliers"), float(&row, "max")), (Some(1), Some(13.0)));
+}
+
+#[test]
+fn intervals_stand_beside_every_statistic() {
+    let run = Run::of(&everything());
+    let row = run.summary(&cell("rust"), "resize", "duration_ms");
+    let (low, mean, high) = (float(&row, "mean_ci_low"), float(&row, "mean"), float(&row, "mean_ci_high"));
+    assert!(low < mean && mean < high, "{low:?} {mean:?} {high:?}");
+    for statistic in ["sd", "cv", "p50"] {
+        assert!(float(&row, &format!("{statistic}_ci_low")) < float(&row, &format!("{statistic}_ci_high")));
+    }
+    assert_eq!((float(&row, "p95_ci_low"), float(&row, "p95_ci_high")), (None, None), "there is no p95 at n = 11");
+    assert!(text(&row, "ci_method").unwrap().starts_with("bca"));
+    assert!(
+        float(&row, "r1").is_some() && float(&row, "trend_p_adj").is_some() && float(&row, "halves_ratio").is_some()
+    );
+    let (usd, per_100k) = (
+        run.summary(&cell("rust"), "pipeline", "cost_usd"),
+        run.summary(&cell("rust"), "pipeline", "cost_usd_per_100k"),
+    );
+    assert_eq!(float(&usd, "mean_ci_high").map(|v| v * 100_000.0), float(&per_100k, "mean_ci_high"));
+    assert_eq!(run.summary.cells[1].cost_usd_per_100k.mean_ci.map(|ci| ci.1), float(&per_100k, "mean_ci_high"));
+    let costs = run.table("costs");
+    assert_eq!(
+        costs.column("cost_usd_per_100k_ci_high").unwrap().f64().unwrap().get(1),
+        float(&per_100k, "mean_ci_high")
+    );
+}
+
+#[test]
+fn a_sample_that_drifts_is_noted_and_kept() {
+    let pillow = cell("pillow");
+    let mut journal = Journal::of(std::slice::from_ref(&pillow));
+    for repetition in 1..=30 {
+        journal.pass(&Pass::of(&pillow, repetition, 100.0 + f64::from(repetition)));
+    }
+    let row = Run::of(&journal).summary(&pillow, "greyscale", "duration_ms");
+    assert_eq!(integer(&row, "n"), Some(30));
+    assert!(text(&row, "note").unwrap().contains("rises over the run"));
+    assert!(text(&row, "note").unwrap().contains("autocorrelated"));
+    assert_eq!(text(&row, "ci_method").unwrap(), "block");
+}
+
+#[test]
+fn comparable_cells_are_ranked_by_mean_and_reference_input_apart_from_chained() {
+    let run = Run::of(&everything());
+    let rank = |cell: &Cell| integer(&run.summary(cell, "greyscale", "duration_ms"), "rank");
+    assert_eq!((rank(&cell("rust")), rank(&cell("pillow"))), (Some(1), Some(2)));
+    assert_eq!(rank(&Cell { input: Input::Reference, ..cell("rust") }), Some(1));
+    assert_eq!(rank(&Cell { start: Start::Cold, ..cell("rust") }), Some(1));
+}
