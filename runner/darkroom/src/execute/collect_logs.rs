@@ -153,3 +153,57 @@ impl LogReader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use aws_sdk_cloudwatchlogs::config::{BehaviorVersion, Credentials, Region};
+    use axum::Router;
+    use axum::body::Bytes;
+    use axum::extract::State;
+
+    use super::*;
+
+    type Begun = Arc<Mutex<Vec<Instant>>>;
+
+    /// Two pages, an event each; says when it was called.
+    async fn page(State(begun): State<Begun>, body: Bytes) -> &'static str {
+        begun.lock().unwrap().push(Instant::now());
+        if String::from_utf8_lossy(&body).contains("nextToken") {
+            r#"{"events": [{"logStreamName": "s", "timestamp": 2, "message": "b"}]}"#
+        } else {
+            r#"{"events": [{"logStreamName": "s", "timestamp": 1, "message": "a"}], "nextToken": "t"}"#
+        }
+    }
+
+    async fn reader(apart: Duration) -> (LogReader, Begun) {
+        let begun = Begun::default();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let router = Router::new().fallback(page).with_state(begun.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let config = aws_sdk_cloudwatchlogs::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+            .endpoint_url(endpoint);
+        (LogReader::new(Client::from_conf(config.build()), apart), begun)
+    }
+
+    #[tokio::test]
+    async fn every_page_of_every_function_takes_its_turn() {
+        let apart = Duration::from_millis(30);
+        let (reader, begun) = reader(apart).await;
+        let began = Instant::now();
+        let (one, other) = futures::join!(reader.lines("f", 0, None), reader.lines("g", 0, None));
+        let texts = |lines: Vec<Line>| lines.into_iter().map(|line| line.message).collect::<Vec<_>>();
+        assert_eq!(
+            (texts(one.unwrap()), texts(other.unwrap())),
+            (vec!["a".into(), "b".into()], vec!["a".into(), "b".into()])
+        );
+        let begun = begun.lock().unwrap().clone();
+        assert_eq!(begun.len(), 4);
+        assert!(*begun.last().unwrap() - began >= 3 * apart, "the fourth call has its turn after three");
+    }
+}
