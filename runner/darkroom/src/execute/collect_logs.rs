@@ -195,15 +195,15 @@ mod tests {
     async fn every_page_of_every_function_takes_its_turn() {
         let apart = Duration::from_millis(30);
         let (reader, begun) = reader(apart).await;
-        let began = Instant::now();
+        let before = Instant::now();
         let (one, other) = futures::join!(reader.lines("f", 0, None), reader.lines("g", 0, None));
         let texts = |lines: Vec<Line>| lines.into_iter().map(|line| line.message).collect::<Vec<_>>();
         assert_eq!(
             (texts(one.unwrap()), texts(other.unwrap())),
             (vec!["a".into(), "b".into()], vec!["a".into(), "b".into()])
         );
-        let begun = begun.lock().unwrap().clone();
-        assert_eq!(begun.len(), 4);
-        assert!(*begun.last().unwrap() - began >= 3 * apart, "the fourth call has its turn after three");
+        let calls = begun.lock().unwrap().clone();
+        assert_eq!(calls.len(), 4);
+        assert!(*calls.last().unwrap() - before >= 3 * apart, "the fourth call has its turn after three");
     }
 }
