@@ -14,7 +14,7 @@ use crate::display;
 use crate::display::plan::dollars;
 use crate::exit::{Failure, Outcome};
 use crate::project::Project;
-use crate::target::{ROLE_VARIABLE, Target};
+use crate::target::Target;
 
 pub fn run(args: &CleanArgs, globals: Globals) -> Result<Outcome, Failure> {
     let root = Project::here().map_or_else(|_| PathBuf::from("."), |project| project.root().to_owned());
@@ -35,13 +35,12 @@ pub fn run(args: &CleanArgs, globals: Globals) -> Result<Outcome, Failure> {
 async fn clean(args: &CleanArgs, globals: Globals, target: &Target) -> Result<Outcome, Failure> {
     let clients = target.clients();
     let mut found = clean::find(&clients, &target.region, &which(args)).await.map_err(Failure::broken)?;
-    let mut unseen = std::mem::take(&mut found.unseen);
-    // Whoever names a role of their own may lack every permission of IAM's, and has no role made.
-    let roles =
-        if target.role_arn(None).is_some() { unseen.extract_if(.., |it| clean::is_of_roles(it)).next() } else { None };
+    // Whoever may not look at roles has none made: the functions have one of their own.
+    let is_of_roles = |it: &DeployError| matches!(it, DeployError::RolesDenied { .. });
+    let (roles, unseen): (Vec<_>, Vec<_>) = std::mem::take(&mut found.unseen).into_iter().partition(is_of_roles);
     let say = |text: &str| if globals.quiet { Ok(()) } else { display::answer(text) };
-    if let Some(why) = roles {
-        display::note(&format!("roles are not looked for, as {ROLE_VARIABLE} names one: {why}"));
+    for why in roles {
+        display::note(&why.to_string());
     }
     if found.is_empty() && unseen.is_empty() {
         say("nothing of Darkroom's is there\n")?;

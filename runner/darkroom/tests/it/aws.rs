@@ -166,10 +166,8 @@ async fn who_names_a_role_needs_no_permission_of_iams_for_a_run_nor_to_clean() {
         assert!(!run.contains("not all") && !run.contains("there may be more"), "{run}");
         let clean = ["clean", "--target", "aws", "--yes"];
         let said =
-            ask(&project, &clean, &variables).exits(0).says("roles are not looked for, as DARKROOM_ROLE_ARN names");
+            ask(&project, &clean, &variables).exits(0).says("roles are not looked for, which these");
         assert!(said.stdout().contains("nothing of Darkroom's is there"), "{}", said.stdout());
-        let variables = &variables[..4];
-        ask(&project, &clean, variables).exits(1).says("not everything could be looked for").says("AccessDenied");
     });
     asked.await.unwrap();
     nothing_is_left(&account.clients()).await;

@@ -13,7 +13,7 @@ use std::fmt;
 
 use super::DeployError;
 
-pub use find::{find, is_of_roles};
+pub use find::find;
 pub use remove::remove;
 
 /// Calls under way at once.
