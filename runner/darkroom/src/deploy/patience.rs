@@ -66,7 +66,7 @@ fn passes_by_itself(code: Option<&str>, message: Option<&str>) -> bool {
                 || says("execution role does not have permissions")
                 || says("KMS key is invalid for CreateGrant")
         }
-        Some("ResourceConflictException") => says("in progress"),
+        Some("ResourceConflictException") => !says("already exist"),
         Some("InvalidArgument") => says("Unable to validate the following destination configurations"),
         // Right after its creation a bucket is not known everywhere.
         Some("NoSuchBucket") => true,

@@ -287,7 +287,11 @@ impl<'a> Story<'a> {
         let right = facts.iter().all(|event| !matches!(event, Event::OutputChecked(check) if !check.verdict.pass));
         let removed = !log.contains("what it deployed is not all removed");
         let well = whole && right && removed;
-        assert_eq!(code == 0, well, "exit {code}, all measured: {whole}, all right: {right}, removed: {removed}\n{log}");
+        assert_eq!(
+            code == 0,
+            well,
+            "exit {code}, all measured: {whole}, all right: {right}, removed: {removed}\n{log}"
+        );
         self.tables_count_the_plan(&run);
     }
 
