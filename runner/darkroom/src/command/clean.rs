@@ -35,8 +35,13 @@ pub fn run(args: &CleanArgs, globals: Globals) -> Result<Outcome, Failure> {
 async fn clean(args: &CleanArgs, globals: Globals, target: &Target) -> Result<Outcome, Failure> {
     let clients = target.clients();
     let mut found = clean::find(&clients, &target.region, &which(args)).await.map_err(Failure::broken)?;
-    let unseen = std::mem::take(&mut found.unseen);
+    // Whoever may not look at roles has none made: the functions have one of their own.
+    let is_of_roles = |it: &DeployError| matches!(it, DeployError::RolesDenied { .. });
+    let (roles, unseen): (Vec<_>, Vec<_>) = std::mem::take(&mut found.unseen).into_iter().partition(is_of_roles);
     let say = |text: &str| if globals.quiet { Ok(()) } else { display::answer(text) };
+    for why in roles {
+        display::note(&why.to_string());
+    }
     if found.is_empty() && unseen.is_empty() {
         say("nothing of Darkroom's is there\n")?;
         return Ok(Outcome::Done);
@@ -66,7 +71,7 @@ async fn clean(args: &CleanArgs, globals: Globals, target: &Target) -> Result<Ou
 
 /// Something is left, or could not be looked for.
 #[derive(Debug, thiserror::Error, Diagnostic)]
-#[error("{left} of {of} resources are left{}", if *unseen == 0 { "" } else { ", and not everything could be looked for" })]
+#[error("{left} of {of} resources that were found are left{}", if *unseen == 0 { "" } else { "; not everything could be looked for" })]
 #[diagnostic(
     code(clean::left),
     help(

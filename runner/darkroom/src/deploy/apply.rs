@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_sdk_lambda::error::ProvideErrorMetadata;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{
     Architecture as LambdaArchitecture, Environment, FunctionCode, LayerVersionContentInput, Runtime,
@@ -131,8 +132,9 @@ impl OneFunction<'_> {
                 self.update(have, *code, !configuration.is_empty(), *tags).await?
             }
             (_, _) => {
-                self.create().await?;
-                self.ready_after(None).await?
+                let made = self.create().await?;
+                let have = self.ready_after(None).await?;
+                if made { have } else { self.take_over(have).await? }
             }
         };
         prove(format!("function {}", self.name), &self.target.code_sha256, &have.code_sha256)?;
@@ -144,14 +146,27 @@ impl OneFunction<'_> {
         Ok(Done { name: self.name.to_owned(), arn: have.arn, code_sha256: have.code_sha256, change: change.clone() })
     }
 
-    async fn create(&self) -> Result<(), DeployError> {
+    /// Makes a function as it must be of one that appeared after all had been observed.
+    async fn take_over(&self, have: HaveFunction) -> Result<HaveFunction, DeployError> {
+        let experiment = self.target.tags.get(tags::EXPERIMENT).map(String::as_str).unwrap_or_default();
+        desired::owned(self.resource(), experiment, &have.tags)?;
+        match desired::change(&have, self.target, self.layers) {
+            Change::Update { code, configuration, tags } => {
+                self.update(have, code, !configuration.is_empty(), tags).await
+            }
+            Change::Create | Change::Keep => Ok(have),
+        }
+    }
+
+    /// Returns whether this made it. `false`: it is there already, made by a call whose answer was lost, or by another.
+    async fn create(&self) -> Result<bool, DeployError> {
         let target = self.target;
         patiently(
             "creation",
             || self.resource(),
             async || {
                 let create = self.lambda.create_function().function_name(self.name).role(&target.role_arn);
-                create
+                let sent = create
                     .runtime(Runtime::from(target.runtime.as_str()))
                     .handler(&target.handler)
                     .architectures(self.architecture())
@@ -162,8 +177,11 @@ impl OneFunction<'_> {
                     .set_layers(Some(self.layer_arns()))
                     .set_tags(Some(target.tags.clone().into_iter().collect()))
                     .send()
-                    .await
-                    .map(|_| ())
+                    .await;
+                match sent {
+                    Err(error) if is_there(&error) => Ok(false),
+                    sent => sent.map(|_| true),
+                }
             },
         )
         .await
@@ -281,6 +299,11 @@ impl OneFunction<'_> {
     }
 }
 
+/// Says whether a creation was refused because there is one of the name already.
+fn is_there<E: ProvideErrorMetadata>(error: &E) -> bool {
+    error.code() == Some("ResourceConflictException") && error.message().is_some_and(|it| it.contains("already exist"))
+}
+
 fn prove(resource: String, expected: &str, found: &str) -> Result<(), DeployError> {
     if expected == found {
         return Ok(());
@@ -328,9 +351,12 @@ async fn stored(clients: &Clients, bucket: &str, archive: &Archive) -> Result<St
         Err(error) if error.as_service_error().is_some_and(HeadObjectError::is_not_found) => {}
         Err(error) => return Err(call("reading", resource(), &error)),
     }
-    let body = ByteStream::from(read(&archive.zip)?);
-    let sent = clients.s3.put_object().bucket(bucket).key(&key).body(body).send().await;
-    sent.map_err(|error| call("upload", resource(), &error))?;
+    let zip = bytes::Bytes::from(read(&archive.zip)?);
+    let put = async || {
+        let body = ByteStream::from(zip.clone());
+        clients.s3.put_object().bucket(bucket).key(&key).body(body).send().await
+    };
+    patiently("upload", resource, put).await?;
     Ok(key)
 }
 

@@ -25,7 +25,14 @@ pub async fn bring_about(clients: &Clients, settings: &Settings, step: &BucketSt
             create(clients, settings, name).await?;
             name
         }
-        BucketStep::Tag(name) => name,
+        BucketStep::Tag(name) => {
+            // Removed a moment ago, a bucket can still be seen.
+            let seen = clients.s3.get_bucket_tagging().bucket(name).send().await;
+            if seen.is_err_and(|error| error.code() == Some("NoSuchBucket")) {
+                create(clients, settings, name).await?;
+            }
+            name
+        }
     };
     tag(clients, settings, name).await?;
     close(clients, name).await?;

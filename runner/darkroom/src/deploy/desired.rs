@@ -265,7 +265,8 @@ pub fn owned(resource: String, experiment: &str, found: &BTreeMap<String, String
     }
 }
 
-fn change(found: &HaveFunction, target: &Target, layers: &BTreeMap<LayerId, String>) -> Change {
+/// Returns what makes a function that is there as it must be.
+pub fn change(found: &HaveFunction, target: &Target, layers: &BTreeMap<LayerId, String>) -> Change {
     let failed = matches!(found.readiness, Readiness::Failed(_));
     let architecture = [target.architecture.as_str()];
     let code = failed || found.code_sha256 != target.code_sha256 || found.architectures != architecture;

@@ -23,6 +23,9 @@ pub enum DeployError {
         #[help]
         help: Option<String>,
     },
+    #[error("roles are not looked for, which these credentials may not: {reason}")]
+    #[diagnostic(code(deploy::roles_denied), help("where functions get a role of your own, none is made"))]
+    RolesDenied { reason: String },
     #[error("{resource} exists, but Darkroom did not make it for this experiment: {found}")]
     #[diagnostic(
         code(deploy::foreign),

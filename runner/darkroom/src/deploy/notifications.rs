@@ -13,6 +13,8 @@ use super::observe::call;
 use super::patience::patiently;
 use super::{Clients, DeployError, DeployedFunction, Settings, WantedFunction, names};
 
+/// Age at which Lambda gives up a delivery, s; the least that it takes. Its default is six hours.
+const OLDEST_DELIVERY_S: i32 = 60;
 /// Functions connected at once.
 const AT_ONCE: usize = 8;
 /// Names our statement in a function's policy.
@@ -134,20 +136,24 @@ async fn permit(
     function: &DeployedFunction,
 ) -> Result<(), DeployError> {
     let resource = || format!("function {}", function.name);
-    let permission = clients.lambda.add_permission().function_name(&function.name).statement_id(STATEMENT);
-    let permission = permission
-        .action("lambda:InvokeFunction")
-        .principal("s3.amazonaws.com")
-        .source_arn(format!("arn:{}:s3:::{bucket}", settings.partition))
-        .source_account(&settings.account_id);
-    match permission.send().await {
-        Ok(_) => {}
-        // The statement is there already; its name and contents never change for a function.
-        Err(error) if error.code() == Some("ResourceConflictException") => {}
-        Err(error) => return Err(call("permission for S3", resource(), &error)),
-    }
+    patiently("permission for S3", resource, async || {
+        let permission = clients.lambda.add_permission().function_name(&function.name).statement_id(STATEMENT);
+        let permission = permission
+            .action("lambda:InvokeFunction")
+            .principal("s3.amazonaws.com")
+            .source_arn(format!("arn:{}:s3:::{bucket}", settings.partition))
+            .source_account(&settings.account_id);
+        match permission.send().await {
+            // The statement is there already; its name and contents never change for a function. The same code says that
+            // something else changes the function's policy, which passes.
+            Err(error) if error.message().is_some_and(|it| it.contains("already exist")) => Ok(()),
+            sent => sent.map(|_| ()),
+        }
+    })
+    .await?;
     let once = clients.lambda.put_function_event_invoke_config().function_name(&function.name);
-    let sent = once.maximum_retry_attempts(0).send().await;
+    // A delivery that was throttled for so long belongs to no pass any more.
+    let sent = once.maximum_retry_attempts(0).maximum_event_age_in_seconds(OLDEST_DELIVERY_S).send().await;
     sent.map(|_| ()).map_err(|error| call("asynchronous configuration", resource(), &error))
 }
 

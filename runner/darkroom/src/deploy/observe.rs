@@ -78,6 +78,8 @@ pub async fn bucket(clients: &Clients, name: &str) -> Result<HaveBucket, DeployE
             let pairs = tagging.tag_set().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned()));
             Ok(HaveBucket::Tagged(pairs.collect()))
         }
+        // What HEAD saw was a bucket that had been removed a moment ago.
+        Err(error) if error.code() == Some("NoSuchBucket") => Ok(HaveBucket::Absent),
         Err(error) if error.code() == Some("NoSuchTagSet") => {
             let objects = clients.s3.list_objects_v2().bucket(name).max_keys(1).send().await;
             let objects = objects.map_err(|error| call("listing", resource(), &error))?;

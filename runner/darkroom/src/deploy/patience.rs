@@ -61,10 +61,15 @@ fn passes_by_itself(code: Option<&str>, message: Option<&str>) -> bool {
     let says = |part: &str| message.is_some_and(|text| text.contains(part));
     match code {
         Some("InvalidParameterValueException") => {
-            says("cannot be assumed by Lambda") || says("execution role does not have permissions")
+            // The last is what a new role looks like to KMS, with which environment variables are encrypted.
+            says("cannot be assumed by Lambda")
+                || says("execution role does not have permissions")
+                || says("KMS key is invalid for CreateGrant")
         }
-        Some("ResourceConflictException") => says("in progress"),
+        Some("ResourceConflictException") => !says("already exist"),
         Some("InvalidArgument") => says("Unable to validate the following destination configurations"),
+        // Right after its creation a bucket is not known everywhere.
+        Some("NoSuchBucket") => true,
         Some("OperationAborted" | "OperationAbortedException" | "ConcurrentModification") => true,
         _ => false,
     }
@@ -100,6 +105,13 @@ mod tests {
         ));
         assert!(passes("ResourceConflictException", "An update is in progress for resource: f"));
         assert!(passes("InvalidArgument", "Unable to validate the following destination configurations"));
+        assert!(passes(
+            "InvalidParameterValueException",
+            "Lambda was unable to configure access to your environment variables because the KMS key is invalid for \
+             CreateGrant. Please check your KMS key settings. KMS Exception: InvalidArnException KMS Message: ARN does not \
+             refer to a valid principal"
+        ));
+        assert!(passes("NoSuchBucket", "The specified bucket does not exist"));
         assert!(passes("OperationAborted", "A conflicting conditional operation is currently in progress"));
         assert!(!passes("InvalidParameterValueException", "Unzipped size must be smaller than 262144000 bytes"));
         assert!(!passes("ResourceConflictException", "Function already exist: f"));

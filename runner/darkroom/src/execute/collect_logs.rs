@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_cloudwatchlogs::Client;
-use aws_sdk_cloudwatchlogs::operation::filter_log_events::FilterLogEventsError;
+use aws_sdk_cloudwatchlogs::error::ProvideErrorMetadata;
 use darkroom_core::event::{Event, Invocation, Status};
 use tokio::time::Instant;
 
@@ -20,6 +20,8 @@ use crate::record::Emitter;
 
 pub const FIRST_PAUSE: Duration = Duration::from_millis(20);
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// A read that is refused for being one too many is made again for so long.
+const LONGEST_THROTTLE: Duration = Duration::from_mins(2);
 /// Clocks of the runner and the platform may be this far apart, ms.
 const CLOCKS_APART_MS: i64 = 60_000;
 
@@ -125,21 +127,21 @@ impl LogReader {
     pub async fn lines(&self, function: &str, since_ms: i64, pattern: Option<&str>) -> Result<Vec<Line>, String> {
         let search = self.client.filter_log_events().log_group_name(format!("/aws/lambda/{function}"));
         let search = search.start_time(since_ms.max(0)).set_filter_pattern(pattern.map(str::to_owned));
-        let mut found = Vec::new();
-        let mut pages = search.into_paginator().send();
+        let deadline = Instant::now() + LONGEST_THROTTLE;
+        let (mut found, mut token) = (Vec::new(), None);
         loop {
             self.pace.turn().await;
-            let page = match pages.next().await {
-                None => return Ok(found),
-                Some(Ok(page)) => page,
-                Some(Err(error))
-                    if error.as_service_error().is_some_and(FilterLogEventsError::is_resource_not_found_exception) =>
-                {
-                    return Ok(found);
+            let page = match search.clone().set_next_token(token.clone()).send().await {
+                Ok(page) => page,
+                Err(error) if error.code() == Some("ResourceNotFoundException") => return Ok(found),
+                // Someone else in the account reads logs too.
+                Err(error) if error.code() == Some("ThrottlingException") && Instant::now() < deadline => {
+                    tokio::time::sleep(LONGEST_PAUSE).await;
+                    continue;
                 }
-                Some(Err(error)) => return Err(told(&error)),
+                Err(error) => return Err(told(&error)),
             };
-            let is_last = page.next_token.is_none();
+            let next = page.next_token.filter(|next| !next.is_empty() && token.as_ref() != Some(next));
             found.extend(page.events.unwrap_or_default().into_iter().filter_map(|event| {
                 Some(Line {
                     stream: event.log_stream_name?,
@@ -147,9 +149,82 @@ impl LogReader {
                     message: event.message.unwrap_or_default(),
                 })
             }));
-            if is_last {
+            if next.is_none() {
                 return Ok(found);
             }
+            token = next;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use aws_sdk_cloudwatchlogs::config::retry::RetryConfig;
+    use aws_sdk_cloudwatchlogs::config::{BehaviorVersion, Credentials, Region};
+    use axum::Router;
+    use axum::body::Bytes;
+    use axum::extract::State;
+    use axum::http::StatusCode;
+
+    use super::*;
+
+    type Begun = Arc<Mutex<Vec<Instant>>>;
+
+    /// Two pages, an event each, and of `throttled` a refusal first; notes when it was called.
+    async fn page(State(begun): State<Begun>, body: Bytes) -> (StatusCode, &'static str) {
+        let body = String::from_utf8_lossy(&body);
+        let mut begun = begun.lock().unwrap();
+        begun.push(Instant::now());
+        if body.contains("throttled") && begun.len() == 1 {
+            (StatusCode::BAD_REQUEST, r#"{"__type": "ThrottlingException", "message": "Rate exceeded"}"#)
+        } else if body.contains("nextToken") {
+            (StatusCode::OK, r#"{"events": [{"logStreamName": "s", "timestamp": 2, "message": "b"}]}"#)
+        } else {
+            (
+                StatusCode::OK,
+                r#"{"events": [{"logStreamName": "s", "timestamp": 1, "message": "a"}], "nextToken": "t"}"#,
+            )
+        }
+    }
+
+    async fn reader(apart: Duration) -> (LogReader, Begun) {
+        let begun = Begun::default();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let router = Router::new().fallback(page).with_state(begun.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let config = aws_sdk_cloudwatchlogs::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+            .retry_config(RetryConfig::disabled())
+            .endpoint_url(endpoint);
+        (LogReader::new(Client::from_conf(config.build()), apart), begun)
+    }
+
+    #[tokio::test]
+    async fn a_read_that_is_one_too_many_is_made_again_and_is_no_error() {
+        let (reader, begun) = reader(Duration::ZERO).await;
+        let lines = reader.lines("throttled", 0, None).await.unwrap();
+        assert_eq!(lines.len(), 2);
+        assert_eq!(begun.lock().unwrap().len(), 3, "one refusal, two pages");
+    }
+
+    #[tokio::test]
+    async fn every_page_of_every_function_takes_its_turn() {
+        let apart = Duration::from_millis(30);
+        let (reader, begun) = reader(apart).await;
+        let before = Instant::now();
+        let (one, other) = futures::join!(reader.lines("f", 0, None), reader.lines("g", 0, None));
+        let texts = |lines: Vec<Line>| lines.into_iter().map(|line| line.message).collect::<Vec<_>>();
+        assert_eq!(
+            (texts(one.unwrap()), texts(other.unwrap())),
+            (vec!["a".into(), "b".into()], vec!["a".into(), "b".into()])
+        );
+        let calls = begun.lock().unwrap().clone();
+        assert_eq!(calls.len(), 4);
+        assert!(*calls.last().unwrap() - before >= 3 * apart, "the fourth call has its turn after three");
     }
 }

@@ -226,12 +226,12 @@ impl Chain<'_> {
 
     /// Returns whether the first stage without an output has ended.
     async fn has_stopped(&self, started_ms: i64) -> bool {
-        // In this order: an output is written before its invocation ends.
-        let Ok(logged) = self.logged(started_ms).await else { return false };
-        let stage = self.first_absent().await;
-        stage
-            .and_then(|stage| logged.get(stage))
-            .is_some_and(|runs| !runs.is_empty() && runs.iter().all(Logged::is_over))
+        let Some(stage) = self.first_absent().await else { return false };
+        // One log, not all: the wait for the final object goes on only after this.
+        let Ok(runs) = self.logged_of(&self.functions[stage], started_ms).await else { return false };
+        let are_over = !runs.is_empty() && runs.iter().all(Logged::is_over);
+        // Once more: an output is written before its invocation ends.
+        are_over && matches!(self.look(&self.keys.outputs[stage]).await, Ok(None))
     }
 
     /// Returns the first stage whose output is known not to be there.
@@ -244,23 +244,19 @@ impl Chain<'_> {
         None
     }
 
-    /// Returns what the logs have of this pass so far, by stage.
-    async fn logged(&self, started_ms: i64) -> Result<Vec<Vec<Logged>>, ExecuteError> {
-        let since_ms = started_ms - CLOCKS_APART_MS;
-        let reads = self.functions.iter().map(async |function| {
-            let mut found = logged(self.bench, function, since_ms).await?;
-            found.retain(|logged| !self.before.contains(&logged.request_id));
-            Ok(found)
-        });
-        futures::future::try_join_all(reads).await
+    /// Returns what a function's log has of this pass so far.
+    async fn logged_of(&self, function: &Function, started_ms: i64) -> Result<Vec<Logged>, ExecuteError> {
+        let mut found = logged(self.bench, function, started_ms - CLOCKS_APART_MS).await?;
+        found.retain(|logged| !self.before.contains(&logged.request_id));
+        Ok(found)
     }
 
     /// Waits until every stage that ran has its REPORT, and returns what there is when patience is at its end.
     async fn gather(&self, started_ms: i64, stopped_at: Option<usize>) -> Vec<Vec<Logged>> {
         let ran = stopped_at.map_or(self.functions.len(), |stage| (stage + 1).min(self.functions.len()));
         let patience = self.bench.setup.patience.logs;
-        let found = until_whole(ran, patience, || self.logged(started_ms)).await;
-        found.unwrap_or_else(|| vec![Vec::new(); self.functions.len()])
+        until_whole(self.functions.len(), ran, patience, |stage| self.logged_of(&self.functions[stage], started_ms))
+            .await
     }
 
     /// Returns one invocation of each stage that ran, in order.
@@ -349,25 +345,43 @@ fn unstarted(pass: &Pass, started_at: String) -> Measured {
     }
 }
 
-/// Reads until the first `ran` stages have their REPORTs and nothing moves any more, or for `patience`; returns what was
-/// read last, if anything could be.
-async fn until_whole<E, F: Future<Output = Result<Vec<Vec<Logged>>, E>>>(
+/// What was read of one function's log.
+#[derive(Clone, Default)]
+struct Read {
+    logged: Option<Vec<Logged>>,
+    /// Nothing more is due of it.
+    whole: bool,
+}
+
+/// Reads the logs of so many `stages` until each of the first `ran` has its REPORT and all stay as they are, or patience is at
+/// its end; returns what there is. A log that is whole is not read again before the others are.
+async fn until_whole<E, F: Future<Output = Result<Vec<Logged>, E>>>(
+    stages: usize,
     ran: usize,
     patience: Duration,
-    read: impl Fn() -> F,
-) -> Option<Vec<Vec<Logged>>> {
+    read: impl Fn(usize) -> F,
+) -> Vec<Vec<Logged>> {
     let deadline = Instant::now() + patience;
-    let (mut pause, mut last) = (FIRST_PAUSE, None);
+    let mut pause = FIRST_PAUSE;
+    let mut logs = vec![Read::default(); stages];
     loop {
-        let found = read().await.ok();
-        let whole = found.as_ref().is_some_and(|stages| {
-            let over = |runs: &Vec<Logged>| !runs.is_empty() && runs.iter().all(Logged::is_over);
-            stages.iter().take(ran).all(over)
-        });
-        if whole && found == last || Instant::now() >= deadline {
-            return found.or(last);
+        let were_whole = logs.iter().all(|log| log.whole);
+        let due: Vec<usize> = (0..stages).filter(|stage| were_whole || !logs[*stage].whole).collect();
+        let found = futures::future::join_all(due.iter().map(|stage| read(*stage))).await;
+        let mut still = were_whole;
+        for (stage, found) in due.into_iter().zip(found) {
+            let Ok(found) = found else {
+                still = false;
+                continue;
+            };
+            still &= logs[stage].logged.as_ref() == Some(&found);
+            let over = !found.is_empty() && found.iter().all(Logged::is_over);
+            logs[stage] = Read { logged: Some(found), whole: stage >= ran || over };
         }
-        last = found.or(last);
+        if still || Instant::now() >= deadline {
+            return logs.into_iter().map(|log| log.logged.unwrap_or_default()).collect();
+        }
+        let whole = logs.iter().all(|log| log.whole);
         tokio::time::sleep(if whole { STILL } else { pause }).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
@@ -467,13 +481,13 @@ mod tests {
         );
         let (_, report) = report.unwrap();
         let reads = std::cell::Cell::new(0);
-        let found = until_whole(1, patience, || {
+        let found = until_whole(1, 1, patience, |_| {
             reads.set(reads.get() + 1);
             let report = (reads.get() >= after).then(|| report.clone());
             let fails = reads.get().is_multiple_of(3);
-            std::future::ready(if fails { Err(()) } else { Ok(vec![vec![Logged { report, ..run("a", 100) }]]) })
+            std::future::ready(if fails { Err(()) } else { Ok(vec![Logged { report, ..run("a", 100) }]) })
         });
-        (found.await.unwrap()[0].first().cloned(), reads.get())
+        (found.await[0].first().cloned(), reads.get())
     }
 
     #[tokio::test]
@@ -489,6 +503,25 @@ mod tests {
         let (logged, _) = late(u32::MAX, Duration::from_millis(100)).await;
         let logged = logged.unwrap();
         assert_eq!((logged.request_id.as_str(), logged.report), ("a", None));
+    }
+
+    #[tokio::test]
+    async fn a_log_that_is_whole_is_read_again_only_once_all_are_and_shows_what_came_meanwhile() {
+        let (report, reads) = (late(1, Duration::ZERO).await.0.unwrap().report, std::cell::RefCell::new(Vec::new()));
+        let over = |id: &str| Logged { report: report.clone(), ..run(id, 100) };
+        let found = until_whole(2, 2, Duration::from_mins(1), |stage| {
+            reads.borrow_mut().push(stage);
+            let times = reads.borrow().iter().filter(|read| **read == stage).count();
+            std::future::ready(Ok::<_, ()>(match (stage, times) {
+                (0, 1) => vec![over("a")],
+                (0, _) => vec![over("a"), over("a again")],
+                (_, 1..4) => vec![run("b", 200)],
+                _ => vec![over("b")],
+            }))
+        });
+        let ids: Vec<usize> = found.await.iter().map(Vec::len).collect();
+        assert_eq!(ids, [2, 1], "a delivery that came while the other log was waited for");
+        assert_eq!(*reads.borrow(), [0, 1, 1, 1, 1, 0, 1, 0, 1]);
     }
 
     #[test]

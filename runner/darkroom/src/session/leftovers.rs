@@ -4,10 +4,11 @@
 //! which used them last.
 
 use darkroom_core::manifest::Manifest;
+use miette::Diagnostic;
 
 use super::Job;
 use crate::command::resume::unfinished;
-use crate::deploy::clean::{self, Found, Which};
+use crate::deploy::clean::{self, Which};
 use crate::deploy::{self, Clients, DeployError, Settings};
 use crate::display::count;
 use crate::display::progress::Progress;
@@ -50,49 +51,56 @@ fn began(run_id: &str) -> Option<String> {
     Some(at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
 }
 
-/// Removes what this run deployed once nobody needs it; otherwise says how. That it stays is no failure: the measurements
-/// are recorded. What a later run took over is that one's.
-pub async fn tidy(job: &Job<'_>, run_id: &str, target: &Target, ended: Option<Ended>, progress: &Progress) {
+/// Removes what this run deployed once nobody needs it; otherwise says how. What a later run took over is that one's.
+///
+/// Returns what is left of a whole run against its will: its measurements are recorded, and someone may be billed.
+pub async fn tidy(
+    job: &Job<'_>,
+    run_id: &str,
+    target: &Target,
+    ended: Option<Ended>,
+    progress: &Progress,
+) -> Option<Failure> {
     let Manifest { experiment, target: keys, .. } = job.manifest;
     let keep = job.keep || keys.keep.unwrap_or(target.keeps);
     if keep && target.keeps {
-        return;
+        return None;
     }
     let experiment = experiment.name.clone();
     let by_hand = format!("`darkroom clean {experiment} --target aws --region {}` removes", target.region);
     if keep || ended != Some(Ended::Whole) {
         progress.step(&format!("what was deployed stays; {by_hand} it"));
-        return;
+        return None;
     }
     let clients = target.clients();
     let made_role = target.role_arn(keys.role.as_deref()).is_none();
     let which = Which::Run { experiment: experiment.clone(), run_id: run_id.to_owned(), made_role };
-    match clean::find(&clients, &target.region, &which).await {
-        Ok(found) => {
-            let left = clean::remove(&clients, &found).await;
-            for said in outcome(&found, &left, found.spared.get(&experiment).copied().unwrap_or_default(), &by_hand) {
-                progress.step(&said);
-            }
-        }
-        Err(error) => progress.step(&format!("what was deployed stays: {error}; {by_hand} it")),
+    let mut found = match clean::find(&clients, &target.region, &which).await {
+        Ok(found) => found,
+        Err(error) => return not_all(vec![error], &by_hand),
+    };
+    let mut left = clean::remove(&clients, &found).await;
+    progress.step(&format!("removed what was deployed: {} resources", found.count() - left.len()));
+    if let Some(others) = found.spared.get(&experiment) {
+        let others = count(*others as u64, "resource");
+        progress.step(&format!("{others} of other runs of this experiment stay; {by_hand} them"));
     }
+    left.append(&mut found.unseen);
+    not_all(left, &by_hand)
 }
 
-/// Says what was removed, what is left and why, and what is not this run's.
-fn outcome(found: &Found, left: &[DeployError], others: usize, by_hand: &str) -> Vec<String> {
-    let mut said = vec![format!("removed what was deployed: {} resources", found.count() - left.len())];
-    said.extend(found.unseen.iter().map(|error| format!("  there may be more: {error}")));
-    said.extend(left.iter().map(|error| format!("  left: {error}")));
-    if !left.is_empty() || !found.unseen.is_empty() {
-        said.push(format!("not all that was deployed is removed, {} known to be left; {by_hand} it", left.len()));
-    }
-    if others > 0 {
-        said.push(format!(
-            "{} of other runs of this experiment stay; {by_hand} them",
-            count(others as u64, "resource")
-        ));
-    }
-    said
+/// Not all that a run deployed is gone, each for its own reason.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("the run is whole, and what it deployed is not all removed")]
+#[diagnostic(code(run::left), help("{by_hand} what is left"))]
+struct NotAll {
+    by_hand: String,
+    #[related]
+    errors: Vec<DeployError>,
+}
+
+fn not_all(errors: Vec<DeployError>, by_hand: &str) -> Option<Failure> {
+    (!errors.is_empty()).then(|| Failure::broken(NotAll { by_hand: by_hand.to_owned(), errors }))
 }
 
 #[cfg(test)]
@@ -109,29 +117,5 @@ mod tests {
         assert!(said.contains("if that run is still under way") && said.contains("stop one"), "{said}");
         assert_eq!(began("someone's run"), None);
         assert!(warning("smoke", "check").starts_with("run check of `smoke` left"));
-    }
-
-    #[test]
-    fn what_is_left_is_named_with_its_cause_and_how_to_go_on() {
-        let denied = |resource: &str| DeployError::Call {
-            operation: "removal",
-            resource: resource.into(),
-            reason: "AccessDenied".into(),
-            help: None,
-        };
-        let role = clean::FoundRole { name: "dkr-r".into(), experiment: "smoke".into() };
-        let found = Found { roles: vec![role], unseen: vec![denied("layers")], ..Found::default() };
-        let said = outcome(&found, &[denied("role dkr-r")], 2, "`darkroom clean smoke` removes");
-        assert_eq!(
-            said,
-            [
-                "removed what was deployed: 0 resources",
-                "  there may be more: removal of layers failed: AccessDenied",
-                "  left: removal of role dkr-r failed: AccessDenied",
-                "not all that was deployed is removed, 1 known to be left; `darkroom clean smoke` removes it",
-                "2 resources of other runs of this experiment stay; `darkroom clean smoke` removes them",
-            ]
-        );
-        assert_eq!(outcome(&Found::default(), &[], 0, ""), ["removed what was deployed: 0 resources"]);
     }
 }

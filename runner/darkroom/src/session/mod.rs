@@ -65,9 +65,9 @@ pub fn run(job: &Job<'_>, globals: Globals) -> Result<Outcome, Failure> {
     money::may_begin(job, &plan)?;
     let begun = begin::begin(job, plan.planned_cells().collect())?;
     let path = begun.dir().path().to_owned();
-    let ended = if begun.cells_to_measure().is_empty() {
+    let (ended, left) = if begun.cells_to_measure().is_empty() {
         begun.record_nothing_to_measure(job)?;
-        Ended::Whole
+        (Ended::Whole, None)
     } else {
         let session = Session { job, plan: &plan, begun: &begun, progress: &progress };
         session.measure().inspect_err(|_| {
@@ -80,7 +80,7 @@ pub fn run(job: &Job<'_>, globals: Globals) -> Result<Outcome, Failure> {
     }
     let shown = aggregate::tables(&path, Some(job.project), globals)?;
     match ended {
-        Ended::Whole => return Ok(shown),
+        Ended::Whole => return left.map_or(Ok(shown), Err),
         Ended::Interrupted => progress.step("interrupted"),
         Ended::OutOfTime => progress.step("budget.minutes is used up"),
         Ended::OutOfMoney => progress.step(&format!("budget.usd is used up; {}", money::MEND)),
@@ -100,8 +100,9 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    /// Packages, starts the cloud, and measures in it; the cloud is gone when this returns.
-    fn measure(&self) -> Result<Ended, Failure> {
+    /// Packages, starts the cloud, and measures in it; the cloud is gone when this returns. Besides how it ended it says what
+    /// it could not remove.
+    fn measure(&self) -> Result<(Ended, Option<Failure>), Failure> {
         let cells = self.begun.cells_to_measure();
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Failure::broken(miette::miette!("cannot start threads: {error}")))?;
@@ -110,7 +111,7 @@ impl Session<'_> {
         let made = prepare::packages(self.job, &cells, self.progress);
         let made = made.map(|packages| (packages, prepare::code(self.job, &cells)));
         if *interrupt.borrow() {
-            return Ok(Ended::Interrupted);
+            return Ok((Ended::Interrupted, None));
         }
         let (packages, code) = made?;
         self.begun.same_code(&prepare::intended(self.job, &cells, &packages))?;
@@ -121,9 +122,9 @@ impl Session<'_> {
                 Target::open(target.cloud, &target.region, self.job.project.root()).await.map_err(Failure::broken)?;
             let ended = Box::pin(self.measure_in(&target, &cells, &packages, code, images, interrupt)).await;
             let came_to = ended.as_ref().ok().copied();
-            leftovers::tidy(self.job, self.begun.run_id(), &target, came_to, self.progress).await;
+            let left = leftovers::tidy(self.job, self.begun.run_id(), &target, came_to, self.progress).await;
             target.close().await;
-            ended
+            Ok((ended?, left))
         })
     }
 

@@ -83,8 +83,11 @@ async fn a_run_goes_the_whole_way_ends_with_clean_and_is_not_called_aws() {
     let theirs = "arn:aws:iam::000000000000:policy/theirs";
     clients.iam.attach_role_policy().role_name(role).policy_arn(theirs).send().await.unwrap();
     let (project, answer) = with_endpoint(&clean, &endpoint, project).await;
-    let answer =
-        answer.exits(1).says("resources are left").says("DeleteConflict").says("--target aws --region us-east-1");
+    let answer = answer
+        .exits(1)
+        .says("resources that were found are left")
+        .says("DeleteConflict")
+        .says("--target aws --region us-east-1");
     let listed = answer.stdout();
     assert_eq!(listed.lines().filter(|line| line.starts_with("function ")).count(), 2, "{listed}");
     assert!(listed.contains("role      dkr-test-us-east-1") && listed.contains("AWS bills"), "{listed}");
@@ -138,6 +141,35 @@ async fn a_named_role_is_used_and_none_is_made() {
         assert_eq!(function.role(), Some("arn:aws:iam::000000000000:role/of-the-lab"));
     }
     assert!(clients.iam.list_roles().send().await.unwrap().roles().is_empty());
+    account.cloud.stop().await;
+}
+
+#[tokio::test]
+async fn who_names_a_role_needs_no_permission_of_iams_for_a_run_nor_to_clean() {
+    let account = Account::new().await;
+    let iam =
+        saying(|_| refused(StatusCode::FORBIDDEN, "AccessDenied", "not authorized to perform: iam:ListRoles")).await;
+    let project = project();
+    variant(&project, "copy", COPY);
+    manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 1);
+    let endpoint = account.cloud.endpoint_url().to_owned();
+    let asked = tokio::task::spawn_blocking(move || {
+        let variables = [
+            ("AWS_ENDPOINT_URL", endpoint.as_str()),
+            ("AWS_ENDPOINT_URL_IAM", iam.as_str()),
+            ("AWS_ACCESS_KEY_ID", "test"),
+            ("AWS_SECRET_ACCESS_KEY", "test"),
+            ("DARKROOM_ROLE_ARN", "arn:aws:iam::000000000000:role/of-the-lab"),
+        ];
+        let run = ask(&project, &["run", "m.toml", "--target", "aws", "--yes"], &variables).exits(0).stderr();
+        assert!(run.contains("removed what was deployed: 6 resources"), "{run}");
+        assert!(!run.contains("not all") && !run.contains("there may be more"), "{run}");
+        let clean = ["clean", "--target", "aws", "--yes"];
+        let said = ask(&project, &clean, &variables).exits(0).says("roles are not looked for, which these");
+        assert!(said.stdout().contains("nothing of Darkroom's is there"), "{}", said.stdout());
+    });
+    asked.await.unwrap();
+    nothing_is_left(&account.clients()).await;
     account.cloud.stop().await;
 }
 

@@ -25,6 +25,8 @@ const BUCKET_TAGS: &str = "<Tagging><TagSet>\
 struct Script {
     /// Creations refused because the role is too new.
     unknown_role: u32,
+    /// The answers of creations are lost: the SDK asks again, and hears that the function is there.
+    lost: bool,
     /// Updates refused because another is in progress.
     busy: u32,
     /// Reads for which a change is not in force yet.
@@ -77,6 +79,9 @@ impl Script {
         let code_sha256 = sha256_of(&body["Code"]["ZipFile"]);
         self.now = Some(Function { revision: 1, code_sha256, settings: body });
         self.pending_reads = self.slow;
+        if self.lost {
+            return refused(StatusCode::CONFLICT, "ResourceConflictException", "Function already exist: f");
+        }
         (StatusCode::CREATED, self.described("Pending", None)["Configuration"].to_string()).into_response()
     }
 
@@ -223,6 +228,14 @@ async fn a_role_that_lambda_does_not_know_yet_is_waited_for() {
     let deployment = deploy_one(&clients, "code", 30).await.unwrap();
     assert_eq!(deployment.counts, Counts { created: 1, ..Counts::default() });
     assert_eq!(script.lock().unwrap().calls, ["create", "create", "create"]);
+}
+
+#[tokio::test]
+async fn a_creation_whose_answer_is_lost_is_not_taken_for_somebody_elses() {
+    let (script, clients) = serve(Script { lost: true, slow: 2, ..Script::default() }).await;
+    let deployment = deploy_one(&clients, "code", 30).await.unwrap();
+    assert_eq!(deployment.counts, Counts { created: 1, ..Counts::default() });
+    assert_eq!(script.lock().unwrap().calls, ["create"]);
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use jiff::civil::Date;
 use super::{AT_ONCE, Found, FoundBucket, FoundFunction, FoundLayer, FoundLogGroup, FoundRole, Which};
 use crate::deploy::observe::call;
 use crate::deploy::{Clients, DeployError, LIFETIME_DAYS, log_groups, names, patient, tags};
+use crate::error_text::told;
 
 /// Kinds of resources that are looked for.
 const KINDS: usize = 5;
@@ -37,7 +38,8 @@ pub async fn find(clients: &Clients, region: &str, which: &Which) -> Result<Foun
     let buckets = meant(seen(buckets, &mut unseen), &mut spared);
     let roles = meant(seen(roles, &mut unseen), &mut spared);
     let log_groups = seen(groups(clients, &functions, which).await, &mut unseen);
-    let all_seen = unseen.is_empty();
+    // A role needs no layer.
+    let all_seen = unseen.iter().all(|it| matches!(it, DeployError::RolesDenied { .. }));
     let layers = seen(layers(clients).await, &mut unseen).into_iter();
     let layers = layers.filter(|(layer, made)| layer_is_meant(&layer.experiment, *made, which, &spared, all_seen));
     let layers = layers.map(|(layer, _)| layer).collect();
@@ -210,7 +212,10 @@ async fn roles(clients: &Clients, region: &str, which: &Which) -> Result<Vec<Tag
     let mut candidates = Vec::new();
     let mut pages = clients.iam.list_roles().into_paginator().send();
     while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| call("listing", "roles".into(), &error))?;
+        let page = page.map_err(|error| match error.code() {
+            Some("AccessDenied") => DeployError::RolesDenied { reason: told(&error) },
+            _ => call("listing", "roles".into(), &error),
+        })?;
         let ours = page.roles().iter().map(aws_sdk_iam::types::Role::role_name).filter(|name| is_our_name(Some(*name)));
         candidates.extend(ours.map(str::to_owned));
     }

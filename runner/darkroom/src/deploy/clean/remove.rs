@@ -12,6 +12,9 @@ use super::{AT_ONCE, Found, FoundFunction, FoundLayer, FoundLogGroup, FoundRole}
 use crate::deploy::observe::call;
 use crate::deploy::{Clients, DeployError, log_groups, patient};
 
+/// How often a bucket is emptied again that turns out not to be empty.
+const EMPTIED_AGAIN: u32 = 3;
+
 /// Removes what was found, and returns why what is left is left: one error a resource, none when all of it is gone.
 ///
 /// What fails keeps nothing else from being removed, but for what leads to it. What is gone already is no error.
@@ -94,45 +97,95 @@ async fn remove_role(clients: &Clients, name: &str) -> Result<(), DeployError> {
 /// Empties and removes a bucket. An object that can't be removed keeps no other from being removed.
 async fn remove_bucket(clients: &Clients, name: &str) -> Result<(), DeployError> {
     let resource = || format!("bucket {name}");
+    let mut refusal = empty(clients, name).await?;
+    for (key, id) in uploads(clients, name).await? {
+        let sent = clients.s3.abort_multipart_upload().bucket(name).key(&key).upload_id(id).send().await;
+        gone(sent.map(|_| ()), &["NoSuchUpload", "NoSuchBucket"], "ending an upload of", resource)?;
+    }
+    for again in 0..=EMPTIED_AGAIN {
+        if let Some(refusal) = refusal {
+            return Err(refusal);
+        }
+        let sent = clients.s3.delete_bucket().bucket(name).send().await;
+        match &sent {
+            // A function was still writing, or somebody has switched versions on: then removed objects are still there.
+            Err(error) if error.code() == Some("BucketNotEmpty") && again < EMPTIED_AGAIN => {
+                refusal = empty(clients, name).await?;
+                refusal = refusal.or(remove_versions(clients, name).await?);
+            }
+            _ => return gone(sent.map(|_| ()), &["NoSuchBucket"], "removal", resource),
+        }
+    }
+    Ok(())
+}
+
+/// Removes every object; returns why one is left, if one is.
+async fn empty(clients: &Clients, name: &str) -> Result<Option<DeployError>, DeployError> {
     let mut refusal = None;
     let mut after = None;
     loop {
         let page = match clients.s3.list_objects_v2().bucket(name).set_start_after(after.clone()).send().await {
             Ok(page) => page,
-            Err(error) if error.code() == Some("NoSuchBucket") => return Ok(()),
-            Err(error) => return Err(call("listing", resource(), &error)),
+            Err(error) if error.code() == Some("NoSuchBucket") => return Ok(refusal),
+            Err(error) => return Err(call("listing", format!("bucket {name}"), &error)),
         };
-        let last = page.contents().last().and_then(|object| object.key()).map(str::to_owned);
-        let keys: Result<Vec<ObjectIdentifier>, _> = page
-            .contents()
-            .iter()
-            .filter_map(|object| object.key())
-            .map(|key| ObjectIdentifier::builder().key(key).build())
-            .collect();
-        let delete = keys.and_then(|keys| Delete::builder().set_objects(Some(keys)).quiet(true).build());
-        let refused =
-            |reason: String| DeployError::Call { operation: "emptying", resource: resource(), reason, help: None };
-        let delete = delete.map_err(|error| refused(error.to_string()))?;
-        if delete.objects().is_empty() {
-            break;
-        }
-        let sent = clients.s3.delete_objects().bucket(name).delete(delete).send().await;
-        let sent = sent.map_err(|error| call("emptying", resource(), &error))?;
-        if let Some(error) = sent.errors().first() {
-            let reason = format!("{}: {}", error.key().unwrap_or("?"), error.message().unwrap_or("refused"));
-            refusal = refusal.or_else(|| Some(refused(reason)));
-            after = last;
+        let keys: Vec<(&str, Option<&str>)> =
+            page.contents().iter().filter_map(|object| Some((object.key()?, None))).collect();
+        let Some((last, _)) = keys.last() else { return Ok(refusal) };
+        if let Some(why) = remove_objects(clients, name, &keys).await? {
+            after = Some((*last).to_owned());
+            refusal = refusal.or(Some(why));
         }
     }
-    for (key, id) in uploads(clients, name).await? {
-        let sent = clients.s3.abort_multipart_upload().bucket(name).key(&key).upload_id(id).send().await;
-        gone(sent.map(|_| ()), &["NoSuchUpload", "NoSuchBucket"], "ending an upload of", resource)?;
+}
+
+/// Removes what a bucket with versions keeps of removed objects; returns why some is left, if some is.
+async fn remove_versions(clients: &Clients, name: &str) -> Result<Option<DeployError>, DeployError> {
+    let mut refusal = None;
+    let (mut key, mut version) = (None, None);
+    loop {
+        let page = clients.s3.list_object_versions().bucket(name).set_key_marker(key).set_version_id_marker(version);
+        let page = match page.send().await {
+            Ok(page) => page,
+            // An endpoint that has no versions has none to remove.
+            Err(error) if matches!(error.code(), Some("NoSuchBucket" | "NotImplemented")) => return Ok(refusal),
+            Err(error) => return Err(call("listing", format!("versions in bucket {name}"), &error)),
+        };
+        let versions = page.versions().iter().filter_map(|it| Some((it.key()?, it.version_id())));
+        let markers = page.delete_markers().iter().filter_map(|it| Some((it.key()?, it.version_id())));
+        let all: Vec<(&str, Option<&str>)> = versions.chain(markers).collect();
+        if !all.is_empty() {
+            refusal = refusal.or(remove_objects(clients, name, &all).await?);
+        }
+        (key, version) = (page.next_key_marker().map(str::to_owned), page.next_version_id_marker().map(str::to_owned));
+        if !page.is_truncated().unwrap_or(false) || key.is_none() {
+            return Ok(refusal);
+        }
     }
-    if let Some(refusal) = refusal {
-        return Err(refusal);
-    }
-    let sent = clients.s3.delete_bucket().bucket(name).send().await;
-    gone(sent.map(|_| ()), &["NoSuchBucket"], "removal", resource)
+}
+
+/// Removes these objects, each by key and, where it has one, version; returns why one is left, if one is.
+async fn remove_objects(
+    clients: &Clients,
+    name: &str,
+    objects: &[(&str, Option<&str>)],
+) -> Result<Option<DeployError>, DeployError> {
+    let resource = || format!("bucket {name}");
+    let refused =
+        |reason: String| DeployError::Call { operation: "emptying", resource: resource(), reason, help: None };
+    let one = |(key, version): &(&str, Option<&str>)| {
+        ObjectIdentifier::builder().key(*key).set_version_id(version.map(str::to_owned)).build()
+    };
+    let objects: Result<Vec<ObjectIdentifier>, _> = objects.iter().map(one).collect();
+    let delete = objects.and_then(|objects| Delete::builder().set_objects(Some(objects)).quiet(true).build());
+    let delete = delete.map_err(|error| refused(error.to_string()))?;
+    let sent = clients.s3.delete_objects().bucket(name).delete(delete).send().await;
+    let sent = sent.map_err(|error| call("emptying", resource(), &error))?;
+    let why = sent
+        .errors()
+        .first()
+        .map(|error| refused(format!("{}: {}", error.key().unwrap_or("?"), error.message().unwrap_or("refused"))));
+    Ok(why)
 }
 
 /// Turns "it is not there" into success: that is what removal is for.

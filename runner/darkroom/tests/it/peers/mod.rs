@@ -11,3 +11,4 @@ mod matrix;
 mod recorder;
 mod start;
 mod study;
+mod versions;
