@@ -225,9 +225,15 @@ fn drafts<const N: usize>(
     order: &str,
     environment: Environment,
 ) -> PolarsResult<(Vec<[String; N]>, Vec<Draft>, usize)> {
-    let rows = ParquetReader::new(File::open(path)?).num_rows()?;
-    let wanted: Vec<&str> =
-        by.into_iter().chain(["counts_as", order, "image", "deployment", "repetition", environment.column()]).collect();
+    let mut file = ParquetReader::new(File::open(path)?);
+    let rows = file.num_rows()?;
+    // Tables of an older version know no rounds.
+    let told = file.schema()?.contains(environment.column());
+    let wanted: Vec<&str> = by
+        .into_iter()
+        .chain(["counts_as", order, "image", "deployment", "repetition"])
+        .chain(told.then(|| environment.column()))
+        .collect();
     let mut places: HashMap<[u32; N], usize> = HashMap::new();
     let mut drafts: Vec<Draft> = Vec::new();
     let mut levels = [const { Names::new() }; N];
@@ -245,6 +251,7 @@ fn drafts<const N: usize>(
         let (orders, deployments, repetitions) = (integers(order)?, integers("deployment")?, integers("repetition")?);
         let small = |value: Option<i64>| value.and_then(|value| u32::try_from(value).ok()).unwrap_or(0);
         let of_row_environments: Vec<Option<u32>> = match environment {
+            _ if !told => vec![Some(0); frame.height()],
             Environment::Id => environments.number(frame.column(environment.column())?.str()?).collect(),
             Environment::Round => {
                 let rounds = integers(environment.column())?;
