@@ -93,6 +93,8 @@ pub struct Facts {
     pub region: String,
     /// See [`Target::endpoint`].
     pub endpoint: Option<String>,
+    /// Whose account it is; `None` on the local cloud.
+    pub account_id: Option<String>,
     /// How handlers are isolated.
     pub isolation: String,
 }
@@ -217,6 +219,7 @@ impl Target {
             name: self.name,
             region: self.region.clone(),
             endpoint: self.endpoint.clone(),
+            account_id: self.capability.billed.then(|| self.caller.account_id.clone()),
             isolation: self.isolation.clone(),
         }
     }

@@ -126,6 +126,29 @@ async fn a_run_says_whose_things_it_takes_over_unless_that_run_is_known_to_be_ov
 }
 
 #[tokio::test]
+async fn a_run_goes_on_only_where_it_was_begun() {
+    let (account, other) = (Account::new().await, Account::new().await);
+    let project = project();
+    variant(&project, "copy", COPY);
+    manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 2);
+    let run = ["run", "m.toml", "--target", "aws", "--yes", "--set", "budget.minutes=0.00001"];
+    let (project, answer) = with_endpoint(&run, account.cloud.endpoint_url(), project).await;
+    answer.says("budget.minutes is used up");
+    let said = started(&project);
+    assert_eq!(said.account_id.as_deref(), Some("000000000000"));
+    let resume = ["resume", "outputs/test/latest", "--yes", "--set", "budget.minutes=60"];
+    let (project, answer) = with_endpoint(&resume, other.cloud.endpoint_url(), project).await;
+    let answer = answer.exits(2).says("the run was begun on aws-endpoint at").says("AWS_ENDPOINT_URL");
+    assert!(answer.stderr().contains(account.cloud.endpoint_url()), "{}", answer.stderr());
+    nothing_is_left(&other.clients()).await;
+    let (_, answer) = with_endpoint(&resume, account.cloud.endpoint_url(), project).await;
+    answer.exits(0);
+    nothing_is_left(&account.clients()).await;
+    other.cloud.stop().await;
+    account.cloud.stop().await;
+}
+
+#[tokio::test]
 async fn a_named_role_is_used_and_none_is_made() {
     let account = Account::new().await;
     let project = project();
