@@ -10,9 +10,9 @@ use aws_sdk_s3::types::{
     ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging,
 };
 
-use super::desired::BucketStep;
+use super::desired::{BucketStep, HaveBucket};
 use super::patience::patiently;
-use super::{Clients, DeployError, LIFETIME_DAYS, Settings, tags};
+use super::{Clients, DeployError, LIFETIME_DAYS, Settings, observe, tags};
 
 /// Days after which S3 drops an upload that nobody finished.
 const UPLOAD_DAYS: i32 = 1;
@@ -148,9 +148,25 @@ async fn expire(clients: &Clients, name: &str) -> Result<(), DeployError> {
     .map(|_| ())
 }
 
+/// Takes off the bucket that a session is under way, if it is one of this run.
+pub async fn session_over(clients: &Clients, name: &str, run_id: &str) -> Result<(), DeployError> {
+    let HaveBucket::Tagged(mut tags) = observe::bucket(clients, name).await? else { return Ok(()) };
+    let is_ours = tags.get(tags::RUN).is_some_and(|of| of == run_id);
+    if !is_ours || tags.remove(tags::UNDER_WAY).is_none() {
+        return Ok(());
+    }
+    let tag = |(key, value): (String, String)| Tag::builder().key(key).value(value).build();
+    let set: Result<Vec<Tag>, _> = tags.into_iter().map(tag).collect();
+    let tagging = set.and_then(|set| Tagging::builder().set_tag_set(Some(set)).build());
+    let tagging = tagging.map_err(|error| malformed(name, &error))?;
+    let sent = clients.s3.put_bucket_tagging().bucket(name).tagging(tagging).send().await;
+    sent.map(|_| ()).map_err(|error| observe::call("tagging", resource(name), &error))
+}
+
 fn bucket_tags(settings: &Settings, name: &str) -> Result<Vec<Tag>, DeployError> {
     let tag = |(key, value): (String, String)| Tag::builder().key(key).value(value).build();
-    let tags: BTreeMap<String, String> = tags::of(settings);
+    let mut tags: BTreeMap<String, String> = tags::of(settings);
+    tags.insert(tags::UNDER_WAY.to_owned(), "yes".to_owned());
     tags.into_iter().map(tag).collect::<Result<_, _>>().map_err(|error| malformed(name, &error))
 }
 

@@ -13,6 +13,8 @@ use serde_json::Value;
 use crate::deploy::Account;
 use crate::runs::{COPY, manifest, project, variant};
 use crate::story::{Answer, HOST, Project};
+use aws_sdk_s3::types::{Tag, Tagging};
+use darkroom::deploy::tags;
 
 /// Nothing of the machine that the test runs on is to be found by the chain.
 const NOBODY: [(&str, &str); 3] = [
@@ -99,29 +101,49 @@ async fn a_run_goes_the_whole_way_ends_with_clean_and_is_not_called_aws() {
     account.cloud.stop().await;
 }
 
+/// Says on the bucket that a session of another run deployed so many days ago and has not ended.
+async fn under_way(clients: &Clients, run_id: &str, days_ago: i64) {
+    let expires = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * (30 - days_ago));
+    let expires = expires.strftime("%Y-%m-%d").to_string();
+    let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build().unwrap();
+    let tagging = Tagging::builder()
+        .tag_set(tag(tags::EXPERIMENT, "test"))
+        .tag_set(tag(tags::RUN, run_id))
+        .tag_set(tag(tags::REGION, "us-east-1"))
+        .tag_set(tag(tags::EXPIRES, &expires))
+        .tag_set(tag(tags::UNDER_WAY, "yes"));
+    let put = clients.s3.put_bucket_tagging().bucket("dkr-test-000000000000-us-east-1");
+    put.tagging(tagging.build().unwrap()).send().await.unwrap();
+}
+
 #[tokio::test]
-async fn a_run_says_whose_things_it_takes_over_unless_that_run_is_known_to_be_over() {
+async fn what_another_run_uses_is_not_taken_over_unless_that_run_has_ended_or_is_old() {
     let account = Account::new().await;
+    let clients = account.clients();
     let project = project();
     variant(&project, "copy", COPY);
     manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 1);
     let endpoint = account.cloud.endpoint_url().to_owned();
     let keep = ["run", "m.toml", "--target", "aws", "--yes", "--keep"];
-    let (project, _) = with_endpoint(&keep, &endpoint, project).await;
-    let first = started(&project).run_id;
     let (project, answer) = with_endpoint(&keep, &endpoint, project).await;
-    assert!(!answer.exits(0).stderr().contains("takes it over"), "the first run is over, as its folder says");
-
-    // As from another machine, where there is no such folder.
-    let second = started(&project).run_id;
-    assert_ne!(first, second);
+    answer.exits(0);
+    // As from another machine, where there is no folder of the first; its bucket says that it is over.
     std::fs::remove_dir_all(project.root().join("outputs")).unwrap();
+    let (project, answer) = with_endpoint(&keep, &endpoint, project).await;
+    assert!(!answer.exits(0).stderr().contains("not seen to end"));
+
+    under_way(&clients, "20261125-000000-abcdef", 0).await;
     let run = ["run", "m.toml", "--target", "aws", "--yes"];
+    let (project, answer) = with_endpoint(&run, &endpoint, project).await;
+    answer
+        .exits(2)
+        .says("run 20261125-000000-abcdef of `test`, begun 2026-11-25 00:00:00 UTC, may still be under way")
+        .says("darkroom clean test --target aws --region us-east-1");
+    under_way(&clients, "20261125-000000-abcdef", 3).await;
     let (_, answer) = with_endpoint(&run, &endpoint, project).await;
     let said = answer.exits(0).stderr();
-    assert!(said.contains(&format!("run {second} of `test`, begun 20")) && said.contains("takes it over"), "{said}");
-    assert!(said.contains("removed what was deployed"), "{said}");
-    nothing_is_left(&account.clients()).await;
+    assert!(said.contains("was not seen to end; this run takes over") && said.contains("removed what was"), "{said}");
+    nothing_is_left(&clients).await;
     account.cloud.stop().await;
 }
 
