@@ -17,6 +17,9 @@ use super::{Clients, DeployError, LIFETIME_DAYS, Settings, observe, tags};
 /// Days after which S3 drops an upload that nobody finished.
 const UPLOAD_DAYS: i32 = 1;
 
+/// What a bucket's creation is refused with where its tags are: by an organisation's policy, a partition, an endpoint.
+const NO_TAGS_HERE: [&str; 4] = ["AccessDenied", "MalformedXML", "NotImplemented", "InvalidArgument"];
+
 /// Carries out the step. Settings are written whenever tags are: whoever had changed them is put right.
 pub async fn bring_about(clients: &Clients, settings: &Settings, step: &BucketStep) -> Result<(), DeployError> {
     let name = match step {
@@ -47,14 +50,22 @@ async fn create(clients: &Clients, settings: &Settings, name: &str) -> Result<()
     if settings.region != "us-east-1" {
         configuration = configuration.location_constraint(BucketLocationConstraint::from(settings.region.as_str()));
     }
+    let plain = configuration.clone().set_tags(None).build();
     let configuration = configuration.build();
     patiently(
         "creation",
         || resource(name),
         async || {
-            let create = clients.s3.create_bucket().bucket(name).create_bucket_configuration(configuration.clone());
-            match create.send().await {
+            let create = |configuration: &CreateBucketConfiguration| {
+                let create = clients.s3.create_bucket().bucket(name);
+                create.create_bucket_configuration(configuration.clone()).send()
+            };
+            match create(&configuration).await {
                 Err(error) if error.code() == Some("BucketAlreadyOwnedByYou") => Ok(()),
+                // Where tags may not be set in this call, the next one sets them.
+                Err(error) if NO_TAGS_HERE.iter().any(|code| error.code() == Some(code)) => {
+                    create(&plain).await.map(|_| ())
+                }
                 sent => sent.map(|_| ()),
             }
         },
@@ -156,8 +167,8 @@ pub async fn session_over(clients: &Clients, name: &str, run_id: &str) -> Result
         return Ok(());
     }
     let tag = |(key, value): (String, String)| Tag::builder().key(key).value(value).build();
-    let set: Result<Vec<Tag>, _> = tags.into_iter().map(tag).collect();
-    let tagging = set.and_then(|set| Tagging::builder().set_tag_set(Some(set)).build());
+    let rest: Result<Vec<Tag>, _> = tags.into_iter().map(tag).collect();
+    let tagging = rest.and_then(|rest| Tagging::builder().set_tag_set(Some(rest)).build());
     let tagging = tagging.map_err(|error| malformed(name, &error))?;
     let sent = clients.s3.put_bucket_tagging().bucket(name).tagging(tagging).send().await;
     sent.map(|_| ()).map_err(|error| observe::call("tagging", resource(name), &error))

@@ -62,7 +62,7 @@ fn is_recent(expires_on: &str, today: Date) -> bool {
 
 /// Says whether this journal is there and its last session came to its end.
 fn has_ended(journal: &Path) -> bool {
-    let last = record::read(journal).ok().and_then(|facts| facts.last());
+    let last = record::read(journal).ok().and_then(Iterator::last);
     matches!(last, Some(Ok(Event::RunFinished { .. } | Event::RunInterrupted { .. })))
 }
 
