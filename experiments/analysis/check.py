@@ -153,7 +153,10 @@ def check_comparisons(check, comparisons, invocations, pipelines):
         if row["p_adj"] is not None:
             families.setdefault((row["factor"], row["metric"]), []).append((what, row["p"], row["p_adj"]))
         facts = pipelines if row["stage"] == "pipeline" else invocations.filter(pl.col("stage") == row["stage"])
-        facts = facts.filter(pl.col("counts_as") == "sample").drop_nulls(row["metric"])
+        facts = facts.filter(pl.col("counts_as") == "sample")
+        if row["factor"] == "start" and row["metric"] == "cold_total_ms":  # a warm call has no init: its duration is all
+            facts = facts.with_columns(cold_total_ms=pl.coalesce("cold_total_ms", "duration_ms"))
+        facts = facts.drop_nulls(row["metric"])
         key = ["deployment", "image", "repetition"]
         side = lambda cell: facts.filter(pl.col("cell_id") == cell).select(*key, row["metric"])  # noqa: E731
         a, b = side(row["cell_a"]), side(row["cell_b"])
@@ -167,6 +170,8 @@ def check_comparisons(check, comparisons, invocations, pipelines):
         if a.height == 0 or b.height == 0:
             check.same(f"{what} p", row["p"], None)
             continue
+        if row["factor"] != "image_set":
+            check_units(check, what, row, facts)
         pairs = a.join(b, on=key, suffix="_b")
         if row["paired"]:
             x, y = pairs[row["metric"]].to_numpy(), pairs[row["metric"] + "_b"].to_numpy()
@@ -184,6 +189,34 @@ def check_comparisons(check, comparisons, invocations, pipelines):
         for rank, (what, p, adjusted) in enumerate(family):
             largest = max(largest, min(1.0, (len(family) - rank) * p))
             check.same(f"{what} p_adj", adjusted, largest)
+
+
+def check_units(check, what, row, facts):
+    """Welch's test on the mean logarithms of environments (of passes: rounds of a deployment), images' levels taken out."""
+    sides = []
+    for side in "ab":
+        frame = facts.filter(pl.col("cell_id") == row[f"cell_{side}"])
+        if row["factor"] == "deployment":
+            frame = frame.filter(pl.col("deployment") == int(row[f"level_{side}"]))
+        if row["stage"] == "pipeline":
+            own = pl.col("environment_round").is_null()
+            unit = pl.when(own).then(pl.int_range(pl.len())).otherwise(-pl.col("environment_round") * 10**6 - pl.col("deployment"))
+        elif frame["environment_id"].null_count() == 0:
+            unit = pl.col("environment_id")
+        else:
+            unit = pl.col("deployment")
+        sides.append(frame.select("image", unit.alias("unit"), y=pl.col(row["metric"]).cast(pl.Float64).log()))
+    levels = [side.group_by("image").agg(pl.col("y").mean()) for side in sides]
+    level = levels[0].join(levels[1], on="image", suffix="_b").select("image", level=(pl.col("y") + pl.col("y_b")) / 2)
+    means = [
+        side.join(level, on="image").group_by("unit").agg((pl.col("y") - pl.col("level")).mean())["y"].to_numpy()
+        for side in sides
+    ]
+    check.same(f"{what} units_a", row["units_a"], len(means[0]))
+    check.same(f"{what} units_b", row["units_b"], len(means[1]))
+    spread = all(len(mean) > 1 for mean in means) and any(np.ptp(mean) > 0 for mean in means)
+    p = float(stats.ttest_ind(*means, equal_var=False).pvalue) if spread else None
+    check.same(f"{what} p_units", row["p_units"], p, 1e-7)
 
 
 def check_choices(check, choices, comparisons, pipelines):

@@ -45,7 +45,7 @@ fn best(run: &Run, metric: &str, word: &str, value: impl Fn(&Stat) -> String) ->
             closest.factor,
             figure(closest.ratio),
             interval(Some(closest.ci)),
-            noise::beside(noise::floor(run, &[&winner.id, &closest.other], PIPELINE, comparison_metric(metric)).as_ref(), closest.ratio),
+            noise::beside(noise::floor(run, &[&winner.id, &closest.other], PIPELINE, comparison_metric(metric)).map(|floor| floor.apart), closest.ratio),
         )),
         None if claims.is_empty() => {
             clauses.push("no other cell differs from it in one factor only, so none is compared".into());

@@ -67,7 +67,8 @@ pub fn methods(run: &Run) -> String {
          but kept as rows: {} warm-ups, {} invocations of the wrong start, {} superseded, {} failed; no outlier was removed. \
          {outputs} Intervals are 95% ({}; 10,000 resamples; order statistics for quantiles). Ratios were bootstrapped over \
          images and repetitions (10,000 resamples, percentile); p-values are Wilcoxon's or Mann-Whitney's, Holm-adjusted within \
-         a metric and factor; a difference is claimed only if p < 0.05, the interval excludes 1 and it is 2% or more; \
+         a metric and factor; a difference is claimed only if p < 0.05, the interval excludes 1, it is 2% or more and, where a side has several \
+         environments, it is larger than theirs (Welch's test on their mean logarithms, p < 0.05); \
          effect sizes are Cliff's delta. {} Costs: {} prices of {}, first tier, without the free one, storage requests apart.{local} \
          Run {}, tables of schema {}, manifest and pipeline sha256 {}, image sha256 {}, code sha256 (base64) {}.",
         count(measured, "cell"),
@@ -171,7 +172,7 @@ fn noise(run: &Run) -> String {
         || "The noise floor of identical code is not known, for each cell was deployed once.".into(),
         |floor| {
             format!(
-                "Identical code deployed twice differed by up to {} in mean turnaround.",
+                "Identical code deployed twice came out up to {} apart in mean turnaround (outer end of the 95% interval).",
                 crate::notes::percent(floor.apart)
             )
         },

@@ -10,8 +10,11 @@ pub const DEPLOYMENT: &str = "deployment";
 /// The largest difference of identical code in one metric of one stage (or the pipeline).
 #[derive(Clone, Debug)]
 pub struct Floor {
-    /// Ratio of the means, larger / smaller, less 1.
+    /// The outer end of the 95% interval of the ratio of the means, larger / smaller, less 1: what the two can be apart and
+    /// still be the same; without an interval the ratio itself.
     pub apart: f64,
+    /// Of the means.
+    pub ratio: f64,
     /// The cell that it was seen in.
     pub cell: String,
     /// The 95% interval of that ratio, as the table has it.
@@ -27,10 +30,13 @@ pub fn floor(run: &Run, cells: &[&str], stage: &str, metric: &str) -> Option<Flo
     });
     let of = twins.filter(|row| cells.is_empty() || row.text("cell_a").is_some_and(|cell| cells.contains(&cell)));
     let floors = of.filter_map(|row| {
+        let ratio = row.number("ratio_mean")?;
+        let ci = row.number("ratio_mean_ci_low").zip(row.number("ratio_mean_ci_high"));
         Some(Floor {
-            apart: apart(row.number("ratio_mean")?),
+            apart: ci.map_or_else(|| apart(ratio), |(low, high)| apart(low).max(apart(high))),
+            ratio,
             cell: row.text("cell_a")?.to_owned(),
-            ci: row.number("ratio_mean_ci_low").zip(row.number("ratio_mean_ci_high")),
+            ci,
             claimed: row.text("verdict").is_some_and(is_claim),
         })
     });
@@ -42,17 +48,18 @@ pub fn is_claim(verdict: &str) -> bool {
     ["faster", "slower", "cheaper", "dearer", "lighter", "heavier"].contains(&verdict)
 }
 
-/// Says how a ratio stands to the floor, in a few words; for every claimed ratio.
-pub fn beside(floor: Option<&Floor>, ratio: f64) -> String {
+/// Says how a ratio stands to how far what is the same came out apart, in a few words; for every claimed ratio.
+pub fn beside(floor: Option<f64>, ratio: f64) -> String {
     match floor {
         None => "noise floor unknown, deployed once".into(),
-        Some(floor) if apart(ratio) <= floor.apart => {
-            format!("no larger than the noise floor of {}: may be the host's", percent(floor.apart))
+        Some(floor) if apart(ratio) <= floor => {
+            format!("no larger than the noise floor of {}: may be the host's", percent(floor))
         }
-        Some(floor) => format!("noise floor {}", percent(floor.apart)),
+        Some(floor) => format!("noise floor {}", percent(floor)),
     }
 }
 
+/// How far a ratio is from 1, as larger / smaller less 1.
 fn apart(ratio: f64) -> f64 {
     if ratio > 0.0 { ratio.max(1.0 / ratio) - 1.0 } else { f64::INFINITY }
 }
@@ -72,8 +79,9 @@ pub fn sentence(run: &Run) -> Option<String> {
     let told_apart =
         if floor.claimed { " The two are even told apart, so this run can't resolve anything smaller." } else { "" };
     Some(format!(
-        "Noise floor: the same code deployed twice differed by up to {} in mean turnaround ({cell}{ratio}); a difference no \
-         larger than that may be the host's, not the code's.{told_apart}",
+        "Noise floor: the same code deployed twice came out {} apart in mean turnaround, by its interval up to {} ({cell}{ratio}); \
+         a difference no larger than that may be the host's, not the code's.{told_apart}",
+        percent(apart(floor.ratio)),
         percent(floor.apart)
     ))
 }

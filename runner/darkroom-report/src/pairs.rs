@@ -20,7 +20,7 @@ pub fn section(run: &Run) -> Markup {
         @if !factors.is_empty() {
             section id="comparisons" {
                 h2 { "Compared, all else equal" }
-                p { "Ratio: mean of the second / mean of the first; below 1 the second is faster or cheaper. A difference is claimed only if the Holm-adjusted p is below 0.05, the interval excludes 1 and it is 2% or more. Noise floor: how far the same code of either cell, deployed twice, came out apart." }
+                p { "Ratio: mean of the second / mean of the first; below 1 the second is faster or cheaper. A difference is claimed only if the Holm-adjusted p is below 0.05, the interval excludes 1, it is 2% or more, and it is larger than the differences between environments of the same code, where there are several. Noise floor: how far the same code of either cell, deployed twice, came out apart (outer end of the interval)." }
                 (download("comparisons", &run.comparisons))
                 @for factor in &factors { (of_factor(run, factor)) }
             }
@@ -55,9 +55,9 @@ fn of_factor(run: &Run, factor: &str) -> Markup {
     }
 }
 
-/// One time a stage and pair (init included when both are cold, as the tables show them), turnaround and cost.
+/// One time a stage and pair (init included when either is cold, as the tables show them), turnaround and cost.
 pub fn is_headline(run: &Run, row: Row<'_>) -> bool {
-    let cold = ["cell_a", "cell_b"].iter().all(|column| {
+    let cold = ["cell_a", "cell_b"].iter().any(|column| {
         // Of models several cells, alike but for the variant.
         let first = row.text(column).and_then(|ids| ids.split(' ').next());
         first.and_then(|id| run.cell(id)).is_some_and(|cell| Run::time_metric(cell) == "cold_total_ms")
@@ -86,7 +86,7 @@ fn table(run: &Run, factor: &str, of: &str, rows: &[Row<'_>]) -> Markup {
 
 fn pair(run: &Run, factor: &str, row: Row<'_>) -> Markup {
     let text = |column| row.text(column).unwrap_or("");
-    let floor = floor_of(run, row);
+    let floor = floor_of(run, row).map(|floor| floor.apart);
     let ratio = row.number("ratio_mean");
     let verdict = text("verdict");
     html! {
@@ -96,20 +96,30 @@ fn pair(run: &Run, factor: &str, row: Row<'_>) -> Markup {
             (number(ratio)) (number(row.number("ratio_mean_ci_low"))) (number(row.number("ratio_mean_ci_high")))
             td class="n" data-value=[row.number("cliffs_delta")] { (row.number("cliffs_delta").map_or("–".into(), |d| format!("{d:.2} {}", text("effect")))) }
             td class="n" data-value=[row.number("p_adj")] { (row.number("p_adj").map_or("–".into(), p_text)) }
-            td class="n" data-value=[floor.as_ref().map(|floor| floor.apart)] {
-                @match &floor { Some(floor) => (percent(floor.apart)), None => "unknown" }
-            }
-            td class="words" { (in_full(verdict, ratio, floor.as_ref(), factor)) }
+            td class="n" data-value=[floor] { (floor.map_or_else(|| "unknown".into(), percent)) }
+            td class="words" { (in_full(verdict, ratio, floor, factor)) (luck(row)) }
         }
     }
 }
 
 /// What is compared: the stage, or which figure of the whole pipeline.
-pub fn what(row: Row<'_>) -> &str {
+pub fn what(row: Row<'_>) -> String {
     match (row.text("stage"), row.text("metric")) {
-        (Some(PIPELINE), Some("turnaround_s")) => "turnaround",
-        (Some(PIPELINE), Some("cost_usd")) => "cost",
-        (stage, _) => stage.unwrap_or("–"),
+        (Some(PIPELINE), Some("turnaround_s")) => "turnaround".into(),
+        (Some(PIPELINE), Some("cost_usd")) => "cost".into(),
+        (Some(stage), Some("cold_total_ms")) if row.text("factor") == Some("start") => format!("{stage}, with init"),
+        (stage, _) => stage.unwrap_or("–").into(),
+    }
+}
+
+/// Says why nothing is claimed of what is sure within its environments; nothing of every other row.
+fn luck(row: Row<'_>) -> String {
+    let sure = row.number("p_adj").is_some_and(|p| p < 0.05);
+    match (row.text("verdict"), row.number("p_units")) {
+        (Some("inconclusive"), Some(p)) if sure && p >= 0.05 => {
+            format!("; environments of the same code differ by as much (p {} over them)", p_text(p))
+        }
+        _ => String::new(),
     }
 }
 
@@ -134,7 +144,7 @@ pub fn floor_of(run: &Run, row: Row<'_>) -> Option<Floor> {
 }
 
 /// Says what the verdict means; of a claim also how it stands to the noise floor.
-pub fn in_full(verdict: &str, ratio: Option<f64>, floor: Option<&Floor>, factor: &str) -> String {
+pub fn in_full(verdict: &str, ratio: Option<f64>, floor: Option<f64>, factor: &str) -> String {
     match (verdict, ratio) {
         (claim, Some(_)) if is_claim(claim) && factor == crate::noise::DEPLOYMENT => {
             format!("{claim}, though it is the same code: the run can't resolve less than this")
@@ -161,6 +171,7 @@ pub fn told(run: &Run, row: Row<'_>, label: &str) -> String {
         "{label}: ratio {} {}{effect}{p}, {}",
         ratio.map_or("–".into(), figure),
         crate::number::interval(ci),
-        in_full(row.text("verdict").unwrap_or("–"), ratio, floor_of(run, row).as_ref(), factor)
+        in_full(row.text("verdict").unwrap_or("–"), ratio, floor_of(run, row).map(|floor| floor.apart), factor)
+            + &luck(row)
     )
 }

@@ -8,7 +8,6 @@ use darkroom_tables::{Between, Change};
 use maud::{Markup, html};
 
 use crate::charts::{Figure, Line, p_text, side_by_side};
-use crate::noise::{Floor, floor};
 use crate::number::count;
 use crate::page::{document, figure_section, named, older};
 use crate::pairs::in_full;
@@ -43,7 +42,7 @@ pub fn several(runs: &[Run], changes: &[Between], findings: &[Vec<String>]) -> S
                 (runs_section(runs, &letters))
                 @for figure in &figures { (figure_section(figure)) }
                 @for (place, found) in changes.iter().enumerate() {
-                    (differences(runs, &letters, place + 1, found))
+                    (differences(&letters, place + 1, found))
                 }
             }
         },
@@ -193,7 +192,7 @@ fn figures(runs: &[Run], letters: &[String]) -> Vec<Figure> {
     figures
 }
 
-fn differences(runs: &[Run], letters: &[String], place: usize, found: &Between) -> Markup {
+fn differences(letters: &[String], place: usize, found: &Between) -> Markup {
     let (first, other) = (&letters[0], &letters[place]);
     let title = format!("{other} against {first}");
     let id = format!("differences-{other}");
@@ -201,14 +200,14 @@ fn differences(runs: &[Run], letters: &[String], place: usize, found: &Between) 
         div class="wide" role="region" aria-label=(title) tabindex="0" {
             table class="sortable" {
                 thead { tr { th { "cell" } th { "what" } th { "n " (first) } th { "n " (other) } th { "ratio" } th { "95% low" } th { "high" } th { "Cliff's δ" } th { "p adj" } th { "noise floor" } th { "code" } th { "verdict" } } }
-                tbody { @for row in &found.rows { (difference(&[&runs[0], &runs[place]], row)) } }
+                tbody { @for row in &found.rows { (difference(row)) } }
             }
         }
     };
     html! {
         section id=(id) {
             h2 { (title) }
-            p { "Ratio: mean of " (other) " / mean of " (first) ", as darkroom compare has it; Holm-adjusted within each metric. Noise floor: how far the same code, deployed twice in either run, came out apart; it can't hold what differs between two hours and hosts." }
+            p { "Ratio: mean of " (other) " / mean of " (first) ", as darkroom compare has it; Holm-adjusted within each metric. Noise floor: how far what is the same came out apart: a cell deployed twice in either run (outer end of its interval), and cells whose code did not change between the runs." }
             (download(&id, &as_rows(found)))
             @if found.rows.len() > OPEN { details class="print" { summary { (count(found.rows.len(), "row")) } (table) } }
             @else { (table) }
@@ -216,9 +215,7 @@ fn differences(runs: &[Run], letters: &[String], place: usize, found: &Between) 
     }
 }
 
-fn difference(runs: &[&Run; 2], row: &Change) -> Markup {
-    let floors = runs.iter().filter_map(|run| floor(run, &[&row.cell_id], &row.stage, row.metric));
-    let floor: Option<Floor> = floors.max_by(|a, b| a.apart.total_cmp(&b.apart));
+fn difference(row: &Change) -> Markup {
     let what = match (row.stage.as_str(), row.metric) {
         (PIPELINE, "turnaround_s") => "turnaround",
         (PIPELINE, _) => "cost",
@@ -231,11 +228,9 @@ fn difference(runs: &[&Run; 2], row: &Change) -> Markup {
             (number(row.ratio)) (number(row.ratio_ci.map(|ci| ci.0))) (number(row.ratio_ci.map(|ci| ci.1)))
             (number(row.cliffs_delta))
             td class="n" data-value=[row.p_adjusted] { (row.p_adjusted.map_or("–".into(), p_text)) }
-            td class="n" data-value=[floor.as_ref().map(|floor| floor.apart)] {
-                @match &floor { Some(floor) => (crate::notes::percent(floor.apart)), None => "unknown" }
-            }
+            td class="n" data-value=[row.noise] { (row.noise.map_or_else(|| "unknown".into(), crate::notes::percent)) }
             td { (row.code()) }
-            td class="words" { (in_full(row.verdict, row.ratio, floor.as_ref(), "run")) }
+            td class="words" { (in_full(row.verdict, row.ratio, row.noise, "run")) }
         }
     }
 }

@@ -7,15 +7,15 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
-use darkroom_core::statistics::{Comparison, compare, holm, seed_of, verdict};
+use darkroom_core::statistics::{Comparison, Units, compare, holm, seed_of, verdict};
 use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::TablesError;
 use crate::aggregate::PIPELINE;
-use crate::comparisons::{samples, word};
+use crate::comparisons::{samples, units, word};
 use crate::parquet::failed;
-use crate::read::{self, Rows, Wanted};
+use crate::read::{self, Row, Rows, Wanted};
 use crate::samples::{Group, of_invocations, of_pipelines};
 
 /// What two runs have to say of each other.
@@ -47,8 +47,13 @@ pub struct Change {
     pub cliffs_delta: Option<f64>,
     /// Holm-adjusted within the metric.
     pub p_adjusted: Option<f64>,
+    /// As in `comparisons`: whether it is more than environments of the same code differ; `None` with one of either.
+    pub p_units: Option<f64>,
     /// As in `comparisons`.
     pub verdict: &'static str,
+    /// How far what is the same came out apart, as larger / smaller less 1: the outer end of the interval of the cell deployed
+    /// twice in either run, and the cells whose code did not change between them. `None` where nothing tells.
+    pub noise: Option<f64>,
     /// Whether both runs measured the same package and layers; `None` where a run has no record of them.
     pub same_code: Option<bool>,
 }
@@ -57,6 +62,11 @@ impl Change {
     /// Whether the verdict is that something changed.
     pub fn is_claim(&self) -> bool {
         ["faster", "slower", "cheaper", "dearer"].contains(&self.verdict)
+    }
+
+    /// Whether the ratio is further from 1 than what is the same came out apart.
+    pub fn is_beyond_noise(&self) -> bool {
+        self.ratio.is_some_and(|ratio| self.noise.is_none_or(|noise| apart(ratio) > noise))
     }
 
     /// Says in a word whether the code changed.
@@ -76,13 +86,16 @@ pub fn between(a: &Path, b: &Path) -> Result<Between, TablesError> {
     let (before, after) = (Half::read(a)?, Half::read(b)?);
     let places: Vec<Place> = before.places.iter().filter(|place| after.groups.contains_key(*place)).cloned().collect();
     let same_images = before.images == after.images;
-    let compared: Vec<(Place, Comparison)> = places
+    let compared: Vec<(Place, Comparison, Units)> = places
         .into_par_iter()
         .map(|place| {
             let seed = seed_of(0, &["between", &before.run_id, &after.run_id, &place.0, &place.1, place.2]);
             let samples = samples(&before.groups[&place], &after.groups[&place], place.2, same_images);
             let comparison = compare(&samples, seed);
-            (place, comparison)
+            // Images are numbered run by run.
+            let (a, b) = (&before.groups[&place], &after.groups[&place]);
+            let units = if same_images { units(a, b, place.2) } else { Units::default() };
+            (place, comparison, units)
         })
         .collect();
     let barred = |cell: &str| match (before.outputs_ok(cell), after.outputs_ok(cell)) {
@@ -91,11 +104,12 @@ pub fn between(a: &Path, b: &Path) -> Result<Between, TablesError> {
         _ => None,
     };
     let mut rows: Vec<Change> =
-        compared.into_iter().map(|(place, found)| change(&found, barred(&place.0), place)).collect();
+        compared.into_iter().map(|(place, found, units)| change(&found, units, barred(&place.0), place)).collect();
     judge(&mut rows);
     for row in &mut rows {
         row.same_code = before.code_of(&row.cell_id).zip(after.code_of(&row.cell_id)).map(|(a, b)| a == b);
     }
+    hold_against_noise(&mut rows, [&before, &after]);
     Ok(Between {
         only_in_one: only_in_one(&before, &after),
         notes: notes(&before, &after, &rows),
@@ -118,6 +132,10 @@ struct Half {
     code: BTreeMap<String, BTreeSet<String>>,
     /// Whether a cell's outputs passed; `None` where none was checked.
     outputs_ok: HashMap<String, Option<bool>>,
+    /// How far a cell deployed twice came out apart at most, by the outer end of its interval.
+    twins: HashMap<Place, f64>,
+    /// Where repetitions depend on the ones before them.
+    dependent: BTreeSet<Place>,
     /// In the order of `summary`.
     places: Vec<Place>,
     groups: HashMap<Place, Group>,
@@ -136,7 +154,8 @@ impl Half {
         };
         let images = texts("pipelines", "image")?;
         let costs = texts("costs", "reason")?;
-        let summary = texts("summary", "stage")?;
+        let columns = ["cell_id", "stage", "metric", "n", "r1"];
+        let summary = read::read(&path("summary"), Wanted { columns: &columns, ..Wanted::default() })?;
         let stages = of_invocations(&path("invocations"))
             .and_then(|mut samples| samples.load(&STAGE_METRICS).map(|()| samples))
             .map_err(|error| failed("read", &path("invocations"), &error))?;
@@ -155,12 +174,15 @@ impl Half {
                 .iter()
                 .filter_map(|row| Some((row.text("cell_id")?.to_owned(), row.truth("outputs_ok"))))
                 .collect(),
+            twins: twins(&path("comparisons"))?,
+            dependent: BTreeSet::new(),
             places: Vec::new(),
             groups: HashMap::new(),
         };
         let mut seen = BTreeSet::new();
         for row in summary.iter() {
             let (Some(cell), Some(stage)) = (row.text("cell_id"), row.text("stage")) else { continue };
+            half.dependent.extend(dependent(row));
             if !seen.insert((cell.to_owned(), stage.to_owned())) {
                 continue;
             }
@@ -196,19 +218,68 @@ impl Half {
     }
 }
 
+/// Returns the place of a row of `summary` whose values depend on the ones before them (`method.md` section 3).
+fn dependent(row: Row<'_>) -> Option<Place> {
+    let (r1, n) = (row.number("r1")?, row.number("n")?);
+    let metric = row.text("metric")?;
+    let metric = STAGE_METRICS.into_iter().chain(["turnaround_s"]).find(|of| *of == metric)?;
+    if r1.abs() <= 2.0 / n.sqrt() {
+        return None;
+    }
+    Some((row.text("cell_id")?.to_owned(), row.text("stage")?.to_owned(), metric))
+}
+
+/// Reads how far the same code came out apart within a run.
+fn twins(comparisons: &Path) -> Result<HashMap<Place, f64>, TablesError> {
+    let only = Some(("factor", "deployment"));
+    let rows = read::read(comparisons, Wanted { only, ..Wanted::default() })?;
+    let mut twins: HashMap<Place, f64> = HashMap::new();
+    for row in rows.iter() {
+        let ends = ["ratio_mean_ci_low", "ratio_mean_ci_high"].into_iter().filter_map(|end| row.number(end));
+        let Some(furthest) = ends.map(apart).max_by(f64::total_cmp) else { continue };
+        let (Some(cell), Some(stage)) = (row.text("cell_a"), row.text("stage")) else { continue };
+        let metrics = STAGE_METRICS.into_iter().chain(PIPELINE_METRICS);
+        let Some(metric) = metrics.into_iter().find(|of| row.text("metric") == Some(of)) else { continue };
+        let twin = twins.entry((cell.to_owned(), stage.to_owned(), metric)).or_insert(furthest);
+        *twin = twin.max(furthest);
+    }
+    Ok(twins)
+}
+
+/// How far a ratio is from 1, as larger / smaller less 1.
+fn apart(ratio: f64) -> f64 {
+    if ratio > 0.0 { ratio.max(1.0 / ratio) - 1.0 } else { f64::INFINITY }
+}
+
+/// Says of every row how far what is the same came out apart in its metric.
+fn hold_against_noise(rows: &mut [Change], halves: [&Half; 2]) {
+    let mut unchanged: HashMap<&str, f64> = HashMap::new();
+    for row in rows.iter().filter(|row| row.same_code == Some(true)) {
+        let Some(ratio) = row.ratio else { continue };
+        let most = unchanged.entry(row.metric).or_default();
+        *most = most.max(apart(ratio));
+    }
+    for row in rows {
+        let place = (row.cell_id.clone(), row.stage.clone(), row.metric);
+        let twins = halves.into_iter().filter_map(|half| half.twins.get(&place).copied());
+        row.noise = twins.chain(unchanged.get(row.metric).copied()).max_by(f64::total_cmp);
+    }
+}
+
 /// Returns the hashes of what each cell's functions were made of; nothing for a run without record of it.
 fn code(dir: &Path) -> Result<BTreeMap<String, BTreeSet<String>>, TablesError> {
     let builds = dir.join("builds.parquet");
     if !builds.exists() {
         return Ok(BTreeMap::new());
     }
-    let columns = ["variant", "architecture", "code_sha256", "layers_sha256", "dependency"];
+    let columns = ["variant", "architecture", "code_sha256", "layers_sha256", "runtime", "dependency"];
     let builds = read::read(&builds, Wanted { columns: &columns, ..Wanted::default() })?;
     let of_whole = builds.iter().filter(|row| row.text("dependency").is_none());
     let mut built: HashMap<(&str, &str), BTreeSet<String>> = HashMap::new();
     for row in of_whole {
         let (Some(variant), Some(architecture)) = (row.text("variant"), row.text("architecture")) else { continue };
-        let hashes = ["code_sha256", "layers_sha256"].map(|column| row.text(column).unwrap_or_default()).join(" ");
+        let hashes =
+            ["code_sha256", "layers_sha256", "runtime"].map(|column| row.text(column).unwrap_or_default()).join(" ");
         built.entry((variant, architecture)).or_default().insert(hashes);
     }
     let columns = ["cell_id", "variant", "architecture"];
@@ -220,7 +291,7 @@ fn code(dir: &Path) -> Result<BTreeMap<String, BTreeSet<String>>, TablesError> {
     Ok(code.collect())
 }
 
-fn change(found: &Comparison, barred: Option<&'static str>, (cell_id, stage, metric): Place) -> Change {
+fn change(found: &Comparison, units: Units, barred: Option<&'static str>, (cell_id, stage, metric): Place) -> Change {
     Change {
         n_a: found.n_a,
         n_b: found.n_b,
@@ -228,7 +299,9 @@ fn change(found: &Comparison, barred: Option<&'static str>, (cell_id, stage, met
         ratio_ci: found.ratio_mean_ci,
         p_adjusted: found.p.filter(|_| barred.is_none()),
         cliffs_delta: found.cliffs_delta,
+        p_units: units.p,
         verdict: barred.unwrap_or_default(),
+        noise: None,
         same_code: None,
         cell_id,
         stage,
@@ -246,7 +319,7 @@ fn judge(rows: &mut [Change]) {
             let row = &mut rows[i];
             row.p_adjusted = p;
             if row.verdict.is_empty() {
-                row.verdict = word(verdict(p, row.ratio, row.ratio_ci), row.metric);
+                row.verdict = word(verdict(p, row.ratio, row.ratio_ci, row.p_units), row.metric);
             }
         }
     }
@@ -261,6 +334,7 @@ fn notes(a: &Half, b: &Half, rows: &[Change]) -> Vec<String> {
     if a.run_id != b.run_id {
         notes.push("two runs differ in hour and host too: a difference need not be the code's".to_owned());
         notes.extend(control(rows));
+        notes.extend(dependence(rows, [a, b]));
     }
     if a.manifest != b.manifest {
         notes.push("the runs are of different manifests; only cells that both have are compared".into());
@@ -281,12 +355,26 @@ fn notes(a: &Half, b: &Half, rows: &[Change]) -> Vec<String> {
     notes
 }
 
+/// Says of how many claims the repetitions were no independent ones.
+fn dependence(rows: &[Change], halves: [&Half; 2]) -> Option<String> {
+    let place = |row: &Change| (row.cell_id.clone(), row.stage.clone(), row.metric);
+    let claims: Vec<&Change> = rows.iter().filter(|row| row.is_claim()).collect();
+    let of = claims.iter().filter(|row| halves.iter().any(|half| half.dependent.contains(&place(row)))).count();
+    (of > 0).then(|| {
+        format!(
+            "of {of} of the {} claimed changes, repetitions in one of the runs depend on those before them (drift, a busy \
+             machine): their p and intervals are surer than they should be",
+            claims.len()
+        )
+    })
+}
+
 /// Says what the cells whose code did not change show of everything else that did.
 fn control(rows: &[Change]) -> Option<String> {
     let claims: Vec<&Change> = rows.iter().filter(|row| row.is_claim()).collect();
     let of_same: Vec<&&Change> = claims.iter().filter(|row| row.same_code == Some(true)).collect();
-    let apart = |row: &Change| row.ratio.map_or(0.0, |ratio| ratio.max(1.0 / ratio));
-    let worst = of_same.iter().max_by(|a, b| apart(a).total_cmp(&apart(b)))?;
+    let far = |row: &Change| row.ratio.map_or(0.0, apart);
+    let worst = of_same.iter().max_by(|a, b| far(a).total_cmp(&far(b)))?;
     let percent = (worst.ratio? - 1.0) * 100.0;
     let size = format!("{:.0}% {}", percent.abs(), worst.verdict);
     let place = format!("{} · {}", worst.cell_id, worst.stage);

@@ -3,11 +3,14 @@
 //! Which pairs, how their values are paired or clustered, and what may be said of each; the mathematics is
 //! [`darkroom_core::statistics`]'s. A model is compared through all its samples ([`crate::models`]). A cell whose outputs did not pass is shown and nothing is claimed of it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use darkroom_core::cell::{Cell, Input, Start};
 use darkroom_core::event::PlannedCell;
-use darkroom_core::statistics::{Comparison, Samples, Verdict, compare, effect_word, holm, seed_of, verdict};
+use darkroom_core::statistics::{
+    Comparison, Samples, Units, Verdict, between_units, compare, effect_word, holm, seed_of, verdict,
+};
 use polars::prelude::{DataFrame, PolarsResult};
 use rayon::prelude::*;
 
@@ -50,6 +53,8 @@ pub struct ComparisonRow {
     pub stage: Option<u32>,
     pub metric: &'static str,
     pub comparison: Comparison,
+    /// Environments, as independent units of either side.
+    pub units: Units,
     pub p_adjusted: Option<f64>,
     pub verdict: &'static str,
     pub note: Option<String>,
@@ -141,14 +146,19 @@ fn pair_rows(facts: &Facts, groups: &Groups, pair: Pair) -> Vec<ComparisonRow> {
     let interleaved = facts.run.order == "interleaved";
     let row = |(stage, metric): (Option<u32>, &'static str)| {
         let empty = Group::default();
-        let [group_a, group_b] = [a, b].map(|cell| group(facts, groups, cell, stage).unwrap_or(&empty));
-        let samples = match pair.deployments {
-            Some((a, b)) => samples(&group_a.deployment(a), &group_b.deployment(b), metric, interleaved),
-            // Images of different sets have nothing in common, even of one name: what is drawn is images of either.
-            None if pair.is_of_images() => {
-                Samples::Independent { a: clustered(group_a, metric, false), b: clustered(group_b, metric, false) }
-            }
-            None => samples(group_a, group_b, metric, interleaved),
+        let [group_a, group_b] =
+            [(a, pair.deployments.map(|d| d.0)), (b, pair.deployments.map(|d| d.1))].map(|(cell, deployment)| {
+                let group = group(facts, groups, cell, stage).unwrap_or(&empty);
+                match deployment {
+                    Some(deployment) => Cow::Owned(group.deployment(deployment)),
+                    None => with_init(group, metric),
+                }
+            });
+        // Images of different sets have nothing in common, even of one name: what is drawn is images of either.
+        let samples = if pair.is_of_images() {
+            Samples::Independent { a: clustered(&group_a, metric, false), b: clustered(&group_b, metric, false) }
+        } else {
+            samples(&group_a, &group_b, metric, interleaved)
         };
         let name = stage.map_or(PIPELINE, |stage| &facts.run.stages[stage as usize]);
         let seed = match pair.deployments {
@@ -156,10 +166,38 @@ fn pair_rows(facts: &Facts, groups: &Groups, pair: Pair) -> Vec<ComparisonRow> {
             None => seed_of(facts.run.seed, &["comparison", a.id.as_str(), b.id.as_str(), name, metric]),
         };
         let comparison = compare(&samples, seed);
+        let units = if pair.is_of_images() { Units::default() } else { units(&group_a, &group_b, metric) };
         let note = note(a, b, &comparison).or_else(|| pair.is_of_images().then(|| OTHER_IMAGES.to_owned()));
-        ComparisonRow { pair, stage, metric, comparison, p_adjusted: None, verdict: "inconclusive", note, models: None }
+        ComparisonRow {
+            pair,
+            stage,
+            metric,
+            comparison,
+            units,
+            p_adjusted: None,
+            verdict: "inconclusive",
+            note,
+            models: None,
+        }
     };
     places(facts, &a.cell, &b.cell).into_iter().map(row).collect()
+}
+
+/// A warm call has no init: beside a cold one, its duration is all that it took.
+fn with_init<'a>(group: &'a Group, metric: &'static str) -> Cow<'a, Group> {
+    let warm = metric == "cold_total_ms" && group.present(metric).is_empty();
+    match group.values.get("duration_ms").filter(|_| warm) {
+        Some(durations) => {
+            let mut group = group.clone();
+            group.values.insert(metric, durations.clone());
+            Cow::Owned(group)
+        }
+        None => Cow::Borrowed(group),
+    }
+}
+
+pub fn units(a: &Group, b: &Group, metric: &str) -> Units {
+    between_units(&a.measured(metric), &b.measured(metric))
 }
 
 /// Said of every comparison of image sets.
@@ -167,11 +205,11 @@ const OTHER_IMAGES: &str = "other images: the ratio says how heavy they are for 
 
 /// Returns what two cells are compared in: stage (`None`: the pipeline) and metric.
 pub fn places(facts: &Facts, a: &Cell, b: &Cell) -> Vec<(Option<u32>, &'static str)> {
-    let both_cold = a.start == Start::Cold && b.start == Start::Cold;
+    let with_init = a.start == Start::Cold || b.start == Start::Cold;
     let mut places = Vec::new();
     for (stage, _) in (0u32..).zip(&facts.run.stages) {
         places.push((Some(stage), "duration_ms"));
-        places.extend(both_cold.then_some((Some(stage), "cold_total_ms")));
+        places.extend(with_init.then_some((Some(stage), "cold_total_ms")));
     }
     places.extend((a.input == Input::Chained).then_some((None, "turnaround_s")));
     places.push((None, "cost_usd"));
@@ -199,7 +237,7 @@ pub fn samples(a: &Group, b: &Group, metric: &'static str, interleaved: bool) ->
         }
         return Samples::Paired(clusters.into_values().collect());
     }
-    let by_environment = [a, b].iter().all(|group| knows_environments(group));
+    let by_environment = [a, b].iter().all(|group| group.knows_environments());
     Samples::Independent { a: clustered(a, metric, by_environment), b: clustered(b, metric, by_environment) }
 }
 
@@ -207,10 +245,6 @@ pub fn samples(a: &Group, b: &Group, metric: &'static str, interleaved: bool) ->
 fn keyed(group: &Group, metric: &'static str) -> BTreeMap<SampleKey, f64> {
     let Some(values) = group.values.get(metric) else { return BTreeMap::new() };
     group.keys.iter().zip(values).filter_map(|(key, value)| Some((*key, (*value)?))).collect()
-}
-
-pub fn knows_environments(group: &Group) -> bool {
-    !group.environments.is_empty() && group.environments.iter().all(Option::is_some)
 }
 
 /// Values in clusters, by environment or by image; within a cluster in the order of the keys.
@@ -254,7 +288,9 @@ fn judge(rows: &mut [ComparisonRow], outputs: &[Outputs]) {
             family.iter().zip(&barred).map(|(&i, why)| rows[i].comparison.p.filter(|_| why.is_none())).collect();
         for ((&i, why), p) in family.iter().zip(barred).zip(holm(&p)) {
             let found = &rows[i].comparison;
-            let verdict = verdict(p, found.ratio_mean, found.ratio_mean_ci);
+            let judged = |p_units| verdict(p, found.ratio_mean, found.ratio_mean_ci, p_units);
+            let verdict = judged(rows[i].units.p);
+            let only_luck = why.is_none() && judged(None) != verdict;
             let word = match verdict {
                 // One sample of a model is no model, however surely it is known.
                 _ if rows[i].models.is_some() && found.ratio_mean_ci.is_none() => "inconclusive",
@@ -264,8 +300,22 @@ fn judge(rows: &mut [ComparisonRow], outputs: &[Outputs]) {
             };
             rows[i].p_adjusted = p;
             rows[i].verdict = why.unwrap_or(word);
+            if only_luck {
+                let said = luck(&rows[i].units);
+                rows[i].note = Some(rows[i].note.take().map_or(said.clone(), |note| format!("{note}; {said}")));
+            }
         }
     }
+}
+
+/// Says why a difference that is sure within its environments is not claimed.
+pub fn luck(units: &Units) -> String {
+    let p = units.p.map_or(String::new(), |p| format!(" (p_units {p:.2})"));
+    format!(
+        "not claimed: {} and {} independent environments differ among themselves by as much{p}; more of them tell \
+         (repetitions.deployments, repetitions.renew_environments_every)",
+        units.a, units.b
+    )
 }
 
 /// Why nothing may be said of a comparison; `None` when something may.
@@ -328,6 +378,7 @@ pub fn comparison_frame(facts: &Facts, rows: &[ComparisonRow]) -> PolarsResult<D
     let float =
         |name: &str, of: fn(&Comparison) -> Option<f64>| floats(name, rows.iter().map(|row| of(&row.comparison)));
     let measured = |row: &&ComparisonRow| row.comparison.p.is_some();
+    let tested = |row: &ComparisonRow| Some(row.units).filter(|units| units.a.min(units.b) > 0);
     let count = |of: fn(&Models) -> usize| rows.iter().map(move |row| row.models.as_ref().map(|m| of(m) as i64));
     let columns = vec![
         texts("run_id", rows.iter().map(|_| Some(&facts.run.run_id))),
@@ -359,6 +410,9 @@ pub fn comparison_frame(facts: &Facts, rows: &[ComparisonRow]) -> PolarsResult<D
         integers("n_zero", rows.iter().map(|row| row.comparison.n_zero.map(|n| n as i64))),
         float("p", |c| c.p),
         floats("p_adj", rows.iter().map(|row| row.p_adjusted)),
+        integers("units_a", rows.iter().map(|row| tested(row).map(|units| units.a as i64))),
+        integers("units_b", rows.iter().map(|row| tested(row).map(|units| units.b as i64))),
+        floats("p_units", rows.iter().map(|row| row.units.p)),
         text("verdict", |row| row.verdict),
         texts("note", rows.iter().map(|row| row.note.as_ref())),
         texts("target", rows.iter().map(|_| Some(&facts.run.target))),

@@ -1,7 +1,7 @@
 //! What the tables need of a journal, kept compactly: the facts, and what follows from them without statistics.
 //!
-//! A journal's events → [`Facts`]. Texts that repeat are kept once, so a million invocations take about 150 MB. Events are taken in
-//! by `reading` (and `imported`), what counts is decided by `counting`. Knows nothing of Polars, files or statistics.
+//! A journal's events → [`Facts`]. Texts that repeat are kept once, so a million invocations take about 150 MB. Events are
+//! taken in by `reading` (and `imported`), what counts is decided by `counting`. Knows nothing of Polars, files or statistics.
 
 mod counting;
 mod imported;

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 
 use darkroom_core::cell::Cell;
 use darkroom_core::event::PlannedCell;
-use darkroom_core::statistics::{FEWEST_SAMPLES, Pool, compare_pools, seed_of};
+use darkroom_core::statistics::{FEWEST_SAMPLES, Pool, Units, compare_pools, seed_of};
 use rayon::prelude::*;
 
 use crate::aggregate::{Groups, PIPELINE};
-use crate::comparisons::{ComparisonRow, MODEL, Pair, group, knows_environments, places};
+use crate::comparisons::{ComparisonRow, MODEL, Pair, group, places};
 use crate::facts::Facts;
 use crate::outputs::Outputs;
 use crate::samples::Group;
@@ -125,6 +125,7 @@ fn rows_of(facts: &Facts, groups: &Groups, models: &Models) -> Vec<ComparisonRow
             pair: Pair { factor: MODEL, a, b, deployments: None },
             stage,
             metric,
+            units: Units::default(),
             comparison: compare_pools(&pool(&models.a), &pool(&models.b), seed),
             p_adjusted: None,
             verdict: "inconclusive",
@@ -144,7 +145,7 @@ fn sample(
     metric: &str,
 ) -> Option<Vec<BTreeMap<u32, Vec<f64>>>> {
     let group: &Group = group(facts, groups, cell, stage)?;
-    let by_environment = knows_environments(group);
+    let by_environment = group.knows_environments();
     let mut rows: Vec<_> = group.keys.iter().zip(group.values.get(metric)?).enumerate().collect();
     rows.sort_by_key(|(_, (key, _))| **key);
     let mut units: BTreeMap<i64, BTreeMap<u32, Vec<f64>>> = BTreeMap::new();

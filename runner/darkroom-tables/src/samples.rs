@@ -10,6 +10,7 @@ use std::fs::File;
 use std::hash::Hash;
 use std::path::{Path, PathBuf};
 
+use darkroom_core::statistics::Measured;
 use polars::prelude::{DataFrame, DataType, ParquetReader, PolarsResult, SerReader, StringChunked};
 use rayon::prelude::*;
 
@@ -29,6 +30,8 @@ pub struct Group {
     pub keys: Vec<SampleKey>,
     /// The environment of each row of the sample, numbered likewise; `None` where it is not known. Empty for passes.
     pub environments: Vec<Option<u32>>,
+    /// Of passes, the round of environments of each row of the sample; `None` where every pass has new ones. Empty for invocations.
+    pub rounds: Vec<Option<u32>>,
     /// By column; `None` where the row has no value.
     pub values: HashMap<&'static str, Vec<Option<f64>>>,
 }
@@ -61,9 +64,31 @@ impl Group {
         Self {
             keys: rows.iter().map(|&row| SampleKey { deployment: 1, ..self.keys[row] }).collect(),
             environments: rows.iter().filter_map(|&row| self.environments.get(row).copied()).collect(),
+            rounds: rows.iter().filter_map(|&row| self.rounds.get(row).copied()).collect(),
             values: self.values.iter().map(|(name, values)| (*name, of(values))).collect(),
             ..Self::default()
         }
+    }
+
+    /// Says whether the environment of every row of the sample is known.
+    pub fn knows_environments(&self) -> bool {
+        !self.environments.is_empty() && self.environments.iter().all(Option::is_some)
+    }
+
+    /// Returns the values of a column with their images and units: what shares its luck with no other unit. That is the
+    /// environment where all are known, the round of environments of a deployment's passes, and a pass that had its own.
+    pub fn measured(&self, column: &str) -> Vec<Measured> {
+        let known = self.knows_environments();
+        let unit = |row: usize| match (self.environments.get(row), self.rounds.get(row)) {
+            (Some(Some(environment)), _) if known => (0, *environment),
+            (_, Some(None)) => (-1, row as u32),
+            (_, round) => (self.keys[row].deployment, round.copied().flatten().unwrap_or(0)),
+        };
+        let values = self.values.get(column).into_iter().flatten().enumerate();
+        let measured = |(row, value): (usize, &Option<f64>)| {
+            value.map(|value| Measured { image: self.keys[row].image, unit: unit(row), value })
+        };
+        values.filter_map(measured).collect()
     }
 
     /// Returns the values of a column that exist, in the order of execution.
@@ -146,14 +171,31 @@ impl<K: Eq + Hash> Samples<K> {
 
 /// Returns the groups of `invocations` by cell and stage.
 pub fn of_invocations(path: &Path) -> PolarsResult<Samples<(String, String)>> {
-    let (names, drafts, rows) = drafts(path, ["cell_id", "stage"], "sequence", Some("environment_id"))?;
-    Ok(samples(path, names.into_iter().map(|[cell, stage]| (cell, stage)), drafts, rows))
+    let (names, drafts, rows) = drafts(path, ["cell_id", "stage"], "sequence", Environment::Id)?;
+    Ok(samples(path, names.into_iter().map(|[cell, stage]| (cell, stage)), drafts, rows, Environment::Id))
 }
 
 /// Returns the groups of `pipelines` by cell.
 pub fn of_pipelines(path: &Path) -> PolarsResult<Samples<String>> {
-    let (names, drafts, rows) = drafts(path, ["cell_id"], "started_at", None)?;
-    Ok(samples(path, names.into_iter().map(|[cell]| cell), drafts, rows))
+    let (names, drafts, rows) = drafts(path, ["cell_id"], "started_at", Environment::Round)?;
+    Ok(samples(path, names.into_iter().map(|[cell]| cell), drafts, rows, Environment::Round))
+}
+
+/// What a table says of the environments of its rows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Environment {
+    Id,
+    /// Those of all stages, renewed together.
+    Round,
+}
+
+impl Environment {
+    const fn column(self) -> &'static str {
+        match self {
+            Self::Id => "environment_id",
+            Self::Round => "environment_round",
+        }
+    }
 }
 
 /// A group while its table is read.
@@ -172,6 +214,7 @@ struct Drawn {
     image: u32,
     deployment: u32,
     repetition: u32,
+    /// By id or round.
     environment: Option<u32>,
 }
 
@@ -180,11 +223,11 @@ fn drafts<const N: usize>(
     path: &Path,
     by: [&str; N],
     order: &str,
-    environment: Option<&str>,
+    environment: Environment,
 ) -> PolarsResult<(Vec<[String; N]>, Vec<Draft>, usize)> {
     let rows = ParquetReader::new(File::open(path)?).num_rows()?;
     let wanted: Vec<&str> =
-        by.into_iter().chain(["counts_as", order, "image", "deployment", "repetition"]).chain(environment).collect();
+        by.into_iter().chain(["counts_as", order, "image", "deployment", "repetition", environment.column()]).collect();
     let mut places: HashMap<[u32; N], usize> = HashMap::new();
     let mut drafts: Vec<Draft> = Vec::new();
     let mut levels = [const { Names::new() }; N];
@@ -200,12 +243,15 @@ fn drafts<const N: usize>(
         }
         let integers = |name: &str| frame.column(name)?.cast(&DataType::Int64);
         let (orders, deployments, repetitions) = (integers(order)?, integers("deployment")?, integers("repetition")?);
-        let mut environment = match environment {
-            Some(name) => environments.number(frame.column(name)?.str()?).collect(),
-            None => Vec::new(),
-        }
-        .into_iter();
         let small = |value: Option<i64>| value.and_then(|value| u32::try_from(value).ok()).unwrap_or(0);
+        let of_row_environments: Vec<Option<u32>> = match environment {
+            Environment::Id => environments.number(frame.column(environment.column())?.str()?).collect(),
+            Environment::Round => {
+                let rounds = integers(environment.column())?;
+                rounds.i64()?.iter().map(|round| round.map(|_| small(round))).collect()
+            }
+        };
+        let mut of_row_environments = of_row_environments.into_iter();
         let keys = images.number(frame.column("image")?.str()?);
         let keys = keys.zip(deployments.i64()?.iter().zip(repetitions.i64()?.iter()));
         let counts = frame.column("counts_as")?.str()?;
@@ -219,7 +265,7 @@ fn drafts<const N: usize>(
             let draft = &mut drafts[index];
             let counts_as = counts_as.unwrap_or_default();
             draft.group.count(counts_as);
-            let environment = environment.next().flatten();
+            let environment = of_row_environments.next().flatten();
             if counts_as == CountsAs::Sample.as_str() {
                 draft.drawn.push(Drawn {
                     order: order.unwrap_or(i64::MIN),
@@ -236,7 +282,9 @@ fn drafts<const N: usize>(
     let (images, environments) = (images.alphabetical(), environments.alphabetical());
     for drawn in drafts.iter_mut().flat_map(|draft| &mut draft.drawn) {
         drawn.image = images.get(drawn.image as usize).copied().unwrap_or(0);
-        drawn.environment = drawn.environment.map(|number| environments[number as usize]);
+        if environment == Environment::Id {
+            drawn.environment = drawn.environment.map(|number| environments[number as usize]);
+        }
     }
     let mut names: Vec<([u32; N], usize)> = places.into_iter().collect();
     names.sort_unstable_by_key(|(_, index)| *index);
@@ -250,6 +298,7 @@ fn samples<K: Eq + Hash>(
     names: impl Iterator<Item = K>,
     mut drafts: Vec<Draft>,
     rows: usize,
+    environment: Environment,
 ) -> Samples<K> {
     drafts.par_iter_mut().for_each(|draft| draft.drawn.sort_by_key(|drawn| drawn.order));
     let mut slots = vec![NOWHERE; rows];
@@ -264,9 +313,14 @@ fn samples<K: Eq + Hash>(
             deployment: drawn.deployment.into(),
             repetition: drawn.repetition.into(),
         };
-        let environments =
-            if with_environments { draft.drawn.iter().map(|drawn| drawn.environment).collect() } else { Vec::new() };
-        groups.push(Group { keys: draft.drawn.iter().map(key).collect(), environments, ..draft.group });
+        let mut group = Group { keys: draft.drawn.iter().map(key).collect(), ..draft.group };
+        let environments = || draft.drawn.iter().map(|drawn| drawn.environment).collect();
+        match environment {
+            Environment::Id if with_environments => group.environments = environments(),
+            Environment::Id => {}
+            Environment::Round => group.rounds = environments(),
+        }
+        groups.push(group);
     }
     Samples { path: path.to_owned(), groups, places: names.zip(0..).collect(), slots }
 }

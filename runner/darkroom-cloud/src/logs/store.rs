@@ -424,7 +424,7 @@ fn now_ms() -> i64 {
 mod tests {
     use super::*;
 
-    fn messages(store: &Store, group: &str, stream: &str) -> Vec<String> {
+    pub(super) fn messages(store: &Store, group: &str, stream: &str) -> Vec<String> {
         let (reader, mut window) = (store.stream(group, stream).unwrap(), Window::default());
         (0..reader.len()).map(|index| reader.event(index, &mut window).unwrap().message).collect()
     }

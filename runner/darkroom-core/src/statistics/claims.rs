@@ -31,13 +31,21 @@ pub enum Verdict {
 }
 
 /// Judges one comparison of a family, its p adjusted by [`holm`].
-pub fn verdict(p_adjusted: Option<f64>, ratio: Option<f64>, interval: Option<(f64, f64)>) -> Verdict {
+///
+/// `p_units` is of [`super::between_units`]: where the units can be told of, a difference must also be larger than theirs.
+pub fn verdict(
+    p_adjusted: Option<f64>,
+    ratio: Option<f64>,
+    interval: Option<(f64, f64)>,
+    p_units: Option<f64>,
+) -> Verdict {
     let (Some(ratio), Some((low, high))) = (ratio, interval) else {
         return Verdict::Inconclusive;
     };
     let excludes_one = high < 1.0 || low > 1.0;
     let significant = p_adjusted.is_some_and(|p| p < SIGNIFICANCE);
-    if significant && excludes_one && (ratio - 1.0).abs() >= MIN_EFFECT {
+    let beyond_units = p_units.is_none_or(|p| p < SIGNIFICANCE);
+    if significant && beyond_units && excludes_one && (ratio - 1.0).abs() >= MIN_EFFECT {
         if ratio < 1.0 { Verdict::Lower } else { Verdict::Higher }
     } else if low >= EQUIVALENT.0 && high <= EQUIVALENT.1 {
         Verdict::Equivalent
@@ -80,13 +88,19 @@ mod tests {
 
     #[test]
     fn a_claim_needs_significance_an_interval_without_one_and_a_size() {
-        let judge = |p: f64, ratio: f64, low: f64, high: f64| verdict(Some(p), Some(ratio), Some((low, high)));
+        let judge = |p: f64, ratio: f64, low: f64, high: f64| verdict(Some(p), Some(ratio), Some((low, high)), None);
         assert_eq!(judge(0.001, 0.9, 0.85, 0.95), Verdict::Lower);
         assert_eq!(judge(0.001, 1.2, 1.1, 1.3), Verdict::Higher);
         assert_eq!(judge(0.2, 0.9, 0.85, 0.95), Verdict::Inconclusive);
         assert_eq!(judge(0.001, 0.97, 0.93, 1.01), Verdict::Inconclusive);
         assert_eq!(judge(0.001, 0.99, 0.985, 0.995), Verdict::Equivalent, "significant and too small to matter");
         assert_eq!(judge(0.5, 1.0, 0.96, 1.04), Verdict::Equivalent);
-        assert_eq!(verdict(Some(0.001), None, None), Verdict::Inconclusive);
+        assert_eq!(verdict(Some(0.001), None, None, None), Verdict::Inconclusive);
+    }
+
+    #[test]
+    fn what_differs_no_more_than_its_environments_do_is_not_claimed() {
+        let judge = |p_units: f64| verdict(Some(1e-9), Some(0.9), Some((0.85, 0.95)), Some(p_units));
+        assert_eq!((judge(0.2), judge(0.01)), (Verdict::Inconclusive, Verdict::Lower));
     }
 }

@@ -16,6 +16,7 @@ mod resampling;
 mod stationarity;
 mod stopping;
 mod summary;
+mod units;
 mod variance;
 
 pub use calibration::{Promise, calibrate};
@@ -32,6 +33,7 @@ pub use summary::{
     Description, MIN_N_P95, MIN_N_P99, describe, is_outlier, mean_of_sorted, outlier_fences, quantile_of_sorted,
 };
 
+pub use units::{Measured, Units, between_units};
 pub use variance::{Origin, VarianceSplit, variance_split};
 
 #[cfg(test)]

@@ -135,7 +135,7 @@ fn every_claim_has_the_noise_floor_beside_it() {
     let floors = page.matches("(noise floor 8").count();
     let claims = [" by 50% (", " by 49% ("].iter().map(|claim| page.matches(claim).count()).sum::<usize>();
     assert!(floors >= 4 && claims >= 4, "{floors} floors, {claims} claims");
-    assert!(page.contains("Noise floor: the same code deployed twice differed by up to 8."));
+    assert!(page.contains("Noise floor: the same code deployed twice came out 8."));
     assert!(page.contains("so this run can't resolve anything smaller"), "the floor is itself claimed");
     assert!(page.contains("Gold: the noise floor"));
 

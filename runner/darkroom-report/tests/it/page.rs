@@ -117,7 +117,7 @@ fn the_methods_can_be_pasted() {
         "no outlier was removed",
         "0 warm-ups",
         "pillow 13.0.0",
-        "Identical code deployed twice differed by up to",
+        "Identical code deployed twice came out up to",
         "tables of schema 3",
         "abababab",
         "us-east-1 prices of",

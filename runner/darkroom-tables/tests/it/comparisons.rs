@@ -32,6 +32,51 @@ fn cells_that_differ_in_one_factor_are_compared_pass_by_pass() {
     assert_eq!(start.column("paired").unwrap().bool().unwrap().get(0), Some(true));
     assert_eq!(text(&start, "test").unwrap(), "wilcoxon");
     assert_eq!(integer(&start, "n_a"), Some(10));
+
+    // What a user waits for: 20 ms of init and a fifth of Pillow's time, against a tenth of it.
+    let whole = comparison(&run, &rust, &cold, "greyscale", "cold_total_ms");
+    assert_eq!(integer(&whole, "n_b"), Some(10));
+    assert!((3.5..4.5).contains(&float(&whole, "ratio_mean").unwrap()), "{whole}");
+    assert!((1.9..2.1).contains(&float(&start, "ratio_mean").unwrap()));
+}
+
+/// Two variants of one code, deployed twice, of which each deployment had its luck.
+fn lucky(levels: [[f64; 2]; 2]) -> Run {
+    let cells = [cell("pillow"), cell("rust")];
+    let mut journal = Journal::of(&cells);
+    journal.deployments(2);
+    cells.iter().for_each(|of| {
+        journal.check_all(of);
+    });
+    for repetition in 1..=20 {
+        for (of, levels) in cells.iter().zip(levels) {
+            for (deployment, level) in (1..).zip(levels) {
+                let ms = (100.0 + f64::from(repetition * 7 % 5)) * level;
+                journal.pass(&Pass { deployment, ..Pass::of(of, repetition, ms) });
+            }
+        }
+    }
+    Run::of(&journal)
+}
+
+#[test]
+fn what_two_environments_each_came_out_apart_by_luck_is_not_claimed_and_what_is_larger_is() {
+    let row = |run: &Run| comparison(run, &cell("pillow"), &cell("rust"), "greyscale", "duration_ms");
+    let by_luck = row(&lucky([[1.0, 1.15], [0.95, 1.02]]));
+    assert!(float(&by_luck, "p_adj").unwrap() < 1e-4 && float(&by_luck, "ratio_mean_ci_high").unwrap() < 1.0);
+    assert_eq!(text(&by_luck, "verdict").unwrap(), "inconclusive", "{by_luck}");
+    assert_eq!((integer(&by_luck, "units_a"), integer(&by_luck, "units_b")), (Some(2), Some(2)));
+    assert!(float(&by_luck, "p_units").unwrap() > 0.05);
+    let note = text(&by_luck, "note").unwrap();
+    assert!(note.starts_with("not claimed: 2 and 2 independent environments differ"), "{note}");
+
+    let by_code = row(&lucky([[1.0, 1.02], [0.49, 0.5]]));
+    assert_eq!((text(&by_code, "verdict").unwrap().as_str(), text(&by_code, "note")), ("faster", None));
+
+    // The pipeline's passes ran in rounds of environments: four of each deployment.
+    let run = lucky([[1.0, 1.15], [0.95, 1.02]]);
+    let passes = comparison(&run, &cell("pillow"), &cell("rust"), "pipeline", "turnaround_s");
+    assert_eq!(integer(&passes, "units_a"), Some(8), "{passes}");
 }
 
 #[test]
@@ -39,7 +84,7 @@ fn reference_and_chained_input_are_never_compared() {
     let run = Run::of(&everything());
     let reference = Cell { input: Input::Reference, ..cell("rust") }.id().to_string();
     let table = run.table("comparisons");
-    assert_eq!(table.height(), 12, "variant, architecture and start: two stages, turnaround and cost each");
+    assert_eq!(table.height(), 14, "variant, architecture and start: two stages, turnaround and cost each; init twice");
     assert!(texts(&table, "cell_a").iter().chain(&texts(&table, "cell_b")).all(|cell| *cell != reference));
 }
 

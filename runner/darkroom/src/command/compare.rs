@@ -31,11 +31,11 @@ pub fn run(args: &CompareArgs, globals: Globals) -> Result<Outcome, Failure> {
     Ok(if broken.is_empty() { Outcome::Done } else { Outcome::SomeCellsFailed })
 }
 
-/// Says what is claimed to be worse than a limit allows.
+/// Says what is claimed to be worse than a limit allows, and by more than what is the same came out apart.
 fn too_much(found: &Between, limits: &[Limit]) -> Vec<String> {
     let mut lines = Vec::new();
     for row in &found.rows {
-        let Some(ratio) = row.ratio else { continue };
+        let Some(ratio) = row.ratio.filter(|_| row.is_beyond_noise()) else { continue };
         for limit in limits.iter().filter(|limit| row.verdict == limit.verdict && ratio >= limit.ratio) {
             lines.push(format!(
                 "TOO MUCH {} · {} {}: {} by {:.1}%, {:.1}% allowed",
@@ -69,7 +69,9 @@ mod tests {
             ratio_ci: None,
             cliffs_delta: None,
             p_adjusted: None,
+            p_units: None,
             verdict,
+            noise: None,
             same_code: None,
         }
     }

@@ -47,7 +47,7 @@ fn meaning(verdict: &str) -> &'static str {
 fn table(rows: &[&Change], width: u16) -> Table {
     let mut table = Table::new();
     table.load_style(RULED).set_content_arrangement(ContentArrangement::Dynamic).set_width(width).force_no_tty();
-    table.set_header(["cell", "stage", "metric", "n", "ratio", "95% interval", "p adj", "code", "verdict"]);
+    table.set_header(["cell", "stage", "metric", "n", "ratio", "95% interval", "p adj", "noise", "code", "verdict"]);
     for row in rows {
         let number = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.3}"));
         table.add_row([
@@ -59,11 +59,12 @@ fn table(rows: &[&Change], width: u16) -> Table {
             row.ratio_ci.map_or_else(String::new, |(low, high)| format!("{low:.3} to {high:.3}")),
             row.p_adjusted
                 .map_or_else(|| "–".to_owned(), |p| if p < 0.001 { "<0.001".into() } else { format!("{p:.3}") }),
+            row.noise.map_or_else(|| "?".to_owned(), |noise| format!("{:.1}%", noise * 100.0)),
             row.code().to_owned(),
             row.verdict.to_owned(),
         ]);
     }
-    for column in 3..7 {
+    for column in 3..8 {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }

@@ -76,14 +76,9 @@ impl Inner {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::reader::Window;
     use super::super::Store;
+    use super::super::tests::messages;
     use super::*;
-
-    fn messages(store: &Store, group: &str, stream: &str) -> Vec<String> {
-        let (reader, mut window) = (store.stream(group, stream).unwrap(), Window::default());
-        (0..reader.len()).map(|index| reader.event(index, &mut window).unwrap().message).collect()
-    }
 
     #[test]
     fn what_was_deleted_leaves_the_file_at_the_next_opening() {
