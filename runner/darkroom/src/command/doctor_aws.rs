@@ -288,6 +288,22 @@ mod tests {
     }
 
     #[test]
+    fn who_names_a_role_is_not_asked_for_what_makes_and_removes_roles() {
+        let caller = Caller {
+            account_id: "123456789012".into(),
+            arn: "arn:aws:iam::123456789012:user/me".into(),
+            source: "EnvironmentVariable".into(),
+            expires: None,
+        };
+        let asked = |role| {
+            let question = Question { caller: &caller, region: "us-east-1", experiment: "smoke", role };
+            question.operations().map(|it| it.operation).filter(|it| it.starts_with("iam:")).collect::<Vec<_>>()
+        };
+        assert_eq!(asked(Some("arn:aws:iam::1:role/r")), ["iam:SimulatePrincipalPolicy", "iam:PassRole"]);
+        assert!(asked(None).len() > 8 && asked(None).contains(&"iam:CreateRole"));
+    }
+
+    #[test]
     fn quotas_that_would_stop_a_run_are_said_with_their_mend() {
         let new_account = concurrency(10);
         assert_eq!(new_account.state, State::Limited);

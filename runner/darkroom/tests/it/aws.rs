@@ -230,6 +230,17 @@ fn without_credentials_every_command_says_how_to_get_them() {
 }
 
 #[test]
+fn a_profile_that_is_not_there_is_named() {
+    let project = project();
+    project.write("config", "[profile lab]\nregion = us-east-1\n");
+    let path = project.root().join("config").display().to_string();
+    let home = project.root().display().to_string();
+    let misspelt = [("AWS_CONFIG_FILE", path.as_str()), ("AWS_PROFILE", "lba"), ("HOME", home.as_str())];
+    let doctor = ask(&project, &["doctor", "--target", "aws"], &misspelt).exits(1).stdout();
+    assert!(doctor.contains("the profile `lba` gives no AWS credentials"), "{doctor}");
+}
+
+#[test]
 fn an_sso_profile_without_a_session_says_to_log_in() {
     let project = project();
     let config = "[profile lab]\nsso_session = s\nsso_account_id = 123456789012\nsso_role_name = R\n\
