@@ -107,6 +107,9 @@ pub struct RunStarted {
     /// The endpoint that stood for AWS; `None` on AWS itself and on the local cloud.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
+    /// The account, 12 digits; `None` on the local cloud and in older journals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account_id: Option<String>,
     /// How the target isolates handlers, for example `userns+cgroup1`; on AWS `firecracker`.
     pub isolation: String,
     /// sha256 of the resolved manifest and of its pipeline, hex.

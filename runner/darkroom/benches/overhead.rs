@@ -206,7 +206,7 @@ impl Bench {
             cells: vec![cell],
             time_budget: None,
             purse: None,
-            patience: Patience { call: LATE, answer: LATE, logs: LATE, metrics: LATE },
+            patience: Patience { call: LATE, answer: LATE, logs: LATE, metrics: LATE, metrics_after: Duration::ZERO },
             seed: 562,
             pictures: None,
         };

@@ -42,6 +42,15 @@ pub enum AccountError {
         )
     )]
     None,
+    #[error("the profile `{name}` gives no AWS credentials: {reason}")]
+    #[diagnostic(
+        code(aws::profile),
+        help(
+            "AWS_PROFILE names it: `aws configure list-profiles` says which there are; look at its source_profile too, and \
+             log in with `aws sso login --profile {name}` if it is one of Identity Center"
+        )
+    )]
+    Profile { name: String, reason: String },
     #[error("there is no SSO session, or it has expired")]
     #[diagnostic(code(aws::sso_expired), help("log in: `aws sso login`, with --profile if you use one"))]
     SsoExpired,
@@ -79,7 +88,13 @@ pub enum AccountError {
 /// Asks the chain for credentials and STS whose they are.
 pub async fn caller(config: &SdkConfig) -> Result<Caller, AccountError> {
     let provider = config.credentials_provider().ok_or(AccountError::None)?;
-    let credentials = provider.provide_credentials().await.map_err(|error| no_credentials(&error))?;
+    let credentials = provider.provide_credentials().await.map_err(|error| {
+        let profile = std::env::var("AWS_PROFILE").ok().filter(|name| !name.is_empty());
+        match (no_credentials(&error), profile) {
+            (AccountError::None, Some(name)) => AccountError::Profile { name, reason: deepest(&error) },
+            (error, _) => error,
+        }
+    })?;
     if credentials.expiry().is_some_and(|end| end < SystemTime::now()) {
         return Err(AccountError::Expired);
     }

@@ -433,6 +433,9 @@ pub struct DoctorArgs {
     /// Which region of it
     #[arg(long, default_value = "us-east-1")]
     pub region: String,
+    /// Whose permissions to ask about, where a policy is for one experiment alone
+    #[arg(long, default_value = "doctor")]
+    pub experiment: String,
 }
 
 #[derive(Clone, Debug, Args)]

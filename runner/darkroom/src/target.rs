@@ -33,6 +33,7 @@ const LOCAL_PATIENCE: Patience = Patience {
     answer: Duration::from_mins(5),
     logs: Duration::from_secs(15),
     metrics: Duration::from_secs(15),
+    metrics_after: Duration::ZERO,
 };
 /// How often a call that is not measured is made before its failure counts.
 const ATTEMPTS: u32 = 6;
@@ -93,6 +94,8 @@ pub struct Facts {
     pub region: String,
     /// See [`Target::endpoint`].
     pub endpoint: Option<String>,
+    /// Whose account it is; `None` on the local cloud.
+    pub account_id: Option<String>,
     /// How handlers are isolated.
     pub isolation: String,
 }
@@ -185,7 +188,10 @@ impl Target {
         let config = timed(&aws_configuration(region).await, patience);
         let caller = account::caller(&config).await?;
         let endpoint = endpoint(&config);
-        let mut notes = Vec::new();
+        // Each look at metrics is billed on AWS, and they come a minute late.
+        let metrics_after = if endpoint.is_some() { Duration::ZERO } else { Duration::from_mins(1) };
+        let patience = Patience { metrics_after, ..patience };
+        let mut notes = vec![format!("in account {} as {}, {region}", caller.account_id, caller.arn)];
         notes.extend(other_region(region));
         notes.extend(
             endpoint
@@ -211,12 +217,24 @@ impl Target {
         })
     }
 
+    /// Says where whatever is done is done, to who may have several accounts.
+    pub fn place(&self) -> String {
+        let Self { caller, region, endpoint, .. } = self;
+        let at = endpoint.as_ref().map(|endpoint| format!(" at {endpoint}")).unwrap_or_default();
+        if self.capability.billed {
+            format!("of account {} in {region}{at}", caller.account_id)
+        } else {
+            "of the local cloud".to_owned()
+        }
+    }
+
     /// What the journal says of where a run happens.
     pub fn facts(&self) -> Facts {
         Facts {
             name: self.name,
             region: self.region.clone(),
             endpoint: self.endpoint.clone(),
+            account_id: self.capability.billed.then(|| self.caller.account_id.clone()),
             isolation: self.isolation.clone(),
         }
     }
@@ -277,7 +295,7 @@ impl Target {
 fn patience(own: Patience) -> Patience {
     let asked = std::env::var(PATIENCE_VARIABLE).ok().and_then(|seconds| seconds.parse().ok());
     let asked = asked.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    asked.map_or(own, |it| Patience { call: it, answer: it, logs: it, metrics: it })
+    asked.map_or(own, |it| Patience { call: it, answer: it, logs: it, metrics: it, ..own })
 }
 
 /// Lets no call wait for ever, and repeats what may pass: throttles, servers' errors, answers that do not come.

@@ -196,6 +196,7 @@ pub fn run_started(cells: &[Cell]) -> RunStarted {
         endpoint: None,
         pipeline_sha256: None,
         until: None,
+        account_id: None,
         isolation: "none: made up".into(),
         manifest_sha256: "00".repeat(32),
         repetitions: 1,

@@ -45,9 +45,9 @@ fn lucky(levels: [[f64; 2]; 2]) -> Run {
     let cells = [cell("pillow"), cell("rust")];
     let mut journal = Journal::of(&cells);
     journal.deployments(2);
-    cells.iter().for_each(|of| {
+    for of in &cells {
         journal.check_all(of);
-    });
+    }
     for repetition in 1..=20 {
         for (of, levels) in cells.iter().zip(levels) {
             for (deployment, level) in (1..).zip(levels) {

@@ -103,6 +103,7 @@ impl Journal {
             target: "local".into(),
             region: "us-east-1".into(),
             endpoint: None,
+            account_id: None,
             isolation: "plain".into(),
             manifest_sha256: "ab".repeat(32),
             pipeline_sha256: Some("cd".repeat(32)),

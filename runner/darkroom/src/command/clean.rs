@@ -51,7 +51,7 @@ async fn clean(args: &CleanArgs, globals: Globals, target: &Target) -> Result<Ou
         let prices = prices(&target.region)?;
         say(&kept(&found, &target.region, prices.as_ref()))?;
     }
-    if !found.is_empty() && !args.yes && !agreed(&found)? {
+    if !found.is_empty() && !args.yes && !agreed(&found, target)? {
         say("nothing was removed\n")?;
         return Ok(Outcome::Done);
     }
@@ -132,7 +132,7 @@ fn which(args: &CleanArgs) -> Which {
 }
 
 /// Asks the person at the terminal; where there is none, someone must have said `--yes`.
-fn agreed(found: &Found) -> Result<bool, Failure> {
+fn agreed(found: &Found, target: &Target) -> Result<bool, Failure> {
     if !io::stdin().is_terminal() {
         return Err(Failure::wrong_request(miette::miette!(
             help = "add --yes",
@@ -140,7 +140,8 @@ fn agreed(found: &Found) -> Result<bool, Failure> {
         )));
     }
     let unreadable = |error: io::Error| Failure::broken(miette::miette!("can't ask: {error}"));
-    display::note(&format!("Remove {}? [y/N]", display::count(found.count() as u64, "resource")));
+    let resources = display::count(found.count() as u64, "resource");
+    display::note(&format!("Remove {resources} {}? [y/N]", target.place()));
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).map_err(unreadable)?;
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))

@@ -45,7 +45,7 @@ pub(super) struct Check {
 pub fn run(args: &DoctorArgs, globals: Globals) -> Result<Outcome, Failure> {
     let checks = match args.target {
         TargetName::Local => local_checks()?,
-        TargetName::Aws => threads()?.block_on(doctor_aws::checks(&args.region)),
+        TargetName::Aws => threads()?.block_on(doctor_aws::checks(&args.region, &args.experiment)),
     };
     if globals.json {
         display::answer_json(&checks)?;

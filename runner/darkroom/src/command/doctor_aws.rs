@@ -14,7 +14,7 @@ use crate::account::{self, Caller};
 use crate::deploy::Clients;
 use crate::display;
 use crate::error_text::told;
-use crate::permissions::{On, PERMISSIONS, Scope};
+use crate::permissions::{On, PERMISSIONS, Permission, Scope};
 use crate::target::{self, aws_configuration};
 
 /// Below this, an account has what AWS gives new ones. Source: Lambda developer guide, "Lambda quotas".
@@ -23,7 +23,9 @@ const USUAL_CONCURRENCY: i32 = 1000;
 const NEARLY_FULL: f64 = 0.9;
 
 /// Looks at the account; blocking.
-pub async fn checks(region: &str) -> Vec<Check> {
+///
+/// `experiment` is whose things are asked about: a policy may be for one alone.
+pub async fn checks(region: &str, experiment: &str) -> Vec<Check> {
     let config = aws_configuration(region).await;
     let mut checks = Vec::new();
     if let Some(endpoint) = target::endpoint(&config) {
@@ -42,7 +44,9 @@ pub async fn checks(region: &str) -> Vec<Check> {
     checks.push(credentials(&caller));
     checks.push(region_check(region));
     let clients = Clients::new(&config);
-    checks.push(permissions(&clients, &caller, region).await);
+    let role = std::env::var(target::ROLE_VARIABLE).ok().filter(|role| !role.is_empty());
+    let question = Question { caller: &caller, region, experiment, role: role.as_deref() };
+    checks.push(permissions(&clients, &question).await);
     checks.extend(quotas(&clients).await);
     checks.push(check(
         "runtimes",
@@ -79,21 +83,44 @@ fn region_check(region: &str) -> Check {
     }
 }
 
-async fn permissions(clients: &Clients, caller: &Caller, region: &str) -> Check {
+/// Who asks to do what.
+struct Question<'a> {
+    caller: &'a Caller,
+    region: &'a str,
+    experiment: &'a str,
+    /// The functions' role, where the user names one: none is made, and none of the calls that make and remove it.
+    role: Option<&'a str>,
+}
+
+impl Question<'_> {
+    /// Returns the operations that are called.
+    fn operations(&self) -> impl Iterator<Item = &'static Permission> {
+        let makes_roles = self.role.is_none();
+        PERMISSIONS.iter().filter(move |permission| {
+            let of_roles =
+                matches!(permission.on, On::Roles | On::TaggedRoles) || permission.operation == "iam:ListRoles";
+            makes_roles || !of_roles
+        })
+    }
+}
+
+async fn permissions(clients: &Clients, question: &Question<'_>) -> Check {
     let mut denied = Vec::new();
-    let mut kinds: Vec<On> = PERMISSIONS.iter().map(|permission| permission.on).collect();
+    let mut kinds: Vec<On> = question.operations().map(|permission| permission.on).collect();
     kinds.sort_unstable();
     kinds.dedup();
+    let source = policy_source(clients, &question.caller.arn).await;
     for on in kinds {
-        match simulated(clients, caller, region, on).await {
+        match simulated(clients, question, source.as_deref(), on).await {
             Ok(of_kind) => denied.extend(of_kind),
-            Err(why) => return tried(clients, &why).await,
+            Err(why) => return tried(clients, question, &why).await,
         }
     }
     denied.sort();
     denied.dedup();
     if denied.is_empty() {
-        let found = format!("IAM's simulator allows all {} operations that Darkroom calls", PERMISSIONS.len());
+        let all = question.operations().count();
+        let found = format!("IAM's simulator allows all {all} operations that Darkroom calls");
         return check("permissions", State::Ok, found, None);
     }
     let found = format!("IAM's simulator denies {}", display::count(denied.len() as u64, "action"));
@@ -104,11 +131,19 @@ const MEND_PERMISSIONS: &str =
     "let an administrator attach what `darkroom iam-policy person` prints; docs/aws.md has the commands";
 
 /// Returns the actions of one kind that IAM's simulator denies.
-async fn simulated(clients: &Clients, caller: &Caller, region: &str, on: On) -> Result<Vec<String>, String> {
-    let source = policy_source(&caller.arn).ok_or("the caller has no policies to simulate")?;
-    let scope = Scope { partition: caller.partition(), account: &caller.account_id, region, experiment: "doctor" };
-    let mut actions: Vec<&str> = PERMISSIONS
-        .iter()
+async fn simulated(
+    clients: &Clients,
+    question: &Question<'_>,
+    source: Option<&str>,
+    on: On,
+) -> Result<Vec<String>, String> {
+    let Question { caller, region, experiment, role } = *question;
+    let source = source.ok_or("the caller has no policies to simulate")?;
+    let scope = Scope { partition: caller.partition(), account: &caller.account_id, region, experiment };
+    let resources =
+        role.filter(|_| on == On::PassedRole).map_or_else(|| scope.resources(on), |role| vec![role.to_owned()]);
+    let mut actions: Vec<&str> = question
+        .operations()
         .filter(|permission| permission.on == on)
         .flat_map(|permission| permission.actions)
         .copied()
@@ -122,9 +157,9 @@ async fn simulated(clients: &Clients, caller: &Caller, region: &str, on: On) -> 
     let asked = clients.iam.simulate_principal_policy().policy_source_arn(source);
     let asked = asked
         .set_action_names(Some(actions.into_iter().map(str::to_owned).collect()))
-        .set_resource_arns(Some(scope.resources(on)))
+        .set_resource_arns(Some(resources))
         .context_entries(context("iam:PassedToService", "lambda.amazonaws.com"))
-        .context_entries(context("aws:ResourceTag/darkroom:experiment", "doctor"));
+        .context_entries(context("aws:ResourceTag/darkroom:experiment", experiment));
     let answer = asked.send().await.map_err(|error| told(&error))?;
     let results = answer.evaluation_results();
     if results.is_empty() {
@@ -139,8 +174,17 @@ async fn simulated(clients: &Clients, caller: &Caller, region: &str, on: On) -> 
         .collect())
 }
 
-/// Returns the user or role whose policies decide; a session is its role's.
-fn policy_source(arn: &str) -> Option<String> {
+/// Returns the user or role whose policies decide; a session is its role's. Its ARN leaves the role's path out, which IAM
+/// knows: roles of Identity Center have one.
+async fn policy_source(clients: &Clients, arn: &str) -> Option<String> {
+    let source = source_without_path(arn)?;
+    let Some((_, role)) = source.split_once(":role/").filter(|_| source != arn) else { return Some(source) };
+    let found = clients.iam.get_role().role_name(role).send().await;
+    let found = found.ok().and_then(|found| Some(found.role()?.arn().to_owned()));
+    Some(found.unwrap_or(source))
+}
+
+fn source_without_path(arn: &str) -> Option<String> {
     let mut parts = arn.splitn(6, ':');
     let (partition, service, account, resource) = (parts.nth(1)?, parts.next()?, parts.nth(1)?, parts.next()?);
     match (service, resource.split('/').collect::<Vec<_>>().as_slice()) {
@@ -151,7 +195,7 @@ fn policy_source(arn: &str) -> Option<String> {
 }
 
 /// Tries a call of every service that only reads, because the simulator can't be asked.
-async fn tried(clients: &Clients, why: &str) -> Check {
+async fn tried(clients: &Clients, question: &Question<'_>, why: &str) -> Check {
     let mut refused = Vec::new();
     let mut note =
         |name: &str, answer: Result<(), String>| refused.extend(answer.err().map(|why| format!("{name}: {why}")));
@@ -159,12 +203,15 @@ async fn tried(clients: &Clients, why: &str) -> Check {
     note("lambda:ListLayers", done(clients.lambda.list_layers().max_items(1).send().await));
     note("s3:ListBuckets", done(clients.s3.list_buckets().max_buckets(1).send().await));
     note("logs:DescribeLogGroups", done(clients.logs.describe_log_groups().limit(1).send().await));
-    note("iam:ListRoles", done(clients.iam.list_roles().max_items(1).send().await));
+    let calls = if question.role.is_some() { 4 } else { 5 };
+    if question.role.is_none() {
+        note("iam:ListRoles", done(clients.iam.list_roles().max_items(1).send().await));
+    }
     if refused.is_empty() {
         let found = format!("calls that read are allowed; those that write were not tried ({why})");
         return check("permissions", State::Limited, found, Some(MEND_SIMULATOR));
     }
-    let found = format!("{} of 5 calls that only read are refused", refused.len());
+    let found = format!("{} of {calls} calls that only read are refused", refused.len());
     Check { details: refused, ..check("permissions", State::Missing, found, Some(MEND_PERMISSIONS)) }
 }
 
@@ -232,12 +279,28 @@ mod tests {
 
     #[test]
     fn a_sessions_policies_are_its_roles() {
-        let source = |arn: &str| policy_source(arn);
+        let source = |arn: &str| source_without_path(arn);
         let session = "arn:aws:sts::123456789012:assumed-role/Research/me@example.org";
         assert_eq!(source(session).as_deref(), Some("arn:aws:iam::123456789012:role/Research"));
         let user = "arn:aws:iam::123456789012:user/me";
         assert_eq!(source(user).as_deref(), Some(user));
         assert_eq!(source("arn:aws:iam::123456789012:root"), None);
+    }
+
+    #[test]
+    fn who_names_a_role_is_not_asked_for_what_makes_and_removes_roles() {
+        let caller = Caller {
+            account_id: "123456789012".into(),
+            arn: "arn:aws:iam::123456789012:user/me".into(),
+            source: "EnvironmentVariable".into(),
+            expires: None,
+        };
+        let asked = |role| {
+            let question = Question { caller: &caller, region: "us-east-1", experiment: "smoke", role };
+            question.operations().map(|it| it.operation).filter(|it| it.starts_with("iam:")).collect::<Vec<_>>()
+        };
+        assert_eq!(asked(Some("arn:aws:iam::1:role/r")), ["iam:SimulatePrincipalPolicy", "iam:PassRole"]);
+        assert!(asked(None).len() > 8 && asked(None).contains(&"iam:CreateRole"));
     }
 
     #[test]

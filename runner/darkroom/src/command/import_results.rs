@@ -112,6 +112,7 @@ fn write(outputs: &Path, map: &Map, text: &str, taken: Taken, imported: ResultsI
         endpoint: None,
         pipeline_sha256: None,
         until: None,
+        account_id: None,
         isolation: map.origin(),
         manifest_sha256: hex::encode(hash.finalize()),
         repetitions: 0,

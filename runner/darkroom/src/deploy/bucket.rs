@@ -10,12 +10,15 @@ use aws_sdk_s3::types::{
     ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging,
 };
 
-use super::desired::BucketStep;
+use super::desired::{BucketStep, HaveBucket};
 use super::patience::patiently;
-use super::{Clients, DeployError, LIFETIME_DAYS, Settings, tags};
+use super::{Clients, DeployError, LIFETIME_DAYS, Settings, observe, tags};
 
 /// Days after which S3 drops an upload that nobody finished.
 const UPLOAD_DAYS: i32 = 1;
+
+/// What a bucket's creation is refused with where its tags are: by an organisation's policy, a partition, an endpoint.
+const NO_TAGS_HERE: [&str; 4] = ["AccessDenied", "MalformedXML", "NotImplemented", "InvalidArgument"];
 
 /// Carries out the step. Settings are written whenever tags are: whoever had changed them is put right.
 pub async fn bring_about(clients: &Clients, settings: &Settings, step: &BucketStep) -> Result<(), DeployError> {
@@ -47,14 +50,22 @@ async fn create(clients: &Clients, settings: &Settings, name: &str) -> Result<()
     if settings.region != "us-east-1" {
         configuration = configuration.location_constraint(BucketLocationConstraint::from(settings.region.as_str()));
     }
+    let plain = configuration.clone().set_tags(None).build();
     let configuration = configuration.build();
     patiently(
         "creation",
         || resource(name),
         async || {
-            let create = clients.s3.create_bucket().bucket(name).create_bucket_configuration(configuration.clone());
-            match create.send().await {
+            let create = |configuration: &CreateBucketConfiguration| {
+                let create = clients.s3.create_bucket().bucket(name);
+                create.create_bucket_configuration(configuration.clone()).send()
+            };
+            match create(&configuration).await {
                 Err(error) if error.code() == Some("BucketAlreadyOwnedByYou") => Ok(()),
+                // Where tags may not be set in this call, the next one sets them.
+                Err(error) if NO_TAGS_HERE.iter().any(|code| error.code() == Some(code)) => {
+                    create(&plain).await.map(|_| ())
+                }
                 sent => sent.map(|_| ()),
             }
         },
@@ -148,9 +159,25 @@ async fn expire(clients: &Clients, name: &str) -> Result<(), DeployError> {
     .map(|_| ())
 }
 
+/// Takes off the bucket that a session is under way, if it is one of this run.
+pub async fn session_over(clients: &Clients, name: &str, run_id: &str) -> Result<(), DeployError> {
+    let HaveBucket::Tagged(mut tags) = observe::bucket(clients, name).await? else { return Ok(()) };
+    let is_ours = tags.get(tags::RUN).is_some_and(|of| of == run_id);
+    if !is_ours || tags.remove(tags::UNDER_WAY).is_none() {
+        return Ok(());
+    }
+    let tag = |(key, value): (String, String)| Tag::builder().key(key).value(value).build();
+    let rest: Result<Vec<Tag>, _> = tags.into_iter().map(tag).collect();
+    let tagging = rest.and_then(|rest| Tagging::builder().set_tag_set(Some(rest)).build());
+    let tagging = tagging.map_err(|error| malformed(name, &error))?;
+    let sent = clients.s3.put_bucket_tagging().bucket(name).tagging(tagging).send().await;
+    sent.map(|_| ()).map_err(|error| observe::call("tagging", resource(name), &error))
+}
+
 fn bucket_tags(settings: &Settings, name: &str) -> Result<Vec<Tag>, DeployError> {
     let tag = |(key, value): (String, String)| Tag::builder().key(key).value(value).build();
-    let tags: BTreeMap<String, String> = tags::of(settings);
+    let mut tags: BTreeMap<String, String> = tags::of(settings);
+    tags.insert(tags::UNDER_WAY.to_owned(), "yes".to_owned());
     tags.into_iter().map(tag).collect::<Result<_, _>>().map_err(|error| malformed(name, &error))
 }
 

@@ -241,7 +241,7 @@ fn bucket(have: &HaveBucket, want: &Want) -> Result<BucketStep, DeployError> {
         }
         HaveBucket::Tagged(tags) => {
             owned(resource(), &want.experiment, tags)?;
-            let same = has_all(tags, &want.tags);
+            let same = has_all(tags, &want.tags) && tags.contains_key(tags::UNDER_WAY);
             Ok(if same { BucketStep::Keep } else { BucketStep::Tag(want.bucket.clone()) })
         }
     }
@@ -326,6 +326,11 @@ mod tests {
         }
     }
 
+    /// Tags of the bucket while a session is under way.
+    fn in_use() -> BTreeMap<String, String> {
+        target().tags.into_iter().chain([(tags::UNDER_WAY.to_owned(), "yes".to_owned())]).collect()
+    }
+
     /// What a cloud holds once `want` has been deployed to it.
     fn deployed() -> Have {
         let target = target();
@@ -345,7 +350,7 @@ mod tests {
             readiness: Readiness::Ready,
         };
         Have {
-            bucket: HaveBucket::Tagged(BTreeMap::from([(tags::EXPERIMENT.into(), "smoke".into())])),
+            bucket: HaveBucket::Tagged(in_use()),
             role: None,
             layers: BTreeMap::from([(layer(), "arn:layer:1".to_owned())]),
             functions: BTreeMap::from([("f".to_owned(), function)]),
@@ -431,7 +436,9 @@ mod tests {
         let tagged = |key: &str, value: &str| HaveBucket::Tagged(BTreeMap::from([(key.into(), value.into())]));
         assert_eq!(step(HaveBucket::Absent).unwrap(), BucketStep::Create("b".into()));
         assert_eq!(step(HaveBucket::Untagged { empty: true }).unwrap(), BucketStep::Tag("b".into()));
-        assert_eq!(step(tagged(tags::EXPERIMENT, "smoke")).unwrap(), BucketStep::Keep);
+        assert_eq!(step(HaveBucket::Tagged(in_use())).unwrap(), BucketStep::Keep);
+        // Its last session came to its end.
+        assert_eq!(step(tagged(tags::EXPERIMENT, "smoke")).unwrap(), BucketStep::Tag("b".into()));
         for foreign in
             [HaveBucket::Untagged { empty: false }, tagged("owner", "someone"), tagged(tags::EXPERIMENT, "x")]
         {

@@ -193,6 +193,8 @@ pub struct LastRun {
     pub run_id: String,
     /// UTC date, `2026-12-24`.
     pub expires_on: String,
+    /// A session of it is under way, or was killed.
+    pub under_way: bool,
 }
 
 /// Reads which run used the experiment's things last; `None` if there are none. Its bucket says it: every deployment tags
@@ -203,8 +205,14 @@ pub async fn last_run(clients: &Clients, settings: &Settings) -> Result<Option<L
     if tags.get(tags::EXPERIMENT) != Some(&settings.experiment) {
         return Ok(None); // Deployment will refuse it.
     }
-    let run_id = tags.remove(tags::RUN);
-    Ok(run_id.map(|run_id| LastRun { run_id, expires_on: tags.remove(tags::EXPIRES).unwrap_or_default() }))
+    let under_way = tags.contains_key(tags::UNDER_WAY);
+    let expires_on = tags.remove(tags::EXPIRES).unwrap_or_default();
+    Ok(tags.remove(tags::RUN).map(|run_id| LastRun { run_id, expires_on, under_way }))
+}
+
+/// Says on the experiment's bucket that no session of this run is under way any more.
+pub async fn session_over(clients: &Clients, bucket: &str, run_id: &str) -> Result<(), DeployError> {
+    bucket::session_over(&patient(clients), bucket, run_id).await
 }
 
 /// Returns what [`deploy`] would do, without doing it.

@@ -69,8 +69,7 @@ fn passes_by_itself(code: Option<&str>, message: Option<&str>) -> bool {
         Some("ResourceConflictException") => !says("already exist"),
         Some("InvalidArgument") => says("Unable to validate the following destination configurations"),
         // Right after its creation a bucket is not known everywhere.
-        Some("NoSuchBucket") => true,
-        Some("OperationAborted" | "OperationAbortedException" | "ConcurrentModification") => true,
+        Some("NoSuchBucket" | "OperationAborted" | "OperationAbortedException" | "ConcurrentModification") => true,
         _ => false,
     }
 }

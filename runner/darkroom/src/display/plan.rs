@@ -159,7 +159,10 @@ impl Page<'_> {
         let Some(prices) = self.prices else {
             return format!("none known for {region}: no experiments/prices/{region}.toml");
         };
-        let what = format!("AWS's in {region}, written down on {}; S3 requests, logs and transfer apart", prices.date);
+        let what = format!(
+            "AWS's in {region}, written down on {}; S3 requests, logs, metrics and transfer apart",
+            prices.date
+        );
         match self.manifest.target.cloud {
             Cloud::Local => format!("{what}. The local cloud bills nothing"),
             Cloud::Aws => what,

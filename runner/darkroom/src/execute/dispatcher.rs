@@ -123,7 +123,7 @@ pub async fn execute(
         (_, Err(reason)) => bench.recorded.alone(&names, &reason),
         (_, Ok(before)) => {
             let Setup { metrics, patience, .. } = &bench.setup;
-            bench.recorded.reconcile(metrics, &names, since_ms, &before, patience.metrics).await
+            bench.recorded.reconcile(metrics, &names, since_ms, &before, *patience).await
         }
     };
     for figure in figures {

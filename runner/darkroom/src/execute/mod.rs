@@ -98,6 +98,8 @@ pub struct Patience {
     pub logs: Duration,
     /// Metrics of the last minutes.
     pub metrics: Duration,
+    /// Before the first look at metrics, where looks are billed and metrics take a minute to come.
+    pub metrics_after: Duration,
 }
 
 /// What a run has spent, and may.

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::primitives::DateTime;
@@ -13,6 +12,7 @@ use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat};
 use darkroom_core::event::{Invocation, ReconciledMetric, Reconciliation, Status};
 use tokio::time::Instant;
 
+use super::Patience;
 use super::collect_logs::FIRST_PAUSE;
 use crate::error_text::told;
 
@@ -89,18 +89,19 @@ impl Recorded {
 
     /// Returns every figure of these functions beside what the metrics have counted since.
     ///
-    /// `before` is what they said when the session began; waits up to `patience` for metrics that are late.
+    /// `before` is what they said when the session began. Waits for metrics that are late.
     pub async fn reconcile(
         &self,
         metrics: &Client,
         functions: &[&str],
         since_ms: i64,
         before: &ByFunction,
-        patience: Duration,
+        Patience { metrics: patience, metrics_after, .. }: Patience,
     ) -> Vec<Reconciliation> {
         let recorded = self.totals.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let deadline = Instant::now() + patience;
-        let mut pause = FIRST_PAUSE;
+        tokio::time::sleep(metrics_after).await;
+        let mut pause = if metrics_after.is_zero() { FIRST_PAUSE } else { patience / LOOKS };
         loop {
             let counted = counted(metrics, functions, since_ms).await;
             let now = counted.as_ref().map_err(String::as_str);

@@ -26,7 +26,8 @@ pub struct Begun {
     run_id: String,
     /// Cells of the run, runnable or not, in matrix order.
     cells: Vec<PlannedCell>,
-    earlier: bool,
+    /// What earlier sessions said of the run; `None` where this is the first.
+    earlier: Option<Box<RunStarted>>,
     /// Function name → what it ran in earlier sessions, as [`running`] says it.
     code: HashMap<String, String>,
     /// Cells whose facts so far no longer count.
@@ -109,7 +110,7 @@ fn anew(job: &Job<'_>, mut planned: Vec<PlannedCell>, only: Option<&[CellId]>) -
     if let Some(only) = only {
         planned.retain(|cell| only.contains(&cell.id));
     }
-    let begun = Begun { dir, run_id, cells: planned, earlier: false, code: HashMap::new(), again: None };
+    let begun = Begun { dir, run_id, cells: planned, earlier: None, code: HashMap::new(), again: None };
     if let Err(error) = begun.dir.write("manifest.toml", &resolved(job.manifest)) {
         begun.discard_if_nothing_recorded();
         return Err(Failure::broken(error));
@@ -148,7 +149,7 @@ fn take_up(
     }
     planned.retain(|cell| held(&cell.id));
     let History { run, code, .. } = history;
-    Ok(Begun { dir, run_id: run.run_id, cells: planned, earlier: true, code, again })
+    Ok(Begun { dir, run_id: run.run_id.clone(), cells: planned, earlier: Some(Box::new(run)), code, again })
 }
 
 /// Replays the run's journal.
@@ -189,7 +190,7 @@ impl Begun {
     ) -> Result<(Journal, History), Failure> {
         let path = self.dir.journal();
         let mut facts = Vec::new();
-        let (mut journal, mut history) = if self.earlier {
+        let (mut journal, mut history) = if self.earlier.is_some() {
             let journal = Journal::open(&path).map_err(Failure::broken)?;
             let history = history(&self.dir).map_err(Failure::wrong_request)?;
             facts.push(self.resumed());
@@ -235,6 +236,7 @@ impl Begun {
             target: target.name.to_owned(),
             region: target.region.clone(),
             endpoint: target.endpoint.clone(),
+            account_id: target.account_id.clone(),
             isolation: target.isolation.clone(),
             manifest_sha256: fingerprint(job),
             pipeline_sha256: Some(hex::encode(Sha256::digest(told(pipeline)))),
@@ -262,9 +264,9 @@ impl Begun {
             Cloud::Aws => "aws",
         };
         let region = job.manifest.target.region.clone();
-        let target = Facts { name, region, endpoint: None, isolation: "not started".to_owned() };
+        let target = Facts { name, region, endpoint: None, account_id: None, isolation: "not started".to_owned() };
         let (mut journal, _) = self.open_journal(job, &target, std::iter::empty(), Vec::new(), Vec::new())?;
-        if self.earlier {
+        if self.earlier.is_some() {
             return Ok(()); // What was asked for can't run here; whether the rest is done was said before.
         }
         journal.append(&Event::RunFinished { at: now() }).map_err(Failure::broken)
@@ -281,7 +283,29 @@ impl Begun {
     }
 }
 
+/// Returns in words where a run is. Its region is the manifest's, and so compared with that.
+fn place(target: &str, endpoint: Option<&str>, account_id: Option<&str>) -> String {
+    let endpoint = endpoint.map(|endpoint| format!(" at {endpoint}")).unwrap_or_default();
+    let account = account_id.map(|account| format!(" in account {account}")).unwrap_or_default();
+    format!("{target}{endpoint}{account}")
+}
+
 impl Begun {
+    /// A run goes on only where it was begun: its tables name one place. Asked before anything is deployed.
+    pub fn same_place(&self, target: &Facts) -> Result<(), Failure> {
+        let Some(run) = &self.earlier else { return Ok(()) };
+        let before = place(&run.target, run.endpoint.as_deref(), run.account_id.as_deref());
+        let account_id = target.account_id.as_deref().filter(|_| run.account_id.is_some());
+        let here = place(target.name, target.endpoint.as_deref(), account_id);
+        if before == here {
+            return Ok(());
+        }
+        Err(Failure::wrong_request(miette::miette!(
+            help = "set AWS_PROFILE and AWS_ENDPOINT_URL as they were then, or start a new run with `darkroom run`",
+            "the run was begun on {before}, and this would go on on {here}: its rows would not say which is which"
+        )))
+    }
+
     /// A run goes on only with the code it was begun with, or with other code for all that it measured of a variant: of what
     /// is measured again nothing older counts. Asked before anything is deployed: a refusal leaves all as it was.
     pub fn same_code(&self, functions: &[FunctionDeployed]) -> Result<(), Failure> {

@@ -3,46 +3,72 @@
 //! Two runs of one experiment share its functions, so that only one may be under way. Neither can see the other; tags say
 //! which used them last.
 
+use std::path::Path;
+
+use darkroom_core::event::Event;
 use darkroom_core::manifest::Manifest;
+use jiff::ToSpan;
+use jiff::civil::Date;
 use miette::Diagnostic;
 
 use super::Job;
-use crate::command::resume::unfinished;
 use crate::deploy::clean::{self, Which};
-use crate::deploy::{self, Clients, DeployError, Settings};
+use crate::deploy::{self, Clients, DeployError, LIFETIME_DAYS, Settings, names};
 use crate::display::count;
 use crate::display::progress::Progress;
 use crate::execute::Ended;
 use crate::exit::Failure;
+use crate::record;
 use crate::target::Target;
 
-/// Says that this run takes over what another one deployed, unless that one is known to be over. Nothing is changed.
-pub async fn say_whose(
+/// Days for which a session that was not seen to end is taken to be under way.
+const MAY_BE_UNDER_WAY_DAYS: i64 = 1;
+
+/// Refuses to take over what another run uses, or may: of one that was killed nobody can tell. Nothing is changed.
+pub async fn not_in_use(
     job: &Job<'_>,
     clients: &Clients,
     settings: &Settings,
     progress: &Progress,
 ) -> Result<(), Failure> {
     let last = deploy::last_run(clients, settings).await.map_err(Failure::broken)?;
-    let Some(deploy::LastRun { run_id, expires_on }) = last.filter(|last| last.run_id != settings.run_id) else {
+    let Some(last) = last.filter(|last| last.under_way && last.run_id != settings.run_id) else { return Ok(()) };
+    let folder = job.project.output_dir(job.manifest).join(&settings.experiment).join(&last.run_id);
+    if has_ended(&folder.join("journal.ndjson")) {
         return Ok(());
-    };
-    let today = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
-    let folder = job.project.output_dir(job.manifest).join(&settings.experiment).join(&run_id);
-    let is_over = folder.join("journal.ndjson").exists() && !unfinished(&folder);
-    if !is_over && expires_on >= today {
-        progress.step(&warning(&settings.experiment, &run_id));
     }
+    let run = named(&settings.experiment, &last.run_id);
+    let Settings { experiment, region, .. } = settings;
+    if is_recent(&last.expires_on, jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date()) {
+        return Err(Failure::wrong_request(miette::miette!(
+            help = format!(
+                "wait for it, or run this as another experiment ([experiment] name); if that run was killed, `darkroom resume` \
+                 goes on with it, and `darkroom clean {experiment} --target aws --region {region}` removes what it left"
+            ),
+            "{run} may still be under way, and both would call the same functions"
+        )));
+    }
+    progress.step(&format!("{run} was not seen to end; this run takes over what it left"));
     Ok(())
 }
 
-fn warning(experiment: &str, run_id: &str) -> String {
+/// Says whether a session that deployed so that it expires then may still run today.
+fn is_recent(expires_on: &str, today: Date) -> bool {
+    let deployed =
+        expires_on.parse::<Date>().ok().and_then(|end| end.checked_sub(i64::from(LIFETIME_DAYS).days()).ok());
+    // What can't be read is taken for recent.
+    deployed.is_none_or(|day| day.checked_add(MAY_BE_UNDER_WAY_DAYS.days()).is_ok_and(|last| today <= last))
+}
+
+/// Says whether this journal is there and its last session came to its end.
+fn has_ended(journal: &Path) -> bool {
+    let last = record::read(journal).ok().and_then(Iterator::last);
+    matches!(last, Some(Ok(Event::RunFinished { .. } | Event::RunInterrupted { .. })))
+}
+
+fn named(experiment: &str, run_id: &str) -> String {
     let since = began(run_id).map(|at| format!(", begun {at},")).unwrap_or_default();
-    format!(
-        "run {run_id} of `{experiment}`{since} left what it deployed, and this run takes it over; if that run is still under \
-         way, both call the same functions now and the one that ends first removes them: stop one, and resume it later or \
-         run it as another experiment"
-    )
+    format!("run {run_id} of `{experiment}`{since}")
 }
 
 /// Returns when a run began, as its id says it.
@@ -68,11 +94,14 @@ pub async fn tidy(
     }
     let experiment = experiment.name.clone();
     let by_hand = format!("`darkroom clean {experiment} --target aws --region {}` removes", target.region);
+    let clients = target.clients();
+    let bucket = names::bucket(&experiment, &target.caller.account_id, &target.region);
     if keep || ended != Some(Ended::Whole) {
         progress.step(&format!("what was deployed stays; {by_hand} it"));
+        // Where this can't be said the next run asks whether this one is over.
+        let _ = deploy::session_over(&clients, &bucket, run_id).await;
         return None;
     }
-    let clients = target.clients();
     let made_role = target.role_arn(keys.role.as_deref()).is_none();
     let which = Which::Run { experiment: experiment.clone(), run_id: run_id.to_owned(), made_role };
     let mut found = match clean::find(&clients, &target.region, &which).await {
@@ -86,6 +115,9 @@ pub async fn tidy(
         progress.step(&format!("{others} of other runs of this experiment stay; {by_hand} them"));
     }
     left.append(&mut found.unseen);
+    if !left.is_empty() {
+        let _ = deploy::session_over(&clients, &bucket, run_id).await;
+    }
     not_all(left, &by_hand)
 }
 
@@ -108,14 +140,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_that_may_be_under_way_is_named_with_its_beginning_and_what_to_do() {
-        let said = warning("smoke", "20261125-040648-abcdef");
-        assert!(
-            said.starts_with("run 20261125-040648-abcdef of `smoke`, begun 2026-11-25 04:06:48 UTC, left"),
-            "{said}"
-        );
-        assert!(said.contains("if that run is still under way") && said.contains("stop one"), "{said}");
-        assert_eq!(began("someone's run"), None);
-        assert!(warning("smoke", "check").starts_with("run check of `smoke` left"));
+    fn a_run_is_named_with_its_beginning() {
+        let said = named("smoke", "20261125-040648-abcdef");
+        assert_eq!(said, "run 20261125-040648-abcdef of `smoke`, begun 2026-11-25 04:06:48 UTC,");
+        assert_eq!(named("smoke", "someone's run"), "run someone's run of `smoke`");
+    }
+
+    #[test]
+    fn a_session_of_today_or_yesterday_may_be_under_way() {
+        let today = jiff::civil::date(2026, 11, 25);
+        assert_eq!(["2026-12-25", "2026-12-24", "2026-12-23"].map(|it| is_recent(it, today)), [true, true, false]);
+        assert!(is_recent("", today));
     }
 }

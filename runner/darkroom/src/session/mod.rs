@@ -137,6 +137,7 @@ impl Session<'_> {
         images: prepare::Images,
         mut interrupt: watch::Receiver<bool>,
     ) -> Result<Ended, Failure> {
+        self.begun.same_place(&target.facts())?;
         target.notes.iter().for_each(|note| self.progress.step(note));
         prepare::within_account_limit(target, cells, self.progress).await?;
         let deployed = tokio::select! {

@@ -169,7 +169,7 @@ pub async fn deploy(
     };
     // Where what is deployed stays anyway, one process at a time uses it.
     if !target.keeps {
-        leftovers::say_whose(job, &clients, &settings, progress).await?;
+        leftovers::not_in_use(job, &clients, &settings, progress).await?;
     }
     let mut events = Vec::new();
     let deployment = Box::pin(deploy::deploy(&clients, &settings, &want, &mut |event| events.push(event))).await;

@@ -13,6 +13,8 @@ use serde_json::Value;
 use crate::deploy::Account;
 use crate::runs::{COPY, manifest, project, variant};
 use crate::story::{Answer, HOST, Project};
+use aws_sdk_s3::types::{Tag, Tagging};
+use darkroom::deploy::tags;
 
 /// Nothing of the machine that the test runs on is to be found by the chain.
 const NOBODY: [(&str, &str); 3] = [
@@ -99,29 +101,72 @@ async fn a_run_goes_the_whole_way_ends_with_clean_and_is_not_called_aws() {
     account.cloud.stop().await;
 }
 
+/// Says on the bucket that a session of another run deployed so many days ago and has not ended.
+async fn under_way(clients: &Clients, run_id: &str, days_ago: i64) {
+    let expires = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * (30 - days_ago));
+    let expires = expires.strftime("%Y-%m-%d").to_string();
+    let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build().unwrap();
+    let tagging = Tagging::builder()
+        .tag_set(tag(tags::EXPERIMENT, "test"))
+        .tag_set(tag(tags::RUN, run_id))
+        .tag_set(tag(tags::REGION, "us-east-1"))
+        .tag_set(tag(tags::EXPIRES, &expires))
+        .tag_set(tag(tags::UNDER_WAY, "yes"));
+    let put = clients.s3.put_bucket_tagging().bucket("dkr-test-000000000000-us-east-1");
+    put.tagging(tagging.build().unwrap()).send().await.unwrap();
+}
+
 #[tokio::test]
-async fn a_run_says_whose_things_it_takes_over_unless_that_run_is_known_to_be_over() {
+async fn what_another_run_uses_is_not_taken_over_unless_that_run_has_ended_or_is_old() {
     let account = Account::new().await;
+    let clients = account.clients();
     let project = project();
     variant(&project, "copy", COPY);
     manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 1);
     let endpoint = account.cloud.endpoint_url().to_owned();
     let keep = ["run", "m.toml", "--target", "aws", "--yes", "--keep"];
-    let (project, _) = with_endpoint(&keep, &endpoint, project).await;
-    let first = started(&project).run_id;
     let (project, answer) = with_endpoint(&keep, &endpoint, project).await;
-    assert!(!answer.exits(0).stderr().contains("takes it over"), "the first run is over, as its folder says");
-
-    // As from another machine, where there is no such folder.
-    let second = started(&project).run_id;
-    assert_ne!(first, second);
+    answer.exits(0);
+    // As from another machine, where there is no folder of the first; its bucket says that it is over.
     std::fs::remove_dir_all(project.root().join("outputs")).unwrap();
+    let (project, answer) = with_endpoint(&keep, &endpoint, project).await;
+    assert!(!answer.exits(0).stderr().contains("not seen to end"));
+
+    under_way(&clients, "20261125-000000-abcdef", 0).await;
     let run = ["run", "m.toml", "--target", "aws", "--yes"];
+    let (project, answer) = with_endpoint(&run, &endpoint, project).await;
+    answer
+        .exits(2)
+        .says("run 20261125-000000-abcdef of `test`, begun 2026-11-25 00:00:00 UTC, may still be under way")
+        .says("darkroom clean test --target aws --region us-east-1");
+    under_way(&clients, "20261125-000000-abcdef", 3).await;
     let (_, answer) = with_endpoint(&run, &endpoint, project).await;
     let said = answer.exits(0).stderr();
-    assert!(said.contains(&format!("run {second} of `test`, begun 20")) && said.contains("takes it over"), "{said}");
-    assert!(said.contains("removed what was deployed"), "{said}");
+    assert!(said.contains("was not seen to end; this run takes over") && said.contains("removed what was"), "{said}");
+    nothing_is_left(&clients).await;
+    account.cloud.stop().await;
+}
+
+#[tokio::test]
+async fn a_run_goes_on_only_where_it_was_begun() {
+    let (account, other) = (Account::new().await, Account::new().await);
+    let project = project();
+    variant(&project, "copy", COPY);
+    manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 2);
+    let run = ["run", "m.toml", "--target", "aws", "--yes", "--set", "budget.minutes=0.00001"];
+    let (project, answer) = with_endpoint(&run, account.cloud.endpoint_url(), project).await;
+    answer.says("budget.minutes is used up");
+    let said = started(&project);
+    assert_eq!(said.account_id.as_deref(), Some("000000000000"));
+    let resume = ["resume", "outputs/test/latest", "--yes", "--set", "budget.minutes=60"];
+    let (project, answer) = with_endpoint(&resume, other.cloud.endpoint_url(), project).await;
+    let answer = answer.exits(2).says("the run was begun on aws-endpoint at").says("AWS_ENDPOINT_URL");
+    assert!(answer.stderr().contains(account.cloud.endpoint_url()), "{}", answer.stderr());
+    nothing_is_left(&other.clients()).await;
+    let (_, answer) = with_endpoint(&resume, account.cloud.endpoint_url(), project).await;
+    answer.exits(0);
     nothing_is_left(&account.clients()).await;
+    other.cloud.stop().await;
     account.cloud.stop().await;
 }
 
@@ -182,6 +227,17 @@ fn without_credentials_every_command_says_how_to_get_them() {
     }
     let doctor = ask(&project, &["doctor", "--target", "aws"], &[]).exits(1).stdout();
     assert!(doctor.contains("missing  credentials  there are no AWS credentials"), "{doctor}");
+}
+
+#[test]
+fn a_profile_that_is_not_there_is_named() {
+    let project = project();
+    project.write("config", "[profile lab]\nregion = us-east-1\n");
+    let path = project.root().join("config").display().to_string();
+    let home = project.root().display().to_string();
+    let misspelt = [("AWS_CONFIG_FILE", path.as_str()), ("AWS_PROFILE", "lba"), ("HOME", home.as_str())];
+    let doctor = ask(&project, &["doctor", "--target", "aws"], &misspelt).exits(1).stdout();
+    assert!(doctor.contains("the profile `lba` gives no AWS credentials"), "{doctor}");
 }
 
 #[test]

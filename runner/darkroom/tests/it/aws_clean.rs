@@ -6,7 +6,7 @@ use aws_sdk_iam::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Tag, Tagging};
 use darkroom::deploy::clean::{self, Which};
-use darkroom::deploy::{Clients, Settings, deploy, last_run, log_groups, role, tags};
+use darkroom::deploy::{Clients, Settings, deploy, last_run, log_groups, role, session_over, tags};
 use serde_json::Value;
 
 use crate::deploy::{Account, REGION, settings, told};
@@ -270,8 +270,14 @@ async fn a_run_removes_its_own_things_and_not_those_that_a_later_one_took_over()
     deploy(&clients, &first, &wanted, &mut |_| {}).await.unwrap();
     let last = last_run(&clients, &later).await.unwrap().unwrap();
     assert_eq!((last.run_id.as_str(), last.expires_on.as_str()), (first.run_id.as_str(), "2026-12-24"));
+    assert!(last.under_way);
     deploy(&clients, &later, &wanted[..4], &mut |_| {}).await.unwrap();
     assert_eq!(last_run(&clients, &first).await.unwrap().unwrap().run_id, later.run_id);
+    let bucket = "dkr-smoke-000000000000-us-east-1";
+    session_over(&clients, bucket, &first.run_id).await.unwrap();
+    assert!(last_run(&clients, &first).await.unwrap().unwrap().under_way, "the later run's is not the first's to end");
+    session_over(&clients, bucket, &later.run_id).await.unwrap();
+    assert!(!last_run(&clients, &first).await.unwrap().unwrap().under_way);
 
     let of = |settings: &Settings| Which::Run {
         experiment: settings.experiment.clone(),
