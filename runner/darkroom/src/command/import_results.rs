@@ -40,6 +40,17 @@ pub fn run(args: &ImportResultsArgs, globals: Globals) -> Result<Outcome, Failur
         rows.push(found);
     }
     let taken = take(&rows.concat(), &map);
+    let missing: Vec<&String> =
+        taken.missing_columns.iter().filter(|name| map.indispensable().contains(name.as_str())).collect();
+    if taken.rows.is_empty() && !taken.columns.is_empty() && !missing.is_empty() {
+        // Every row would be refused for the same reason.
+        return Err(Failure::wrong_request(miette::miette!(
+            help = format!("the rows have: {}", named(&taken.columns)),
+            "{}: [columns] names what no row of the files has: {}",
+            args.map.display(),
+            named(missing)
+        )));
+    }
     say_what_was_left(&taken);
     if taken.rows.is_empty() {
         return Err(Failure::wrong_request(miette::miette!("none of the {} rows can be taken", rows.concat().len())));
@@ -73,7 +84,14 @@ fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
     fs::read(path).map_err(|error| Failure::wrong_request(miette::miette!("cannot read {}: {error}", path.display())))
 }
 
+fn named<'a>(columns: impl IntoIterator<Item = &'a String>) -> String {
+    columns.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
 fn say_what_was_left(taken: &Taken) {
+    if !taken.missing_columns.is_empty() {
+        display::note(&format!("columns that the map names and no row has: {}", named(&taken.missing_columns)));
+    }
     if !taken.unused_columns.is_empty() {
         let names: Vec<&str> = taken.unused_columns.iter().map(String::as_str).collect();
         display::note(&format!("columns that the map does not name, left out: {}", names.join(", ")));

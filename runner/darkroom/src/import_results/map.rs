@@ -1,6 +1,6 @@
 //! The map: which column of a foreign file holds what, and what the file does not say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
@@ -248,6 +248,12 @@ impl Map {
             constants,
             values: file.values,
         })
+    }
+
+    /// Returns the columns that every row is taken from: no constant stands in for them.
+    pub fn indispensable(&self) -> BTreeSet<&str> {
+        let open = NEEDED.iter().filter(|(field, _)| !self.constants.contains_key(field));
+        open.filter_map(|(field, _)| Some(self.columns.get(field)?.name.as_str())).collect()
     }
 
     /// Returns what a row says of a field: its column's text, else the constant; translated by `[values]`, never empty.

@@ -36,18 +36,41 @@ fn csv(name: &str, bytes: &[u8], delimiter: u8) -> Vec<Raw> {
         Ok(heads) => heads.iter().map(|head| head.trim().to_owned()).collect(),
         Err(error) => return vec![Raw { at: format!("{name}:1"), fields: Err(error.to_string()) }],
     };
+    let mut lines = Lines { bytes, at: 0, line: 1 };
     let mut rows = Vec::new();
     for record in reader.records() {
-        let line = |position: Option<&csv::Position>| position.map_or(0, csv::Position::line);
-        rows.push(match record {
-            Ok(record) => Raw {
-                at: format!("{name}:{}", line(record.position())),
-                fields: Ok(heads.iter().cloned().zip(record.iter().map(str::to_owned)).collect()),
-            },
-            Err(error) => Raw { at: format!("{name}:{}", line(error.position())), fields: Err(told(&error)) },
-        });
+        let position = match &record {
+            Ok(record) => record.position(),
+            Err(error) => error.position(),
+        };
+        let line = lines.of(position.map_or(0, |position| position.byte() as usize));
+        let fields = match record {
+            Ok(record) => Ok(heads.iter().cloned().zip(record.iter().map(str::to_owned)).collect()),
+            Err(error) => Err(told(&error)),
+        };
+        rows.push(Raw { at: format!("{name}:{line}"), fields });
     }
     rows
+}
+
+/// Counts lines up to records, asked in their order. `csv`'s own number is of where the record before ended, which is before
+/// the `\n` of a `\r\n` and before empty lines.
+struct Lines<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    line: usize,
+}
+
+impl Lines<'_> {
+    /// Returns the line, from 1, of the record that `csv` says to begin at `byte`.
+    fn of(&mut self, byte: usize) -> usize {
+        let ends = |byte: &&u8| matches!(byte, b'\r' | b'\n');
+        let start = byte + self.bytes[byte..].iter().take_while(ends).count();
+        let lone = |place: usize| self.bytes[place] == b'\r' && self.bytes.get(place + 1) != Some(&b'\n');
+        self.line += (self.at..start).filter(|place| self.bytes[*place] == b'\n' || lone(*place)).count();
+        self.at = start;
+        self.line
+    }
 }
 
 fn told(error: &csv::Error) -> String {
@@ -113,6 +136,16 @@ mod tests {
         assert_eq!((rows[0].at.as_str(), field(&rows[0], "x"), field(&rows[0], "y")), ("a.csv:2", "1", "two\nlines"));
         assert_eq!((rows[1].at.as_str(), rows[1].fields.clone()), ("a.csv:4", Err("1 values, 2 in the header".into())));
         assert_eq!(field(&rows[2], "y"), "6");
+    }
+
+    #[test]
+    fn a_line_is_the_one_an_editor_shows_whatever_ends_the_lines_before_it() {
+        let places = |bytes: &[u8]| read("a.csv", bytes).iter().map(|row| row.at[6..].to_owned()).collect::<Vec<_>>();
+        for end in ["\n", "\r\n", "\r"] {
+            let text = "x,y\n1,2\n\n3\n\"a\nb\",5\n7,8,9\n".replace('\n', end);
+            assert_eq!(places(text.as_bytes()), ["2", "4", "5", "7"], "{end:?}");
+        }
+        assert_eq!(places(b"x,y\r\n1,2\r\n\xff,3\r\n4,5\r\n"), ["2", "3", "4"], "what is no text, too");
     }
 
     #[test]

@@ -21,14 +21,17 @@ pub struct Taken {
     pub deployments: u32,
     pub rows: Vec<ImportedRow>,
     pub refused: Vec<RefusedRow>,
-    /// Columns that the map does not name.
+    /// All columns that any row has.
+    pub columns: BTreeSet<String>,
+    /// Those that the map does not name.
     pub unused_columns: BTreeSet<String>,
+    /// Columns that the map names and no row has.
+    pub missing_columns: BTreeSet<String>,
 }
 
 /// Takes every row that can be read.
 pub fn take(rows: &[Raw], map: &Map) -> Taken {
     let mut taken = Taken { stages: map.stages.clone(), deployments: 1, ..Taken::default() };
-    let named: BTreeSet<&String> = map.columns.values().map(|column| &column.name).collect();
     let (mut places, mut repetitions) = (HashMap::new(), HashMap::new());
     for raw in rows {
         let fields = match &raw.fields {
@@ -38,7 +41,7 @@ pub fn take(rows: &[Raw], map: &Map) -> Taken {
                 continue;
             }
         };
-        taken.unused_columns.extend(fields.keys().filter(|name| !named.contains(name)).cloned());
+        taken.columns.extend(fields.keys().cloned());
         match row(raw, fields, map, &mut repetitions) {
             Ok((planned, image_set, row)) => {
                 let place = (row.pass.clone(), row.stage.clone());
@@ -57,6 +60,9 @@ pub fn take(rows: &[Raw], map: &Map) -> Taken {
             Err(reason) => taken.refuse(raw, reason),
         }
     }
+    let named: BTreeSet<String> = map.columns.values().map(|column| column.name.clone()).collect();
+    taken.unused_columns = taken.columns.difference(&named).cloned().collect();
+    taken.missing_columns = named.difference(&taken.columns).cloned().collect();
     taken
 }
 

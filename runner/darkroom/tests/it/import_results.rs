@@ -160,6 +160,22 @@ fn a_map_that_leaves_a_level_open_is_refused_and_so_is_a_file_of_nothing() {
 }
 
 #[test]
+fn a_column_that_no_file_has_is_said_once_with_those_that_they_have() {
+    let project = Project::new();
+    project.write("rows.csv", "who,what,ms\na,one,1\na,one,2\nb,one,3\n");
+    project.write("map.toml", MAP.replace("\"who\"", "\"nope\""));
+    let refused = project.darkroom(&["import-results", "rows.csv", "--map", "map.toml"]).exits(2);
+    let said = refused.says("names what no row of the files has: `nope`").says("`ms`, `what`, `who`").stderr();
+    assert!(said.matches("nope").count() == 1 && !said.contains("no variant"), "{said}");
+    assert!(!project.root().join("outputs/old").exists(), "nothing was written");
+
+    // What a row can do without is not refused for, and not passed over.
+    project.write("map.toml", format!("{MAP}init = \"nope\"\n"));
+    let taken = project.darkroom(&["import-results", "rows.csv", "--map", "map.toml"]).exits(0);
+    taken.says("columns that the map names and no row has: `nope`").says("3 of 3 rows taken");
+}
+
+#[test]
 fn what_the_study_itself_judged_is_compared_and_ranked_on_its_word_which_is_said_to_be_its() {
     let project = Project::new();
     let judged = |variant: &str, base: u32, right: bool| {
