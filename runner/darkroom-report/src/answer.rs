@@ -1,68 +1,171 @@
 //! The answer, in three sentences: who is faster, who is cheaper, what is right. Only what the tables claim.
 
+use darkroom_tables::read::Row;
+use darkroom_tables::{Comparable, comparable};
+
 use crate::noise;
 use crate::number::{count, figure, interval};
 use crate::run::{CellView, PIPELINE, Run, Stat};
 
-/// Returns the sentences, in order of interest.
-pub fn answer(run: &Run) -> Vec<String> {
-    let mut sentences = Vec::new();
-    sentences.extend(best(run, "turnaround_s", "faster", |stat| format!("{} s per image", figure(stat.mean))));
-    sentences
-        .extend(best(run, "cost_usd_per_100k", "cheaper", |stat| format!("${} per 100,000 images", figure(stat.mean))));
-    sentences.push(right(run));
-    sentences.extend(crate::choices::sentences(run));
-    sentences.extend(noise::sentence(run));
-    sentences
+/// What is to be said first of a run.
+pub struct Answer {
+    /// Who is faster and cheaper, and what is right.
+    pub first: Vec<String>,
+    /// What follows: sizes to take, noise.
+    pub then: Vec<String>,
 }
 
-/// Says which cell has the lowest mean of a pipeline metric, and of which others that may be claimed.
-fn best(run: &Run, metric: &str, word: &str, value: impl Fn(&Stat) -> String) -> Option<String> {
-    let ranked: Vec<(&CellView, Stat)> = run
-        .measured()
-        .filter_map(|cell| Some((cell, run.stat(cell, PIPELINE, metric).filter(|s| s.rank.is_some())?)))
-        .collect();
-    let what = if word == "faster" { "turnaround" } else { "hosting cost" };
-    let Some((winner, stat)) = ranked.iter().min_by(|a, b| a.1.mean.total_cmp(&b.1.mean)) else {
-        let none = run.measured().any(|cell| run.stat(cell, PIPELINE, metric).is_some());
-        return none.then(|| format!("No cell is ranked by {what}: none has outputs that were all found right."));
+/// Returns the sentences, in order of interest. Cells of different work (images, trigger, input, start, concurrency) are not
+/// held against each other: each kind of work has an answer of its own.
+pub fn answer(run: &Run) -> Answer {
+    let groups = groups(run);
+    let mut first = Vec::new();
+    for metric in [FASTER, CHEAPER] {
+        let best: Vec<String> = groups.iter().filter_map(|group| best(run, group, &metric)).collect();
+        let measured = groups.iter().flat_map(|group| &group.cells);
+        let any_value = measured.clone().any(|cell| run.stat(cell, PIPELINE, metric.name).is_some());
+        if best.is_empty() && any_value {
+            first.push(format!("No cell is ranked by {}: none has outputs that were all found right.", metric.what));
+        }
+        first.extend(best);
+    }
+    first.push(right(run));
+    let then = crate::choices::sentences(run).into_iter().chain(noise::sentence(run)).collect();
+    Answer { first, then }
+}
+
+/// What a best cell is looked for by.
+struct Metric {
+    name: &'static str,
+    /// Name in `comparisons`.
+    compared: &'static str,
+    what: &'static str,
+    word: &'static str,
+    told: fn(f64) -> String,
+}
+
+const FASTER: Metric = Metric {
+    name: "turnaround_s",
+    compared: "turnaround_s",
+    what: "turnaround",
+    word: "faster",
+    told: |mean| format!("{} s per image", figure(mean)),
+};
+const CHEAPER: Metric = Metric {
+    name: "cost_usd_per_100k",
+    compared: "cost_usd",
+    what: "hosting cost",
+    word: "cheaper",
+    told: |mean| format!("${} per 100,000 images", figure(mean)),
+};
+
+/// Measured cells that may be ranked against each other.
+struct Group<'a> {
+    /// What tells it from the other groups, `None` where there is one.
+    name: Option<String>,
+    cells: Vec<&'a CellView>,
+}
+
+/// Returns the groups in matrix order.
+fn groups(run: &Run) -> Vec<Group<'_>> {
+    let mut found: Vec<(Comparable, Vec<&CellView>)> = Vec::new();
+    for cell in run.measured() {
+        let key = comparable(&cell.cell);
+        match found.iter_mut().find(|(of, _)| *of == key) {
+            Some((_, cells)) => cells.push(cell),
+            None => found.push((key, vec![cell])),
+        }
+    }
+    let names = names(&found.iter().map(|(key, _)| key).collect::<Vec<_>>());
+    found.into_iter().zip(names).map(|((_, cells), name)| Group { name, cells }).collect()
+}
+
+/// Names groups by the levels that differ among them.
+fn names(keys: &[&Comparable]) -> Vec<Option<String>> {
+    let levels = |(images, trigger, input, start, concurrency): &Comparable| {
+        [
+            images.clone(),
+            trigger.to_string(),
+            input.to_string(),
+            start.to_string(),
+            format!("concurrency {concurrency}"),
+        ]
     };
-    let mean = format!("{} {}", value(stat), interval(stat.ci));
+    let all: Vec<[String; 5]> = keys.iter().map(|key| levels(key)).collect();
+    let differs = |place: usize| all.iter().any(|levels| levels[place] != all[0][place]);
+    let differing: Vec<usize> = (0..5).filter(|place| differs(*place)).collect();
+    let name =
+        |levels: &[String; 5]| differing.iter().map(|place| levels[*place].as_str()).collect::<Vec<_>>().join(", ");
+    all.iter().map(|levels| (!differing.is_empty()).then(|| name(levels))).collect()
+}
+
+/// Says which cell of a group has the lowest mean of a pipeline metric, and of which others that may be claimed.
+fn best(run: &Run, group: &Group<'_>, metric: &Metric) -> Option<String> {
+    let stat = |cell: &CellView| run.stat(cell, PIPELINE, metric.name).filter(|stat| stat.rank.is_some());
+    let ranked: Vec<(&CellView, Stat)> = group.cells.iter().filter_map(|cell| Some((*cell, stat(cell)?))).collect();
+    let (winner, stat) = ranked.iter().min_by(|a, b| a.1.mean.total_cmp(&b.1.mean))?;
+    let mean = format!("{} {}", (metric.told)(stat.mean), interval(stat.ci));
+    let (with, lowest) = match &group.name {
+        Some(name) => (format!("With {name}: "), "lowest"),
+        None => (String::new(), "Lowest"),
+    };
     if ranked.len() == 1 {
         return Some(format!(
-            "{}: {what} {mean}; there is no other cell with right outputs to compare it with.",
-            winner.label
+            "{with}{}: {} {mean}; there is no other cell with right outputs to compare it with.",
+            winner.label, metric.what
         ));
     }
-    let claims = claims(run, winner, metric);
-    let claimed = claims.iter().filter(|claim| claim.verdict == word).count();
-    let mut clauses = vec![format!("Lowest mean {what}: {}, {mean}", winner.label)];
-    match claims.iter().filter(|claim| claim.verdict == word).max_by(|a, b| a.ratio.total_cmp(&b.ratio)) {
-        Some(closest) => clauses.push(format!(
-            "{word} than {claimed} of the {} it can be compared with, the closest {} ({}, ratio {} {}; {})",
-            count(claims.len(), "cell"),
-            run.cell(&closest.other).map_or("", |cell| &cell.label),
-            closest.factor,
-            figure(closest.ratio),
-            interval(Some(closest.ci)),
-            noise::beside(noise::floor(run, &[&winner.id, &closest.other], PIPELINE, comparison_metric(metric)).map(|floor| floor.apart), closest.ratio),
-        )),
-        None if claims.is_empty() => {
-            clauses.push("no other cell differs from it in one factor only, so none is compared".into());
-        }
-        None => clauses.push(format!(
-            "against none of the {} it can be compared with a difference is claimed, which does not mean that there is none",
-            count(claims.len(), "cell")
-        )),
-    }
-    let unclear = claims.len() - claimed;
-    if unclear > 0 && claimed > 0 {
-        clauses.push(format!(
-            "against {} no difference is claimed (neither shown nor excluded, or within 5%)",
-            count(unclear, "other")
-        ));
-    }
+    let mut clauses = vec![format!("{with}{lowest} mean {}: {}, {mean}", metric.what, winner.label)];
+    clauses.extend(told(run, winner, &claims(run, group, winner, metric), metric));
     Some(clauses.join("; ") + ".")
+}
+
+/// Says of how many others it is claimed that they are worse, and of how many it is not.
+fn told(run: &Run, winner: &CellView, claims: &[Claim], metric: &Metric) -> Vec<String> {
+    let worse: Vec<&Claim> = claims.iter().filter(|claim| claim.verdict == metric.word).collect();
+    let of = |claim: &Claim| {
+        let floor = noise::floor(run, &[&winner.id, &claim.other], PIPELINE, metric.compared);
+        format!(
+            "{} ({}, ratio {} {}; {})",
+            run.cell(&claim.other).map_or("", |cell| &cell.label),
+            claim.factor,
+            figure(claim.ratio),
+            interval(Some(claim.ci)),
+            noise::beside(floor.map(|floor| floor.apart), claim.ratio)
+        )
+    };
+    let Some(closest) = worse.iter().max_by(|a, b| a.ratio.total_cmp(&b.ratio)) else {
+        return vec![match claims.len() {
+            0 => "no other cell differs from it in one factor only, so none is compared".into(),
+            1 => "against the only cell it can be compared with no difference is claimed, which does not mean that there is \
+                  none"
+                .into(),
+            all => format!(
+                "against none of the {all} cells it can be compared with a difference is claimed, which does not mean that \
+                 there is none"
+            ),
+        }];
+    };
+    let unclear = claims.len() - worse.len();
+    let among = match (worse.len(), claims.len()) {
+        (1, 1) => format!("{} than the only cell it can be compared with, {}", metric.word, of(closest)),
+        (1, all) => format!("{} than one of the {all} cells it can be compared with, {}", metric.word, of(closest)),
+        (some, all) if some == all => {
+            format!("{} than all {all} cells it can be compared with, the closest {}", metric.word, of(closest))
+        }
+        (some, all) => {
+            format!(
+                "{} than {some} of the {all} cells it can be compared with, the closest {}",
+                metric.word,
+                of(closest)
+            )
+        }
+    };
+    let rest = (unclear > 0).then(|| {
+        let others = count(unclear, "other");
+        format!("against {others} no difference is claimed (neither shown nor excluded, or within 5%)")
+    });
+    [among].into_iter().chain(rest).collect()
 }
 
 struct Claim {
@@ -74,15 +177,15 @@ struct Claim {
     verdict: String,
 }
 
-/// Comparisons of `winner` with cells whose outputs are right, turned so that the winner stands first.
-fn claims(run: &Run, winner: &CellView, metric: &str) -> Vec<Claim> {
-    let metric = comparison_metric(metric);
-    let of =
-        run.comparisons.iter().filter(|row| row.text("stage") == Some(PIPELINE) && row.text("metric") == Some(metric));
+/// Comparisons of `winner` with cells of its group whose outputs are right, turned so that the winner stands first.
+fn claims(run: &Run, group: &Group<'_>, winner: &CellView, metric: &Metric) -> Vec<Claim> {
+    let is_of_metric = |row: &Row<'_>| row.text("metric") == Some(metric.compared);
+    let of = run.comparisons.iter().filter(|row| row.text("stage") == Some(PIPELINE) && is_of_metric(row));
     of.filter_map(|row| {
         let (a, b) = (row.text("cell_a")?, row.text("cell_b")?);
-        if a == b || row.text("factor") == Some("image_set") {
-            return None; // The same cell deployed twice, or other images: nothing that code is faster by.
+        let is_here = |id: &str| group.cells.iter().any(|cell| cell.id == id);
+        if a == b || !is_here(a) || !is_here(b) {
+            return None; // The same cell deployed twice, or other work: nothing that code is faster by.
         }
         let (ratio, low, high) =
             (row.number("ratio_mean")?, row.number("ratio_mean_ci_low")?, row.number("ratio_mean_ci_high")?);
@@ -108,11 +211,6 @@ fn claims(run: &Run, winner: &CellView, metric: &str) -> Vec<Claim> {
         }
     })
     .collect()
-}
-
-/// The name that `comparisons` has for a metric of `summary`.
-fn comparison_metric(metric: &str) -> &str {
-    if metric == "cost_usd_per_100k" { "cost_usd" } else { metric }
 }
 
 /// Says whose outputs are right.
@@ -141,5 +239,14 @@ fn right(run: &Run) -> String {
         _ if run.checked == 0 => String::new(),
         some => format!("; of {} no output was checked, so nothing says that they are right", count(some, "cell")),
     };
-    format!("{sentence}{unchecked}.")
+    format!("{sentence}{unchecked}.{}", failed(run))
+}
+
+/// Names the cells that have no turnaround because every pass of theirs failed; a sentence with a space before it, or none.
+fn failed(run: &Run) -> String {
+    let named: Vec<String> = run.failed().map(|(cell, what)| format!("{} ({what})", cell.label)).collect();
+    if named.is_empty() {
+        return String::new();
+    }
+    format!(" FAILED in every pass, and therefore in no ranking: {}.", named.join("; "))
 }

@@ -7,7 +7,7 @@ use darkroom_core::manifest::{StoppingMetric, Until};
 use darkroom_core::statistics::{LOOK_EVERY, StoppedBy};
 
 use crate::number::count;
-use crate::run::Run;
+use crate::run::{CellView, Run};
 
 /// Returns the paragraph, in the past tense, ready to be pasted.
 pub fn methods(run: &Run) -> String {
@@ -34,12 +34,7 @@ pub fn methods(run: &Run) -> String {
         _ => String::new(),
     };
     let methods: BTreeSet<&str> = run.summary.iter().filter_map(|row| row.text("ci_method")).collect();
-    let unmeasured = run.cells.len() - measured;
-    let not_run = if unmeasured == 0 {
-        String::new()
-    } else {
-        format!(" {} of the plan could not be or were not measured.", count(unmeasured, "further cell"))
-    };
+    let not_run = not_run(run);
     let (design, day, outputs) = (design(run), day(run), outputs(run));
     let stopped = stopping_rule(run);
     let (how, clocks) = match run.imported() {
@@ -91,6 +86,17 @@ pub fn methods(run: &Run) -> String {
         images(run),
         hashes(run),
     )
+}
+
+/// Counts the cells of the plan that gave no numbers: those that failed, and those that were not tried.
+fn not_run(run: &Run) -> String {
+    let without = run.cells.iter().filter(|cell| cell.not_measured.is_some());
+    let (failed, untried): (Vec<&CellView>, Vec<&CellView>) = without.partition(|cell| cell.failed.is_some());
+    let told = |cells: &[&CellView], what: &str| match cells.len() {
+        0 => String::new(),
+        some => format!(" {} of the plan {what}.", count(some, "further cell")),
+    };
+    told(&failed, "failed in every pass") + &told(&untried, "could not be or were not measured")
 }
 
 /// States the rule by which the number of repetitions came about, where it was not fixed before.

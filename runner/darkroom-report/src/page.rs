@@ -120,16 +120,16 @@ fn findings_section(findings: &[String]) -> Markup {
 
 fn answer_section(run: &Run) -> Markup {
     let mind = notes::sentences(run, PIPELINE, |_| "turnaround_s");
+    let answer = answer(run);
     html! {
         section id="answer" {
             h2 { "The answer" }
-            @for (place, sentence) in answer(run).iter().enumerate() {
-                p class=[(place < 3).then_some("answer")] { (sentence) }
-            }
+            @for sentence in &answer.first { p class="answer" { (sentence) } }
+            @for sentence in &answer.then { p { (sentence) } }
             @if !mind.is_empty() { h3 { "Before believing these turnarounds" } (notes_list(&mind)) }
-            @for (why, cells) in not_measured(run) {
+            @for ((word, why), cells) in without_numbers(run) {
                 details class="print" open[cells.len() <= 4] {
-                    summary { "Not measured, " (count(cells.len(), "cell")) ": " (why) }
+                    summary { (word) ", " (count(cells.len(), "cell")) ": " (why) }
                     ul { @for cell in cells { li { code { (cell) } } } }
                 }
             }
@@ -141,13 +141,16 @@ fn notes_list(sentences: &[String]) -> Markup {
     html! { @if !sentences.is_empty() { ul class="notes" { @for sentence in sentences { li { (sentence) } } } } }
 }
 
-/// Returns the cells without numbers, by the reason why.
-fn not_measured(run: &Run) -> BTreeMap<&str, Vec<&str>> {
-    let mut by_reason: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+/// Returns the cells without a turnaround, by what became of them (tried or not) and the reason why.
+fn without_numbers(run: &Run) -> BTreeMap<(&str, &str), Vec<&str>> {
+    let mut by_reason: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
     for cell in &run.cells {
-        if let Some(why) = &cell.not_measured {
-            by_reason.entry(why).or_default().push(&cell.id);
-        }
+        let (word, why) = match (&cell.failed, &cell.not_measured) {
+            (Some(what), _) => ("Failed in every pass", what),
+            (None, Some(why)) => ("Not measured", why),
+            (None, None) => continue,
+        };
+        by_reason.entry((word, why)).or_default().push(&cell.id);
     }
     by_reason
 }

@@ -57,6 +57,8 @@ pub struct CellView {
     pub reason: Option<String>,
     /// Why it has no numbers.
     pub not_measured: Option<String>,
+    /// What failed, of a cell that was tried and of which no pass ended well.
+    pub failed: Option<String>,
 }
 
 /// One row of `summary`.
@@ -117,6 +119,11 @@ impl Run {
     /// Cells that have numbers, in matrix order.
     pub fn measured(&self) -> impl Iterator<Item = &CellView> {
         self.cells.iter().filter(|cell| cell.not_measured.is_none())
+    }
+
+    /// Cells that were tried and of which no pass ended well, in matrix order, each with what failed.
+    pub fn failed(&self) -> impl Iterator<Item = (&CellView, &str)> {
+        self.cells.iter().filter_map(|cell| Some((cell, cell.failed.as_deref()?)))
     }
 
     pub fn cell(&self, id: &str) -> Option<&CellView> {
@@ -282,7 +289,7 @@ fn pictures(wrong: &Rows, dir: &Path) -> Vec<(String, String, Vec<u8>)> {
     found
 }
 
-/// Returns the cells, which `costs` has one row of each, and the levels that the measured ones share.
+/// Returns the cells, which `costs` has one row of each, and the levels that those that were tried share.
 fn cells(costs: &Rows, summary: &Rows) -> (Vec<CellView>, Vec<String>) {
     let with_values: BTreeSet<&str> = summary
         .iter()
@@ -296,10 +303,15 @@ fn cells(costs: &Rows, summary: &Rows) -> (Vec<CellView>, Vec<String>) {
         let nothing = row.number("n").unwrap_or(0.0) == 0.0 && !seen;
         nothing.then(|| row.text("note").unwrap_or("not measured").to_owned())
     };
-    let measured: Vec<&Cell> =
-        found.iter().filter(|(_, row)| not_measured(row).is_none()).map(|(cell, _)| cell).collect();
+    let mut of_cells: HashMap<&str, Vec<Row<'_>>> = HashMap::new();
+    for row in summary.iter() {
+        of_cells.entry(row.text("cell_id").unwrap_or_default()).or_default().push(row);
+    }
+    let failed = |row: &Row<'_>| row.text("cell_id").and_then(|id| failed(of_cells.get(id)?));
+    let was_tried = |row: &Row<'_>| not_measured(row).is_none() || failed(row).is_some();
+    let tried: Vec<&Cell> = found.iter().filter(|(_, row)| was_tried(row)).map(|(cell, _)| cell).collect();
     let factors =
-        Factors::of(if measured.is_empty() { found.iter().map(|(c, _)| c).collect() } else { measured }.into_iter());
+        Factors::of(if tried.is_empty() { found.iter().map(|(c, _)| c).collect() } else { tried }.into_iter());
     let mut variants: Vec<&str> = Vec::new();
     for (cell, _) in &found {
         if !variants.contains(&cell.variant.as_str()) {
@@ -314,8 +326,33 @@ fn cells(costs: &Rows, summary: &Rows) -> (Vec<CellView>, Vec<String>) {
         outputs_ok: row.truth("outputs_ok"),
         reason: row.text("reason").map(str::to_owned),
         not_measured: not_measured(row),
+        failed: failed(row),
     };
     (found.iter().map(view).collect(), factors.shared.clone())
+}
+
+/// Says what failed in a cell (its rows of `summary`) where no pass ended well; `None` where one did, or nothing failed.
+fn failed(rows: &[Row<'_>]) -> Option<String> {
+    let count = |row: &Row<'_>, column: &str| row.number(column).unwrap_or(0.0) as usize;
+    let (passes, stages): (Vec<Row<'_>>, Vec<Row<'_>>) =
+        rows.iter().partition(|row| row.text("stage") == Some(PIPELINE));
+    if passes.iter().any(|row| count(row, "n") > 0) {
+        return None;
+    }
+    let broken: Vec<(&str, usize, usize)> = stages
+        .iter()
+        .filter(|row| row.text("metric") == Some("duration_ms") && count(row, "n_failed") > 0)
+        .filter_map(|row| Some((row.text("stage")?, count(row, "n_failed"), count(row, "n"))))
+        .collect();
+    let of_passes = passes.iter().map(|row| (count(row, "n_failed"), count(row, "n_missing"))).max()?;
+    if let (failed @ 1.., missing) = of_passes {
+        let stages: Vec<&str> = broken.iter().map(|(stage, ..)| *stage).collect();
+        let place = if stages.is_empty() { String::new() } else { format!(", in {}", stages.join(", ")) };
+        return Some(format!("{failed} of {} passes failed{place}", failed + missing));
+    }
+    // Rows of another harness need not make up passes.
+    let told = broken.iter().map(|(stage, failed, n)| format!("{failed} of {} calls of {stage} failed", failed + n));
+    (!broken.is_empty()).then(|| told.collect::<Vec<_>>().join(", "))
 }
 
 fn cell(row: Row<'_>) -> Option<Cell> {

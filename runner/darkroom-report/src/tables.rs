@@ -1,8 +1,11 @@
 //! Tables of the page: those that a reader needs in words, and those of the run as they are, each with its download.
 
+use std::collections::{BTreeSet, HashMap};
+
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use darkroom_tables::read::{Rows, Value};
+use darkroom_tables::{Comparable, comparable};
 use maud::{Markup, html};
 
 use crate::notes::notes;
@@ -23,6 +26,7 @@ pub fn numbers(run: &Run) -> Markup {
         let (stat, row) = (run.stat(cell, stage, metric)?, run.summary_row(cell, stage, metric)?);
         Some((what, cell, stage, metric, stat, row, unit))
     });
+    let alone = alone(run);
     html! {
         section id="numbers" {
             h2 { "In numbers" }
@@ -38,16 +42,25 @@ pub fn numbers(run: &Run) -> Markup {
                                 td class="n" data-value=(stat.n) { (stat.n) }
                                 (number(Some(stat.mean))) (number(stat.ci.map(|ci| ci.0))) (number(stat.ci.map(|ci| ci.1)))
                                 (number(stat.sd)) (number(stat.cv.map(|cv| cv * 100.0))) (number(Some(stat.p50))) (number(stat.p95))
-                                td class="n" { (stat.rank.map_or("–".into(), |rank| rank.to_string())) }
+                                td class="n" { (stat.rank.filter(|_| !alone.contains(cell.id.as_str())).map_or("–".into(), |rank| rank.to_string())) }
                                 td class="words" { (notes(cell, row).into_iter().map(|note| note.short).collect::<Vec<_>>().join("; ")) }
                             }
                         }
                     }
                 }
             }
-            p class="quiet" { "n counts images × repetitions × deployments; images differ in size, so SD and CV are not noise alone. Rank: among cells of the same image set, trigger, input, start and concurrency with right outputs. p95 from n = 20 on. Mind: what would mislead without it." }
+            p class="quiet" { "n counts images × repetitions × deployments; images differ in size, so SD and CV are not noise alone. Rank: among cells of the same image set, trigger, input, start and concurrency with right outputs, where there are several. p95 from n = 20 on. Mind: what would mislead without it." }
         }
     }
+}
+
+/// Returns the ids of cells that no other cell with right outputs may be ranked against: being first of one says nothing.
+fn alone(run: &Run) -> BTreeSet<&str> {
+    let mut groups: HashMap<Comparable, Vec<&str>> = HashMap::new();
+    for cell in run.measured().filter(|cell| cell.outputs_ok == Some(true)) {
+        groups.entry(comparable(&cell.cell)).or_default().push(&cell.id);
+    }
+    groups.into_values().filter(|cells| cells.len() == 1).flatten().collect()
 }
 
 /// The run's own tables, whole.

@@ -80,6 +80,14 @@ pub struct Groups {
     pub pipelines: Samples<String>,
 }
 
+impl Groups {
+    /// Counts the calls of a cell that failed, in whatever stage.
+    pub fn calls_failed(&self, planned: &PlannedCell, stages: &[String]) -> usize {
+        let of = |stage: &String| self.invocations.get(&(planned.id.to_string(), stage.clone()));
+        stages.iter().filter_map(of).map(|group| group.failed).sum()
+    }
+}
+
 /// One row of `summary`.
 #[derive(Clone, Debug)]
 pub struct SummaryRow {
@@ -114,7 +122,9 @@ impl SummaryRow {
 ///
 /// Columns are loaded one by one, so that of the largest table only one is in memory at a time.
 pub fn summary_rows(facts: &Facts, groups: &mut Groups, outputs: &[Outputs]) -> PolarsResult<Vec<SummaryRow>> {
-    let describer = Describer { facts, outputs };
+    let cells = facts.run.cells.iter();
+    let calls_failed = cells.map(|planned| groups.calls_failed(planned, &facts.run.stages)).collect();
+    let describer = Describer { facts, outputs, calls_failed };
     let mut rows: Vec<(usize, SummaryRow)> = Vec::new();
     for column in columns_of(&STAGE_METRICS) {
         groups.invocations.load(&[column])?;
@@ -148,6 +158,8 @@ fn columns_of(metrics: &[Metric]) -> Vec<&'static str> {
 struct Describer<'a> {
     facts: &'a Facts,
     outputs: &'a [Outputs],
+    /// By cell.
+    calls_failed: Vec<usize>,
 }
 
 /// What is said of a column of a group, whatever the unit of its metric.
@@ -209,7 +221,8 @@ impl Describer<'_> {
             missing: group.no_report + group.keys.len() - description.n,
         };
         let intervals = of.intervals.scaled(metric.scale);
-        let mut notes = sample_notes(planned, group.rows, counts, &description);
+        let calls_failed = if stage.is_none() { self.calls_failed[cell as usize] } else { 0 };
+        let mut notes = sample_notes(planned, group.rows, calls_failed, counts, &description);
         notes.extend(interval_notes(&description, &intervals));
         let polled = metric.name == "turnaround_s" && planned.cell.trigger == Trigger::S3;
         let resolution_share = if polled { resolution_share(group, &description) } else { None };

@@ -39,7 +39,8 @@ pub fn cost_rows(facts: &Facts, groups: &Groups, outputs: &[Outputs], summary: &
             let described =
                 summary.iter().find(|row| row.cell == cell && row.stage.is_none() && row.metric == "cost_usd_per_100k");
             let interval = described.and_then(|row| row.intervals.mean);
-            cost_row(planned, cell, groups, &outputs[cell as usize], interval)
+            let calls_failed = groups.calls_failed(planned, &facts.run.stages);
+            cost_row(planned, cell, groups, calls_failed, &outputs[cell as usize], interval)
         })
         .collect();
     let candidates = rows.iter().enumerate().filter_map(|(i, row)| {
@@ -56,6 +57,7 @@ fn cost_row(
     planned: &PlannedCell,
     cell: u32,
     groups: &Groups,
+    calls_failed: usize,
     outputs: &Outputs,
     interval: Option<Interval>,
 ) -> CostRow {
@@ -70,7 +72,7 @@ fn cost_row(
     let description = describe(&values);
     let counts =
         GroupCounts { failed: group.failed, missing: group.keys.len() - description.n, ..GroupCounts::default() };
-    let mut notes = sample_notes(planned, group.rows, counts, &description);
+    let mut notes = sample_notes(planned, group.rows, calls_failed, counts, &description);
     notes.retain(|note| !note.contains("needs n"));
     notes.extend(outputs_note(planned, group.rows, outputs));
     CostRow {

@@ -8,10 +8,19 @@ use darkroom_core::statistics::{Description, Intervals, MIN_N_P95, MIN_N_P99, Me
 use crate::outputs::Outputs;
 use crate::samples::GroupCounts;
 
-/// Says why a sample is empty, partial or small.
-pub fn sample_notes(planned: &PlannedCell, rows: usize, counts: GroupCounts, d: &Description) -> Vec<String> {
+/// Says why a sample is empty, partial or small. `calls_failed` counts the calls that failed, of a sample of passes.
+pub fn sample_notes(
+    planned: &PlannedCell,
+    rows: usize,
+    calls_failed: usize,
+    counts: GroupCounts,
+    d: &Description,
+) -> Vec<String> {
     if let Some(why) = &planned.not_runnable {
         return vec![format!("not runnable here: {why}")];
+    }
+    if rows == 0 && calls_failed > 0 {
+        return vec![format!("no whole pass: {calls_failed} of its calls failed")];
     }
     if rows == 0 {
         return vec!["not measured".into()];

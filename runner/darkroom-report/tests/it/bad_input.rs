@@ -2,11 +2,12 @@
 
 use std::fs;
 
-use darkroom_core::event::Status;
+use darkroom_core::cell::Cell;
+use darkroom_core::event::{Event, Status};
 use darkroom_report::{Run, html};
 
 use crate::journal::{Journal, Pass, cell};
-use crate::{Made, journal, with_status};
+use crate::{Made, journal, started, with_status};
 
 #[test]
 fn a_single_repetition_has_its_value_and_no_interval() {
@@ -25,8 +26,8 @@ fn a_single_repetition_has_its_value_and_no_interval() {
 fn cells_that_all_failed_are_named_with_how_many_and_the_others_shown() {
     let mut journal = with_status(&[(cell("rust"), 10.0)], 20, 1, |_| 1.0, |_| Status::FunctionError);
     let page = Made::of(&journal).html();
-    assert!(page.contains("Not measured, 1 cell"), "the reason is given");
-    assert!(page.contains("40 of 40 failed"), "{}", &page[..3000]);
+    assert!(page.contains("Failed in every pass, 1 cell: 40 of 40 passes failed, in greyscale"), "the reason is given");
+    assert!(!page.contains("Not measured"), "it was tried");
     assert!(!page.contains("<svg") || page.contains("id=\"timeline\""), "nothing is drawn but the failures");
 
     let good = crate::journal(&[(cell("pillow"), 100.0), (cell("rust"), 10.0)], 20, 1, |_| 1.0);
@@ -35,7 +36,52 @@ fn cells_that_all_failed_are_named_with_how_many_and_the_others_shown() {
     both.events.retain(|event| !about(event, "rust"));
     both.events.extend(journal.events.into_iter().filter(|event| about(event, "rust")));
     let page = Made::of(&both).html();
-    assert!(page.contains("40 of 40 failed") && page.contains("data-cell=\"pillow."));
+    assert!(page.contains("data-cell=\"pillow."));
+    let answer = &page[page.find("id=\"answer\"").unwrap()..page.find("<details").unwrap()];
+    assert!(answer.contains("2 outputs checked are what the contract asks for"), "{answer}");
+    assert!(
+        answer.contains(
+            "FAILED in every pass, and therefore in no ranking: rust (40 of 40 passes failed, in greyscale)."
+        ),
+        "who has failed belongs to the answer: {answer}"
+    );
+}
+
+#[test]
+fn a_cell_whose_last_stage_always_fails_has_its_stages_times_and_is_named_as_failed() {
+    let mut journal = Journal::of(&[cell("pillow"), cell("rust")]);
+    for repetition in 1..=3 {
+        journal.pass(&Pass::of(&cell("pillow"), repetition, 100.0));
+        let status = [Status::Ok, Status::FunctionError];
+        journal.pass(&Pass { status, ..Pass::of(&cell("rust"), repetition, 10.0) });
+    }
+    let page = Made::of(&journal).html();
+    assert!(page.contains("ranking: rust (3 of 3 passes failed, in resize)."), "{page:.3000}");
+    assert!(page.contains("data-cell=\"rust.x86_64.512mb.photos.direct.warm.c1\" data-stage=\"greyscale\""));
+}
+
+#[test]
+fn failed_calls_of_a_cell_without_whole_passes_are_not_called_never_tried() {
+    let mut journal = Journal::of(&[cell("pillow"), cell("rust")]);
+    started(&mut journal).target = "imported".into();
+    journal.pass(&Pass::of(&cell("pillow"), 1, 100.0));
+    journal.events.extend((1..=3).map(|repetition| imported_failure(&cell("rust"), repetition)));
+    let made = Made::of(&journal);
+    let costs = made.run.costs.iter().find(|row| row.text("variant") == Some("rust")).unwrap();
+    assert_eq!(costs.text("note"), Some("no whole pass: 3 of its calls failed"));
+    let page = made.html();
+    assert!(page.contains("ranking: rust (3 of 3 calls of greyscale failed)."), "{page:.3000}");
+    assert!(!page.contains("Not measured"));
+}
+
+/// A row of the first stage, whose pass has no other.
+fn imported_failure(cell: &Cell, repetition: u32) -> Event {
+    let row = serde_json::json!({
+        "event": "row_imported", "cell_id": cell.id(), "deployment": 1, "image": "astronaut.png", "warm_up": false,
+        "repetition": repetition, "attempt": 1, "stage": "greyscale", "sequence": repetition, "from": "results.csv:2",
+        "status": "function_error",
+    });
+    serde_json::from_value(row).unwrap()
 }
 
 fn about(event: &darkroom_core::event::Event, variant: &str) -> bool {
@@ -52,7 +98,7 @@ fn about(event: &darkroom_core::event::Event, variant: &str) -> bool {
 fn a_run_without_any_pass_is_a_page_that_says_so() {
     let page = Made::of(&Journal::of(&[cell("pillow")])).html();
     assert!(page.contains("Not measured, 1 cell: not measured"));
-    assert!(page.contains("No output was checked"));
+    assert!(page.contains("No output was checked") && !page.contains("FAILED"), "it was never tried");
     assert!(!page.contains(">NaN") && !page.contains("\"NaN"));
 }
 

@@ -1,6 +1,6 @@
 //! What the page of a sound run holds: every factor, every figure in words, every table to take along, nothing fetched.
 
-use darkroom_core::cell::{Architecture, Cell};
+use darkroom_core::cell::{Architecture, Cell, Start};
 use darkroom_report::figures;
 
 use crate::journal::cell;
@@ -54,6 +54,37 @@ fn the_memory_to_take_is_said_in_words_in_a_table_and_in_figures() {
         assert!(made.figure(id).alternative.contains("1024 MB"), "{id}");
     }
     assert!(made.figure("cost-turnaround").alternative.contains(", on the Pareto front"));
+}
+
+#[test]
+fn each_kind_of_work_has_an_answer_of_its_own_and_ranks_are_of_several() {
+    let of = |variant: &str, image_set: &str, start| Cell { image_set: image_set.into(), start, ..cell(variant) };
+    let cells = [
+        (of("pillow", "photos", Start::Warm), 100.0),
+        (of("rust", "photos", Start::Warm), 10.0),
+        (of("pillow", "sizes", Start::Warm), 300.0),
+        (of("rust", "sizes", Start::Warm), 400.0),
+        (of("numpy", "sizes", Start::Cold), 900.0),
+    ];
+    let page = Made::of(&journal(&cells, 20, 1, |_| 1.0)).html();
+    let answer = &page[page.find("id=\"answer\"").unwrap()..page.find("id=\"numbers\"").unwrap()];
+    for said in [
+        "With photos, warm: lowest mean turnaround: rust photos warm, 0.018",
+        "; faster than the only cell it can be compared with, pillow photos warm (variant, ratio 0.",
+        "With sizes, warm: lowest mean turnaround: pillow sizes warm, 0.4",
+        "With sizes, cold: numpy sizes cold: turnaround 1.3",
+        "With sizes, warm: lowest mean hosting cost: pillow sizes warm",
+    ] {
+        assert!(answer.contains(said), "{said} in {answer}");
+    }
+    assert!(!answer.contains("1 of the 1") && !answer.contains("Lowest mean"), "{answer}");
+    let rank = |id: &str| {
+        let row = page.split("<tr").find(|row| row.contains(id) && row.contains("data-stage=\"pipeline\"")).unwrap();
+        row.split("<td class=\"n\"").last().unwrap().split(['>', '<']).nth(1).unwrap().to_owned()
+    };
+    assert_eq!(rank("data-cell=\"pillow.x86_64.512mb.sizes.direct.warm"), "1");
+    assert_eq!(rank("data-cell=\"pillow.x86_64.512mb.photos.direct.warm"), "2");
+    assert_eq!(rank("data-cell=\"numpy."), "–", "alone");
 }
 
 #[test]
