@@ -97,7 +97,7 @@ class Check:
                 of = {name: attrs[f"data-{name}"] for name in ("cell", "stage", "metric")}
                 a, b = samples[0].filter(**of), other.filter(**of)
                 both = a.join(b, on=["deployment", "image", "repetition"], suffix="_b")
-                if both.height == int(shown[2]):
+                if both.height == int(shown[2]) == int(shown[3]):
                     ratio = both["value_b"].mean() / both["value"].mean()
                 else:
                     ratio = b["value"].mean() / a["value"].mean()
