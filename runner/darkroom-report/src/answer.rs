@@ -21,7 +21,8 @@ pub fn answer(run: &Run) -> Answer {
     let groups = groups(run);
     let mut first = Vec::new();
     for metric in [FASTER, CHEAPER] {
-        let best: Vec<String> = groups.iter().filter_map(|group| best(run, group, &metric)).collect();
+        let shown = groups.iter().filter(|group| !is_aside(run, &groups, group));
+        let best: Vec<String> = shown.filter_map(|group| best(run, group, &metric)).collect();
         let measured = groups.iter().flat_map(|group| &group.cells);
         let any_value = measured.clone().any(|cell| run.stat(cell, PIPELINE, metric.name).is_some());
         if best.is_empty() && any_value {
@@ -30,8 +31,33 @@ pub fn answer(run: &Run) -> Answer {
         first.extend(best);
     }
     first.push(right(run));
-    let then = crate::choices::sentences(run).into_iter().chain(noise::sentence(run)).collect();
+    let then =
+        aside(run, &groups).into_iter().chain(crate::choices::sentences(run)).chain(noise::sentence(run)).collect();
     Answer { first, then }
+}
+
+/// Whether a group has one cell alone to be ranked while others have several: nothing to put first.
+fn is_aside(run: &Run, groups: &[Group<'_>], group: &Group<'_>) -> bool {
+    let several = groups.iter().any(|group| ranked(run, group, &FASTER).len() > 1);
+    several && ranked(run, group, &FASTER).len() == 1
+}
+
+/// Says what was measured beside those that are compared.
+fn aside(run: &Run, groups: &[Group<'_>]) -> Option<String> {
+    let told = |group: &Group<'_>| {
+        let of = |metric: &Metric| ranked(run, group, metric).first().map(|(_, stat)| (metric.told)(stat.mean));
+        let values: Vec<String> = [&FASTER, &CHEAPER].into_iter().filter_map(of).collect();
+        let (cell, _) = ranked(run, group, &FASTER).into_iter().next()?;
+        Some(format!("{} ({})", cell.label, values.join(", ")))
+    };
+    let alone: Vec<String> = groups.iter().filter(|group| is_aside(run, groups, group)).filter_map(told).collect();
+    (!alone.is_empty()).then(|| format!("Alone in their kind of work, and held against none: {}.", alone.join("; ")))
+}
+
+/// Cells of a group that have a rank by a metric.
+fn ranked<'a>(run: &'a Run, group: &Group<'a>, metric: &Metric) -> Vec<(&'a CellView, Stat)> {
+    let stat = |cell: &CellView| run.stat(cell, PIPELINE, metric.name).filter(|stat| stat.rank.is_some());
+    group.cells.iter().filter_map(|cell| Some((*cell, stat(cell)?))).collect()
 }
 
 /// What a best cell is looked for by.
@@ -101,8 +127,7 @@ fn names(keys: &[&Comparable]) -> Vec<Option<String>> {
 
 /// Says which cell of a group has the lowest mean of a pipeline metric, and of which others that may be claimed.
 fn best(run: &Run, group: &Group<'_>, metric: &Metric) -> Option<String> {
-    let stat = |cell: &CellView| run.stat(cell, PIPELINE, metric.name).filter(|stat| stat.rank.is_some());
-    let ranked: Vec<(&CellView, Stat)> = group.cells.iter().filter_map(|cell| Some((*cell, stat(cell)?))).collect();
+    let ranked = ranked(run, group, metric);
     let (winner, stat) = ranked.iter().min_by(|a, b| a.1.mean.total_cmp(&b.1.mean))?;
     let mean = format!("{} {}", (metric.told)(stat.mean), interval(stat.ci));
     let (with, lowest) = match &group.name {

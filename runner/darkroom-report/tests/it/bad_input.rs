@@ -38,7 +38,7 @@ fn cells_that_all_failed_are_named_with_how_many_and_the_others_shown() {
     let page = Made::of(&both).html();
     assert!(page.contains("data-cell=\"pillow."));
     let answer = &page[page.find("id=\"answer\"").unwrap()..page.find("<details").unwrap()];
-    assert!(answer.contains("2 outputs checked are what the contract asks for"), "{answer}");
+    assert!(answer.contains("All 4 outputs checked are what the contract asks for"), "{answer}");
     assert!(
         answer.contains(
             "FAILED in every pass, and therefore in no ranking: rust (40 of 40 passes failed, in greyscale)."
