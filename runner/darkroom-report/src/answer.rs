@@ -19,12 +19,14 @@ pub struct Answer {
 /// held against each other: each kind of work has an answer of its own.
 pub fn answer(run: &Run) -> Answer {
     let groups = groups(run);
+    // A cell alone in its kind of work is put behind where others are compared.
+    let ranked_cells = |group: &Group<'_>| ranked(run, group, &FASTER).len();
+    let compared = groups.iter().any(|group| ranked_cells(group) > 1);
+    let (alone, shown): (Vec<_>, Vec<_>) = groups.into_iter().partition(|group| compared && ranked_cells(group) == 1);
     let mut first = Vec::new();
     for metric in [FASTER, CHEAPER] {
-        let shown = groups.iter().filter(|group| !is_aside(run, &groups, group));
-        let best: Vec<String> = shown.filter_map(|group| best(run, group, &metric)).collect();
-        let measured = groups.iter().flat_map(|group| &group.cells);
-        let any_value = measured.clone().any(|cell| run.stat(cell, PIPELINE, metric.name).is_some());
+        let best: Vec<String> = shown.iter().filter_map(|group| best(run, group, &metric)).collect();
+        let any_value = run.measured().any(|cell| run.stat(cell, PIPELINE, metric.name).is_some());
         if best.is_empty() && any_value {
             first.push(format!("No cell is ranked by {}: none has outputs that were all found right.", metric.what));
         }
@@ -32,25 +34,19 @@ pub fn answer(run: &Run) -> Answer {
     }
     first.push(right(run));
     let then =
-        aside(run, &groups).into_iter().chain(crate::choices::sentences(run)).chain(noise::sentence(run)).collect();
+        aside(run, &alone).into_iter().chain(crate::choices::sentences(run)).chain(noise::sentence(run)).collect();
     Answer { first, then }
 }
 
-/// Whether a group has one cell alone to be ranked while others have several: nothing to put first.
-fn is_aside(run: &Run, groups: &[Group<'_>], group: &Group<'_>) -> bool {
-    let several = groups.iter().any(|group| ranked(run, group, &FASTER).len() > 1);
-    several && ranked(run, group, &FASTER).len() == 1
-}
-
 /// Says what was measured beside those that are compared.
-fn aside(run: &Run, groups: &[Group<'_>]) -> Option<String> {
+fn aside(run: &Run, alone: &[Group<'_>]) -> Option<String> {
     let told = |group: &Group<'_>| {
         let of = |metric: &Metric| ranked(run, group, metric).first().map(|(_, stat)| (metric.told)(stat.mean));
         let values: Vec<String> = [&FASTER, &CHEAPER].into_iter().filter_map(of).collect();
         let (cell, _) = ranked(run, group, &FASTER).into_iter().next()?;
         Some(format!("{} ({})", cell.label, values.join(", ")))
     };
-    let alone: Vec<String> = groups.iter().filter(|group| is_aside(run, groups, group)).filter_map(told).collect();
+    let alone: Vec<String> = alone.iter().filter_map(told).collect();
     (!alone.is_empty()).then(|| format!("Alone in their kind of work, and held against none: {}.", alone.join("; ")))
 }
 

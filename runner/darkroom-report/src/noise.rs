@@ -1,5 +1,8 @@
 //! The noise floor: how far the same code, deployed under another name, came out apart. Said beside every claimed effect.
 
+use darkroom_core::statistics::apart;
+use darkroom_tables::is_claim;
+
 use crate::notes::percent;
 use crate::number::interval;
 use crate::run::Run;
@@ -43,11 +46,6 @@ pub fn floor(run: &Run, cells: &[&str], stage: &str, metric: &str) -> Option<Flo
     floors.max_by(|a, b| a.apart.total_cmp(&b.apart))
 }
 
-/// Whether a verdict claims a difference.
-pub fn is_claim(verdict: &str) -> bool {
-    ["faster", "slower", "cheaper", "dearer", "lighter", "heavier"].contains(&verdict)
-}
-
 /// Says how a ratio stands to how far what is the same came out apart, in a few words; for every claimed ratio.
 pub fn beside(floor: Option<f64>, ratio: f64) -> String {
     match floor {
@@ -57,11 +55,6 @@ pub fn beside(floor: Option<f64>, ratio: f64) -> String {
         }
         Some(floor) => format!("noise floor {}", percent(floor)),
     }
-}
-
-/// How far a ratio is from 1, as larger / smaller less 1.
-fn apart(ratio: f64) -> f64 {
-    if ratio > 0.0 { ratio.max(1.0 / ratio) - 1.0 } else { f64::INFINITY }
 }
 
 /// Says how far identical code came out apart in turnaround, or why that is not known.

@@ -1,10 +1,12 @@
 //! Comparisons for a reader: ratio, interval, effect size, adjusted p, noise floor and verdict in words, by factor.
 
+use darkroom_core::statistics::SIGNIFICANCE;
+use darkroom_tables::is_claim;
 use darkroom_tables::read::Row;
 use maud::{Markup, html};
 
 use crate::charts::{in_words, p_text};
-use crate::noise::{Floor, beside, floor, is_claim};
+use crate::noise::{Floor, beside, floor};
 use crate::notes::percent;
 use crate::number::{count, figure};
 use crate::run::{PIPELINE, Run};
@@ -114,9 +116,9 @@ pub fn what(row: Row<'_>) -> String {
 
 /// Says why nothing is claimed of what is sure within its environments; nothing of every other row.
 fn luck(row: Row<'_>) -> String {
-    let sure = row.number("p_adj").is_some_and(|p| p < 0.05);
+    let sure = row.number("p_adj").is_some_and(|p| p < SIGNIFICANCE);
     match (row.text("verdict"), row.number("p_units")) {
-        (Some("inconclusive"), Some(p)) if sure && p >= 0.05 => {
+        (Some("inconclusive"), Some(p)) if sure && p >= SIGNIFICANCE => {
             format!("; environments of the same code differ by as much (p {} over them)", p_text(p))
         }
         _ => String::new(),

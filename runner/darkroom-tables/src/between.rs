@@ -7,13 +7,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
-use darkroom_core::statistics::{Comparison, Units, compare, holm, seed_of, verdict};
+use darkroom_core::statistics::{Comparison, Units, apart, compare, holm, seed_of, verdict};
 use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::TablesError;
 use crate::aggregate::PIPELINE;
-use crate::comparisons::{samples, units, word};
+use crate::comparisons::{is_claim, samples, units, word};
 use crate::parquet::failed;
 use crate::read::{self, Row, Rows, Wanted};
 use crate::samples::{Group, of_invocations, of_pipelines};
@@ -61,12 +61,16 @@ pub struct Change {
 impl Change {
     /// Whether the verdict is that something changed.
     pub fn is_claim(&self) -> bool {
-        ["faster", "slower", "cheaper", "dearer"].contains(&self.verdict)
+        is_claim(self.verdict)
     }
 
     /// Whether the ratio is further from 1 than what is the same came out apart.
     pub fn is_beyond_noise(&self) -> bool {
         self.ratio.is_some_and(|ratio| self.noise.is_none_or(|noise| apart(ratio) > noise))
+    }
+
+    fn place(&self) -> Place {
+        (self.cell_id.clone(), self.stage.clone(), self.metric)
     }
 
     /// Says in a word whether the code changed.
@@ -90,10 +94,9 @@ pub fn between(a: &Path, b: &Path) -> Result<Between, TablesError> {
         .into_par_iter()
         .map(|place| {
             let seed = seed_of(0, &["between", &before.run_id, &after.run_id, &place.0, &place.1, place.2]);
-            let samples = samples(&before.groups[&place], &after.groups[&place], place.2, same_images);
-            let comparison = compare(&samples, seed);
-            // Images are numbered run by run.
             let (a, b) = (&before.groups[&place], &after.groups[&place]);
+            let comparison = compare(&samples(a, b, place.2, same_images), seed);
+            // Images are numbered run by run.
             let units = if same_images { units(a, b, place.2) } else { Units::default() };
             (place, comparison, units)
         })
@@ -149,13 +152,12 @@ impl Half {
         let path = |table: &str| dir.join(format!("{table}.parquet"));
         let about = read::provenance(&path("summary"))?;
         let about = |key: &str| about.get(key).cloned().unwrap_or_default();
-        let texts = |table: &str, column: &str| -> Result<Rows, TablesError> {
-            read::read(&path(table), Wanted { columns: &["cell_id", column, "outputs_ok"], ..Wanted::default() })
+        let some = |table: &str, columns: &[&str]| -> Result<Rows, TablesError> {
+            read::read(&path(table), Wanted { columns, ..Wanted::default() })
         };
-        let images = texts("pipelines", "image")?;
-        let costs = texts("costs", "reason")?;
-        let columns = ["cell_id", "stage", "metric", "n", "r1"];
-        let summary = read::read(&path("summary"), Wanted { columns: &columns, ..Wanted::default() })?;
+        let images = some("pipelines", &["image"])?;
+        let costs = some("costs", &["cell_id", "variant", "architecture", "outputs_ok"])?;
+        let summary = some("summary", &["cell_id", "stage", "metric", "n", "r1"])?;
         let stages = of_invocations(&path("invocations"))
             .and_then(|mut samples| samples.load(&STAGE_METRICS).map(|()| samples))
             .map_err(|error| failed("read", &path("invocations"), &error))?;
@@ -169,7 +171,7 @@ impl Half {
             other_schema: read::other_schema(&path("summary"))?,
             images: images.iter().filter_map(|row| row.text("image").map(str::to_owned)).collect(),
             cells: BTreeSet::new(),
-            code: code(dir)?,
+            code: code(&path("builds"), &costs)?,
             outputs_ok: costs
                 .iter()
                 .filter_map(|row| Some((row.text("cell_id")?.to_owned(), row.truth("outputs_ok"))))
@@ -246,11 +248,6 @@ fn twins(comparisons: &Path) -> Result<HashMap<Place, f64>, TablesError> {
     Ok(twins)
 }
 
-/// How far a ratio is from 1, as larger / smaller less 1.
-fn apart(ratio: f64) -> f64 {
-    if ratio > 0.0 { ratio.max(1.0 / ratio) - 1.0 } else { f64::INFINITY }
-}
-
 /// Says of every row how far what is the same came out apart in its metric.
 fn hold_against_noise(rows: &mut [Change], halves: [&Half; 2]) {
     let mut unchanged: HashMap<&str, f64> = HashMap::new();
@@ -260,20 +257,19 @@ fn hold_against_noise(rows: &mut [Change], halves: [&Half; 2]) {
         *most = most.max(apart(ratio));
     }
     for row in rows {
-        let place = (row.cell_id.clone(), row.stage.clone(), row.metric);
+        let place = row.place();
         let twins = halves.into_iter().filter_map(|half| half.twins.get(&place).copied());
         row.noise = twins.chain(unchanged.get(row.metric).copied()).max_by(f64::total_cmp);
     }
 }
 
-/// Returns the hashes of what each cell's functions were made of; nothing for a run without record of it.
-fn code(dir: &Path) -> Result<BTreeMap<String, BTreeSet<String>>, TablesError> {
-    let builds = dir.join("builds.parquet");
+/// Returns the hashes of what the functions of each of these `cells` were made of; nothing for a run without record of it.
+fn code(builds: &Path, cells: &Rows) -> Result<BTreeMap<String, BTreeSet<String>>, TablesError> {
     if !builds.exists() {
         return Ok(BTreeMap::new());
     }
     let columns = ["variant", "architecture", "code_sha256", "layers_sha256", "runtime", "dependency"];
-    let builds = read::read(&builds, Wanted { columns: &columns, ..Wanted::default() })?;
+    let builds = read::read(builds, Wanted { columns: &columns, ..Wanted::default() })?;
     let of_whole = builds.iter().filter(|row| row.text("dependency").is_none());
     let mut built: HashMap<(&str, &str), BTreeSet<String>> = HashMap::new();
     for row in of_whole {
@@ -282,8 +278,6 @@ fn code(dir: &Path) -> Result<BTreeMap<String, BTreeSet<String>>, TablesError> {
             ["code_sha256", "layers_sha256", "runtime"].map(|column| row.text(column).unwrap_or_default()).join(" ");
         built.entry((variant, architecture)).or_default().insert(hashes);
     }
-    let columns = ["cell_id", "variant", "architecture"];
-    let cells = read::read(&dir.join("costs.parquet"), Wanted { columns: &columns, ..Wanted::default() })?;
     let code = cells.iter().filter_map(|row| {
         let code = built.get(&(row.text("variant")?, row.text("architecture")?))?;
         Some((row.text("cell_id")?.to_owned(), code.clone()))
@@ -333,8 +327,9 @@ fn notes(a: &Half, b: &Half, rows: &[Change]) -> Vec<String> {
     let mut notes = Vec::new();
     if a.run_id != b.run_id {
         notes.push("two runs differ in hour and host too: a difference need not be the code's".to_owned());
-        notes.extend(control(rows));
-        notes.extend(dependence(rows, [a, b]));
+        let claims: Vec<&Change> = rows.iter().filter(|row| row.is_claim()).collect();
+        notes.extend(control(&claims));
+        notes.extend(dependence(&claims, [a, b]));
     }
     if a.manifest != b.manifest {
         notes.push("the runs are of different manifests; only cells that both have are compared".into());
@@ -356,10 +351,8 @@ fn notes(a: &Half, b: &Half, rows: &[Change]) -> Vec<String> {
 }
 
 /// Says of how many claims the repetitions were no independent ones.
-fn dependence(rows: &[Change], halves: [&Half; 2]) -> Option<String> {
-    let place = |row: &Change| (row.cell_id.clone(), row.stage.clone(), row.metric);
-    let claims: Vec<&Change> = rows.iter().filter(|row| row.is_claim()).collect();
-    let of = claims.iter().filter(|row| halves.iter().any(|half| half.dependent.contains(&place(row)))).count();
+fn dependence(claims: &[&Change], halves: [&Half; 2]) -> Option<String> {
+    let of = claims.iter().filter(|row| halves.iter().any(|half| half.dependent.contains(&row.place()))).count();
     (of > 0).then(|| {
         format!(
             "of {of} of the {} claimed changes, repetitions in one of the runs depend on those before them (drift, a busy \
@@ -370,8 +363,7 @@ fn dependence(rows: &[Change], halves: [&Half; 2]) -> Option<String> {
 }
 
 /// Says what the cells whose code did not change show of everything else that did.
-fn control(rows: &[Change]) -> Option<String> {
-    let claims: Vec<&Change> = rows.iter().filter(|row| row.is_claim()).collect();
+fn control(claims: &[&Change]) -> Option<String> {
     let of_same: Vec<&&Change> = claims.iter().filter(|row| row.same_code == Some(true)).collect();
     let far = |row: &Change| row.ratio.map_or(0.0, apart);
     let worst = of_same.iter().max_by(|a, b| far(a).total_cmp(&far(b)))?;

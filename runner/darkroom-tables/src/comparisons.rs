@@ -66,8 +66,7 @@ impl ComparisonRow {
     /// Says whether it claims that two cells, by their places in the plan, differ in a metric of the whole pipeline.
     pub fn claims_difference_between(&self, one: u32, other: u32, metric: &str) -> bool {
         let it = [(one, other), (other, one)].contains(&(self.pair.a, self.pair.b));
-        let claim = ["faster", "slower", "cheaper", "dearer"].contains(&self.verdict);
-        it && claim && self.models.is_none() && self.stage.is_none() && self.metric == metric
+        it && is_claim(self.verdict) && self.models.is_none() && self.stage.is_none() && self.metric == metric
     }
 }
 
@@ -342,6 +341,11 @@ pub fn word(verdict: Verdict, metric: &str) -> &'static str {
         Verdict::Equivalent => "equivalent",
         Verdict::Inconclusive => "inconclusive",
     }
+}
+
+/// Whether a verdict claims a difference.
+pub fn is_claim(verdict: &str) -> bool {
+    ["faster", "slower", "cheaper", "dearer", "lighter", "heavier"].contains(&verdict)
 }
 
 /// Returns the row as the terminal may show it.

@@ -42,6 +42,7 @@ use outputs::Outputs;
 use parquet::TableWriter;
 
 pub use between::{Between, Change, between};
+pub use comparisons::is_claim;
 pub use ranks::{Comparable, comparable};
 pub use summary::{
     CellSummary, ComparisonSummary, Difference, Failure, ReconciliationSummary, StageSummary, Statistic, Summary,

@@ -227,8 +227,8 @@ fn drafts<const N: usize>(
 ) -> PolarsResult<(Vec<[String; N]>, Vec<Draft>, usize)> {
     let mut file = ParquetReader::new(File::open(path)?);
     let rows = file.num_rows()?;
-    // Tables of an older version know no rounds.
-    let told = file.schema()?.contains(environment.column());
+    // Tables of an older version know no rounds; ids they all have, and one without is an error.
+    let told = environment == Environment::Id || file.schema()?.contains(environment.column());
     let wanted: Vec<&str> = by
         .into_iter()
         .chain(["counts_as", order, "image", "deployment", "repetition"])

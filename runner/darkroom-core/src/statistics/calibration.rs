@@ -11,15 +11,14 @@ use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::stopping::{Rule, relative_half_width};
 use super::{
-    Measured, Samples, Verdict, between_units, compare, intervals, mann_whitney, quantile_interval, seed_of, verdict,
-    wilcoxon,
+    Measured, SIGNIFICANCE, Samples, Verdict, between_units, compare, intervals, mann_whitney, quantile_interval,
+    seed_of, verdict, wilcoxon,
 };
 
 /// Values of a simulated sample.
 const N: usize = 100;
 /// Of the simulated values.
 const CV: f64 = 0.3;
-const SIGNIFICANCE: f64 = 0.05;
 /// Warm environments of each side, and the SD of the logarithm of their levels.
 const ENVIRONMENTS: (u32, f64) = (4, 0.1);
 

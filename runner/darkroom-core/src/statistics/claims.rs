@@ -21,6 +21,11 @@ pub fn effect_word(delta: f64) -> &'static str {
     }
 }
 
+/// How far a ratio is from 1, either way: larger / smaller, less 1.
+pub fn apart(ratio: f64) -> f64 {
+    if ratio > 0.0 { ratio.max(1.0 / ratio) - 1.0 } else { f64::INFINITY }
+}
+
 /// What may be said of b.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Verdict {

@@ -20,7 +20,7 @@ mod units;
 mod variance;
 
 pub use calibration::{Promise, calibrate};
-pub use claims::{Verdict, effect_word, holm, verdict};
+pub use claims::{SIGNIFICANCE, Verdict, apart, effect_word, holm, verdict};
 pub use compare::{Comparison, Samples, compare};
 pub use hierarchy::{FEWEST_SAMPLES, Pool, compare_pools};
 pub use interval::{

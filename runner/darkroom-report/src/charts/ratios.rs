@@ -1,11 +1,12 @@
 //! Comparisons, one figure a factor: ratio of means with its interval, one row a pair and stage.
 
+use darkroom_tables::is_claim;
 use darkroom_tables::read::Row;
 use plotters::prelude::*;
 
 use super::Figure;
 use super::canvas::{colour, draw_ratios};
-use crate::noise::{DEPLOYMENT, is_claim};
+use crate::noise::DEPLOYMENT;
 use crate::pairs::{factors, floor_of, is_headline, told, what};
 use crate::run::{PIPELINE, Run};
 

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use super::desired::{self, Change, Have, HaveFunction, LayerId, Readiness, Steps, Target, Want};
 use super::observe::{self, call};
-use super::patience::{PATIENCE, patiently};
+use super::patience::{PATIENCE, is_there, patiently};
 use super::{Clients, DeployError, Settings, bucket, names, tags};
 use crate::package::Archive;
 
@@ -179,7 +179,7 @@ impl OneFunction<'_> {
                     .send()
                     .await;
                 match sent {
-                    Err(error) if is_there(&error) => Ok(false),
+                    Err(error) if is_there(error.code(), error.message()) => Ok(false),
                     sent => sent.map(|_| true),
                 }
             },
@@ -297,11 +297,6 @@ impl OneFunction<'_> {
     fn layer_arns(&self) -> Vec<String> {
         self.target.layers.iter().filter_map(|layer| self.layers.get(layer).cloned()).collect()
     }
-}
-
-/// Says whether a creation was refused because there is one of the name already.
-fn is_there<E: ProvideErrorMetadata>(error: &E) -> bool {
-    error.code() == Some("ResourceConflictException") && error.message().is_some_and(|it| it.contains("already exist"))
 }
 
 fn prove(resource: String, expected: &str, found: &str) -> Result<(), DeployError> {

@@ -166,18 +166,20 @@ pub async fn session_over(clients: &Clients, name: &str, run_id: &str) -> Result
     if !is_ours || tags.remove(tags::UNDER_WAY).is_none() {
         return Ok(());
     }
-    let tag = |(key, value): (String, String)| Tag::builder().key(key).value(value).build();
-    let rest: Result<Vec<Tag>, _> = tags.into_iter().map(tag).collect();
-    let tagging = rest.and_then(|rest| Tagging::builder().set_tag_set(Some(rest)).build());
+    let tagging = Tagging::builder().set_tag_set(Some(tag_set(tags, name)?)).build();
     let tagging = tagging.map_err(|error| malformed(name, &error))?;
     let sent = clients.s3.put_bucket_tagging().bucket(name).tagging(tagging).send().await;
     sent.map(|_| ()).map_err(|error| observe::call("tagging", resource(name), &error))
 }
 
 fn bucket_tags(settings: &Settings, name: &str) -> Result<Vec<Tag>, DeployError> {
-    let tag = |(key, value): (String, String)| Tag::builder().key(key).value(value).build();
-    let mut tags: BTreeMap<String, String> = tags::of(settings);
+    let mut tags = tags::of(settings);
     tags.insert(tags::UNDER_WAY.to_owned(), "yes".to_owned());
+    tag_set(tags, name)
+}
+
+fn tag_set(tags: BTreeMap<String, String>, name: &str) -> Result<Vec<Tag>, DeployError> {
+    let tag = |(key, value): (String, String)| Tag::builder().key(key).value(value).build();
     tags.into_iter().map(tag).collect::<Result<_, _>>().map_err(|error| malformed(name, &error))
 }
 

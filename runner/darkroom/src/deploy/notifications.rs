@@ -10,7 +10,7 @@ use aws_sdk_s3::types::{
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::observe::call;
-use super::patience::patiently;
+use super::patience::{is_there, patiently};
 use super::{Clients, DeployError, DeployedFunction, Settings, WantedFunction, names};
 
 /// Age at which Lambda gives up a delivery, s; the least that it takes. Its default is six hours.
@@ -146,7 +146,7 @@ async fn permit(
         match permission.send().await {
             // The statement is there already; its name and contents never change for a function. The same code says that
             // something else changes the function's policy, which passes.
-            Err(error) if error.message().is_some_and(|it| it.contains("already exist")) => Ok(()),
+            Err(error) if is_there(error.code(), error.message()) => Ok(()),
             sent => sent.map(|_| ()),
         }
     })

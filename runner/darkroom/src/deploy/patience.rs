@@ -52,6 +52,12 @@ fn left(settles: Duration, gone_by: Duration) -> Duration {
     settles.saturating_sub(gone_by)
 }
 
+/// Says whether Lambda refused to make something because there is one of the name already. The same code says that something
+/// else changes at the moment.
+pub fn is_there(code: Option<&str>, message: Option<&str>) -> bool {
+    code == Some("ResourceConflictException") && message.is_some_and(|text| text.contains("already exist"))
+}
+
 /// Returns whether a refusal is one of those that end without anyone's doing.
 ///
 /// A role that is so new that Lambda does not know it (only the text tells it from other wrong parameters); another
@@ -66,7 +72,7 @@ fn passes_by_itself(code: Option<&str>, message: Option<&str>) -> bool {
                 || says("execution role does not have permissions")
                 || says("KMS key is invalid for CreateGrant")
         }
-        Some("ResourceConflictException") => !says("already exist"),
+        Some("ResourceConflictException") => !is_there(code, message),
         Some("InvalidArgument") => says("Unable to validate the following destination configurations"),
         // Right after its creation a bucket is not known everywhere.
         Some("NoSuchBucket" | "OperationAborted" | "OperationAbortedException" | "ConcurrentModification") => true,

@@ -76,8 +76,7 @@ pub struct Finished {
 /// Runs what is left of the schedule.
 ///
 /// What `history` holds as done is passed over. With `stopping` the schedule ends at a look that finds enough.
-/// `interrupt` turns true when the user asks to stop: the passes in flight
-/// are abandoned and will be done again.
+/// `interrupt` turns true when the user asks to stop: the passes in flight are abandoned and will be done again.
 pub async fn execute(
     setup: Setup,
     history: History,

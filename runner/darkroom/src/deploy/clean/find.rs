@@ -65,8 +65,8 @@ fn meant<T>(found: Vec<Tagged<T>>, spared: &mut BTreeMap<String, usize>) -> Vec<
     meant.into_iter().map(|found| found.resource).collect()
 }
 
-/// Returns what these tags say of a resource; `None` if it is not Darkroom's.
-fn tagged<T>(tags: &BTreeMap<String, String>, which: &Which, resource: T) -> Option<Tagged<T>> {
+/// Returns what these tags say of a `resource`, which is given its experiment's name; `None` if it is not Darkroom's.
+fn tagged<T>(tags: &BTreeMap<String, String>, which: &Which, resource: impl FnOnce(String) -> T) -> Option<Tagged<T>> {
     let experiment = tags.get(tags::EXPERIMENT)?.clone();
     let meant = match which {
         Which::Everything => true,
@@ -74,7 +74,7 @@ fn tagged<T>(tags: &BTreeMap<String, String>, which: &Which, resource: T) -> Opt
         Which::ExpiredBefore(date) => tags.get(tags::EXPIRES).is_some_and(|expires| expires < date),
         Which::Run { experiment: name, run_id, .. } => *name == experiment && tags.get(tags::RUN) == Some(run_id),
     };
-    Some(Tagged { resource, experiment, meant })
+    Some(Tagged { resource: resource(experiment.clone()), experiment, meant })
 }
 
 /// Says whether a layer of this experiment is meant. It names neither a run nor an expiry of its own: it is spared with
@@ -119,8 +119,7 @@ async fn functions(clients: &Clients, which: &Which) -> Result<Vec<Tagged<FoundF
         match clients.lambda.list_tags().resource(arn).send().await {
             Ok(found) => {
                 let tags = found.tags().cloned().unwrap_or_default().into_iter().collect();
-                let experiment = experiment(&tags);
-                Ok(tagged(&tags, which, FoundFunction { name, experiment, code_bytes }))
+                Ok(tagged(&tags, which, |experiment| FoundFunction { name, experiment, code_bytes }))
             }
             // Removed since it was listed.
             Err(error) if error.code() == Some("ResourceNotFoundException") => Ok(None),
@@ -131,10 +130,6 @@ async fn functions(clients: &Clients, which: &Which) -> Result<Vec<Tagged<FoundF
         found.buffer_unordered(AT_ONCE).try_filter_map(async |found| Ok(found)).try_collect().await?;
     found.sort_by(|a, b| a.resource.name.cmp(&b.resource.name));
     Ok(found)
-}
-
-fn experiment(tags: &BTreeMap<String, String>) -> String {
-    tags.get(tags::EXPERIMENT).cloned().unwrap_or_default()
 }
 
 fn is_our_name(name: Option<&str>) -> bool {
@@ -189,7 +184,7 @@ async fn groups(
         async move {
             let log_groups::Group { ref name, bytes, .. } = group;
             let Some(tags) = log_groups::tags(&clients.logs, &group).await? else { return Ok(None) };
-            let by_tag = tagged(&tags, which, ()).filter(|tagged| tagged.meant).map(|tagged| tagged.experiment);
+            let by_tag = tagged(&tags, which, |experiment| experiment).filter(|it| it.meant).map(|it| it.resource);
             // A group with someone else's tag is theirs, whatever it is called.
             let by_function = function.filter(|_| tags.is_empty()).map(|function| function.experiment.clone());
             let tagged = by_tag.is_some();
@@ -227,7 +222,7 @@ async fn roles(clients: &Clients, region: &str, which: &Which) -> Result<Vec<Tag
             Err(error) => return Err(call("reading the tags", format!("role {name}"), &error)),
         };
         if tags.get(tags::REGION).is_some_and(|of| of == region) {
-            found.extend(tagged(&tags, which, FoundRole { name, experiment: experiment(&tags) }));
+            found.extend(tagged(&tags, which, |experiment| FoundRole { name, experiment }));
         }
     }
     Ok(found)
@@ -261,7 +256,7 @@ async fn bucket(clients: &Clients, name: &str, which: &Which) -> Result<Option<T
         Err(error) if error.code() == Some("AccessDenied") => return Ok(None),
         Err(error) => return Err(call("reading the tags", format!("bucket {name}"), &error)),
     };
-    let empty = FoundBucket { name: name.to_owned(), experiment: experiment(&tags), objects: 0, uploads: 0, bytes: 0 };
+    let empty = |experiment| FoundBucket { name: name.to_owned(), experiment, objects: 0, uploads: 0, bytes: 0 };
     let Some(mut found) = tagged(&tags, which, empty) else { return Ok(None) };
     if !found.meant {
         return Ok(Some(found));
@@ -310,15 +305,16 @@ mod tests {
 
     #[test]
     fn only_what_is_tagged_is_darkrooms_whatever_it_is_called() {
-        assert!(tagged(&BTreeMap::new(), &Which::Everything, ()).is_none());
-        assert!(tagged(&BTreeMap::from([("owner".into(), "someone".into())]), &Which::Everything, ()).is_none());
-        assert!(tagged(&tags_of("smoke", "2026-12-24"), &Which::Everything, ()).is_some_and(|found| found.meant));
+        assert!(tagged(&BTreeMap::new(), &Which::Everything, |_| ()).is_none());
+        assert!(tagged(&BTreeMap::from([("owner".into(), "someone".into())]), &Which::Everything, |_| ()).is_none());
+        assert!(tagged(&tags_of("smoke", "2026-12-24"), &Which::Everything, |_| ()).is_some_and(|found| found.meant));
         assert!(is_our_name(Some("dkr-smoke")) && !is_our_name(Some("dkrone")) && !is_our_name(None));
     }
 
     #[test]
     fn one_experiment_or_the_expired_can_be_meant() {
-        let meant = |which: Which| tagged(&tags_of("smoke", "2026-12-24"), &which, ()).is_some_and(|found| found.meant);
+        let meant =
+            |which: Which| tagged(&tags_of("smoke", "2026-12-24"), &which, |_| ()).is_some_and(|found| found.meant);
         assert!(meant(Which::Experiment("smoke".into())));
         assert!(!meant(Which::Experiment("smok".into())));
         assert!(!meant(Which::ExpiredBefore("2026-12-24".into())));
@@ -330,10 +326,10 @@ mod tests {
         let which = |run_id: &str| Which::Run { experiment: "smoke".into(), run_id: run_id.into(), made_role: true };
         let mut tags = tags_of("smoke", "2026-12-24");
         tags.insert(tags::RUN.into(), "the-later-run".into());
-        assert!(tagged(&tags, &which("the-later-run"), ()).is_some_and(|found| found.meant));
-        assert!(tagged(&tags, &which("the-run-before"), ()).is_some_and(|found| !found.meant));
+        assert!(tagged(&tags, &which("the-later-run"), |_| ()).is_some_and(|found| found.meant));
+        assert!(tagged(&tags, &which("the-run-before"), |_| ()).is_some_and(|found| !found.meant));
         tags.insert(tags::EXPERIMENT.into(), "other".into());
-        assert!(tagged(&tags, &which("the-later-run"), ()).is_some_and(|found| !found.meant));
+        assert!(tagged(&tags, &which("the-later-run"), |_| ()).is_some_and(|found| !found.meant));
     }
 
     #[test]
