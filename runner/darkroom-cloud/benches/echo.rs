@@ -405,7 +405,7 @@ impl Client {
 
 /// Returns the headers that sign a request to Lambda whatever its body, as `test` with the secret `test`.
 fn sign(host: &str, method: &str, path: &str) -> String {
-    use hmac::{Hmac, Mac};
+    use hmac::{Hmac, KeyInit, Mac};
     use sha2::{Digest, Sha256};
     const HEADERS: &str = "host;x-amz-content-sha256;x-amz-date";
     let (date, scope) = ("20260101T000000Z", "20260101/us-east-1/lambda/aws4_request");
@@ -475,6 +475,7 @@ async fn until_ready(lambda: &aws_sdk_lambda::Client, name: &str) {
 fn lambda_client(endpoint_url: &str) -> aws_sdk_lambda::Client {
     let config = aws_sdk_lambda::Config::builder()
         .behavior_version(BehaviorVersion::latest())
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
         .region(Region::new("us-east-1"))
         .credentials_provider(Credentials::new("test", "test", None, None, "bench"))
         .endpoint_url(endpoint_url)

@@ -1,8 +1,8 @@
 //! How long a large journal takes to become tables, and how much memory: `cargo bench -p darkroom-tables --bench aggregate`.
 //!
 //! Makes up a run of `--rows` invocations (1,000,000 unless said otherwise), writes its journal, and measures in one
-//! process: reading the journal alone, journal to tables, and a bare Polars group-by of the written `invocations`. Aim
-//! for 1,000,000 rows: under 5 s and 1 GB. `--keep DIR` leaves the tables there.
+//! process: reading the journal alone, and journal to tables. Aim for 1,000,000 rows: under 5 s and 1 GB. `--keep DIR`
+//! leaves the tables there; the bench `summary` holds a hand-written query of another engine against them.
 
 mod made_up;
 
@@ -14,7 +14,6 @@ use std::time::Instant;
 use darkroom_core::cost::PriceTable;
 use darkroom_core::event::Event;
 use made_up::{argument, cpu_s, events, peak_rss_mb};
-use polars::prelude::*;
 
 #[expect(clippy::print_stdout, reason = "a benchmark reports to its terminal")]
 fn main() {
@@ -39,10 +38,6 @@ fn main() {
     let rate = rows as f64 / whole_s;
     println!("journal to tables  {whole_s:8.2} s   {whole_cpu_s:.2} s of CPU, {rate:.0} rows/s, peak {peak_mb} MB");
 
-    let started = Instant::now();
-    let groups = bare_group_by(&dir.join("invocations.parquet"));
-    let bare_s = started.elapsed().as_secs_f64();
-    println!("bare group-by      {bare_s:8.2} s   {groups} groups of the same file");
     println!("tables / reading   {:8.2}     aggregation adds this factor to reading the journal", whole_s / reading_s);
     for table in &summary.tables {
         println!("{:>12} {:>10} rows", table.name, table.rows);
@@ -61,17 +56,4 @@ fn write_journal(path: &Path, rows: usize) {
         file.write_all(b"\n").expect("room on the disk");
     }
     file.flush().expect("room on the disk");
-}
-
-fn bare_group_by(path: &Path) -> usize {
-    let quantile = |p: f64| col("duration_ms").quantile(lit(p), QuantileMethod::Linear).alias(format!("p{p}"));
-    let ms = || col("duration_ms");
-    LazyFrame::scan_parquet(PlRefPath::new(path.to_string_lossy()), ScanArgsParquet::default())
-        .expect("the table")
-        .filter(col("counts_as").eq(lit("sample")))
-        .group_by([col("cell_id"), col("stage")])
-        .agg([ms().mean().alias("mean"), ms().std(1).alias("sd"), quantile(0.5), quantile(0.95)])
-        .collect()
-        .expect("a group-by")
-        .height()
 }

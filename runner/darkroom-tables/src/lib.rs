@@ -26,6 +26,7 @@ mod ranks;
 pub mod read;
 mod samples;
 mod summary;
+mod tally;
 mod verify;
 
 use std::ops::Range;

@@ -7,12 +7,11 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use darkroom_core::event::{PlannedCell, RunStarted};
-use polars::prelude::{
-    Column, DataType, Expr, LazyFrame, PlRefPath, PolarsResult, ScanArgsParquet, StringChunked, col, len,
-};
+use polars::prelude::{Column, PolarsResult};
 
 use crate::facts::CountsAs;
 use crate::frames::{bools, texts};
+use crate::tally::tally;
 
 /// Whether a cell's outputs are right, over all its checks that count.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -52,19 +51,13 @@ type Checked = (i64, HashMap<String, i64>);
 
 /// Returns the checks that count by cell and stage.
 fn checked(checks: &Path) -> PolarsResult<HashMap<(String, String), Checked>> {
-    let by = ["cell_id", "stage", "pass", "reason"];
-    let frame = scan(checks)?.filter(col("counts")).group_by(by.map(col)).agg([rows_of_each()]).collect()?;
-    let (cells, stages) = (frame.column("cell_id")?.str()?, frame.column("stage")?.str()?);
-    let (passes, reasons) = (frame.column("pass")?.bool()?, frame.column("reason")?.str()?);
-    let rows = frame.column("rows")?.i64()?;
     let mut checked: HashMap<(String, String), Checked> = HashMap::new();
-    for i in 0..frame.height() {
-        let text = |column: &StringChunked| column.get(i).unwrap_or_default().to_owned();
-        let (all, wrong) = checked.entry((text(cells), text(stages))).or_default();
-        let count = rows.get(i).unwrap_or(0);
+    for ([cell, stage, pass, reason], count) in tally(checks, ["cell_id", "stage", "pass", "reason"], Some("counts"))? {
+        let place = (cell.unwrap_or_default(), stage.unwrap_or_default());
+        let (all, wrong) = checked.entry(place).or_default();
         *all += count;
-        if passes.get(i) != Some(true) {
-            *wrong.entry(reasons.get(i).unwrap_or("wrong").to_owned()).or_default() += count;
+        if pass.as_deref() != Some("true") {
+            *wrong.entry(reason.unwrap_or_else(|| "wrong".to_owned())).or_default() += count;
         }
     }
     Ok(checked)
@@ -72,32 +65,20 @@ fn checked(checks: &Path) -> PolarsResult<HashMap<(String, String), Checked>> {
 
 /// Returns of how many images every pass of a cell failed for good: nothing of the last stage could be checked.
 fn images_lost(pipelines: &Path) -> PolarsResult<HashMap<String, usize>> {
-    let by = ["cell_id", "image", "counts_as"];
-    let frame = scan(pipelines)?.group_by(by.map(col)).agg([rows_of_each()]).collect()?;
-    let [cells, images, counts] =
-        [frame.column(by[0])?.str()?, frame.column(by[1])?.str()?, frame.column(by[2])?.str()?];
-    let mut ended: HashMap<(&str, &str), bool> = HashMap::new();
-    for ((cell, image), counts_as) in cells.iter().zip(images.iter()).zip(counts.iter()) {
+    let mut ended: HashMap<(String, String), bool> = HashMap::new();
+    for ([cell, image, counts_as], _) in tally(pipelines, ["cell_id", "image", "counts_as"], None)? {
         let counts_as = counts_as.unwrap_or_default();
-        let well =
-            [CountsAs::Sample, CountsAs::NoReport, CountsAs::WrongStart].map(CountsAs::as_str).contains(&counts_as);
+        let well = [CountsAs::Sample, CountsAs::NoReport, CountsAs::WrongStart].map(CountsAs::as_str);
+        let well = well.contains(&counts_as.as_str());
         if well || counts_as == CountsAs::Failed.as_str() {
             *ended.entry((cell.unwrap_or_default(), image.unwrap_or_default())).or_default() |= well;
         }
     }
     let mut lost: HashMap<String, usize> = HashMap::new();
     for ((cell, _), _) in ended.into_iter().filter(|(_, well)| !well) {
-        *lost.entry(cell.to_owned()).or_default() += 1;
+        *lost.entry(cell).or_default() += 1;
     }
     Ok(lost)
-}
-
-fn scan(path: &Path) -> PolarsResult<LazyFrame> {
-    LazyFrame::scan_parquet(PlRefPath::new(path.to_string_lossy()), ScanArgsParquet::default())
-}
-
-fn rows_of_each() -> Expr {
-    len().cast(DataType::Int64).alias("rows")
 }
 
 pub fn output_columns(cells: &[u32], outputs: &[Outputs]) -> [Column; 2] {

@@ -3,15 +3,19 @@
 //! A million invocations need not be shown: [`read`] can take every k-th row, and says how many there were.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::Path;
 
 use polars::prelude::{
-    AnyValue, DataFrame, Expr, IdxCa, LazyFrame, NewChunkedArray, ParquetReader, PlRefPath, PolarsResult,
-    ScanArgsParquet, SerReader, col, lit,
+    AnyValue, ChunkCompareEq, DataFrame, IdxCa, NewChunkedArray, ParquetReader, PolarsResult, SerReader,
 };
 
+use crate::frames::BATCH_ROWS;
 use crate::parquet::failed;
 use crate::{SCHEMA_VERSION, TablesError};
+
+/// Rows that are read together.
+const AT_ONCE: usize = 8 * BATCH_ROWS;
 
 /// A value of a row.
 #[derive(Clone, Debug, PartialEq)]
@@ -138,7 +142,7 @@ pub fn read(path: &Path, wanted: Wanted<'_>) -> Result<Rows, TablesError> {
 /// Reads a table's key-value metadata: where it comes from. Only Darkroom's own keys, without their prefix.
 pub fn provenance(path: &Path) -> Result<BTreeMap<String, String>, TablesError> {
     let file =
-        std::fs::File::open(path).map_err(|source| TablesError::Io { action: "open", path: path.into(), source })?;
+        File::open(path).map_err(|source| TablesError::Io { action: "open", path: path.into(), source })?;
     let mut reader = ParquetReader::new(file);
     let metadata = reader.get_metadata().map_err(|error| failed("read", path, &error))?;
     let pairs = metadata.key_value_metadata().iter().flatten();
@@ -160,16 +164,32 @@ pub fn other_schema(path: &Path) -> Result<Option<String>, TablesError> {
 }
 
 fn read_frame(path: &Path, wanted: Wanted<'_>) -> PolarsResult<(DataFrame, usize)> {
-    let mut scan = LazyFrame::scan_parquet(PlRefPath::new(path.to_string_lossy()), ScanArgsParquet::default())?;
-    let schema = scan.collect_schema()?;
-    if let Some((column, value)) = wanted.only {
-        scan = scan.filter(col(column).eq(lit(value)));
+    let mut reader = ParquetReader::new(File::open(path)?);
+    let (rows, schema) = (reader.num_rows()?, reader.schema()?);
+    let present = |name: &&&str| schema.contains(name);
+    let shown: Vec<&str> = match wanted.columns {
+        [] => schema.iter_names().map(|name| name.as_str()).collect(),
+        columns => columns.iter().filter(present).copied().collect(),
+    };
+    let read: Vec<&str> = match wanted.only {
+        Some((column, _)) if !shown.contains(&column) => shown.iter().copied().chain([column]).collect(),
+        _ => shown.clone(),
+    };
+    let mut whole: Option<DataFrame> = None;
+    for frame in batches(path, &read, rows) {
+        let mut frame = frame?;
+        if let Some((column, value)) = wanted.only {
+            frame = frame.filter(&frame.column(column)?.str()?.equal(value))?;
+        }
+        let frame = frame.select(shown.iter().copied())?;
+        match &mut whole {
+            Some(whole) => {
+                whole.vstack_mut(&frame)?;
+            }
+            None => whole = Some(frame),
+        }
     }
-    if !wanted.columns.is_empty() {
-        let present = wanted.columns.iter().filter(|name| schema.contains(name));
-        scan = scan.select(present.map(|name| col(*name)).collect::<Vec<Expr>>());
-    }
-    let frame = scan.collect()?;
+    let frame = whole.unwrap_or_default();
     let of = frame.height();
     let every = if wanted.about == 0 { 1 } else { of.div_ceil(wanted.about).max(1) };
     if every > 1 {
@@ -177,6 +197,15 @@ fn read_frame(path: &Path, wanted: Wanted<'_>) -> PolarsResult<(DataFrame, usize
         return Ok((frame.take(&kept)?, of));
     }
     Ok((frame, of))
+}
+
+/// Returns some columns of a table of `rows` rows, batch by batch; one frame without rows of a table that has none.
+pub fn batches(path: &Path, columns: &[&str], rows: usize) -> impl Iterator<Item = PolarsResult<DataFrame>> {
+    let columns: Vec<String> = columns.iter().map(ToString::to_string).collect();
+    (0..rows.max(1)).step_by(AT_ONCE).map(move |start| {
+        let slice = (start, AT_ONCE.min(rows - start));
+        ParquetReader::new(File::open(path)?).with_columns(Some(columns.clone())).with_slice(Some(slice)).finish()
+    })
 }
 
 fn plain(frame: &DataFrame) -> Rows {

@@ -11,11 +11,12 @@ use std::hash::Hash;
 use std::path::{Path, PathBuf};
 
 use darkroom_core::statistics::Measured;
-use polars::prelude::{DataFrame, DataType, ParquetReader, PolarsResult, SerReader, StringChunked};
+use polars::prelude::{DataType, ParquetReader, PolarsResult, SerReader};
 use rayon::prelude::*;
 
 use crate::facts::CountsAs;
-use crate::frames::BATCH_ROWS;
+use crate::read::batches;
+use crate::tally::Names;
 
 /// All rows of one stage (or of the pipeline) in one cell.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -129,8 +130,6 @@ struct Slot {
 }
 
 const NOWHERE: Slot = Slot { group: u32::MAX, row: 0 };
-/// Rows that are read together.
-const AT_ONCE: usize = 8 * BATCH_ROWS;
 
 impl<K: Eq + Hash> Samples<K> {
     pub fn get<Q: Eq + Hash + ?Sized>(&self, place: &Q) -> Option<&Group>
@@ -295,7 +294,9 @@ fn drafts<const N: usize>(
     }
     let mut names: Vec<([u32; N], usize)> = places.into_iter().collect();
     names.sort_unstable_by_key(|(_, index)| *index);
-    let spelt = |place: [u32; N]| std::array::from_fn(|level| levels[level].spelt(place[level]));
+    let levels = levels.map(Names::texts);
+    let spelt =
+        |place: [u32; N]| std::array::from_fn(|level| levels[level].get(place[level] as usize).cloned().unwrap_or_default());
     Ok((names.into_iter().map(|(place, _)| spelt(place)).collect(), drafts, rows))
 }
 
@@ -330,61 +331,4 @@ fn samples<K: Eq + Hash>(
         groups.push(group);
     }
     Samples { path: path.to_owned(), groups, places: names.zip(0..).collect(), slots }
-}
-
-/// The texts of a column, numbered as they come.
-struct Names {
-    numbers: Option<HashMap<String, u32>>,
-    last: (String, u32),
-}
-
-impl Names {
-    const fn new() -> Self {
-        Self { numbers: None, last: (String::new(), u32::MAX) }
-    }
-
-    /// Numbers the texts of a column.
-    fn number<'a>(&'a mut self, texts: &'a StringChunked) -> impl Iterator<Item = Option<u32>> + 'a {
-        let numbers = self.numbers.get_or_insert_default();
-        let last = &mut self.last;
-        texts.iter().map(move |text| {
-            let text = text?;
-            // Rows that follow one another are mostly of the same cell, image and environment.
-            if last.1 == u32::MAX || last.0 != text {
-                let next = numbers.len() as u32;
-                let number = match numbers.get(text) {
-                    Some(&number) => number,
-                    None => *numbers.entry(text.to_owned()).or_insert(next),
-                };
-                *last = (text.to_owned(), number);
-            }
-            Some(last.1)
-        })
-    }
-
-    /// Returns each number's place in the alphabetical order of the texts.
-    fn alphabetical(self) -> Vec<u32> {
-        let mut texts: Vec<(String, u32)> = self.numbers.unwrap_or_default().into_iter().collect();
-        texts.sort_unstable();
-        let mut places = vec![0; texts.len()];
-        for (place, (_, number)) in (0..).zip(&texts) {
-            places[*number as usize] = place;
-        }
-        places
-    }
-
-    fn spelt(&self, number: u32) -> String {
-        let of = |numbers: &HashMap<String, u32>| numbers.iter().find(|of| *of.1 == number).map(|of| of.0.clone());
-        self.numbers.as_ref().and_then(of).unwrap_or_default()
-    }
-}
-
-/// Returns some columns of a table of `rows` rows, batch by batch.
-fn batches(path: &Path, columns: &[&str], rows: usize) -> impl Iterator<Item = PolarsResult<DataFrame>> {
-    let columns: Vec<String> = columns.iter().map(ToString::to_string).collect();
-    (0..rows).step_by(AT_ONCE).map(move |start| {
-        let file = File::open(path)?;
-        let slice = (start, AT_ONCE.min(rows - start));
-        ParquetReader::new(file).with_columns(Some(columns.clone())).with_slice(Some(slice)).finish()
-    })
 }

@@ -112,6 +112,7 @@ impl Bench {
         let credentials = Credentials::new("darkroom", "darkroom", None, None, "bench");
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
             .endpoint_url(cloud.endpoint_url())
             .region(Region::new("us-east-1"))
             .credentials_provider(SharedCredentialsProvider::new(credentials))

@@ -10,8 +10,11 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_sdk_lambda::config::Credentials;
+use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_types::service_config::ServiceConfigKey;
 use darkroom_cloud::{Config, LocalCloud, StartError};
 use darkroom_core::capability::Capability;
@@ -311,12 +314,12 @@ fn timed(config: &SdkConfig, patience: Patience) -> SdkConfig {
 
 /// What the SDKs themselves would do: profiles, SSO, environment, container, instance; endpoints from there too.
 pub async fn aws_configuration(region: &str) -> SdkConfig {
-    aws_config::defaults(BehaviorVersion::latest()).region(Region::new(region.to_owned())).load().await
+    sdk_defaults().region(Region::new(region.to_owned())).load().await
 }
 
 /// A client for tables that are published: the bucket is the user's, in their own region unless they name another.
 pub async fn s3_of(region: Option<&str>) -> aws_sdk_s3::Client {
-    let found = aws_config::defaults(BehaviorVersion::latest()).load().await;
+    let found = sdk_defaults().load().await;
     let region = region.map(str::to_owned).or_else(|| found.region().map(ToString::to_string));
     let config = aws_configuration(region.as_deref().unwrap_or("us-east-1")).await;
     let path_style = configured(&config, "S3").is_some();
@@ -348,10 +351,17 @@ pub fn other_region(region: &str) -> Option<String> {
     Some(format!("in {region}, as asked for; {name} is {other}, and does not count"))
 }
 
+/// The SDK's defaults, with TLS by ring.
+fn sdk_defaults() -> ConfigLoader {
+    let client = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    aws_config::defaults(BehaviorVersion::latest()).http_client(client)
+}
+
 fn local_config(endpoint_url: &str, region: &str) -> SdkConfig {
     let credentials = Credentials::new("darkroom", "darkroom", None, None, "local cloud");
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
+        .http_client(Builder::new().build_http())
         .endpoint_url(endpoint_url)
         .region(Region::new(region.to_owned()))
         .credentials_provider(aws_sdk_lambda::config::SharedCredentialsProvider::new(credentials))

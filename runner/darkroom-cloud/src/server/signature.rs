@@ -4,7 +4,7 @@
 //! check gives is AWS's answer to a client that signs wrongly, and that no web page can send a simple request.
 
 use super::wire::{UNRESERVED, header};
-use hmac::{Hmac, Mac};
+use hmac::{Hmac, KeyInit, Mac};
 use http::request::Parts;
 use percent_encoding::{AsciiSet, utf8_percent_encode};
 use sha2::{Digest, Sha256};

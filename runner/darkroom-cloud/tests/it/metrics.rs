@@ -35,6 +35,7 @@ async fn world() -> World {
     .await;
     let config = aws_sdk_cloudwatch::Config::builder()
         .behavior_version(BehaviorVersion::latest())
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
         .region(Region::new("us-east-1"))
         .endpoint_url(serving.url())
         .credentials_provider(Credentials::new("test", "test", None, None, "test"))

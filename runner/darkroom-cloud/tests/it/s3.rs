@@ -76,6 +76,7 @@ impl Server {
     fn client_with(&self, key: &str, secret: &str) -> Client {
         let config = aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::latest())
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
             .region(Region::new("us-east-1"))
             .endpoint_url(self.serving.url())
             .credentials_provider(Credentials::new(key, secret, None, None, "test"))

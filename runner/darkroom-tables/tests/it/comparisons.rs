@@ -1,17 +1,15 @@
 //! Cells compared within a run, and what is not claimed of them.
 
 use darkroom_core::cell::{Architecture, Cell, Input, Start};
-use polars::prelude::*;
+use polars::prelude::DataFrame;
 
 use crate::journal::{Journal, Pass, cell};
-use crate::{Run, everything, float, integer, text, texts};
+use crate::{Run, everything, float, integer, rows, text, texts};
 
 /// The one row of `comparisons` of these two cells.
 pub fn comparison(run: &Run, a: &Cell, b: &Cell, stage: &str, metric: &str) -> DataFrame {
-    let wanted = [("cell_a", a.id().to_string()), ("cell_b", b.id().to_string())];
-    let wanted = wanted.into_iter().chain([("stage", stage.to_owned()), ("metric", metric.to_owned())]);
-    let wanted = wanted.map(|(column, value)| col(column).eq(lit(value))).reduce(Expr::and).unwrap();
-    run.table("comparisons").lazy().filter(wanted).collect().unwrap()
+    let (a, b) = (a.id().to_string(), b.id().to_string());
+    rows(&run.table("comparisons"), &[("cell_a", &a), ("cell_b", &b), ("stage", stage), ("metric", metric)])
 }
 
 #[test]
@@ -128,9 +126,8 @@ fn the_same_code_deployed_twice_is_compared_and_its_share_of_the_variance_told()
         }
     }
     let run = Run::of(&journal);
-    let twins = run.table("comparisons").lazy().filter(col("factor").eq(lit("deployment"))).collect().unwrap();
-    let duration = twins.lazy().filter(col("metric").eq(lit("duration_ms")).and(col("stage").eq(lit("resize"))));
-    let row = duration.collect().unwrap();
+    let twin = [("factor", "deployment"), ("metric", "duration_ms"), ("stage", "resize")];
+    let row = rows(&run.table("comparisons"), &twin);
     assert_eq!((text(&row, "level_a").as_deref(), text(&row, "level_b").as_deref()), (Some("1"), Some("2")));
     assert!((float(&row, "ratio_mean").unwrap() - 1.3).abs() < 1e-9);
     assert_eq!(text(&row, "verdict").as_deref(), Some("slower"));

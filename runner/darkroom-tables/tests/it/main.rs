@@ -21,4 +21,4 @@ mod witnesses;
 
 use comparisons::comparison;
 use everything::everything;
-use run::{Run, float, integer, text, texts};
+use run::{Run, float, integer, rows, text, texts};

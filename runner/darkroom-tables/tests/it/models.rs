@@ -2,10 +2,10 @@
 
 use darkroom_core::cell::Cell;
 use darkroom_core::event::Event;
-use polars::prelude::*;
+use polars::prelude::DataFrame;
 
 use crate::journal::{Journal, Pass, cell};
-use crate::{Run, float, integer, text, texts};
+use crate::{Run, float, integer, rows, text, texts};
 
 /// Samples as (variant, model, level of their durations in ms); those of level 0 are wrong.
 fn journal(samples: &[(&str, &str, f64)]) -> Journal {
@@ -38,9 +38,7 @@ fn journal(samples: &[(&str, &str, f64)]) -> Journal {
 
 /// The row of the factor `model` in a metric of the whole pipeline.
 fn row(run: &Run, metric: &str) -> DataFrame {
-    let wanted =
-        col("factor").eq(lit("model")).and(col("stage").eq(lit("pipeline"))).and(col("metric").eq(lit(metric)));
-    run.table("comparisons").lazy().filter(wanted).collect().unwrap()
+    rows(&run.table("comparisons"), &[("factor", "model"), ("stage", "pipeline"), ("metric", metric)])
 }
 
 #[test]
@@ -65,7 +63,7 @@ fn a_model_without_an_effect_of_its_own_is_inconclusive_however_sure_each_sample
     assert!(float(&found, "ratio_mean_ci_low").unwrap() < 0.8 && float(&found, "ratio_mean_ci_high").unwrap() > 1.3);
     assert_eq!(text(&found, "cell_a").unwrap().split(' ').count(), 3);
     // Of single samples much can be claimed: each is what it is.
-    let variants = run.table("comparisons").lazy().filter(col("factor").eq(lit("variant"))).collect().unwrap();
+    let variants = rows(&run.table("comparisons"), &[("factor", "variant")]);
     assert!(
         texts(&variants, "verdict")
             .iter()
@@ -100,10 +98,7 @@ fn wrong_samples_are_counted_and_left_out_and_one_sample_tells_nothing_of_its_mo
     let run = Run::of(&journal(&samples));
     let table = row(&run, "turnaround_s");
     let levels: Vec<String> = texts(&table, "level_b");
-    let of = |a: &str, b: &str| {
-        let wanted = col("level_a").eq(lit(a)).and(col("level_b").eq(lit(b)));
-        table.clone().lazy().filter(wanted).collect().unwrap()
-    };
+    let of = |a: &str, b: &str| rows(&table, &[("level_a", a), ("level_b", b)]);
     assert_eq!(levels, ["opus", "llama", "llama"]);
     let found = of("gpt", "opus");
     assert_eq!((integer(&found, "samples_a"), integer(&found, "left_out_a")), (Some(2), Some(1)));
@@ -129,8 +124,7 @@ fn image_sets_are_compared_by_their_images_and_said_to_be_heavier_not_slower() {
         }
     }
     let run = Run::of(journal.check_all(&small).check_all(&large));
-    let wanted = col("factor").eq(lit("image_set")).and(col("metric").eq(lit("turnaround_s")));
-    let found = run.table("comparisons").lazy().filter(wanted).collect().unwrap();
+    let found = rows(&run.table("comparisons"), &[("factor", "image_set"), ("metric", "turnaround_s")]);
     assert_eq!(found.column("paired").unwrap().bool().unwrap().get(0), Some(false), "one name is not one image");
     assert_eq!(text(&found, "test").unwrap(), "mann_whitney");
     assert_eq!(text(&found, "verdict").unwrap(), "heavier");

@@ -29,9 +29,7 @@ impl Run {
     /// Rows of `summary` of one stage and metric.
     pub fn summary(&self, cell: &Cell, stage: &str, metric: &str) -> DataFrame {
         let id = cell.id().to_string();
-        let frame = self.table("summary").lazy();
-        let wanted = col("cell_id").eq(lit(id)).and(col("stage").eq(lit(stage))).and(col("metric").eq(lit(metric)));
-        frame.filter(wanted).collect().unwrap()
+        rows(&self.table("summary"), &[("cell_id", &id), ("stage", stage), ("metric", metric)])
     }
 
     pub fn bytes(&self, name: &str) -> Vec<u8> {
@@ -41,6 +39,14 @@ impl Run {
 
 fn read(path: &Path) -> DataFrame {
     ParquetReader::new(std::fs::File::open(path).unwrap()).finish().unwrap()
+}
+
+/// Rows that have these texts in these columns.
+pub fn rows(frame: &DataFrame, wanted: &[(&str, &str)]) -> DataFrame {
+    wanted.iter().fold(frame.clone(), |frame, (column, value)| {
+        let mask = frame.column(column).unwrap().str().unwrap().equal(*value);
+        frame.filter(&mask).unwrap()
+    })
 }
 
 pub fn integer(frame: &DataFrame, column: &str) -> Option<i64> {

@@ -2,18 +2,16 @@
 
 use darkroom_core::cell::{Cell, Input, Start};
 use darkroom_core::statistics::describe;
-use polars::prelude::*;
 
 use crate::journal::{Journal, Pass, cell};
-use crate::{Run, everything, float, integer, text, texts};
+use crate::{Run, everything, float, integer, rows, text, texts};
 
 #[test]
 fn the_statistics_are_those_of_the_rows_marked_sample() {
     let run = Run::of(&everything());
     let rust = cell("rust");
-    let rows = run.table("invocations").lazy();
-    let mine = col("cell_id").eq(lit(rust.id().to_string())).and(col("stage").eq(lit("resize")));
-    let sample = rows.filter(mine.and(col("counts_as").eq(lit("sample")))).collect().unwrap();
+    let wanted = [("cell_id", &*rust.id().to_string()), ("stage", "resize"), ("counts_as", "sample")];
+    let sample = rows(&run.table("invocations"), &wanted);
     let values: Vec<f64> = sample.column("duration_ms").unwrap().f64().unwrap().iter().flatten().collect();
     let expected = describe(&values);
     let row = run.summary(&rust, "resize", "duration_ms");
@@ -39,9 +37,8 @@ fn the_statistics_are_those_of_the_rows_marked_sample() {
 #[test]
 fn an_outlier_is_flagged_in_its_row_and_stays_in_the_statistics() {
     let run = Run::of(&everything());
-    let rows = run.table("invocations").lazy();
-    let flagged = rows.filter(col("outlier").and(col("cell_id").eq(lit(cell("rust").id().to_string()))));
-    let flagged = flagged.collect().unwrap();
+    let of_rust = rows(&run.table("invocations"), &[("cell_id", &cell("rust").id().to_string())]);
+    let flagged = of_rust.filter(of_rust.column("outlier").unwrap().bool().unwrap()).unwrap();
     assert_eq!(texts(&flagged, "stage"), ["greyscale", "resize"], "the 13.0 of each stage");
     let row = run.summary(&cell("rust"), "greyscale", "duration_ms");
     assert_eq!((integer(&row, "n_outliers"), float(&row, "max")), (Some(1), Some(13.0)));

@@ -94,6 +94,8 @@ impl<'a> Endpoint<'a> {
             // Those of OPENAI_ORG_ID and OPENAI_PROJECT_ID are no other vendor's business.
             .with_org_id("")
             .with_project_id("");
+        // Fails where one is installed already, which serves as well.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         Ok(Self { model, client: Client::with_config(config), key: key.to_owned(), runtime })
     }

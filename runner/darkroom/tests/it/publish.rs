@@ -37,6 +37,7 @@ async fn tables_are_published_as_partitions_replaced_by_publishing_again_and_ref
     let endpoint = cloud.endpoint_url().to_owned();
     let config = aws_sdk_s3::Config::builder()
         .behavior_version(aws_sdk_s3::config::BehaviorVersion::latest())
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
         .endpoint_url(&endpoint)
         .region(aws_sdk_s3::config::Region::new("us-east-1"))
         .credentials_provider(aws_sdk_s3::config::Credentials::new("test", "test", None, None, "test"))

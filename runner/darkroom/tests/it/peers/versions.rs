@@ -17,6 +17,7 @@ async fn a_bucket_with_versions_is_emptied_of_them_too() {
     let credentials = Credentials::new("test", "test", None, None, "test");
     let config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
         .endpoint_url(endpoint.url())
         .region(Region::new(REGION))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
