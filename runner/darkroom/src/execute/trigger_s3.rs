@@ -291,7 +291,7 @@ impl Chain<'_> {
         }
         let stopped = loops::stop(&self.bench.setup, self.functions, &logged, !at_rest).await?;
         // A run that had begun may be in its cold start, which no log shows.
-        let (logged, _) = until(if at_rest { STILL } else { quiet }, usize::MAX).await;
+        let (logged, _) = until(quiet, usize::MAX).await;
         let looped = self.find_loop(&logged);
         Ok(Gathered { logged, looped, stopped: Some(stopped) })
     }
