@@ -212,6 +212,7 @@ async fn imitated_cpu_share() {
             payload: event.into(),
             invoked_arn: spec.arn.clone(),
             client_context: None,
+            chain: darkroom_cloud::lineage::Lineage::default(),
             stream: None,
         };
         let outcome = environments.invoke(Arc::clone(&spec), request).await;

@@ -5,6 +5,7 @@
 
 use crate::lambda::environment::ServeConnection;
 use crate::lambda::{Lambda, ObjectError, Objects, Reading};
+use crate::lineage::Lineage;
 use crate::s3::{EventTarget, FunctionDirectory, S3, StoreError};
 use crate::server::{self, Services};
 use bytes::Bytes;
@@ -34,9 +35,9 @@ impl FunctionDirectory for Functions {
 }
 
 impl EventTarget for Functions {
-    fn invoke_async(&self, function_arn: &str, payload: Bytes) {
+    fn invoke_async(&self, function_arn: &str, payload: Bytes, chain: Lineage) {
         if let Some(lambda) = self.lambda()
-            && let Err(reason) = lambda.invoke_event(function_arn, payload)
+            && let Err(reason) = lambda.invoke_event(function_arn, payload, chain)
         {
             tracing::warn!("an event for {function_arn} was dropped: {reason:?}");
         }
@@ -76,11 +77,11 @@ impl Inside {
 
     pub fn serve(&self) -> ServeConnection {
         let inside = self.clone();
-        Arc::new(move |stream| {
+        Arc::new(move |stream, working| {
             if let Some((services, stopped)) = inside.0.get()
                 && let Some(services) = services.upgrade()
             {
-                tokio::spawn(server::serve(stream, services, stopped.clone()));
+                tokio::spawn(server::serve(stream, services, stopped.clone(), Some(working)));
             }
         })
     }

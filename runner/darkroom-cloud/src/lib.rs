@@ -8,6 +8,7 @@ mod bridges;
 mod cloud;
 mod iam;
 pub mod lambda;
+pub mod lineage;
 pub mod logs;
 pub mod metrics;
 pub mod python;

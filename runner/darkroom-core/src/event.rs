@@ -250,6 +250,9 @@ pub const NO_ANSWER: &str = "NoAnswer";
 /// `error_type` of a stage of a chain that neither its output nor a log shows.
 pub const NOT_SEEN: &str = "NotSeen";
 
+/// `error_type` of a stage that one upload started over and over: the fault of the code, however well each run ended.
+pub const RECURSIVE_LOOP: &str = "RecursiveLoop";
+
 /// A look at how narrow the intervals are, after a whole block.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Look {
@@ -368,6 +371,11 @@ pub struct Invocation {
 }
 
 impl Invocation {
+    /// Says whether it stands for a stage that was started over and over: the run itself ended well.
+    pub fn is_loop(&self) -> bool {
+        self.error_type.as_deref() == Some(RECURSIVE_LOOP)
+    }
+
     /// Says whether the call may have reached the function though nothing came back.
     pub fn may_have_run_unseen(&self) -> bool {
         self.status == Status::CallError && matches!(self.error_type.as_deref(), Some(NO_ANSWER | NOT_SEEN))
@@ -405,6 +413,9 @@ pub struct Profile {
     pub container_invocation: Option<u64>,
     pub cpu_model: Option<String>,
     pub kernel: Option<String>,
+    /// Keys of objects that the handler wrote outside of `OUTPUT_PREFIX`, the first few: what a loop is explained by.
+    #[serde(skip_serializing)]
+    pub wrote_elsewhere: Vec<String>,
 }
 
 /// What Lambda's REPORT line says of one invocation.

@@ -71,6 +71,9 @@ pub const PERMISSIONS: &[Permission] = &[
     needs("lambda:Invoke", &["lambda:InvokeFunction"], On::Functions),
     needs("lambda:UpdateFunctionCode", &["lambda:UpdateFunctionCode"], On::TaggedFunctions),
     needs("lambda:UpdateFunctionConfiguration", &["lambda:UpdateFunctionConfiguration"], On::TaggedFunctions),
+    // What stops a function that starts itself, and frees it again.
+    needs("lambda:PutFunctionConcurrency", &["lambda:PutFunctionConcurrency"], On::TaggedFunctions),
+    needs("lambda:DeleteFunctionConcurrency", &["lambda:DeleteFunctionConcurrency"], On::TaggedFunctions),
     needs("lambda:DeleteFunction", &["lambda:DeleteFunction"], On::TaggedFunctions),
     needs("lambda:PublishLayerVersion", &["lambda:PublishLayerVersion"], On::Layers),
     needs("lambda:GetLayerVersion", &["lambda:GetLayerVersion"], On::Layers),

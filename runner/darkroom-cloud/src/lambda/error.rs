@@ -80,6 +80,13 @@ impl ApiError {
         error
     }
 
+    /// A synchronous invocation that its own chain has made too often \[BC\].
+    pub fn recursive() -> Self {
+        let message = "Lambda has detected your function being invoked in a recursive loop with other Amazon Web Services \
+                       resources and stopped your function's invocation.";
+        Self::new(StatusCode::BAD_REQUEST, "RecursiveInvocationException", message)
+    }
+
     /// A control-plane request or zip over its limit.
     pub fn entity_too_large(message: impl Into<String>) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLargeException", message).untyped()

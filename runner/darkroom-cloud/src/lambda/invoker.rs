@@ -12,6 +12,7 @@ use super::limits;
 use super::metrics;
 use super::names::{FunctionRef, Home};
 use super::store::Store;
+use crate::lineage::Lineage;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,7 +50,13 @@ pub(crate) struct Event {
     pub request_id: String,
     pub payload: Bytes,
     pub client_context: Option<String>,
+    /// The runs that led to it; with its own once it is taken.
+    pub chain: Lineage,
 }
+
+/// The function has run as often in this chain as it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Recursive;
 
 impl Invoker {
     /// Chooses the version to run; an alias with weights draws one.
@@ -67,6 +74,31 @@ impl Invoker {
             spec: version.spec(&function.name, &self.home, folder_of),
             reserved: function.reserved_concurrency,
         })
+    }
+
+    /// Adds a run of the function to a chain. One run too many is refused and counted, unless the function allows loops.
+    pub fn lengthen(&self, function: &str, chain: &mut Lineage) -> Result<(), Recursive> {
+        if self.ends(function, chain) {
+            tracing::warn!(
+                "{function} ran {} times in one chain of events that it takes part in itself: the next event is dropped, \
+                 as on AWS. To let it run, set RecursiveLoop=Allow with PutFunctionRecursionConfig.",
+                limits::RUNS_IN_CHAIN
+            );
+            metrics::asynchronous(&*self.metrics, function, "RecursiveInvocationsDropped", 1.0, "Count");
+            return Err(Recursive);
+        }
+        chain.add(function);
+        Ok(())
+    }
+
+    /// Tells whether a chain may not go on with the function.
+    pub fn ends(&self, function: &str, chain: &Lineage) -> bool {
+        let allowed = || {
+            let records = self.store.read();
+            let found = records.functions.get(function);
+            found.is_some_and(|found| found.recursive_loop.as_deref() == Some("Allow"))
+        };
+        chain.runs(function) >= limits::RUNS_IN_CHAIN && !allowed()
     }
 
     /// Takes a place for the target, or says why there is none and counts the throttle.
@@ -102,6 +134,7 @@ impl Invoker {
                 payload: event.payload,
                 invoked_arn: invoked_arn.arn(&invoker.home),
                 client_context: event.client_context,
+                chain: event.chain,
                 stream,
             };
             let outcome = invoker.environments.invoke(Arc::clone(&target.spec), request).await;

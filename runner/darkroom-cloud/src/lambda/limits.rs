@@ -51,6 +51,9 @@ pub const CONCURRENT_EXECUTIONS: u32 = 1000;
 /// Reserving may not leave fewer than these to the functions that reserve nothing \[LS\].
 pub const MIN_UNRESERVED: u32 = 100;
 
+/// Runs of a function in one chain of events; the next is dropped \[DOC: "approximately 16"\].
+pub const RUNS_IN_CHAIN: u32 = 16;
+
 /// Retries of an asynchronous invocation \[DOC\].
 pub const RETRIES: RangeInclusive<i64> = 0..=2;
 /// Age of an asynchronous event in seconds; the maximum is also the default \[DOC\].

@@ -25,6 +25,7 @@ mod unzip;
 mod validate;
 
 use crate::StartError;
+use crate::lineage::Lineage;
 use crate::server::signature::Keys;
 use bytes::Bytes;
 use code::{Code, CodeStore};
@@ -161,11 +162,11 @@ impl Lambda {
         allowed.then_some(()).ok_or(NotInvocable::NotAllowed)
     }
 
-    /// Invokes a function asynchronously for an AWS service. An unknown function is an error; all else is the queue's.
-    pub fn invoke_event(&self, arn: &str, payload: Bytes) -> Result<(), NotInvocable> {
+    /// Invokes a function asynchronously for an AWS service, as the next of `chain`. An unknown function is an error; all else is the queue's.
+    pub fn invoke_event(&self, arn: &str, payload: Bytes, chain: Lineage) -> Result<(), NotInvocable> {
         let wanted = names::function_arn(&self.home, arn).ok_or(NotInvocable::NotAFunction)?;
         self.invoker.resolve(&wanted).map_err(|_| NotInvocable::Missing)?;
-        let event = Event { request_id: function::new_id(), payload, client_context: None };
+        let event = Event { request_id: function::new_id(), payload, client_context: None, chain };
         self.invoker.enqueue(wanted, event);
         Ok(())
     }

@@ -8,7 +8,7 @@ use super::clock;
 use super::concurrency::{Permit, Throttle};
 use super::environment::InvokeOutcome;
 use super::function::EventInvokeConfig;
-use super::invoker::{Event, Invoker, Target};
+use super::invoker::{Event, Invoker, Recursive, Target};
 use super::limits;
 use super::metrics;
 use super::names::{self, FunctionRef, LATEST};
@@ -27,6 +27,8 @@ enum Condition {
     RetriesExhausted,
     EventAgeExceeded,
     ZeroReservedConcurrency,
+    /// AWS documents no name for this one; it is ours.
+    RecursiveInvocation,
 }
 
 impl Condition {
@@ -36,6 +38,7 @@ impl Condition {
             Self::RetriesExhausted => "RetriesExhausted",
             Self::EventAgeExceeded => "EventAgeExceeded",
             Self::ZeroReservedConcurrency => "ZeroReservedConcurrency",
+            Self::RecursiveInvocation => "RecursiveInvocation",
         }
     }
 }
@@ -81,6 +84,10 @@ impl Invoker {
 
 /// Takes an event to its end.
 async fn travel(invoker: &Arc<Invoker>, mut journey: Journey) {
+    // Further tries of one event are one link of its chain.
+    if let Err(Recursive) = invoker.lengthen(&journey.function.name, &mut journey.event.chain) {
+        return finish(invoker, &journey, Condition::RecursiveInvocation);
+    }
     loop {
         let (target, permit) = match place(invoker, &journey).await {
             Ok(found) => found,
@@ -151,10 +158,16 @@ fn finish(invoker: &Arc<Invoker>, journey: &Journey, condition: Condition) {
     };
     let Some(destination) = destination else { return };
     let target = names::function_arn(&invoker.home, &destination);
-    if let Some(target) = target.filter(|target| invoker.resolve(target).is_ok()) {
+    let chain = &journey.event.chain;
+    if let Some(target) = target.as_ref().filter(|target| invoker.ends(&target.name, chain)) {
+        // What is dropped there would be told to a destination again, without end.
+        let (function, target) = (&journey.function.name, &target.name);
+        tracing::warn!("the record of {function} is lost: its destination {target} is part of the loop");
+        metrics::asynchronous(&*invoker.metrics, function, "DestinationDeliveryFailures", 1.0, "Count");
+    } else if let Some(target) = target.filter(|target| invoker.resolve(target).is_ok()) {
         let payload = record(invoker, journey, condition).to_string().into();
         let request_id = super::function::new_id();
-        invoker.enqueue(target, Event { request_id, payload, client_context: None });
+        invoker.enqueue(target, Event { request_id, payload, client_context: None, chain: chain.clone() });
     } else {
         // A queue, a topic, a bus: there is none here.
         let function = &journey.function.name;

@@ -9,6 +9,7 @@ use super::sts;
 use super::wire::{self, Body, header};
 use crate::iam::Iam;
 use crate::lambda::Lambda;
+use crate::lineage::Lineage;
 use crate::logs::Logs;
 use crate::metrics::Metrics;
 use crate::s3::S3;
@@ -18,6 +19,9 @@ use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use std::sync::Arc;
+
+/// In which SDKs inside a function hand on what the function was told of its chain.
+const TRACE: &str = "x-amzn-trace-id";
 
 /// Everything that answers on the port.
 pub(crate) struct Services {
@@ -43,8 +47,14 @@ enum Service {
 
 impl Services {
     /// Answers one request. Whatever comes in, an AWS-shaped answer goes out.
-    pub async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
-        let (parts, body) = request.into_parts();
+    ///
+    /// `inside` is the chain of events that the request belongs to, where it comes from an environment; else its trace
+    /// header may tell.
+    pub async fn answer(&self, request: Request<Incoming>, inside: Option<Lineage>) -> Response<Body> {
+        let (mut parts, body) = request.into_parts();
+        let told = || header(&parts.headers, TRACE).map(Lineage::of_trace_header);
+        let chain = inside.or_else(told).unwrap_or_default();
+        parts.extensions.insert(chain);
         if !gate::is_loopback(header(&parts.headers, "host"), &parts.uri) {
             return refused_host();
         }

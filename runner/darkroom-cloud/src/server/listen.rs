@@ -2,6 +2,7 @@
 
 use super::dispatch::Services;
 use super::framing::Framing;
+use crate::lineage::Working;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -56,7 +57,7 @@ async fn accept(listener: TcpListener, services: Arc<Services>, stopped: watch::
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(serve(stream, Arc::clone(&services), stopped.clone()));
+                    connections.spawn(serve(stream, Arc::clone(&services), stopped.clone(), None));
                 }
                 // Out of file descriptors, or the client left first: neither may end the server.
                 Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
@@ -72,13 +73,21 @@ async fn accept(listener: TcpListener, services: Arc<Services>, stopped: watch::
 }
 
 /// Serves one connection until the client closes it, or until the request under way at the stop is answered.
-pub(crate) async fn serve(stream: TcpStream, services: Arc<Services>, mut stopped: watch::Receiver<bool>) {
+///
+/// `working` says what the environment that it comes from works on; clients outside of one have none.
+pub(crate) async fn serve(
+    stream: TcpStream,
+    services: Arc<Services>,
+    mut stopped: watch::Receiver<bool>,
+    working: Option<Working>,
+) {
     if stream.set_nodelay(true).is_err() {
         return; // the client is gone
     }
     let service = service_fn(move |request| {
         let services = Arc::clone(&services);
-        async move { Ok::<_, std::convert::Infallible>(services.answer(request).await) }
+        let inside = working.as_ref().map(Working::lineage);
+        async move { Ok::<_, std::convert::Infallible>(services.answer(request, inside).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

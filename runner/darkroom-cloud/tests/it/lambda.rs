@@ -24,7 +24,7 @@ impl Stage {
         Self::with(|_| {}).await
     }
 
-    async fn with(change: impl FnOnce(&mut Config)) -> Self {
+    pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
         Self::try_with(change).await.unwrap()
     }
 
@@ -46,14 +46,15 @@ impl Stage {
     }
 
     /// Creates a Python function and answers with the state that its creation showed.
-    async fn create(&self, name: &str, code: &str) -> State {
+    pub async fn create(&self, name: &str, code: &str) -> State {
         let created = self.lambda.create_function().function_name(name).runtime(Runtime::from("python3.13"));
         let code = FunctionCode::builder().zip_file(Blob::new(zip(code))).build();
-        let created = created.handler("handler.handler").role(ROLE).code(code).send().await.unwrap();
+        // A busy machine may take longer than the three seconds that are the default.
+        let created = created.timeout(60).handler("handler.handler").role(ROLE).code(code).send().await.unwrap();
         created.state.unwrap()
     }
 
-    async fn invoke(&self, name: &str, payload: &Value) -> Value {
+    pub async fn invoke(&self, name: &str, payload: &Value) -> Value {
         let answer = self.lambda.invoke().function_name(name).payload(Blob::new(payload.to_string()));
         let answer = answer.send().await.unwrap();
         serde_json::from_slice(answer.payload.unwrap().as_ref()).unwrap()
@@ -171,7 +172,7 @@ async fn a_failed_event_is_tried_again_and_ends_at_its_destination() {
 
 impl Stage {
     /// Asks the sink until it has a record. A throttled question only means that the sink is just being told.
-    async fn record(&self, sink: &str) -> Value {
+    pub async fn record(&self, sink: &str) -> Value {
         let asking = async {
             loop {
                 if let Ok(answer) = self.lambda.invoke().function_name(sink).payload(Blob::new("{}")).send().await {

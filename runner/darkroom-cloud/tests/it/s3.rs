@@ -7,6 +7,7 @@ use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
+use darkroom_cloud::lineage::Lineage;
 use darkroom_cloud::s3::{Config, EventTarget, FunctionDirectory, S3};
 use tempfile::TempDir;
 
@@ -25,7 +26,7 @@ impl FunctionDirectory for Functions {
 }
 
 impl EventTarget for Functions {
-    fn invoke_async(&self, function_arn: &str, payload: Bytes) {
+    fn invoke_async(&self, function_arn: &str, payload: Bytes, _chain: Lineage) {
         self.0.lock().unwrap().push((function_arn.to_owned(), serde_json::from_slice(&payload).unwrap()));
     }
 }

@@ -164,7 +164,13 @@ pub const INVOCATIONS: Table = Table {
             Derived,
             "`ok`, `function_error`, `timeout`, `throttled` (429) or `call_error` (no answer)",
         ),
-        column("error_type", Text, "", Platform, "null when ok; `error.type`"),
+        column(
+            "error_type",
+            Text,
+            "",
+            Platform,
+            "null when ok; `error.type`; `RecursiveLoop`: one upload started the stage over and over",
+        ),
         column("error", Text, "", Platform, "message; null when ok"),
         column(
             "handler_reported_ms",

@@ -100,6 +100,8 @@ pub struct HaveFunction {
     pub tags: BTreeMap<String, String>,
     pub revision_id: Option<String>,
     pub readiness: Readiness,
+    /// Its reserved concurrency is 0: an earlier session stopped it and could not free it again.
+    pub stopped: bool,
 }
 
 /// Whether what a function reports is in force.
@@ -348,6 +350,7 @@ mod tests {
             tags: target.tags,
             revision_id: None,
             readiness: Readiness::Ready,
+            stopped: false,
         };
         Have {
             bucket: HaveBucket::Tagged(in_use()),

@@ -183,6 +183,7 @@ pub async fn deploy(
         functions.insert(wanted.key.clone(), function);
     };
     apply::functions(&clients, &steps, &have, &goal, &layers, &archives, on_done).await?;
+    notifications::free(&clients, &have).await?;
     notifications::connect(&clients, settings, &goal.bucket, functions.values()).await?;
     Ok(Deployment { bucket: goal.bucket, functions, counts, policy_put })
 }

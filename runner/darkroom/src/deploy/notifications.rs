@@ -9,6 +9,7 @@ use aws_sdk_s3::types::{
 };
 use futures::stream::{self, StreamExt, TryStreamExt};
 
+use super::desired::Have;
 use super::observe::call;
 use super::patience::{is_there, patiently};
 use super::{Clients, DeployError, DeployedFunction, Settings, WantedFunction, names};
@@ -127,6 +128,15 @@ pub async fn connect(
     })
     .await
     .map(|_| ())
+}
+
+/// Lets functions run again that a session stopped because they started themselves, and did not live to free.
+pub async fn free(clients: &Clients, have: &Have) -> Result<(), DeployError> {
+    for name in have.functions.iter().filter(|(_, function)| function.stopped).map(|(name, _)| name) {
+        let removed = clients.lambda.delete_function_concurrency().function_name(name).send().await;
+        removed.map_err(|error| call("removal of the reserved concurrency", format!("function {name}"), &error))?;
+    }
+    Ok(())
 }
 
 async fn permit(

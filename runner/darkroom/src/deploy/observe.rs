@@ -174,6 +174,7 @@ fn have(found: &GetFunctionOutput) -> HaveFunction {
         tags,
         revision_id: configuration.revision_id().map(str::to_owned),
         readiness: readiness(configuration),
+        stopped: found.concurrency().and_then(|it| it.reserved_concurrent_executions()) == Some(0),
     }
 }
 

@@ -34,6 +34,11 @@ pub enum ExecuteError {
     Renew { function: String, reason: String },
     #[error("cannot read the logs of {function}: {reason}")]
     Logs { function: String, reason: String },
+    #[error(
+        "{function} starts itself again and again, and cannot be stopped or freed again: {reason}; set its reserved \
+         concurrency to 0, or remove it with `darkroom clean`"
+    )]
+    Loop { function: String, reason: String },
     #[error("{function} cannot be called any more: {reason}")]
     InVain { function: String, reason: String },
     #[error("the journal cannot be written")]

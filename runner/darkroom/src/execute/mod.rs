@@ -11,6 +11,7 @@ pub mod event_shape;
 mod gate;
 mod invoke;
 mod log_lines;
+mod loops;
 mod one_by_one;
 mod pacing;
 mod pass;

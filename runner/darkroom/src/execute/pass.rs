@@ -20,6 +20,7 @@ use super::collect_logs::Served;
 use super::event_shape::{Facts, payload_event, s3_event, stem};
 use super::gate::{Due, Gate, Given, Look, Seen, look};
 use super::invoke::{self, Answer, invoke};
+use super::loops;
 use super::pacing::Tried;
 use super::payload;
 use super::reconcile::Recorded;
@@ -108,6 +109,8 @@ pub struct Measured {
     pub polls: u32,
     /// Whether the upload that starts a chain took effect, or when, is not known.
     pub upload_unanswered: bool,
+    /// Functions of a chain that ran in a loop, which were stopped; `None` where none did.
+    pub stopped: Option<Vec<String>>,
 }
 
 /// What a stage that ended well said in its answer.
@@ -151,6 +154,9 @@ pub async fn run(bench: &Bench, pass: &Pass, tried: Tried) -> Result<PassEnded, 
     let (key, again) = (pass.key.clone(), ended.again);
     bench.emit(Event::PipelineFinished(ended));
     clear(bench, &keys).await;
+    if let Some(stopped) = &measured.stopped {
+        loops::clean_up(&bench.setup, functions, stopped).await?;
+    }
     bench.emitter.settle().await.map_err(|_| ExecuteError::Recording)?;
     Ok(PassEnded { key, again })
 }
@@ -248,6 +254,7 @@ async fn measure(
         upload_ms: None,
         polls: 0,
         upload_unanswered: false,
+        stopped: None,
     };
     let clock = Instant::now();
     for (index, function) in functions.iter().enumerate() {
@@ -426,7 +433,8 @@ fn conclude(
 /// Says whether the pass was not what its cell asked for. A warm-up is whatever it is.
 fn again(cell: &CellUnderTest, pass: &Pass, measured: &Measured, looks: &[Option<Look>]) -> Option<Again> {
     let invocations = &measured.invocations;
-    if pass.key.warm_up {
+    // A loop is the code's doing: it would be there again.
+    if pass.key.warm_up || invocations.iter().any(Invocation::is_loop) {
         return None;
     }
     if invocations.iter().any(|invocation| invocation.status == Status::Throttled) {

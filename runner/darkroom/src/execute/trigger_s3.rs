@@ -2,7 +2,8 @@
 //!
 //! The runner sees only the two ends; what happened between them comes from the functions' logs, read when the pass is
 //! over. One pass is under way at a time, so what its functions logged since before the upload, under request ids that
-//! they had not logged before, is this pass's.
+//! they had not logged before, is this pass's. The contract allows one delivery a stage and image: what is waited for
+//! beyond that is bounded, see [`loops`].
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
@@ -11,13 +12,14 @@ use std::time::Duration;
 
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::primitives::ByteStream;
-use darkroom_core::event::{Invocation, NOT_SEEN, PassKey, Status};
+use darkroom_core::event::{Invocation, NOT_SEEN, PassKey, RECURSIVE_LOOP, Status};
 use tokio::time::Instant;
 
 use super::clocks::CUT_OFF_MS;
 use super::collect_logs::{FIRST_PAUSE, LONGEST_PAUSE};
 use super::gate::{Look, look};
 use super::log_lines::{self, Logged};
+use super::loops::{self, Loop};
 use super::pass::{Bench, Keys, Measured, Pass, clear};
 use super::{ExecuteError, Function};
 use crate::error_text::told;
@@ -89,7 +91,7 @@ pub async fn measure(
         Arrival::Seen { .. } => None,
         Arrival::Stopped => Some(chain.first_absent().await.unwrap_or(functions.len())),
     };
-    let logged = chain.gather(started_ms, stopped_at).await;
+    let Gathered { logged, looped, stopped } = chain.gather(started_ms, stopped_at).await?;
     let own = own(&logged, stopped_at);
     if let (Arrival::Seen { turnaround, .. }, Some(Some(first)), Some(Some(last))) = (arrival, own.first(), own.last())
     {
@@ -98,6 +100,9 @@ pub async fn measure(
         bench.clocks.narrow(at_least_ms, first.started_ms as f64 + CUT_OFF_MS - started_ms as f64);
     }
     let mut invocations = chain.facts(&own, stopped_at, &started_at);
+    if let Some(looped) = &looped {
+        chain.blame(looped, &mut invocations);
+    }
     for (invocation, delay_ms) in invocations.iter_mut().zip(trigger_delays_ms(&own, uploaded_at_ms)) {
         invocation.trigger_delay_ms = delay_ms;
     }
@@ -123,6 +128,7 @@ pub async fn measure(
         polls,
         upload_unanswered: !answered,
         answers: Vec::new(),
+        stopped,
     })
 }
 
@@ -148,6 +154,15 @@ struct Chain<'a> {
     keys: &'a Keys,
     /// Request ids that are not this pass's.
     before: HashSet<String>,
+}
+
+/// What the logs have of a pass.
+struct Gathered {
+    /// By stage index.
+    logged: Vec<Vec<Logged>>,
+    looped: Option<Loop>,
+    /// Functions that were stopped because of it.
+    stopped: Option<Vec<String>>,
 }
 
 /// The attempt that counts, with its invocations in stage order.
@@ -224,11 +239,15 @@ impl Chain<'_> {
         look(&self.bench.setup.s3, &self.bench.setup.bucket, key).await
     }
 
-    /// Returns whether the first stage without an output has ended.
+    /// Returns whether the first stage without an output has ended, or it or one before it runs in an endless loop.
     async fn has_stopped(&self, started_ms: i64) -> bool {
         let Some(stage) = self.first_absent().await else { return false };
-        // One log, not all: the wait for the final object goes on only after this.
-        let Ok(runs) = self.logged_of(&self.functions[stage], started_ms).await else { return false };
+        let logs = self.functions[..=stage].iter().map(|function| self.logged_of(function, started_ms));
+        let Ok(logs) = futures::future::try_join_all(logs).await else { return false };
+        if logs.iter().any(|runs| runs.len() > loops::UNSTOPPED) {
+            return true;
+        }
+        let runs = &logs[stage];
         let are_over = !runs.is_empty() && runs.iter().all(Logged::is_over);
         // Once more: an output is written before its invocation ends.
         are_over && matches!(self.look(&self.keys.outputs[stage]).await, Ok(None))
@@ -251,12 +270,54 @@ impl Chain<'_> {
         Ok(found)
     }
 
-    /// Waits until every stage that ran has its REPORT, and returns what there is when patience is at its end.
-    async fn gather(&self, started_ms: i64, stopped_at: Option<usize>) -> Vec<Vec<Logged>> {
+    /// Waits until every stage that ran has its REPORT, and gives what there is when patience is at its end.
+    ///
+    /// A loop is left to the platform to stop; then, or if the platform does not, it is made sure that it has ended.
+    async fn gather(&self, started_ms: i64, stopped_at: Option<usize>) -> Result<Gathered, ExecuteError> {
         let ran = stopped_at.map_or(self.functions.len(), |stage| (stage + 1).min(self.functions.len()));
-        let patience = self.bench.setup.patience.logs;
-        until_whole(self.functions.len(), ran, patience, |stage| self.logged_of(&self.functions[stage], started_ms))
-            .await
+        let until = |rest, most| {
+            let patience = self.bench.setup.patience.logs;
+            let bounds = Bounds { ran, patience, rest, most };
+            until_whole(self.functions.len(), bounds, |stage| self.logged_of(&self.functions[stage], started_ms))
+        };
+        let (logged, _) = until(STILL, loops::UNSTOPPED).await;
+        if !loops::may_go_on(&logged, &self.triggers()) {
+            return Ok(Gathered { logged, looped: None, stopped: None });
+        }
+        let quiet = loops::quiet(&self.bench.setup);
+        let (logged, at_rest) = until(quiet, loops::UNSTOPPED).await;
+        if self.find_loop(&logged).is_none() {
+            return Ok(Gathered { logged, looped: None, stopped: None });
+        }
+        let stopped = loops::stop(&self.bench.setup, self.functions, &logged, !at_rest).await?;
+        // A run that had begun may be in its cold start, which no log shows.
+        let (logged, _) = until(quiet, usize::MAX).await;
+        let looped = self.find_loop(&logged);
+        Ok(Gathered { logged, looped, stopped: Some(stopped) })
+    }
+
+    fn find_loop(&self, logged: &[Vec<Logged>]) -> Option<Loop> {
+        loops::find(logged, &self.triggers())
+    }
+
+    fn triggers(&self) -> Vec<Option<&str>> {
+        self.functions.iter().map(|function| function.triggered_by.as_deref()).collect()
+    }
+
+    /// Lets the stage that was started over and over stand as failed. One that failed by itself keeps its error's type.
+    fn blame(&self, looped: &Loop, invocations: &mut [Invocation]) {
+        let stages: Vec<&str> = self.bench.setup.pipeline.stages.iter().map(|stage| stage.name.as_str()).collect();
+        let told = looped.told(&stages);
+        let last = invocations.len().saturating_sub(1);
+        let Some(invocation) = invocations.get_mut(looped.stage.min(last)) else { return };
+        invocation.error = Some(match &invocation.error {
+            Some(error) => format!("{told} Its first run failed: {error}"),
+            None => told,
+        });
+        if invocation.status == Status::Ok {
+            invocation.status = Status::FunctionError;
+            invocation.error_type = Some(RECURSIVE_LOOP.to_owned());
+        }
     }
 
     /// Returns one invocation of each stage that ran, in order.
@@ -342,6 +403,7 @@ fn unstarted(pass: &Pass, started_at: String) -> Measured {
         upload_ms: None,
         polls: 0,
         upload_unanswered: true,
+        stopped: None,
     }
 }
 
@@ -353,14 +415,26 @@ struct Read {
     whole: bool,
 }
 
-/// Reads the logs of so many `stages` until each of the first `ran` has its REPORT and all stay as they are, or patience is at
-/// its end; returns what there is. A log that is whole is not read again before the others are.
-async fn until_whole<E, F: Future<Output = Result<Vec<Logged>, E>>>(
-    stages: usize,
+/// How far logs are waited for.
+#[derive(Clone, Copy)]
+struct Bounds {
+    /// Stages, from the first, that are known to have run.
     ran: usize,
     patience: Duration,
+    /// How long logs that are whole must stay as they are.
+    rest: Duration,
+    /// Runs of one stage beyond which nothing is waited for.
+    most: usize,
+}
+
+/// Reads the logs of so many `stages` until each of the first that ran has its REPORT and all stay as they are, or a bound is
+/// reached; returns what there is, and whether it is at rest. A log that is whole is not read again before the others are.
+async fn until_whole<E, F: Future<Output = Result<Vec<Logged>, E>>>(
+    stages: usize,
+    bounds: Bounds,
     read: impl Fn(usize) -> F,
-) -> Vec<Vec<Logged>> {
+) -> (Vec<Vec<Logged>>, bool) {
+    let Bounds { ran, patience, rest, most } = bounds;
     let deadline = Instant::now() + patience;
     let mut pause = FIRST_PAUSE;
     let mut logs = vec![Read::default(); stages];
@@ -378,11 +452,12 @@ async fn until_whole<E, F: Future<Output = Result<Vec<Logged>, E>>>(
             let over = !found.is_empty() && found.iter().all(Logged::is_over);
             logs[stage] = Read { logged: Some(found), whole: stage >= ran || over };
         }
-        if still || Instant::now() >= deadline {
-            return logs.into_iter().map(|log| log.logged.unwrap_or_default()).collect();
+        let endless = logs.iter().any(|log| log.logged.as_ref().is_some_and(|runs| runs.len() > most));
+        if still || endless || Instant::now() >= deadline {
+            return (logs.into_iter().map(|log| log.logged.unwrap_or_default()).collect(), still);
         }
         let whole = logs.iter().all(|log| log.whole);
-        tokio::time::sleep(if whole { STILL } else { pause }).await;
+        tokio::time::sleep(if whole { rest } else { pause }).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
@@ -481,13 +556,14 @@ mod tests {
         );
         let (_, report) = report.unwrap();
         let reads = std::cell::Cell::new(0);
-        let found = until_whole(1, 1, patience, |_| {
+        let bounds = Bounds { ran: 1, patience, rest: STILL, most: usize::MAX };
+        let found = until_whole(1, bounds, |_| {
             reads.set(reads.get() + 1);
             let report = (reads.get() >= after).then(|| report.clone());
             let fails = reads.get().is_multiple_of(3);
             std::future::ready(if fails { Err(()) } else { Ok(vec![Logged { report, ..run("a", 100) }]) })
         });
-        (found.await[0].first().cloned(), reads.get())
+        (found.await.0[0].first().cloned(), reads.get())
     }
 
     #[tokio::test]
@@ -509,7 +585,8 @@ mod tests {
     async fn a_log_that_is_whole_is_read_again_only_once_all_are_and_shows_what_came_meanwhile() {
         let (report, reads) = (late(1, Duration::ZERO).await.0.unwrap().report, std::cell::RefCell::new(Vec::new()));
         let over = |id: &str| Logged { report: report.clone(), ..run(id, 100) };
-        let found = until_whole(2, 2, Duration::from_mins(1), |stage| {
+        let bounds = Bounds { ran: 2, patience: Duration::from_mins(1), rest: STILL, most: usize::MAX };
+        let found = until_whole(2, bounds, |stage| {
             reads.borrow_mut().push(stage);
             let times = reads.borrow().iter().filter(|read| **read == stage).count();
             std::future::ready(Ok::<_, ()>(match (stage, times) {
@@ -519,9 +596,22 @@ mod tests {
                 _ => vec![over("b")],
             }))
         });
-        let ids: Vec<usize> = found.await.iter().map(Vec::len).collect();
+        let ids: Vec<usize> = found.await.0.iter().map(Vec::len).collect();
         assert_eq!(ids, [2, 1], "a delivery that came while the other log was waited for");
         assert_eq!(*reads.borrow(), [0, 1, 1, 1, 1, 0, 1, 0, 1]);
+    }
+
+    #[tokio::test]
+    async fn a_loop_that_does_not_end_is_not_waited_for() {
+        let reads = std::cell::Cell::new(0);
+        let bounds = Bounds { ran: 1, patience: Duration::from_mins(1), rest: STILL, most: 3 };
+        let (logged, at_rest) = until_whole(1, bounds, |_| {
+            reads.set(reads.get() + 1);
+            let runs = (0..reads.get()).map(|index| run(&index.to_string(), index)).collect();
+            std::future::ready(Ok::<_, ()>(runs))
+        })
+        .await;
+        assert_eq!((logged[0].len(), at_rest), (4, false));
     }
 
     #[test]

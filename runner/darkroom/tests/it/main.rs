@@ -16,6 +16,7 @@ mod generate;
 mod import;
 mod import_results;
 mod injector;
+mod loops;
 mod misbehaving;
 mod payload;
 mod peers;

@@ -4,6 +4,7 @@ use super::super::error::{ApiError, ApiResult};
 use super::super::limits;
 use super::super::names::{self, FunctionRef, Home, NameShape};
 use super::super::validate::Violations;
+use crate::lineage::Lineage;
 use crate::server::wire::{self, Body};
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
@@ -19,6 +20,8 @@ pub(crate) struct Call {
     pub body: Bytes,
     /// Given back as `x-amzn-RequestId`; for an invocation it is the id that the function sees.
     pub request_id: String,
+    /// The chain of events that the request belongs to.
+    pub chain: Lineage,
 }
 
 impl Call {

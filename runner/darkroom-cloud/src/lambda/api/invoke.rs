@@ -5,7 +5,7 @@ use super::super::concurrency::Permit;
 use super::super::environment::InvokeOutcome;
 use super::super::error::{ApiError, ApiResult};
 use super::super::event_stream;
-use super::super::invoker::{Event, Target};
+use super::super::invoker::{Event, Recursive, Target};
 use super::super::json_check;
 use super::super::limits;
 use super::super::validate::Violations;
@@ -38,12 +38,13 @@ pub(crate) async fn invoke(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
     if kind == "Event" && call.body.len() > limits::ASYNC_PAYLOAD {
         return Err(too_large(call.body.len() as u64, &call.headers));
     }
-    let event = event(call)?;
+    let mut event = event(call)?;
     if kind == "Event" {
         lambda.invoker.enqueue(wanted, event);
         return Ok(Reply::Empty(StatusCode::ACCEPTED));
     }
     let version = target.spec.version.clone();
+    lengthen(lambda, &target, &mut event)?;
     let permit = admit(lambda, &target)?;
     let outcome = lambda.invoker.run(target, permit, event, None).await?;
     let tail = call.header("x-amz-log-type") == Some("Tail");
@@ -55,6 +56,11 @@ fn admit(lambda: &Lambda, target: &Target) -> ApiResult<Permit> {
     lambda.invoker.admit(target).map_err(|throttle| ApiError::throttled(throttle.reason()))
 }
 
+/// Adds the run to the chain of a caller that waits; one run too many is refused.
+fn lengthen(lambda: &Lambda, target: &Target, event: &mut Event) -> ApiResult<()> {
+    lambda.invoker.lengthen(&target.function, &mut event.chain).map_err(|Recursive| ApiError::recursive())
+}
+
 /// Reads the payload, which must be JSON (`{}` when empty), and the client context.
 fn event(call: &Call) -> ApiResult<Event> {
     let payload = if call.body.is_empty() { Bytes::from_static(b"{}") } else { call.body.clone() };
@@ -64,7 +70,7 @@ fn event(call: &Call) -> ApiResult<Event> {
         ))
     })?;
     let client_context = call.header("x-amz-client-context").map(client_context).transpose()?;
-    Ok(Event { request_id: call.request_id.clone(), payload, client_context })
+    Ok(Event { request_id: call.request_id.clone(), payload, client_context, chain: call.chain.clone() })
 }
 
 fn client_context(base64: &str) -> ApiResult<String> {
@@ -130,7 +136,8 @@ pub(crate) fn streaming(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
         return Ok(Reply::Empty(StatusCode::NO_CONTENT));
     }
     let version = target.spec.version.clone();
-    let event = event(call)?;
+    let mut event = event(call)?;
+    lengthen(lambda, &target, &mut event)?;
     let permit = admit(lambda, &target)?;
     let (stream, pieces) = mpsc::channel(PIECES);
     let invoker = Arc::clone(&lambda.invoker);

@@ -46,7 +46,7 @@ impl Lambda {
     }
 }
 
-async fn read(keys: &Keys, parts: Parts, body: Incoming, request_id: String) -> ApiResult<(Method, Call)> {
+async fn read(keys: &Keys, mut parts: Parts, body: Incoming, request_id: String) -> ApiResult<(Method, Call)> {
     let decoded = |segment: &str| percent_decode_str(segment).decode_utf8_lossy().into_owned();
     let path = parts.uri.path().trim_matches('/');
     // The first segment is the API's version; operations are told apart without it.
@@ -65,7 +65,8 @@ async fn read(keys: &Keys, parts: Parts, body: Incoming, request_id: String) -> 
         BodyError::Broken => ApiError::serialization("the request's body ended early"),
     })?;
     signature::check(keys, &parts, &body).map_err(ApiError::unsigned)?;
-    let call = Call { segments, query, headers: parts.headers, body, request_id };
+    let chain = parts.extensions.remove().unwrap_or_default();
+    let call = Call { segments, query, headers: parts.headers, body, request_id, chain };
     Ok((parts.method, call))
 }
 

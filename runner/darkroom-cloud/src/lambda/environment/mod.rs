@@ -19,6 +19,7 @@ pub use types::{
     DiscardLogs, FunctionSpec, InvokeOutcome, InvokeRequest, LogFormat, LogSink, MetricSink, Report, Status,
 };
 
+use crate::lineage::Working;
 use crate::sandbox::{Host, Isolation, Means};
 use failure::Failure;
 use pool::{Pool, Pools};
@@ -31,8 +32,8 @@ use tokio::net::TcpStream;
 use tokio::sync::{Notify, OwnedSemaphorePermit, RwLock, Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 
-/// Serves a connection that a handler has opened to the local cloud's endpoint.
-pub type ServeConnection = Arc<dyn Fn(TcpStream) + Send + Sync>;
+/// Serves a connection that a handler has opened to the local cloud's endpoint, knowing what the handler works on.
+pub type ServeConnection = Arc<dyn Fn(TcpStream, Working) + Send + Sync>;
 
 /// How environments are made and kept.
 #[derive(Clone)]

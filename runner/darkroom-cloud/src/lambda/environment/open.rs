@@ -8,6 +8,7 @@ use super::run::{Environment, State};
 use super::types::{FunctionSpec, InvokeOutcome, Report};
 use super::{ServeConnection, Shared};
 use crate::lambda::runtime_api::RuntimeApi;
+use crate::lineage::Working;
 use crate::python;
 use crate::sandbox::{Plan, Sandbox};
 use jiff::Timestamp;
@@ -63,7 +64,9 @@ pub async fn environment(shared: &Arc<Shared>, spec: &Arc<FunctionSpec>) -> Resu
     let (api, events) = RuntimeApi::new();
     let mut servers = JoinSet::new();
     let listeners = std::mem::take(&mut sandbox.listeners);
-    let listeners = serve(&mut servers, listeners, &api, config.serve.clone(), &config.endpoint_url);
+    let working = Working::default();
+    let connection = config.serve.clone().map(|serve| (serve, working.clone()));
+    let listeners = serve(&mut servers, listeners, &api, connection, &config.endpoint_url);
     let runtime_api = listeners.await.map_err(unavailable)?;
     let tmp = if shared.host.has_root() {
         None
@@ -94,6 +97,7 @@ pub async fn environment(shared: &Arc<Shared>, spec: &Arc<FunctionSpec>) -> Resu
         api,
         events,
         servers,
+        working,
         program,
         lines,
         gauge: MemoryGauge::default(),
@@ -146,7 +150,7 @@ async fn serve(
     servers: &mut JoinSet<()>,
     listeners: Vec<std::net::TcpListener>,
     api: &Arc<RuntimeApi>,
-    connection: Option<ServeConnection>,
+    connection: Option<(ServeConnection, Working)>,
     endpoint_url: &str,
 ) -> io::Result<SocketAddrV4> {
     let mut listeners = listeners.into_iter();
@@ -170,12 +174,12 @@ fn listening(listener: std::net::TcpListener) -> io::Result<TcpListener> {
 }
 
 /// Takes what a handler sends to the local cloud to it.
-async fn pass_on(listener: TcpListener, connection: Option<ServeConnection>, endpoint: SocketAddrV4) {
+async fn pass_on(listener: TcpListener, connection: Option<(ServeConnection, Working)>, endpoint: SocketAddrV4) {
     let mut streams = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match (accepted, &connection) {
-                (Ok((stream, _)), Some(serve)) => serve(stream),
+                (Ok((stream, _)), Some((serve, working))) => serve(stream, working.clone()),
                 (Ok((stream, _)), None) => {
                     streams.spawn(copy(stream, endpoint));
                 }

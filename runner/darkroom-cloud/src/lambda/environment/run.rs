@@ -9,6 +9,7 @@ use super::launch;
 use super::lines::{self, LogLines};
 use super::types::{FunctionSpec, InvokeOutcome, InvokeRequest, Report, Status};
 use crate::lambda::runtime_api::{Invocation, RuntimeApi, RuntimeEvent};
+use crate::lineage::{Lineage, Working};
 use crate::sandbox::Sandbox;
 use crate::sandbox::protocol::{Exit, News, Order, Program};
 use bytes::Bytes;
@@ -35,6 +36,8 @@ pub struct Environment {
     pub events: mpsc::UnboundedReceiver<RuntimeEvent>,
     /// Serves the Runtime API and the way to the local cloud; ends with the environment.
     pub servers: JoinSet<()>,
+    /// Tells connections from inside which chain of events they belong to.
+    pub working: Working,
     pub program: Program,
     pub lines: LogLines,
     pub gauge: MemoryGauge,
@@ -100,6 +103,8 @@ impl Environment {
         place: Option<OwnedSemaphorePermit>,
         answering: impl FnOnce(),
     ) {
+        // Before INIT, which the invocation causes too.
+        self.working.begin(request.chain.clone());
         self.thaw();
         self.catch_up();
         let timeout = Duration::from_secs(u64::from(self.spec.timeout_s));
@@ -213,7 +218,7 @@ impl Environment {
             request_id: request.request_id.clone(),
             deadline_ms: (lines::now_ms() + (deadline - Instant::now()).as_millis() as i64).cast_unsigned(),
             invoked_arn: request.invoked_arn.clone(),
-            trace_id: trace_id(),
+            trace_id: trace_id(&request.chain),
             client_context: request.client_context.clone(),
             payload: request.payload.clone(),
             stream: request.stream.clone(),
@@ -480,9 +485,9 @@ fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
 }
 
-/// Returns a trace header for an invocation that nobody traces.
-fn trace_id() -> String {
+/// Returns a trace header for an invocation that nobody traces; it names the chain, which SDKs hand on.
+fn trace_id(chain: &Lineage) -> String {
     let random = uuid::Uuid::new_v4().simple().to_string();
     let seconds = lines::now_ms() / 1000;
-    format!("Root=1-{seconds:08x}-{};Parent={};Sampled=0", &random[..24], &random[16..])
+    format!("Root=1-{seconds:08x}-{};Parent={};Sampled=0;Lineage={chain}", &random[..24], &random[16..])
 }

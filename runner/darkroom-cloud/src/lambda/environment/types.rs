@@ -1,5 +1,6 @@
 //! What the control plane hands to the environments and gets back.
 
+use crate::lineage::Lineage;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -60,6 +61,8 @@ pub struct InvokeRequest {
     pub invoked_arn: String,
     /// The decoded JSON of `X-Amz-Client-Context`.
     pub client_context: Option<String>,
+    /// The runs that led here, this one included: what the handler causes goes on with it.
+    pub chain: Lineage,
     /// Takes the pieces of a streamed answer as the handler writes them, for a caller that wants them so.
     pub stream: Option<mpsc::Sender<Bytes>>,
 }

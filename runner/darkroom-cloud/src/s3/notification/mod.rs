@@ -5,6 +5,7 @@
 mod configuration;
 mod event;
 
+use crate::lineage::Lineage;
 use bytes::Bytes;
 
 pub use configuration::{Configuration, Invalid, Rule};
@@ -18,6 +19,7 @@ pub trait FunctionDirectory: Send + Sync {
 
 /// Where events go.
 pub trait EventTarget: Send + Sync {
-    /// Queues an asynchronous invocation (`InvocationType=Event`). Returns at once; the queue retries.
-    fn invoke_async(&self, function_arn: &str, payload: Bytes);
+    /// Queues an asynchronous invocation (`InvocationType=Event`) that goes on with `chain`. Returns at once; the queue
+    /// retries.
+    fn invoke_async(&self, function_arn: &str, payload: Bytes, chain: Lineage);
 }

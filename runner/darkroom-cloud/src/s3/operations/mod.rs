@@ -18,6 +18,7 @@ mod tags;
 
 use std::sync::Arc;
 
+use crate::lineage::Lineage;
 use bytes::Bytes;
 use s3s::dto::*;
 use s3s::{S3, S3Request, S3Response, S3Result};
@@ -92,17 +93,18 @@ impl Operations {
                     host_id: &by.ids.host_id,
                     principal_id: &by.access_key,
                 };
-                self.events.invoke_async(&rule.function_arn, payload(&change, &rule.id));
+                self.events.invoke_async(&rule.function_arn, payload(&change, &rule.id), by.chain.clone());
             }
         });
     }
 }
 
-/// Who asked for a change, and under which request id.
+/// Who asked for a change, under which request id, and in which chain of events.
 #[derive(Debug, Clone)]
 pub struct By {
     ids: RequestIds,
     access_key: String,
+    chain: Lineage,
 }
 
 impl By {
@@ -114,6 +116,7 @@ impl By {
                 .as_ref()
                 .map(|credentials| credentials.access_key.clone())
                 .unwrap_or_default(),
+            chain: request.extensions.get::<Lineage>().cloned().unwrap_or_default(),
         }
     }
 }

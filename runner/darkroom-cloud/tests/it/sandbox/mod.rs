@@ -87,6 +87,7 @@ impl Stage {
             payload: Bytes::from(event.to_string()),
             invoked_arn: spec.arn.clone(),
             client_context: None,
+            chain: darkroom_cloud::lineage::Lineage::default(),
             stream: None,
         };
         Answer(self.environments.invoke(Arc::new(spec.clone()), request).await)

@@ -21,6 +21,11 @@ VERSION = 1
 STDOUT = 1
 # Of /proc/stat's first line: "cpu  user nice system idle iowait irq softirq steal guest guest_nice", in ticks.
 STEAL = 8
+# S3 operations that make an object; how many of those that lie elsewhere are named, and how much of their names.
+WRITES = ("PutObject", "CopyObject", "CompleteMultipartUpload")
+NAMED, LONGEST_KEY = 4, 200
+# Where the contract has results written. All else that a handler writes is elsewhere.
+PREFIX = os.environ.get("OUTPUT_PREFIX") or "\0"
 MS_A_TICK = 1000 / os.sysconf("SC_CLK_TCK")
 
 
@@ -32,6 +37,7 @@ class S3Watch:
         self.under_way, self.since_ns = 0, 0
         self.total_ns, self.calls = 0, 0
         self.watching = False
+        self.elsewhere = []
 
     def begin(self, calls):
         with self.lock:
@@ -62,11 +68,20 @@ class S3Watch:
                 return call(client, *arguments, **named)
             self.begin(1)
             try:
-                return call(client, *arguments, **named)
+                answer = call(client, *arguments, **named)
             finally:
                 self.end()
+            self.note(*arguments, **named)
+            return answer
 
         return timed
+
+    def note(self, operation_name=None, api_params=None, **_):
+        """Remembers what was written outside of OUTPUT_PREFIX: it may start this function, or another, again."""
+        if operation_name in WRITES and len(self.elsewhere) < NAMED:
+            key = str((api_params or {}).get("Key"))
+            if not key.startswith(PREFIX):
+                self.elsewhere.append(key[:LONGEST_KEY])
 
     def timed(self, read):
         def timed(*arguments, **named):
@@ -140,6 +155,7 @@ def handler(event, context):
     global invocations
     invocations += 1
     seen = s3.attach()
+    s3.elsewhere.clear()
     s3_ns, s3_calls = s3.total_ns, s3.calls
     stolen = steal_ms()
     used = usage()
@@ -175,6 +191,8 @@ def handler(event, context):
                 "cpu_model": model,
                 "kernel": kernel,
             }
+            if s3.elsewhere:
+                line["wrote_elsewhere"] = s3.elsewhere
             os.write(STDOUT, (json.dumps(line, separators=(",", ":")) + "\n").encode())
         except Exception:
             pass  # What can't be said is missing from the tables; the answer is the handler's all the same.

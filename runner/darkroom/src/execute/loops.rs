@@ -1,0 +1,245 @@
+//! A stage that is started over and over by one upload: found in the logs, stopped, named, and cleaned up after.
+//!
+//! What starts a stage again is an object that somebody writes under its trigger, and nobody but the chain's own handlers
+//! writes there. AWS stops such a loop after about 16 runs; where it does not (`RecursiveLoop=Allow`, a handler that
+//! sends no trace header) Darkroom does, by AWS's own advice: with a reserved concurrency of 0, which also drops what
+//! waits. It is taken back before the next pass, or by the next deployment if this session does not live that long.
+
+use std::time::Duration;
+
+use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+
+use super::log_lines::Logged;
+use super::{ExecuteError, Function, Setup};
+use crate::error_text::told;
+
+/// S3 delivers an event at least once, and seldom more than once: a stage that one upload starts more often is no accident.
+const MOST_DELIVERIES: usize = 4;
+/// Runs that no loop reaches that the platform stops: AWS does after about 16.
+pub const UNSTOPPED: usize = 24;
+/// Share of the patience with logs for which a suspected loop must rest to count as over: a run may have to wait for a
+/// cold start.
+const REST: u32 = 10;
+
+/// A stage that was started more often than deliveries explain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loop {
+    /// Index of the stage.
+    pub stage: usize,
+    /// How often it ran for one upload.
+    pub runs: usize,
+    writer: Writer,
+}
+
+/// Who writes under the trigger of the stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Writer {
+    Itself,
+    /// Index of the stage.
+    Another(usize),
+    /// No witness: it, or a stage after it.
+    NotKnown,
+}
+
+impl Loop {
+    /// Returns what happened in words, and what to do.
+    pub fn told(&self, stages: &[&str]) -> String {
+        let (stage, runs) = (stages[self.stage], self.runs);
+        let what = match self.writer {
+            Writer::Itself => format!("{stage} wrote to its own trigger {runs} times"),
+            Writer::Another(other) => format!("{} wrote to the trigger of {stage} {runs} times", stages[other]),
+            Writer::NotKnown => {
+                format!("one upload started {stage} {runs} times: it, or a stage after it, writes to its trigger")
+            }
+        };
+        let whose = if self.runs > UNSTOPPED { "; Darkroom stopped it" } else { "" };
+        format!("{what}{whose}. Write to OUTPUT_PREFIX only.")
+    }
+}
+
+/// Returns how long a suspected loop must rest to count as over.
+pub fn quiet(setup: &Setup) -> Duration {
+    setup.patience.logs / REST
+}
+
+/// Returns whether a further run may be on its way that no log shows yet: a stage ran more than once, or a handler was
+/// seen writing to a trigger.
+pub fn may_go_on(logged: &[Vec<Logged>], triggers: &[Option<&str>]) -> bool {
+    let wrote = |run: &Logged| triggers.iter().flatten().any(|trigger| wrote_to(run, trigger));
+    logged.iter().any(|runs| runs.len() > 1 || runs.iter().any(wrote))
+}
+
+fn wrote_to(run: &Logged, trigger: &str) -> bool {
+    let elsewhere = run.profile.as_ref().map(|profile| profile.wrote_elsewhere.as_slice()).unwrap_or_default();
+    elsewhere.iter().any(|key| key.starts_with(trigger))
+}
+
+/// Returns the first stage that ran too often; `triggers` are the prefixes that start each stage.
+pub fn find(logged: &[Vec<Logged>], triggers: &[Option<&str>]) -> Option<Loop> {
+    let stage = logged.iter().position(|runs| runs.len() > MOST_DELIVERIES)?;
+    Some(Loop {
+        stage,
+        runs: logged[stage].len(),
+        writer: writer(logged, stage, triggers.get(stage).copied().flatten()),
+    })
+}
+
+/// Asks the witnesses in the order of what they are worth: a handler that was seen writing there; else that no stage
+/// after this one had begun when it was started again.
+fn writer(logged: &[Vec<Logged>], stage: usize, trigger: Option<&str>) -> Writer {
+    let wrote = |run: &Logged| trigger.is_some_and(|trigger| wrote_to(run, trigger));
+    let writes = |stage: &usize| logged[*stage].iter().any(wrote);
+    if writes(&stage) {
+        return Writer::Itself;
+    }
+    if let Some(other) = (0..logged.len()).find(writes) {
+        return Writer::Another(other);
+    }
+    let again_ms = logged[stage][1].started_ms;
+    let later = logged[stage + 1..].iter().flatten();
+    if later.map(|run| run.started_ms).min().is_none_or(|first_ms| again_ms < first_ms) {
+        return Writer::Itself;
+    }
+    Writer::NotKnown
+}
+
+/// Lets the stages that ran too often run no more, and drops the events that wait for them. Returns their functions.
+///
+/// `must` says that the loop still runs: then not being able to stop it ends the session.
+pub async fn stop(
+    setup: &Setup,
+    functions: &[Function],
+    logged: &[Vec<Logged>],
+    must: bool,
+) -> Result<Vec<String>, ExecuteError> {
+    let mut stopped = Vec::new();
+    for (function, _) in functions.iter().zip(logged).filter(|(_, runs)| runs.len() > MOST_DELIVERIES) {
+        let put = setup.control.put_function_concurrency().function_name(&function.name);
+        match put.reserved_concurrent_executions(0).send().await {
+            Ok(_) => stopped.push(function.name.clone()),
+            Err(error) if must => {
+                return Err(ExecuteError::Loop { function: function.name.clone(), reason: told(&error) });
+            }
+            // The loop has come to rest by itself.
+            Err(_) => {}
+        }
+    }
+    Ok(stopped)
+}
+
+/// Removes whatever the chain has left under its prefixes, and lets its functions run again.
+pub async fn clean_up(setup: &Setup, functions: &[Function], stopped: &[String]) -> Result<(), ExecuteError> {
+    let triggers = functions.iter().filter_map(|function| function.triggered_by.as_deref());
+    for prefix in triggers.chain(functions.iter().map(|function| function.output_prefix.as_str())) {
+        sweep(setup, prefix).await;
+    }
+    for function in stopped {
+        let removed = setup.control.delete_function_concurrency().function_name(function).send().await;
+        removed.map_err(|error| ExecuteError::Loop { function: function.clone(), reason: told(&error) })?;
+    }
+    Ok(())
+}
+
+/// Removes every object under a prefix. What can't be removed now goes with the bucket.
+async fn sweep(setup: &Setup, prefix: &str) {
+    let mut pages = setup.s3.list_objects_v2().bucket(&setup.bucket).prefix(prefix).into_paginator().send();
+    while let Some(Ok(page)) = pages.next().await {
+        let keys = page.contents().iter().filter_map(|object| object.key());
+        let objects: Vec<_> = keys.filter_map(|key| ObjectIdentifier::builder().key(key).build().ok()).collect();
+        if objects.is_empty() {
+            return;
+        }
+        if let Ok(delete) = Delete::builder().quiet(true).set_objects(Some(objects)).build() {
+            let _ = setup.s3.delete_objects().bucket(&setup.bucket).delete(delete).send().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use darkroom_core::event::Profile;
+
+    use super::*;
+
+    const STAGES: [&str; 3] = ["greyscale", "resize", "convert"];
+    const TRIGGERS: [Option<&str>; 3] = [Some("upload/"), Some("g/greyscale/"), Some("g/resize/")];
+
+    /// Runs of one stage that start so many ms after one another.
+    fn runs(count: usize, from_ms: i64, apart_ms: i64) -> Vec<Logged> {
+        let run = |index: usize| Logged {
+            request_id: format!("{from_ms}-{index}"),
+            stream: "s".into(),
+            started_ms: from_ms + apart_ms * index as i64,
+            ended_ms: None,
+            report: None,
+            failure: None,
+            profile: None,
+        };
+        (0..count).map(run).collect()
+    }
+
+    fn writing(mut runs: Vec<Logged>, key: &str) -> Vec<Logged> {
+        for run in &mut runs {
+            run.profile = Some(Profile { wrote_elsewhere: vec![key.to_owned()], ..Profile::default() });
+        }
+        runs
+    }
+
+    fn said(logged: &[Vec<Logged>]) -> Option<String> {
+        find(logged, &TRIGGERS).map(|found| found.told(&STAGES))
+    }
+
+    #[test]
+    fn a_chain_with_a_delivery_too_many_is_no_loop() {
+        assert_eq!(said(&[runs(1, 0, 1), runs(2, 10, 1), runs(4, 20, 1)]), None);
+        assert_eq!(said(&[Vec::new(), Vec::new(), Vec::new()]), None);
+    }
+
+    #[test]
+    fn who_was_seen_writing_to_the_trigger_is_named() {
+        let own = [writing(runs(16, 0, 10), "upload/a.png"), runs(16, 5, 10), runs(16, 8, 10)];
+        assert_eq!(
+            said(&own).as_deref(),
+            Some("greyscale wrote to its own trigger 16 times. Write to OUTPUT_PREFIX only.")
+        );
+        let another = [runs(16, 0, 10), runs(16, 5, 10), writing(runs(16, 8, 10), "upload/again.png")];
+        assert_eq!(
+            said(&another).as_deref(),
+            Some("convert wrote to the trigger of greyscale 16 times. Write to OUTPUT_PREFIX only.")
+        );
+    }
+
+    #[test]
+    fn without_a_witness_order_in_time_excludes_what_had_not_begun() {
+        let before_any_other = [runs(16, 0, 2), runs(16, 5, 10), runs(16, 8, 10)];
+        assert!(said(&before_any_other).unwrap().starts_with("greyscale wrote to its own trigger 16 times"));
+        let last = [runs(1, 0, 1), runs(1, 5, 1), runs(7, 8, 10)];
+        assert!(said(&last).unwrap().starts_with("convert wrote to its own trigger 7 times"));
+        let undecided = [runs(16, 0, 10), runs(16, 5, 10), runs(16, 8, 10)];
+        assert_eq!(
+            said(&undecided).unwrap(),
+            "one upload started greyscale 16 times: it, or a stage after it, writes to its trigger. Write to \
+             OUTPUT_PREFIX only."
+        );
+    }
+
+    #[test]
+    fn what_is_written_elsewhere_but_to_no_trigger_is_no_witness() {
+        let logged = [writing(runs(16, 0, 10), "notes/a.txt"), runs(16, 5, 10), runs(16, 8, 10)];
+        assert!(said(&logged).unwrap().starts_with("one upload started greyscale"));
+    }
+
+    #[test]
+    fn one_run_that_wrote_to_a_trigger_or_a_second_run_is_waited_upon() {
+        let usual = [runs(1, 0, 1), runs(1, 5, 1), writing(runs(1, 8, 1), "notes/a.txt")];
+        assert!(!may_go_on(&usual, &TRIGGERS));
+        assert!(may_go_on(&[runs(1, 0, 1), runs(2, 5, 1), runs(1, 8, 1)], &TRIGGERS));
+        assert!(may_go_on(&[runs(1, 0, 1), runs(1, 5, 1), writing(runs(1, 8, 1), "upload/a.png")], &TRIGGERS));
+    }
+
+    #[test]
+    fn a_loop_that_nobody_else_stopped_is_said_to_be_stopped_here() {
+        let logged = [writing(runs(31, 0, 10), "upload/a.png"), runs(16, 5, 10), runs(16, 8, 10)];
+        assert!(said(&logged).unwrap().contains("31 times; Darkroom stopped it."));
+    }
+}
