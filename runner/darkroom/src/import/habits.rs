@@ -7,7 +7,7 @@ use darkroom_core::pipeline::{Pipeline, Stage, Transport};
 use serde_json::{Map, Value};
 
 use super::mapping::Mapped;
-use super::scan::{EventKey, Handler, Variable, Write};
+use super::scan::{EventKey, Fault, FaultKind, Handler, Variable, Write};
 
 /// What the user says where reading does not carry.
 #[derive(Clone, Debug, Default)]
@@ -33,7 +33,7 @@ pub fn habits(pipeline: &Pipeline, mapped: &[Mapped], said: &Said) -> Habits {
     for one in mapped {
         let Some((_, stage)) = pipeline.stage(one.stage) else { continue };
         found.environment(one, said);
-        found.buckets(one);
+        found.faults(one);
         let mut own = StageAdapt::default();
         if pipeline.answers_with_image(stage) {
             found.answer(one, &mut own);
@@ -65,33 +65,34 @@ impl Habits {
     fn environment(&mut self, one: &Mapped, said: &Said) {
         let handler = one.candidate.handler;
         let keys = || handler.writes.iter().filter_map(|write| write.template.as_deref());
-        for Variable { name, default, line } in &handler.environment {
+        for Variable { name, default, file, line } in &handler.environment {
             if said.environment.contains_key(name) || self.adapt.environment.contains_key(name) {
                 continue;
             }
             let in_folder = keys().any(|key| key.contains(&format!("{{env:{name}}}/")));
-            match value_of(name, in_folder) {
+            let value = if handler.bucket_names.contains(name) { Some("{bucket}") } else { value_of(name, in_folder) };
+            match value {
                 Some(value) => {
                     self.adapt.environment.insert(name.clone(), value.to_owned());
                 }
                 None if *default => {}
                 None => self.obstacles.push(format!(
-                    "{}:{line} needs the environment name {name}: say what it holds with --env {name}=VALUE",
-                    one.candidate.file.name
+                    "{file}:{line} needs the environment name {name}: say what it holds with `--env {name}=VALUE`"
                 )),
             }
         }
     }
 
-    fn buckets(&mut self, one: &Mapped) {
-        for hard_coded in &one.candidate.handler.buckets {
-            let (file, line, bucket) = (&one.candidate.file.name, hard_coded.line, &hard_coded.bucket);
-            let obstacle = format!(
-                "{file}:{line} names the bucket `{bucket}`: a run's bucket is another, and the code is not edited; let it \
-                 read the name from os.environ, then import it again"
-            );
-            if !self.obstacles.contains(&obstacle) {
-                self.obstacles.push(obstacle);
+    /// Says what can't work in a run. It is an obstacle where the code surely comes there, and a note where it may.
+    fn faults(&mut self, one: &Mapped) {
+        for fault in &one.candidate.handler.faults {
+            let (told, surely) = told(fault);
+            if surely && !fault.maybe {
+                self.obstacles.push(told);
+            } else {
+                let may =
+                    if fault.maybe { " (it asks the environment first, so a run may not come there)" } else { "" };
+                self.notes.push(format!("{told}{may}"));
             }
         }
     }
@@ -113,18 +114,22 @@ impl Habits {
             return Some(key.clone());
         }
         let writes = &one.candidate.handler.writes;
+        if one.candidate.file.error.is_some() {
+            // Nothing can be read of it, and it will write nothing.
+            return None;
+        }
         let told = |write: &Write| write.from_event.is_some() && pipeline.transport == Transport::Payload;
         if writes.iter().any(told) {
             return None;
         }
         let templates: Vec<&str> = writes.iter().filter_map(|write| write.template.as_deref()).collect();
         let (Some(template), 1) = (templates.first(), writes.len()) else {
-            self.cannot_follow(one, writes);
+            self.cannot_follow(stage, one, writes);
             return None;
         };
         let (key, unknown) = self.with_environment(template);
         if unknown {
-            self.cannot_follow(one, writes);
+            self.cannot_follow(stage, one, writes);
             return None;
         }
         let extension = format!(".{}", stage.output.format.extension());
@@ -132,14 +137,17 @@ impl Habits {
         (key != usual).then_some(key)
     }
 
-    fn cannot_follow(&mut self, one: &Mapped, writes: &[Write]) {
-        let lines: Vec<String> = writes.iter().map(|write| write.line.to_string()).collect();
-        let file = &one.candidate.file.name;
-        let place = if lines.is_empty() { file.clone() } else { format!("{file}:{}", lines.join(",")) };
+    fn cannot_follow(&mut self, stage: &Stage, one: &Mapped, writes: &[Write]) {
+        let mut places: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for write in writes {
+            places.entry(&write.file).or_default().push(write.line.to_string());
+        }
+        let places: Vec<String> = places.iter().map(|(file, lines)| format!("{file}:{}", lines.join(","))).collect();
+        let place = if places.is_empty() { one.candidate.file.name.clone() } else { places.join(" and ") };
+        let (name, extension) = (&stage.name, stage.output.format.extension());
         self.obstacles.push(format!(
-            "{place}: the key under which stage {} writes can't be followed: say it with --output-key \
-             '{}={{prefix}}{{name}}.png' (name: the input's file name without extension)",
-            one.stage, one.stage
+            "{place}: the key under which stage {name} writes can't be followed: say it, for example with \
+             `--output-key '{name}={{prefix}}{{name}}.{extension}'` (name: the input's file name without extension)"
         ));
     }
 
@@ -213,6 +221,49 @@ impl Habits {
             self.adapt.reported = Some(reported);
         }
         stages.retain(|_, stage| *stage != StageAdapt::default());
+    }
+}
+
+/// Says a fault in words, and whether it surely keeps the code from working.
+fn told(fault: &Fault) -> (String, bool) {
+    let Fault { kind, what, file, line, .. } = fault;
+    let place = format!("{file}:{line}");
+    let other = "a run's bucket is another, and the code is not edited; let it read the name from os.environ, then import it \
+                 again";
+    let connects = "a run says that itself; remove it, then import it again";
+    match kind {
+        FaultKind::Bucket => (format!("{place} names the bucket `{what}`: {other}"), true),
+        FaultKind::BucketMade => (format!("{place} makes the name of a bucket, `{what}`: {other}"), true),
+        FaultKind::BucketFromFile => {
+            (format!("{place} takes the name of a bucket from the file `{what}`: {other}"), true)
+        }
+        FaultKind::UnknownBucket => (
+            format!("{place}: which bucket it uses can't be told; a run has one, and its name is in OUTPUT_BUCKET"),
+            false,
+        ),
+        FaultKind::Endpoint if what.is_empty() => (format!("{place} sets `endpoint_url`: {connects}"), true),
+        FaultKind::Endpoint => (format!("{place} connects to the endpoint `{what}`: {connects}"), true),
+        FaultKind::UnknownEndpoint => {
+            (format!("{place} sets `endpoint_url` to what can't be told: a run may be elsewhere"), false)
+        }
+        FaultKind::Key => (
+            format!(
+                "{place} has `{what}` in the code: a run has credentials of its own; remove it, then \
+                                    import it again"
+            ),
+            true,
+        ),
+        FaultKind::Profile => (format!("{place} names the profile `{what}`: {connects}"), true),
+        FaultKind::Region => (format!("{place} fixes the region `{what}`: a run may be in another"), false),
+        FaultKind::Service => {
+            (format!("{place} uses the service `{what}`: a run's functions may only read and write S3"), false)
+        }
+        FaultKind::SetsEnvironment
+            if what.starts_with("AWS_") || what.contains("BUCKET") || what == "OUTPUT_PREFIX" =>
+        {
+            (format!("{place} sets {what} of the environment: {connects}"), true)
+        }
+        FaultKind::SetsEnvironment => (format!("{place} sets {what} of the environment"), false),
     }
 }
 
