@@ -1,6 +1,6 @@
 //! What `[adapt]` must say for these handlers, as far as reading them shows; and what has to be asked. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use darkroom_core::adapt::{Adapt, StageAdapt, TimeUnit};
 use darkroom_core::pipeline::{Pipeline, Stage, Transport};
@@ -23,6 +23,8 @@ pub struct Habits {
     pub adapt: Adapt,
     /// What keeps the handlers from being taken in as they are; each names a file and a line.
     pub obstacles: Vec<String>,
+    /// What to do about them.
+    pub ways_out: BTreeSet<&'static str>,
     /// What may go wrong and can't be decided here.
     pub notes: Vec<String>,
 }
@@ -55,7 +57,7 @@ pub fn habits(pipeline: &Pipeline, mapped: &[Mapped], said: &Said) -> Habits {
     found.adapt.environment.extend(said.environment.clone());
     found.share();
     for said in [&mut found.obstacles, &mut found.notes] {
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         said.retain(|words| seen.insert(words.clone()));
     }
     found
@@ -76,9 +78,9 @@ impl Habits {
                     self.adapt.environment.insert(name.clone(), value.to_owned());
                 }
                 None if *default => {}
-                None => self.obstacles.push(format!(
-                    "{file}:{line} needs the environment name {name}: say what it holds with `--env {name}=VALUE`"
-                )),
+                None => self
+                    .obstacles
+                    .push(format!("{file}:{line} needs the environment name {name}: set its value with --env")),
             }
         }
     }
@@ -86,13 +88,14 @@ impl Habits {
     /// Says what can't work in a run. It is an obstacle where the code surely comes there, and a note where it may.
     fn faults(&mut self, one: &Mapped) {
         for fault in &one.candidate.handler.faults {
-            let (told, surely) = told(fault);
-            if surely && !fault.maybe {
-                self.obstacles.push(told);
-            } else {
-                let may =
-                    if fault.maybe { " (it asks the environment first, so a run may not come there)" } else { "" };
-                self.notes.push(format!("{told}{may}"));
+            let told = format!("{}:{} {}", fault.file, fault.line, told(fault));
+            match fault.kind.way_out(&fault.what) {
+                Some(help) if !fault.maybe => {
+                    self.obstacles.push(told);
+                    self.ways_out.insert(help);
+                }
+                _ if fault.maybe => self.notes.push(format!("{told}, if the environment says so")),
+                _ => self.notes.push(told),
             }
         }
     }
@@ -224,46 +227,42 @@ impl Habits {
     }
 }
 
-/// Says a fault in words, and whether it surely keeps the code from working.
-fn told(fault: &Fault) -> (String, bool) {
-    let Fault { kind, what, file, line, .. } = fault;
-    let place = format!("{file}:{line}");
-    let other = "a run's bucket is another, and the code is not edited; let it read the name from os.environ, then import it \
-                 again";
-    let connects = "a run says that itself; remove it, then import it again";
-    match kind {
-        FaultKind::Bucket => (format!("{place} names the bucket `{what}`: {other}"), true),
-        FaultKind::BucketMade => (format!("{place} makes the name of a bucket, `{what}`: {other}"), true),
-        FaultKind::BucketFromFile => {
-            (format!("{place} takes the name of a bucket from the file `{what}`: {other}"), true)
+/// Says what the code does there.
+fn told(fault: &Fault) -> String {
+    let what = &fault.what;
+    match fault.kind {
+        FaultKind::Bucket => format!("names the bucket `{what}`"),
+        FaultKind::BucketMade => format!("makes the name of a bucket: `{what}`"),
+        FaultKind::BucketFromFile => format!("takes the name of a bucket from the file `{what}`"),
+        FaultKind::UnknownBucket => {
+            "uses a bucket that can't be told; a run has one, named in OUTPUT_BUCKET".to_owned()
         }
-        FaultKind::UnknownBucket => (
-            format!("{place}: which bucket it uses can't be told; a run has one, and its name is in OUTPUT_BUCKET"),
-            false,
-        ),
-        FaultKind::Endpoint if what.is_empty() => (format!("{place} sets `endpoint_url`: {connects}"), true),
-        FaultKind::Endpoint => (format!("{place} connects to the endpoint `{what}`: {connects}"), true),
-        FaultKind::UnknownEndpoint => {
-            (format!("{place} sets `endpoint_url` to what can't be told: a run may be elsewhere"), false)
-        }
-        FaultKind::Key => (
-            format!(
-                "{place} has `{what}` in the code: a run has credentials of its own; remove it, then \
-                                    import it again"
+        FaultKind::Endpoint if what.is_empty() => "sets `endpoint_url`".to_owned(),
+        FaultKind::Endpoint => format!("connects to the endpoint `{what}`"),
+        FaultKind::UnknownEndpoint => "sets `endpoint_url` to what can't be told; a run may be elsewhere".to_owned(),
+        FaultKind::Key => format!("has `{what}` in the code"),
+        FaultKind::Profile => format!("names the profile `{what}`"),
+        FaultKind::Region => format!("fixes the region `{what}`; a run may be in another"),
+        FaultKind::Service => format!("uses the service `{what}`; a run's functions may only read and write S3"),
+        FaultKind::SetsEnvironment => format!("sets {what} of the environment"),
+    }
+}
+
+impl FaultKind {
+    /// Returns what to do about it where it surely keeps the code from working.
+    fn way_out(self, what: &str) -> Option<&'static str> {
+        let a_runs_own = what.starts_with("AWS_") || what.contains("BUCKET") || what == "OUTPUT_PREFIX";
+        match self {
+            Self::Bucket | Self::BucketMade | Self::BucketFromFile => Some(
+                "a run has one bucket, and Darkroom never edits code: read its name from os.environ[\"OUTPUT_BUCKET\"] \
+                 there, then import again",
             ),
-            true,
-        ),
-        FaultKind::Profile => (format!("{place} names the profile `{what}`: {connects}"), true),
-        FaultKind::Region => (format!("{place} fixes the region `{what}`: a run may be in another"), false),
-        FaultKind::Service => {
-            (format!("{place} uses the service `{what}`: a run's functions may only read and write S3"), false)
+            Self::SetsEnvironment if !a_runs_own => None,
+            Self::Endpoint | Self::Key | Self::Profile | Self::SetsEnvironment => Some(
+                "a run says itself where S3 is and who may use it: remove these settings from the code, then import again",
+            ),
+            Self::UnknownBucket | Self::UnknownEndpoint | Self::Region | Self::Service => None,
         }
-        FaultKind::SetsEnvironment
-            if what.starts_with("AWS_") || what.contains("BUCKET") || what == "OUTPUT_PREFIX" =>
-        {
-            (format!("{place} sets {what} of the environment: {connects}"), true)
-        }
-        FaultKind::SetsEnvironment => (format!("{place} sets {what} of the environment"), false),
     }
 }
 

@@ -115,16 +115,18 @@ pub fn plan(request: &Request<'_>) -> Result<Import, ImportError> {
     }
     let version = request.runtime.trim_start_matches("python");
     let scanned = scan::scan(request.folder, &python, version).map_err(ImportError::new)?;
+    no_markdown(&scanned)?;
     // What does not parse explains much of what can't be told below, so every refusal says it first.
     let unparsed: Vec<String> = scanned.iter().filter_map(unparsed).collect();
     let first = |error: ImportError| error.after(&unparsed);
     let pipeline = pipeline(request, &scanned).map_err(first)?;
     let candidates = mapping::candidates(&scanned);
     let mapped = mapped(request, &pipeline, &candidates).map_err(first)?;
-    no_markdown(&scanned, &mapped)?;
-    let Habits { adapt, obstacles, mut notes } = habits::habits(&pipeline, &mapped, request.said);
+    let Habits { adapt, obstacles, ways_out, mut notes } = habits::habits(&pipeline, &mapped, request.said);
     if !obstacles.is_empty() {
-        return Err(first(ImportError::new(obstacles.join("\n"))));
+        let help: Vec<&str> = ways_out.into_iter().collect();
+        let error = ImportError::new(obstacles.join("\n"));
+        return Err(first(if help.is_empty() { error } else { error.help(help.join("\n")) }));
     }
     let mut all = files;
     let requirements = requirements(request, &scanned, &mut all, &mut notes)?;
@@ -207,14 +209,16 @@ fn unparsed(file: &File) -> Option<String> {
     Some(file.error.as_ref()?.told(&file.name))
 }
 
-/// Refuses Markdown around code that a handler needs: it is no fault of the code, and would be measured as one.
-fn no_markdown(scanned: &[File], mapped: &[Mapped]) -> Result<(), ImportError> {
-    let needed = |file: &File| {
+/// Refuses Markdown around code that handlers need: it is no fault of the code, and would be measured as one.
+fn no_markdown(scanned: &[File]) -> Result<(), ImportError> {
+    let imported = |file: &File| {
         let module = file.name.split(['/', '.']).next().unwrap_or_default();
-        mapped.iter().any(|one| one.candidate.file.name == file.name)
-            || scanned.iter().any(|other| other.imports.iter().any(|name| name == module))
+        scanned.iter().any(|other| other.imports.iter().any(|name| name == module))
     };
-    let fenced = |file: &&File| file.error.as_ref().is_some_and(|error| !error.fences.is_empty()) && needed(file);
+    let fenced = |file: &&File| {
+        let fences = file.error.as_ref().is_some_and(|error| !error.fences.is_empty());
+        fences && (!file.handlers.is_empty() || imported(file))
+    };
     let told: Vec<String> = scanned.iter().filter(fenced).filter_map(unparsed).collect();
     if told.is_empty() { Ok(()) } else { Err(ImportError::new(told.join("\n"))) }
 }
@@ -236,7 +240,9 @@ fn check_name(request: &Request<'_>) -> Result<(), ImportError> {
     }
     let folder = request.project.variant_dir(name);
     if folder.exists() {
-        let help = "choose another name, or remove the folder";
+        let free =
+            (2..).map(|number| format!("{name}-{number}")).find(|free| !request.project.variant_dir(free).exists());
+        let help = format!("choose another name, for example `{}`, or remove the folder", free.unwrap_or_default());
         return Err(ImportError::new(format!("{} is there already", folder.display())).help(help));
     }
     Ok(())
@@ -282,7 +288,7 @@ fn pipeline(request: &Request<'_>, files: &[File]) -> Result<Pipeline, ImportErr
     if pipeline.transport != events {
         let (takes, sends) = (events.as_str(), pipeline.transport.as_str());
         return Err(ImportError::new(format!("these handlers take {takes} events, and pipeline {name} sends {sends}"))
-            .help(format!("add `--pipeline {usual}`")));
+            .help(format!("set --pipeline to {usual}")));
     }
     Ok(pipeline)
 }

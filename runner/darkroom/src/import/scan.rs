@@ -6,7 +6,7 @@ use std::process::Command;
 use darkroom_cloud::python;
 use serde::Deserialize;
 
-const SCRIPT: &str = include_str!("scan.py");
+const SCRIPT: &str = concat!(include_str!("values.py"), include_str!("calls.py"), include_str!("scan.py"));
 
 /// One Python file.
 #[derive(Clone, Debug, Deserialize)]

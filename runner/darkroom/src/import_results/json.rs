@@ -49,34 +49,28 @@ fn without_nan(text: &str) -> Option<String> {
 }
 
 impl Json {
-    /// Returns an object's values by dotted name; nulls are not there.
+    /// Returns an object's values by dotted name; a null is an empty text.
     pub fn flat(&self) -> Result<BTreeMap<String, Said>, String> {
         let Self::Object(_) = self else { return Err("not a JSON object".into()) };
         let mut fields = BTreeMap::new();
-        let mut nulls = Vec::new();
-        self.put("", &mut fields, &mut nulls)?;
+        self.put("", &mut fields)?;
         Ok(fields)
     }
 
-    fn put(&self, name: &str, fields: &mut BTreeMap<String, Said>, nulls: &mut Vec<String>) -> Result<(), String> {
-        let twice = || format!("two keys are called `{name}`");
-        let leaf = |fields: &mut BTreeMap<String, Said>, said: Said| {
-            let known = nulls.iter().any(|null| null == name);
-            if known || fields.insert(name.to_owned(), said).is_some() { Err(twice()) } else { Ok(()) }
-        };
-        match self {
-            Self::Leaf(said) => leaf(fields, said.clone()),
-            Self::Array(_) => leaf(fields, Said::text("[…]")),
-            Self::Null if fields.contains_key(name) || nulls.iter().any(|null| null == name) => Err(twice()),
-            Self::Null => {
-                nulls.push(name.to_owned());
-                Ok(())
+    fn put(&self, name: &str, fields: &mut BTreeMap<String, Said>) -> Result<(), String> {
+        let said = match self {
+            Self::Leaf(said) => said.clone(),
+            Self::Array(_) => Said::text("[…]"),
+            Self::Null => Said::text(""),
+            Self::Object(members) => {
+                return members.iter().try_for_each(|(key, value)| {
+                    let name = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
+                    value.put(&name, fields)
+                });
             }
-            Self::Object(members) => members.iter().try_for_each(|(key, value)| {
-                let name = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
-                value.put(&name, fields, nulls)
-            }),
-        }
+        };
+        let twice = fields.insert(name.to_owned(), said).is_some();
+        if twice { Err(format!("two keys are called `{name}`")) } else { Ok(()) }
     }
 }
 
@@ -162,7 +156,7 @@ mod tests {
     fn pythons_nan_is_a_null_and_only_outside_of_texts() {
         let found = flat(r#"{"a": NaN, "b": "NaN \" NaN", "c": -Infinity, "d": 512.0}"#).unwrap();
         let pair = |name: &str, text: &str| (name.to_owned(), text.to_owned());
-        assert_eq!(found, [pair("b", "NaN \" NaN"), pair("c", "-Infinity"), pair("d", "512")]);
+        assert_eq!(found, [pair("a", ""), pair("b", "NaN \" NaN"), pair("c", "-Infinity"), pair("d", "512")]);
         assert!(parse("{\"a\": Nope}").is_err());
     }
 }
