@@ -75,7 +75,7 @@ fn suggestion(pattern: &str, ids: &[CellId]) -> String {
     });
     nearest.map_or_else(
         || "the manifest has no cells".to_owned(),
-        |id| format!("the nearest is {id}; `darkroom cells MANIFEST` lists them all"),
+        |id| format!("the nearest is {id}; the command darkroom cells lists all of a manifest"),
     )
 }
 

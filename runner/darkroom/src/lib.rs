@@ -4,6 +4,7 @@
 //! only so that its benches and its one test binary can reach the rooms; nothing else depends on it.
 
 pub mod account;
+mod advice;
 pub mod cli;
 pub mod command;
 pub mod deploy;

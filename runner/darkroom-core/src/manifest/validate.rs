@@ -281,7 +281,12 @@ impl Meaning<'_> {
             if set.for_check_only {
                 let message = format!("image set `{name}` is for `darkroom check` alone");
                 let label = "its images are never timed or compared";
-                let help = format!("darkroom check VARIANT --image-set {name}");
+                let variant = self.manifest.matrix.variants.first().map_or("VARIANT", String::as_str);
+                let of = match self.manifest.experiment.pipeline.as_str() {
+                    "image-pipeline" => String::new(),
+                    other => format!(" --pipeline {other}"),
+                };
+                let help = format!("check with it: `darkroom check {variant} --image-set {name}{of}`");
                 self.mistakes.push(Mistake::new("check_only_image_set", message, &node.at, label).help(help));
             }
             let empty = (set.images.is_empty() && set.faults.is_empty()).then(|| "it holds no images".to_owned());

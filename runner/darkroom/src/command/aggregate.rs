@@ -8,6 +8,7 @@ use darkroom_core::event::{Event, RunStarted};
 use darkroom_core::imported::IMPORTED;
 use darkroom_tables::{Summary, TablesError};
 
+use crate::advice;
 use crate::cli::{Globals, RunFolder};
 use crate::display::{self, terminal};
 use crate::exit::{Failure, Outcome};
@@ -18,6 +19,7 @@ use crate::record::{complete, read};
 const DEFAULT_PRICES: &str = include_str!("../../../../experiments/prices/us-east-1.toml");
 
 pub fn run(args: &RunFolder, globals: Globals) -> Result<Outcome, Failure> {
+    advice::run_folder(&args.run, &["aggregate", "{}"])?;
     let path = args.run.canonicalize().map_err(|error| {
         Failure::wrong_request(miette::miette!("cannot open the run {}: {error}", args.run.display()))
     })?;
@@ -84,7 +86,7 @@ fn say_what_is_missing(path: &Path, run: &RunStarted, summary: &Summary, finishe
         }
     }
     if !finished {
-        lines.push(format!("unfinished; go on with: darkroom resume {}", path.display()));
+        lines.push(format!("unfinished; go on with {}", advice::darkroom(&["resume", &path.display().to_string()])));
     }
     if !globals.quiet {
         for line in &lines {

@@ -2,18 +2,19 @@
 
 use darkroom_tables::{Between, between};
 
+use crate::advice;
 use crate::cli::{CompareArgs, Globals, Limit};
 use crate::display;
 use crate::exit::{Failure, Outcome};
 
 pub fn run(args: &CompareArgs, globals: Globals) -> Result<Outcome, Failure> {
-    for run in [&args.run_a, &args.run_b] {
-        if !run.is_dir() {
-            return Err(Failure::wrong_request(miette::miette!("{} is not a run's folder", run.display())));
-        }
-    }
+    let (a, b) = (args.run_a.display().to_string(), args.run_b.display().to_string());
+    advice::run_folder(&args.run_a, &["compare", "{}", &b])?;
+    advice::run_folder(&args.run_b, &["compare", &a, "{}"])?;
     let found = between(&args.run_a, &args.run_b).map_err(|error| {
-        Failure::wrong_request(miette::miette!(help = "darkroom aggregate RUN makes a run's tables anew", "{error}"))
+        let without = [&args.run_a, &args.run_b].into_iter().find(|run| !run.join("summary.parquet").is_file());
+        let help = advice::tables_of(without.unwrap_or(&args.run_b));
+        Failure::wrong_request(miette::miette!(help = help, "{error}"))
     })?;
     if found.rows.is_empty() {
         return Err(Failure::wrong_request(miette::miette!("the runs have no cell with numbers in common")));

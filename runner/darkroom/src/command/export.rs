@@ -3,6 +3,7 @@
 use comfy_table::{Table, presets};
 use darkroom_tables::read::{Row, Rows, Value, Wanted, other_schema, read};
 
+use crate::advice;
 use crate::cli::{ExportArgs, ExportFormat, Globals};
 use crate::display;
 use crate::exit::{Failure, Outcome};
@@ -79,16 +80,13 @@ const SHOWN: [(&str, &[Shown]); 4] = [
 ];
 
 pub fn run(args: &ExportArgs, _: Globals) -> Result<Outcome, Failure> {
+    advice::run_folder(&args.run, &["export", "{}"])?;
     let path = args.run.join(format!("{}.parquet", args.table));
     if let Ok(Some(other)) = other_schema(&path) {
         display::note(&other);
     }
-    let rows = read(&path, Wanted::default()).map_err(|error| {
-        Failure::wrong_request(miette::miette!(
-            help = format!("darkroom aggregate {} makes the tables anew", args.run.display()),
-            "{error}"
-        ))
-    })?;
+    let rows = read(&path, Wanted::default())
+        .map_err(|error| Failure::wrong_request(miette::miette!(help = advice::tables_of(&args.run), "{error}")))?;
     let text = match args.format {
         ExportFormat::Csv => rows.csv(),
         ExportFormat::Json => json(&rows),

@@ -14,7 +14,7 @@ use crate::cli::{Globals, ImportResultsArgs};
 use crate::display;
 use crate::execute::now;
 use crate::exit::{Failure, Outcome};
-use crate::import_results::{Map, Raw, Taken, read, take};
+use crate::import_results::{Ended, Map, Raw, Taken, read, take};
 use crate::project::Project;
 use crate::record::{Journal, RunDir};
 
@@ -22,39 +22,34 @@ use crate::record::{Journal, RunDir};
 const NAMED: usize = 20;
 
 pub fn run(args: &ImportResultsArgs, globals: Globals) -> Result<Outcome, Failure> {
-    let text = String::from_utf8_lossy(&bytes(&args.map)?).into_owned();
-    let map = Map::parse(&text).map_err(|error| {
-        Failure::wrong_request(miette::miette!(
-            help = "experiments/analysis/import/columns.toml is a worked example",
-            "{}: {error}",
-            args.map.display()
-        ))
-    })?;
+    let (text, map) = map_of(&args.map)?;
     let mut rows = Vec::new();
     let mut files = Vec::new();
+    let mut unreadable = Vec::new();
     for path in &args.files {
         let content = bytes(path)?;
         let name = path.display().to_string();
-        let found = read(&name, &content);
-        files.push((name, hex::encode(Sha256::digest(&content)), found.len()));
-        rows.push(found);
+        match read(&name, &content, &map) {
+            Ok(found) => {
+                if !found.told.is_empty() {
+                    display::note(&format!("{name}: {}", found.told.join("; ")));
+                }
+                files.push((name, hex::encode(Sha256::digest(&content)), found.rows.len()));
+                rows.push(found.rows);
+            }
+            Err(why) => unreadable.push(why),
+        }
     }
-    let taken = take(&rows.concat(), &map);
-    let missing: Vec<&String> =
-        taken.missing_columns.iter().filter(|name| map.indispensable().contains(name.as_str())).collect();
-    if taken.rows.is_empty() && !taken.columns.is_empty() && !missing.is_empty() {
-        // Every row would be refused for the same reason.
-        return Err(Failure::wrong_request(miette::miette!(
-            help = format!("the rows have: {}", named(&taken.columns)),
-            "{}: [columns] names what no row of the files has: {}",
-            args.map.display(),
-            named(missing)
-        )));
+    if !unreadable.is_empty() {
+        return Err(Failure::wrong_request(miette::miette!("{}", unreadable.join("\n"))));
     }
+    let taken = take(&rows.concat(), &map, jiff::Timestamp::now());
+    refuse_as_a_whole(&taken, &map, &args.map)?;
     say_what_was_left(&taken);
     if taken.rows.is_empty() {
         return Err(Failure::wrong_request(miette::miette!("none of the {} rows can be taken", rows.concat().len())));
     }
+    let taken_for = taken_for(&taken);
     let kept: HashSet<&str> = taken.rows.iter().map(|row| row.from.as_str()).collect();
     let of_file = |(rows, (name, sha256, count)): (&Vec<Raw>, (String, String, usize))| {
         let taken = rows.iter().filter(|raw| kept.contains(raw.at.as_str())).count();
@@ -77,7 +72,50 @@ pub fn run(args: &ImportResultsArgs, globals: Globals) -> Result<Outcome, Failur
     if !globals.quiet {
         display::note(&format!("{}", dir.path().display()));
     }
+    display::note(&taken_for);
     Ok(if refused { Outcome::SomeCellsFailed } else { outcome })
+}
+
+fn map_of(path: &Path) -> Result<(String, Map), Failure> {
+    let wrong = |why: String| {
+        Failure::wrong_request(miette::miette!(
+            help = "experiments/analysis/import/columns.toml is a worked example",
+            "{}: {why}",
+            path.display()
+        ))
+    };
+    let text = String::from_utf8(bytes(path)?).map_err(|error| wrong(format!("it is not UTF-8: {error}")))?;
+    let map = Map::parse(text.trim_start_matches('\u{feff}')).map_err(|error| wrong(error.to_string()))?;
+    Ok((text, map))
+}
+
+/// Refuses what concerns every row: columns that no file has, and words that say neither success nor failure.
+fn refuse_as_a_whole(taken: &Taken, map: &Map, path: &Path) -> Result<(), Failure> {
+    let missing: Vec<&String> =
+        taken.missing_columns.iter().filter(|name| map.indispensable().contains(name.as_str())).collect();
+    if taken.rows.is_empty() && !taken.columns.is_empty() && !missing.is_empty() {
+        // Every row would be refused for the same reason.
+        return Err(Failure::wrong_request(miette::miette!(
+            help = format!("the rows have: {}", named(&taken.columns)),
+            "{}: [columns] names what no row of the files has: {}",
+            path.display(),
+            named(missing)
+        )));
+    }
+    let unknown = taken.statuses.iter().filter(|(_, status)| status.ended == Ended::Unknown);
+    let unknown: Vec<String> = unknown.map(|(word, _)| format!("{word:?}")).collect();
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let seen = [(Ended::Unknown, "unknown"), (Ended::Well, "success"), (Ended::Badly, "failure")]
+        .map(|(ended, what)| counted(taken, ended, what));
+    Err(Failure::wrong_request(miette::miette!(
+        help =
+            format!("set `{}` under [columns]; move the words that mean success to `ok`", map.with_failures(&unknown)),
+        "{}: the status has words that are neither success nor failure ({})",
+        path.display(),
+        seen.into_iter().flatten().collect::<Vec<_>>().join("; ")
+    )))
 }
 
 fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
@@ -103,8 +141,27 @@ fn say_what_was_left(taken: &Taken) {
     if more > 0 {
         display::note(&format!("refused {more} more rows; the run's journal names every one"));
     }
+}
+
+/// Says in one line what was taken for what.
+fn taken_for(taken: &Taken) -> String {
     let all = taken.rows.len() + taken.refused.len();
-    display::note(&format!("{} of {all} rows taken, {} refused", taken.rows.len(), taken.refused.len()));
+    let line = format!("{} of {all} rows taken, {} refused", taken.rows.len(), taken.refused.len());
+    let parts =
+        [Some(line), counted(taken, Ended::Well, "success"), counted(taken, Ended::Badly, "failure"), nulls(taken)];
+    parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
+/// Says which words of the status were taken for what, and how often each stood there.
+fn counted(taken: &Taken, ended: Ended, what: &str) -> Option<String> {
+    let words = taken.statuses.iter().filter(|(_, status)| status.ended == ended);
+    let each: Vec<String> = words.map(|(word, status)| format!("`{word}` {}", status.rows)).collect();
+    (!each.is_empty()).then(|| format!("{what}: {}", each.join(", ")))
+}
+
+fn nulls(taken: &Taken) -> Option<String> {
+    let each: Vec<String> = taken.nulls.iter().map(|(column, rows)| format!("`{column}` {rows}")).collect();
+    (!each.is_empty()).then(|| format!("missing values: {}", each.join(", ")))
 }
 
 /// Writes the run's folder: the map as it was given, and the journal.

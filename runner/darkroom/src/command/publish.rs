@@ -14,6 +14,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use darkroom_tables::columns::TABLES;
 use darkroom_tables::read::provenance;
 
+use crate::advice;
 use crate::cli::{Globals, PublishArgs};
 use crate::display;
 use crate::exit::{Failure, Outcome};
@@ -24,6 +25,13 @@ use crate::target;
 pub struct S3Uri {
     pub bucket: String,
     pub prefix: String,
+}
+
+impl std::fmt::Display for S3Uri {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let between = if self.prefix.is_empty() { "" } else { "/" };
+        write!(f, "s3://{}{between}{}", self.bucket, self.prefix)
+    }
 }
 
 impl FromStr for S3Uri {
@@ -46,6 +54,7 @@ impl FromStr for S3Uri {
 }
 
 pub fn run(args: &PublishArgs, globals: Globals) -> Result<Outcome, Failure> {
+    advice::run_folder(&args.run, &["publish", "{}", &args.to.to_string()])?;
     let objects = objects(&args.run, &args.to)?;
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Failure::broken(miette::miette!("no threads to talk to S3 on: {error}")))?;
@@ -68,12 +77,8 @@ pub fn run(args: &PublishArgs, globals: Globals) -> Result<Outcome, Failure> {
 
 /// Returns the run's tables with the keys they get. Fails if there are none: `summary` is in every run.
 fn objects(run: &Path, to: &S3Uri) -> Result<Vec<(PathBuf, String)>, Failure> {
-    let about = provenance(&run.join("summary.parquet")).map_err(|error| {
-        Failure::wrong_request(miette::miette!(
-            help = format!("darkroom aggregate {} makes the tables anew", run.display()),
-            "{error}"
-        ))
-    })?;
+    let about = provenance(&run.join("summary.parquet"))
+        .map_err(|error| Failure::wrong_request(miette::miette!(help = advice::tables_of(run), "{error}")))?;
     let named = |key: &str| {
         about.get(key).ok_or_else(|| {
             Failure::wrong_request(miette::miette!(

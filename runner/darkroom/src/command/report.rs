@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use darkroom_report::{Run, paper};
 use darkroom_tables::TablesError;
 
+use crate::advice;
 use crate::cli::{Globals, ReportArgs, RunFolder};
 use crate::display;
 use crate::exit::{Failure, Outcome};
@@ -14,7 +15,7 @@ pub fn run(args: &ReportArgs, globals: Globals) -> Result<Outcome, Failure> {
     let path = match &args.runs[..] {
         [run] => {
             let path = args.output.clone().unwrap_or_else(|| run.join("report.html"));
-            let read = read(run)?;
+            let read = read(run, &["report", "{}"])?;
             let findings = not_the_journals(run);
             for finding in &findings {
                 display::note(finding);
@@ -32,13 +33,13 @@ pub fn run(args: &ReportArgs, globals: Globals) -> Result<Outcome, Failure> {
 
 /// Writes `report.html` into a run's folder, of tables that were just made from its journal.
 pub fn write(run: &Path) -> Result<(), Failure> {
-    replace(&run.join("report.html"), darkroom_report::html(&read(run)?, &[]).as_bytes())
+    replace(&run.join("report.html"), darkroom_report::html(&read(run, &["report", "{}"])?, &[]).as_bytes())
 }
 
 /// Writes the page of several runs, beside the first unless told where, and returns its path.
 fn side_by_side(runs: &[PathBuf], output: Option<&Path>) -> Result<PathBuf, Failure> {
     let path = output.map_or_else(|| runs[0].join("side-by-side.html"), Path::to_owned);
-    let all = runs.iter().map(|run| read(run)).collect::<Result<Vec<Run>, Failure>>()?;
+    let all = runs.iter().map(|run| read(run, &["report", "{}"])).collect::<Result<Vec<Run>, Failure>>()?;
     let against = |run| darkroom_tables::between(&runs[0], run).map_err(|error| unreadable(run, &error));
     let changes = runs[1..].iter().map(|run| against(run)).collect::<Result<Vec<_>, Failure>>()?;
     let findings: Vec<Vec<String>> = runs.iter().map(|run| not_the_journals(run)).collect();
@@ -61,7 +62,7 @@ fn not_the_journals(run: &Path) -> Vec<String> {
 /// Writes every figure as SVG and PNG into `figures/` of a run's folder.
 pub fn figures(args: &RunFolder, globals: Globals) -> Result<Outcome, Failure> {
     let folder = args.run.join("figures");
-    let made = darkroom_report::figures(&read(&args.run)?);
+    let made = darkroom_report::figures(&read(&args.run, &["figures", "{}"])?);
     fs::create_dir_all(&folder).map_err(|error| broken("make", &folder, &error))?;
     for figure in &made {
         let path = |kind: &str| folder.join(format!("{}.{kind}", figure.id));
@@ -77,18 +78,13 @@ pub fn figures(args: &RunFolder, globals: Globals) -> Result<Outcome, Failure> {
 }
 
 /// Reads the tables of a run's folder.
-pub fn read(run: &Path) -> Result<Run, Failure> {
-    if !run.is_dir() {
-        return Err(Failure::wrong_request(miette::miette!("{} is not a run's folder", run.display())));
-    }
+pub fn read(run: &Path, command: &[&str]) -> Result<Run, Failure> {
+    advice::run_folder(run, command)?;
     Run::read(run).map_err(|error| unreadable(run, &error))
 }
 
 fn unreadable(run: &Path, error: &TablesError) -> Failure {
-    Failure::wrong_request(miette::miette!(
-        help = format!("darkroom aggregate {} makes the tables anew", run.display()),
-        "{error}"
-    ))
+    Failure::wrong_request(miette::miette!(help = advice::tables_of(run), "{error}"))
 }
 
 /// Writes a file whole or not at all.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use darkroom_core::manifest::Override;
 
+use crate::advice;
 use crate::cli::{Globals, ResumeArgs};
 use crate::exit::{Failure, Outcome};
 use crate::project::{self, Loaded, Project};
@@ -16,6 +17,7 @@ pub fn run(args: &ResumeArgs, globals: Globals) -> Result<Outcome, Failure> {
         Some(run) => run.clone(),
         None => latest_unfinished(&Project::here().map_err(Failure::wrong_request)?.root().join("outputs"))?,
     };
+    advice::run_folder(&run, &["resume", "{}"])?;
     let run = run
         .canonicalize()
         .map_err(|error| Failure::wrong_request(miette::miette!("cannot open the run {}: {error}", run.display())))?;
@@ -39,7 +41,7 @@ fn latest_unfinished(outputs: &Path) -> Result<PathBuf, Failure> {
     runs.sort_by(|a, b| b.file_name().cmp(&a.file_name()));
     runs.into_iter().find(|run| unfinished(run)).ok_or_else(|| {
         Failure::wrong_request(miette::miette!(
-            help = "name the run's folder: darkroom resume outputs/<experiment>/<run id>",
+            help = "every run has come to its end; measure again with darkroom run and a manifest",
             "no unfinished run under {}",
             outputs.display()
         ))

@@ -64,7 +64,7 @@ fn begin(job: &Job<'_>, args: &RunArgs, globals: Globals) -> Result<Begin, Failu
             && !globals.quiet
         {
             display::note(&format!(
-                "an earlier run of this manifest is unfinished: --resume goes on with {}",
+                "an earlier run of this manifest is unfinished; `--resume` goes on with {}",
                 run.display()
             ));
         }

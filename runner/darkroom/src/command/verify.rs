@@ -6,6 +6,7 @@ use std::path::Path;
 
 use darkroom_tables::Verified;
 
+use crate::advice;
 use crate::cli::{Globals, RunFolder};
 use crate::display;
 use crate::exit::{Failure, Outcome};
@@ -13,6 +14,7 @@ use crate::project::Project;
 use crate::record::complete;
 
 pub fn run(args: &RunFolder, globals: Globals) -> Result<Outcome, Failure> {
+    advice::run_folder(&args.run, &["verify", "{}"])?;
     let path = args.run.canonicalize().map_err(|error| {
         Failure::wrong_request(miette::miette!("cannot open the run {}: {error}", args.run.display()))
     })?;

@@ -25,7 +25,12 @@ pub fn render(diagnostic: &dyn miette::Diagnostic, json: bool, colours: bool) ->
         }
     }
     let theme = if colours { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-    let graphical = GraphicalReportHandler::new_themed(theme).with_width(WIDTH).with_links(colours);
+    // A command that is suggested stands in one line, so that it can be copied as it is.
+    let suggests = |text: &str| text.contains("`darkroom ") || text.contains("`--");
+    let told = diagnostic.to_string();
+    let whole = suggests(&told) || diagnostic.help().is_some_and(|help| suggests(&help.to_string()));
+    let graphical =
+        GraphicalReportHandler::new_themed(theme).with_width(WIDTH).with_links(colours).with_wrap_lines(!whole);
     let handler: &dyn ReportHandler = if json { &JSONReportHandler::new() } else { &graphical };
     let text = format!("{:?}", Shown(handler, diagnostic));
     format!("{}\n", text.trim_end())

@@ -1,13 +1,13 @@
 //! What `[adapt]` must say for these handlers, as far as reading them shows; and what has to be asked. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use darkroom_core::adapt::{Adapt, StageAdapt, TimeUnit};
 use darkroom_core::pipeline::{Pipeline, Stage, Transport};
 use serde_json::{Map, Value};
 
 use super::mapping::Mapped;
-use super::scan::{EventKey, Handler, Variable, Write};
+use super::scan::{EventKey, Fault, FaultKind, Handler, Variable, Write};
 
 /// What the user says where reading does not carry.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +23,8 @@ pub struct Habits {
     pub adapt: Adapt,
     /// What keeps the handlers from being taken in as they are; each names a file and a line.
     pub obstacles: Vec<String>,
+    /// What to do about them.
+    pub ways_out: BTreeSet<&'static str>,
     /// What may go wrong and can't be decided here.
     pub notes: Vec<String>,
 }
@@ -33,7 +35,7 @@ pub fn habits(pipeline: &Pipeline, mapped: &[Mapped], said: &Said) -> Habits {
     for one in mapped {
         let Some((_, stage)) = pipeline.stage(one.stage) else { continue };
         found.environment(one, said);
-        found.buckets(one);
+        found.faults(one);
         let mut own = StageAdapt::default();
         if pipeline.answers_with_image(stage) {
             found.answer(one, &mut own);
@@ -55,7 +57,7 @@ pub fn habits(pipeline: &Pipeline, mapped: &[Mapped], said: &Said) -> Habits {
     found.adapt.environment.extend(said.environment.clone());
     found.share();
     for said in [&mut found.obstacles, &mut found.notes] {
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         said.retain(|words| seen.insert(words.clone()));
     }
     found
@@ -65,33 +67,35 @@ impl Habits {
     fn environment(&mut self, one: &Mapped, said: &Said) {
         let handler = one.candidate.handler;
         let keys = || handler.writes.iter().filter_map(|write| write.template.as_deref());
-        for Variable { name, default, line } in &handler.environment {
+        for Variable { name, default, file, line } in &handler.environment {
             if said.environment.contains_key(name) || self.adapt.environment.contains_key(name) {
                 continue;
             }
             let in_folder = keys().any(|key| key.contains(&format!("{{env:{name}}}/")));
-            match value_of(name, in_folder) {
+            let value = if handler.bucket_names.contains(name) { Some("{bucket}") } else { value_of(name, in_folder) };
+            match value {
                 Some(value) => {
                     self.adapt.environment.insert(name.clone(), value.to_owned());
                 }
                 None if *default => {}
-                None => self.obstacles.push(format!(
-                    "{}:{line} needs the environment name {name}: say what it holds with --env {name}=VALUE",
-                    one.candidate.file.name
-                )),
+                None => self
+                    .obstacles
+                    .push(format!("{file}:{line} needs the environment name {name}: set its value with --env")),
             }
         }
     }
 
-    fn buckets(&mut self, one: &Mapped) {
-        for hard_coded in &one.candidate.handler.buckets {
-            let (file, line, bucket) = (&one.candidate.file.name, hard_coded.line, &hard_coded.bucket);
-            let obstacle = format!(
-                "{file}:{line} names the bucket `{bucket}`: a run's bucket is another, and the code is not edited; let it \
-                 read the name from os.environ, then import it again"
-            );
-            if !self.obstacles.contains(&obstacle) {
-                self.obstacles.push(obstacle);
+    /// Says what can't work in a run. It is an obstacle where the code surely comes there, and a note where it may.
+    fn faults(&mut self, one: &Mapped) {
+        for fault in &one.candidate.handler.faults {
+            let told = format!("{}:{} {}", fault.file, fault.line, told(fault));
+            match fault.kind.way_out(&fault.what) {
+                Some(help) if !fault.maybe => {
+                    self.obstacles.push(told);
+                    self.ways_out.insert(help);
+                }
+                _ if fault.maybe => self.notes.push(format!("{told}, if the environment says so")),
+                _ => self.notes.push(told),
             }
         }
     }
@@ -113,18 +117,22 @@ impl Habits {
             return Some(key.clone());
         }
         let writes = &one.candidate.handler.writes;
+        if one.candidate.file.error.is_some() {
+            // Nothing can be read of it, and it will write nothing.
+            return None;
+        }
         let told = |write: &Write| write.from_event.is_some() && pipeline.transport == Transport::Payload;
         if writes.iter().any(told) {
             return None;
         }
         let templates: Vec<&str> = writes.iter().filter_map(|write| write.template.as_deref()).collect();
         let (Some(template), 1) = (templates.first(), writes.len()) else {
-            self.cannot_follow(one, writes);
+            self.cannot_follow(stage, one, writes);
             return None;
         };
         let (key, unknown) = self.with_environment(template);
         if unknown {
-            self.cannot_follow(one, writes);
+            self.cannot_follow(stage, one, writes);
             return None;
         }
         let extension = format!(".{}", stage.output.format.extension());
@@ -132,14 +140,17 @@ impl Habits {
         (key != usual).then_some(key)
     }
 
-    fn cannot_follow(&mut self, one: &Mapped, writes: &[Write]) {
-        let lines: Vec<String> = writes.iter().map(|write| write.line.to_string()).collect();
-        let file = &one.candidate.file.name;
-        let place = if lines.is_empty() { file.clone() } else { format!("{file}:{}", lines.join(",")) };
+    fn cannot_follow(&mut self, stage: &Stage, one: &Mapped, writes: &[Write]) {
+        let mut places: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for write in writes {
+            places.entry(&write.file).or_default().push(write.line.to_string());
+        }
+        let places: Vec<String> = places.iter().map(|(file, lines)| format!("{file}:{}", lines.join(","))).collect();
+        let place = if places.is_empty() { one.candidate.file.name.clone() } else { places.join(" and ") };
+        let (name, extension) = (&stage.name, stage.output.format.extension());
         self.obstacles.push(format!(
-            "{place}: the key under which stage {} writes can't be followed: say it with --output-key \
-             '{}={{prefix}}{{name}}.png' (name: the input's file name without extension)",
-            one.stage, one.stage
+            "{place}: the key under which stage {name} writes can't be followed: say it, for example with \
+             `--output-key '{name}={{prefix}}{{name}}.{extension}'` (name: the input's file name without extension)"
         ));
     }
 
@@ -213,6 +224,45 @@ impl Habits {
             self.adapt.reported = Some(reported);
         }
         stages.retain(|_, stage| *stage != StageAdapt::default());
+    }
+}
+
+/// Says what the code does there.
+fn told(fault: &Fault) -> String {
+    let what = &fault.what;
+    match fault.kind {
+        FaultKind::Bucket => format!("names the bucket `{what}`"),
+        FaultKind::BucketMade => format!("makes the name of a bucket: `{what}`"),
+        FaultKind::BucketFromFile => format!("takes the name of a bucket from the file `{what}`"),
+        FaultKind::UnknownBucket => {
+            "uses a bucket that can't be told; a run has one, named in OUTPUT_BUCKET".to_owned()
+        }
+        FaultKind::Endpoint if what.is_empty() => "sets `endpoint_url`".to_owned(),
+        FaultKind::Endpoint => format!("connects to the endpoint `{what}`"),
+        FaultKind::UnknownEndpoint => "sets `endpoint_url` to what can't be told; a run may be elsewhere".to_owned(),
+        FaultKind::Key => format!("has `{what}` in the code"),
+        FaultKind::Profile => format!("names the profile `{what}`"),
+        FaultKind::Region => format!("fixes the region `{what}`; a run may be in another"),
+        FaultKind::Service => format!("uses the service `{what}`; a run's functions may only read and write S3"),
+        FaultKind::SetsEnvironment => format!("sets {what} of the environment"),
+    }
+}
+
+impl FaultKind {
+    /// Returns what to do about it where it surely keeps the code from working.
+    fn way_out(self, what: &str) -> Option<&'static str> {
+        let a_runs_own = what.starts_with("AWS_") || what.contains("BUCKET") || what == "OUTPUT_PREFIX";
+        match self {
+            Self::Bucket | Self::BucketMade | Self::BucketFromFile => Some(
+                "a run has one bucket, and Darkroom never edits code: read its name from os.environ[\"OUTPUT_BUCKET\"] \
+                 there, then import again",
+            ),
+            Self::SetsEnvironment if !a_runs_own => None,
+            Self::Endpoint | Self::Key | Self::Profile | Self::SetsEnvironment => Some(
+                "a run says itself where S3 is and who may use it: remove these settings from the code, then import again",
+            ),
+            Self::UnknownBucket | Self::UnknownEndpoint | Self::Region | Self::Service => None,
+        }
     }
 }
 

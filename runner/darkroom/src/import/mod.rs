@@ -67,6 +67,12 @@ impl ImportError {
     fn help(self, help: impl Into<String>) -> Self {
         Self { help: Some(help.into()), ..self }
     }
+
+    /// Puts other words before its own.
+    fn after(self, before: &[String]) -> Self {
+        let what = before.iter().map(String::as_str).chain([self.what.as_str()]).collect::<Vec<_>>().join("\n");
+        Self { what, ..self }
+    }
 }
 
 /// What would be written.
@@ -75,6 +81,8 @@ pub struct Import {
     pub variant: String,
     pub pipeline: String,
     pub mapping: Vec<Serves>,
+    /// Files that Python can't read, each with its line and Python's words.
+    pub unparsed: Vec<String>,
     pub notes: Vec<String>,
     /// Where it will be.
     pub folder: PathBuf,
@@ -107,12 +115,18 @@ pub fn plan(request: &Request<'_>) -> Result<Import, ImportError> {
     }
     let version = request.runtime.trim_start_matches("python");
     let scanned = scan::scan(request.folder, &python, version).map_err(ImportError::new)?;
-    let pipeline = pipeline(request, &scanned)?;
+    no_markdown(&scanned)?;
+    // What does not parse explains much of what can't be told below, so every refusal says it first.
+    let unparsed: Vec<String> = scanned.iter().filter_map(unparsed).collect();
+    let first = |error: ImportError| error.after(&unparsed);
+    let pipeline = pipeline(request, &scanned).map_err(first)?;
     let candidates = mapping::candidates(&scanned);
-    let mapped = mapped(request, &pipeline, &candidates)?;
-    let Habits { adapt, obstacles, mut notes } = habits::habits(&pipeline, &mapped, request.said);
+    let mapped = mapped(request, &pipeline, &candidates).map_err(first)?;
+    let Habits { adapt, obstacles, ways_out, mut notes } = habits::habits(&pipeline, &mapped, request.said);
     if !obstacles.is_empty() {
-        return Err(ImportError::new(obstacles.join("\n")));
+        let help: Vec<&str> = ways_out.into_iter().collect();
+        let error = ImportError::new(obstacles.join("\n"));
+        return Err(first(if help.is_empty() { error } else { error.help(help.join("\n")) }));
     }
     let mut all = files;
     let requirements = requirements(request, &scanned, &mut all, &mut notes)?;
@@ -135,6 +149,7 @@ pub fn plan(request: &Request<'_>) -> Result<Import, ImportError> {
         variant: request.variant.to_owned(),
         pipeline: pipeline.name.clone(),
         mapping: mapped.iter().map(serves).collect(),
+        unparsed,
         notes,
         folder: request.project.variant_dir(request.variant),
         toml,
@@ -167,15 +182,15 @@ fn copy(import: &Import, to: &Path) -> std::io::Result<()> {
 
 /// The decision as a page for a person who is to agree with it.
 pub fn page(import: &Import) -> String {
-    let mut text = format!("{} · {}\n", import.variant, import.pipeline);
+    let mut text = String::new();
+    for told in &import.unparsed {
+        let _ = writeln!(text, "{told}; what needs it will be measured as code that fails");
+    }
+    let _ = writeln!(text, "{} · {}", import.variant, import.pipeline);
     let width = import.mapping.iter().map(|serves| serves.stage.len()).max().unwrap_or(0);
-    for Serves { stage, handler, because, error } in &import.mapping {
+    for Serves { stage, handler, because, .. } in &import.mapping {
         let why = if because.is_empty() { "as said".to_owned() } else { because.join(", ") };
         let _ = writeln!(text, "  {stage:width$}  {handler}  ({why})");
-        if let Some(error) = error {
-            let _ =
-                writeln!(text, "  {:width$}  does not parse: {error}; it will be measured as a variant that fails", "");
-        }
     }
     for (name, value) in &import.adapt.environment {
         let _ = writeln!(text, "  {name} = {value}");
@@ -190,12 +205,30 @@ pub fn page(import: &Import) -> String {
     text
 }
 
+fn unparsed(file: &File) -> Option<String> {
+    Some(file.error.as_ref()?.told(&file.name))
+}
+
+/// Refuses Markdown around code that handlers need: it is no fault of the code, and would be measured as one.
+fn no_markdown(scanned: &[File]) -> Result<(), ImportError> {
+    let imported = |file: &File| {
+        let module = file.name.split(['/', '.']).next().unwrap_or_default();
+        scanned.iter().any(|other| other.imports.iter().any(|name| name == module))
+    };
+    let fenced = |file: &&File| {
+        let fences = file.error.as_ref().is_some_and(|error| !error.fences.is_empty());
+        fences && (!file.handlers.is_empty() || imported(file))
+    };
+    let told: Vec<String> = scanned.iter().filter(fenced).filter_map(unparsed).collect();
+    if told.is_empty() { Ok(()) } else { Err(ImportError::new(told.join("\n"))) }
+}
+
 fn serves(mapped: &Mapped) -> Serves {
     Serves {
         stage: mapped.stage.to_owned(),
         handler: mapped.candidate.spelt(),
         because: mapped.because.clone(),
-        error: mapped.candidate.file.error.clone(),
+        error: unparsed(mapped.candidate.file),
     }
 }
 
@@ -207,7 +240,9 @@ fn check_name(request: &Request<'_>) -> Result<(), ImportError> {
     }
     let folder = request.project.variant_dir(name);
     if folder.exists() {
-        let help = "choose another name, or remove the folder";
+        let free =
+            (2..).map(|number| format!("{name}-{number}")).find(|free| !request.project.variant_dir(free).exists());
+        let help = format!("choose another name, for example `{}`, or remove the folder", free.unwrap_or_default());
         return Err(ImportError::new(format!("{} is there already", folder.display())).help(help));
     }
     Ok(())
@@ -244,15 +279,16 @@ fn pipeline(request: &Request<'_>, files: &[File]) -> Result<Pipeline, ImportErr
         Some(events) => events,
         None => told_events(files)?,
     };
-    let name = request.pipeline.unwrap_or(match events {
+    let usual = match events {
         Transport::S3 => "image-pipeline",
         Transport::Payload => "payload-pipeline",
-    });
+    };
+    let name = request.pipeline.unwrap_or(usual);
     let pipeline = request.project.pipeline(name).map_err(ImportError::new)?;
     if pipeline.transport != events {
         let (takes, sends) = (events.as_str(), pipeline.transport.as_str());
         return Err(ImportError::new(format!("these handlers take {takes} events, and pipeline {name} sends {sends}"))
-            .help("name another with --pipeline, or say --events"));
+            .help(format!("set --pipeline to {usual}")));
     }
     Ok(pipeline)
 }
@@ -266,7 +302,7 @@ fn told_events(files: &[File]) -> Result<Transport, ImportError> {
         (true, false) => Ok(Transport::S3),
         (false, true) => Ok(Transport::Payload),
         _ => Err(ImportError::new("whether the handlers take S3 events or images in the payload can't be told")
-            .help("say --events s3 or --events payload")),
+            .help("add `--events s3` or `--events payload`")),
     }
 }
 
@@ -298,10 +334,15 @@ fn mapped<'a>(
 
 fn not_sure(unclear: &[Unclear]) -> ImportError {
     let stages: Vec<&str> = unclear.iter().map(|unclear| unclear.stage.as_str()).collect();
-    let ways: Vec<String> = unclear.iter().map(|unclear| format!("--map {}=FILE.py:FUNCTION", unclear.stage)).collect();
-    let handlers = unclear.first().map(|unclear| unclear.candidates.join(", ")).unwrap_or_default();
+    let ways = |unclear: &Unclear| {
+        let each = unclear.candidates.iter().map(|handler| format!("`--map {}={handler}`", unclear.stage));
+        match each.collect::<Vec<_>>().join(" or ") {
+            none if none.is_empty() => format!("no handler is left for {}: add one to the folder", unclear.stage),
+            some => format!("add {some}"),
+        }
+    };
     ImportError::new(format!("which handler serves {} can't be told", stages.join(", ")))
-        .help(format!("say {}; handlers found: {handlers}", ways.join(" ")))
+        .help(unclear.iter().map(ways).collect::<Vec<_>>().join("\n"))
 }
 
 /// Returns the name of the requirements in the variant's folder, if the code needs more than the runtime brings.
@@ -340,8 +381,8 @@ fn requirements(
         _ => {
             let modules: Vec<&str> = needed.into_iter().collect();
             notes.push(format!(
-                "it imports {}, for which no pinned requirements are known: say --requirements FILE, or it will fail to \
-                 be imported by Lambda",
+                "it imports {}, for which no pinned requirements are known: name a file of them with --requirements, or Lambda \
+                 will fail to import it",
                 modules.join(", ")
             ));
             return Ok(None);
@@ -349,7 +390,7 @@ fn requirements(
     };
     let path = request.project.variant_dir(of).join(own);
     if !path.is_file() {
-        notes.push(format!("{} is missing: say --requirements FILE", path.display()));
+        notes.push(format!("{} is missing: name a file of requirements with --requirements", path.display()));
         return Ok(None);
     }
     notes.push(format!("its dependencies are those of functions/{of}/requirements.txt, a copy of which is {NAME}"));

@@ -2,233 +2,70 @@
 
 python -I scan.py FOLDER FILE...
 
-Every value is followed as far as plain reading carries: constants, names, f-strings, os.environ, paths taken apart, the
-event's own parts. What can't be followed is null, and darkroom asks for it.
+Statements are gone through in the order of the text, with what values.py knows of each name: constants, names, modules and
+classes of the folder, calls of its own functions, formatted texts, os.environ, paths taken apart, the event's own parts.
 """
 
-import ast
-import json
-import pathlib
-import re
-import sys
-
 FIRST_ARGUMENTS = {"event", "evt", "e", "payload", "request", "input_event"}
-LOCAL_ENVIRONMENT = re.compile(r"^(AWS_|LAMBDA_|_)|^(PATH|HOME|TZ|LANG|LD_LIBRARY_PATH|OUTPUT_BUCKET|OUTPUT_PREFIX)$")
-TIMERS = {"time", "perf_counter", "monotonic", "process_time"}
+FENCE = re.compile(r"^\s*(?:```|~~~)")
 
 
-def words(text):
-    spaced = re.sub(r"([a-z])([A-Z])", r"\1 \2", text)
-    return {word for word in re.split(r"[^a-z0-9]+", spaced.lower().replace("_", " ")) if word}
-
-
-def called(node):
-    """Returns the last name of what a call calls."""
-    function = node.func
-    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-
-
-def text(value):
-    return value[1] if isinstance(value, tuple) and value[0] == "text" else None
-
-
-def file_of(value):
-    template = text(value)
-    if template == "{input_key}":
-        return ("text", "{input_file}")
-    if template is not None and "{" not in template:
-        return ("text", template.rsplit("/", 1)[-1])
-    return ("text", template) if template in ("{input_file}", "{name}") else None
-
-
-def without_extension(value):
-    template = text(value)
-    known = {"{input_file}": "{name}", "{input_key}": "{input_folder}/{name}", "{name}": "{name}"}
-    return ("text", known[template]) if template in known else None
-
-
-class Values:
-    """The names of a function, with what is known of each."""
-
-    def __init__(self, constants, report):
-        self.names = dict(constants)
-        self.report = report
-
-    def of(self, node):
-        method = getattr(self, "of_" + type(node).__name__, None)
-        return method(node) if method else None
-
-    def of_Constant(self, node):
-        return ("text", node.value) if isinstance(node.value, str) else ("number", node.value)
-
-    def of_Name(self, node):
-        return self.names.get(node.id)
-
-    def of_Dict(self, node):
-        return ("dict", node)
-
-    def of_JoinedStr(self, node):
-        parts = [text(self.of(part)) for part in node.values]
-        return None if None in parts else ("text", "".join(parts))
-
-    def of_FormattedValue(self, node):
-        return self.of(node.value) if node.format_spec is None else None
-
-    def of_BinOp(self, node):
-        left, right = self.of(node.left), self.of(node.right)
-        if isinstance(node.op, ast.Add) and text(left) is not None and text(right) is not None:
-            return ("text", text(left) + text(right))
-        if isinstance(node.op, ast.Sub) and ("clock",) in (left, right):
-            return ("time", "s")
-        if isinstance(node.op, ast.Mult):
-            thousand = any(value and value[0] == "number" and value[1] == 1000 for value in (left, right))
-            if thousand and ("time", "s") in (left, right):
-                return ("time", "ms")
-        return None
-
-    def of_BoolOp(self, node):
-        return self.of(node.values[0])
-
-    def of_Subscript(self, node):
-        if isinstance(node.value, ast.Attribute) and node.value.attr == "environ":
-            return self.environment(node.slice, False, node.lineno)
-        of, key = self.of(node.value), self.of(node.slice)
-        index = None
-        if isinstance(node.slice, ast.UnaryOp) and isinstance(node.slice.operand, ast.Constant):
-            index = -node.slice.operand.value
-        elif key and key[0] == "number":
-            index = key[1]
-        if of and of[0] == "event" and key:
-            return self.event(of[1] + [str(key[1])], node.lineno, False)
-        if of and of[0] == "parts":
-            return of[1].get(index)
-        return None
-
-    def of_Attribute(self, node):
-        of = self.of(node.value)
-        if of and of[0] == "path":
-            if node.attr == "name":
-                return file_of(of[1])
-            if node.attr == "stem":
-                return without_extension(file_of(of[1]))
-        return None
-
-    def of_Call(self, node):
-        name = called(node)
-        first = self.of(node.args[0]) if node.args else None
-        owner = self.of(node.func.value) if isinstance(node.func, ast.Attribute) else None
-        holder = getattr(node.func, "value", None)
-        if name == "getenv" or (name == "get" and isinstance(holder, ast.Attribute) and holder.attr == "environ"):
-            return self.environment(node.args[0], len(node.args) > 1, node.lineno)
-        if name == "get" and owner and owner[0] == "event" and text(first) is not None:
-            return self.event(owner[1] + [text(first)], node.lineno, len(node.args) > 1)
-        if name in ("unquote_plus", "unquote", "str", "round", "float", "int", "strip"):
-            return first if first is not None else owner
-        if name == "basename":
-            return file_of(first)
-        if name in ("Path", "PurePath", "PurePosixPath"):
-            return ("path", first)
-        if name == "splitext":
-            return ("parts", {0: without_extension(first), 1: None, -1: None})
-        if name in ("split", "rsplit", "rpartition", "partition") and owner and text(first) in ("/", "."):
-            if text(first) == "/":
-                return ("parts", {-1: file_of(owner)})
-            return ("parts", {0: without_extension(owner)})
-        if name == "loads" and first and first[0] == "event":
-            return ("event", first[1] + ["{json}"])
-        if name == "dumps" and node.args:
-            return ("dumps", node.args[0])
-        if name in ("b64encode", "standard_b64encode"):
-            return ("base64",)
-        if name == "decode" and owner:
-            return owner
-        if name in ("b64decode", "standard_b64decode"):
-            if first and first[0] == "event" and self.report["reads_image"] is None:
-                self.report["reads_image"] = first[1]
-            return ("image",)
-        if name in TIMERS:
-            return ("clock",)
-        return None
-
-    def environment(self, name, default, line):
-        name = text(self.of(name))
-        if name is None:
-            return None
-        if not LOCAL_ENVIRONMENT.search(name):
-            self.report["environment"].append({"name": name, "default": default, "line": line})
-        return ("text", "{env:" + name + "}")
-
-    def event(self, path, line, default):
-        if path == ["Records"]:
-            self.report["s3_event"] = True
-        plain = [step for step in path if step != "{json}"]
-        if plain == ["Records", "0", "s3", "object", "key"]:
-            return ("text", "{input_key}")
-        if plain == ["Records", "0", "s3", "bucket", "name"]:
-            return ("text", "{bucket}")
-        if path[0] != "Records":
-            self.report["event_keys"].append({"path": path, "default": default, "line": line})
-        return ("event", path)
-
-
-def arguments_of(call, positions):
-    """Returns the bucket and the key that a call of boto3 names, by keyword or place."""
-    by_name = {keyword.arg: keyword.value for keyword in call.keywords}
-    at = lambda name, place: by_name.get(name, call.args[place] if place is not None and len(call.args) > place else None)
-    return at("Bucket", positions[0]), at("Key", positions[1])
-
-
-WRITES = {"put_object": (None, None), "upload_fileobj": (1, 2), "upload_file": (1, 2)}
-READS = {"get_object": (None, None), "download_file": (0, 1), "download_fileobj": (0, 1), "head_object": (None, None)}
-
-
-def follow_call(call, values, report):
-    name = called(call)
-    positions = WRITES.get(name) or READS.get(name)
-    if positions is None:
-        if name in ("Object", "Bucket") and call.args and text(values.of(call.args[0])):
-            hard_coded(text(values.of(call.args[0])), call.lineno, report)
-        return
-    bucket, key = arguments_of(call, positions)
-    if bucket is not None:
-        hard_coded(text(values.of(bucket)), call.lineno, report)
-    if name in WRITES:
-        key = values.of(key) if key is not None else None
-        written = {"line": call.lineno, "template": text(key)}
-        if key and key[0] == "event":
-            written["from_event"] = key[1]
-        report["writes"].append(written)
-
-
-def hard_coded(bucket, line, report):
-    if bucket and "{" not in bucket:
-        report["buckets"].append({"bucket": bucket, "line": line})
-
-
-def follow(statements, values, report):
+def follow(statements, values):
     """Goes through statements in the order of the text; branches are gone through one after the other."""
     for statement in statements:
+        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            values.names[statement.name] = ("function", statement, values, None)
+            continue
+        if isinstance(statement, ast.ClassDef):
+            define(statement, values)
+            continue
+        if isinstance(statement, (ast.Import, ast.ImportFrom)):
+            imported(statement, values)
+            continue
+        if isinstance(statement, ast.If) and "__name__" in ast.unparse(statement.test):
+            continue
+        asks = isinstance(statement, ast.If) and asks_environment(statement.test)
+        values.asking += asks
         for node in expressions(statement):
             for inner in ast.walk(node):
                 if isinstance(inner, ast.Call):
                     values.of(inner)
-                    follow_call(inner, values, report)
-                elif isinstance(inner, ast.Subscript):
+                    follow_call(inner, values)
+                elif isinstance(inner, (ast.Subscript, ast.NamedExpr)):
                     values.of(inner)
-        if isinstance(statement, (ast.Assign, ast.AnnAssign)) and statement.value is not None:
-            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-            for target in targets:
-                assign(target, statement.value, values)
-        if isinstance(statement, ast.For) and isinstance(statement.target, ast.Name):
-            over = values.of(statement.iter)
-            if over and over[0] == "event":
-                values.names[statement.target.id] = ("event", over[1] + ["0"])
+        values.asking -= asks
+        bind(statement, values)
         if isinstance(statement, ast.Return) and statement.value is not None:
-            answer(statement.value, [], values, report)
+            value = values.of(statement.value)
+            values.returns.append(value)
+            if values.depth == 0:
+                answer(value, [], values.report)
+        values.maybe += asks
         for block in ("body", "orelse", "finalbody"):
-            follow(getattr(statement, block, []), values, report)
+            follow(getattr(statement, block, []), values)
         for handler in getattr(statement, "handlers", []):
-            follow(handler.body, values, report)
+            follow(handler.body, values)
+        values.maybe -= asks
+
+
+def bind(statement, values):
+    """Gives the names that a statement makes their values."""
+    if isinstance(statement, (ast.Assign, ast.AnnAssign)) and statement.value is not None:
+        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+        for target in targets:
+            assign(target, statement.value, values)
+    elif isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
+        name = statement.target.id
+        added = isinstance(statement.op, ast.Add)
+        values.names[name] = joined([values.names.get(name), values.of(statement.value)]) if added else None
+    elif isinstance(statement, ast.For) and isinstance(statement.target, ast.Name):
+        over = values.of(statement.iter)
+        if over and over[0] == "event":
+            values.names[statement.target.id] = ("event", over[1] + ["0"])
+    elif isinstance(statement, ast.With):
+        for item in statement.items:
+            if isinstance(item.optional_vars, ast.Name):
+                values.names[item.optional_vars.id] = values.of(item.context_expr)
 
 
 def expressions(statement):
@@ -240,36 +77,100 @@ def expressions(statement):
                 yield node
 
 
+def define(statement, values):
+    """A class: its attributes and methods by name."""
+    inner = values.inner(values.names)
+    own = {}
+    for part in statement.body:
+        follow([part], inner)
+        if isinstance(part, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            own[part.name] = ("function", part, values, None)
+        elif isinstance(part, ast.Assign):
+            own |= {target.id: inner.names.get(target.id) for target in part.targets if isinstance(target, ast.Name)}
+        elif isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name):
+            own[part.target.id] = inner.names.get(part.target.id)
+    values.names[statement.name] = ("class", own)
+
+
+def imported(statement, values):
+    if isinstance(statement, ast.Import):
+        for alias in statement.names:
+            module = values.folder.module(alias.name, values.report)
+            if module is not None:
+                if alias.asname:
+                    values.names[alias.asname] = ("names", module)
+                else:
+                    nested(values.names, alias.name.split("."), module)
+        return
+    base = statement.module or ""
+    if statement.level:
+        here = values.file.removesuffix(".py").split("/")[: -statement.level]
+        base = ".".join([*here, *([statement.module] if statement.module else [])])
+    module = values.folder.module(base, values.report) if base else None
+    for alias in statement.names:
+        if alias.name == "*":
+            values.names.update({name: value for name, value in (module or {}).items() if not name.startswith("_")})
+            continue
+        inner = values.folder.module(f"{base}.{alias.name}" if base else alias.name, values.report)
+        if inner is not None:
+            values.names[alias.asname or alias.name] = ("names", inner)
+        elif module is not None:
+            values.names[alias.asname or alias.name] = module.get(alias.name)
+
+
+def nested(names, path, module):
+    """Binds `a.b.c` as `import a.b.c` does."""
+    for step in path[:-1]:
+        known = names.get(step)
+        if not known or known[0] != "names":
+            known = names[step] = ("names", {})
+        names = known[1]
+    names[path[-1]] = ("names", module)
+
+
 def assign(target, node, values):
     if isinstance(target, ast.Name):
         values.names[target.id] = values.of(node)
+    elif isinstance(target, ast.Attribute):
+        owner = values.of(target.value)
+        if owner and owner[0] == "names":
+            owner[1][target.attr] = values.of(node)
+    elif isinstance(target, ast.Subscript):
+        key = text(values.of(target.slice))
+        if is_environ(target.value):
+            if key is not None:
+                values.say("sets environment", target.lineno, key)
+        else:
+            owner = values.of(target.value)
+            if owner and owner[0] == "dict" and key is not None:
+                owner[1][written(key)] = values.of(node)
     elif isinstance(target, ast.Tuple) and isinstance(node, ast.Tuple):
         for one, value in zip(target.elts, node.elts):
             assign(one, value, values)
     elif isinstance(target, ast.Tuple):
         value = values.of(node)
-        if value and value[0] == "parts":
-            for index, one in enumerate(target.elts):
-                if isinstance(one, ast.Name):
-                    values.names[one.id] = value[1].get(index)
+        for index, one in enumerate(target.elts):
+            if isinstance(one, ast.Name) and value and value[0] == "parts":
+                values.names[one.id] = value[1].get(index)
+            elif isinstance(one, ast.Name) and value and value[0] == "list" and index < len(value[1]):
+                values.names[one.id] = value[1][index]
 
 
-def answer(node, path, values, report):
+def answer(value, path, report):
     """Looks for the image and for times in what a handler returns."""
-    value = values.of(node)
     if value == ("base64",) and report["answer_image"] is None:
         report["answer_image"] = ".".join(path)
     if value and value[0] == "dumps":
-        return answer(value[1], path, values, report)
+        return answer(value[1], path, report)
+    if value and value[0] == "any":
+        for one in value[1]:
+            answer(one, path, report)
     if value and value[0] == "dict":
-        for key, inner in zip(value[1].keys, value[1].values):
-            if not isinstance(key, ast.Constant):
-                continue
-            name = str(key.value)
-            time = time_named(name, values.of(inner))
+        for name, inner in value[1].items():
+            time = time_named(name, inner)
             if time and report["reported"] is None:
                 report["reported"] = {"path": ".".join([*path, name]), "unit": time}
-            answer(inner, [*path, name], values, report)
+            answer(inner, [*path, name], report)
     return None
 
 
@@ -282,27 +183,6 @@ def time_named(name, value):
     if value and value[0] == "time":
         return value[1]
     return "s" if parts & {"seconds", "s", "sec"} else None
-
-
-def handler(function, constants, module_report):
-    report = {
-        "name": function.name,
-        "line": function.lineno,
-        "doc": ast.get_docstring(function) or "",
-        "words": sorted(body_words(function)),
-        "s3_event": False,
-        "reads_image": None,
-        "event_keys": [],
-        "answer_image": None,
-        "reported": None,
-        "writes": [],
-        "environment": list(module_report["environment"]),
-        "buckets": [],
-    }
-    values = Values(constants, report)
-    values.names[function.args.args[0].arg] = ("event", [])
-    follow(function.body, values, report)
-    return report
 
 
 def body_words(function):
@@ -324,45 +204,120 @@ def is_handler(function):
     )
 
 
+def empty():
+    report = {"s3_event": False, "reads_image": None, "event_keys": [], "answer_image": None, "reported": None}
+    return report | {"writes": [], "environment": [], "faults": [], "bucket_names": [], "defaults": {}, "modules": [], "calls": {}}
+
+
+class Folder:
+    """The Python files of a folder: parsed once, followed once for each handler that imports them."""
+
+    def __init__(self, root, names):
+        self.root = root
+        self.trees = {}
+        self.errors = {}
+        for name in names:
+            try:
+                self.trees[name] = ast.parse((root / name).read_bytes(), name)
+            except (SyntaxError, ValueError) as error:
+                self.errors[name] = why(error, self.source(name))
+
+    def source(self, name):
+        content = (self.root / name).read_bytes()
+        try:
+            encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
+        except SyntaxError:
+            encoding = "utf-8-sig"
+        return content.decode(encoding, errors="replace")
+
+    def file(self, module):
+        path = module.replace(".", "/")
+        return next((name for name in (f"{path}.py", f"{path}/__init__.py") if name in self.trees), None)
+
+    def module(self, module, report):
+        """Returns the names of a module of the folder; what it does when it is imported goes into the report."""
+        file = self.file(module)
+        if file is None:
+            return None
+        known = [names for name, names in report["modules"] if name == file]
+        return known[0] if known else self.followed(file, report).names
+
+    def followed(self, file, report):
+        values = Values({}, report, self, file)
+        report["modules"].append((file, values.names))
+        follow(self.trees[file].body, values)
+        for node in self.trees[file].body:
+            unbound(node, values)
+        return values
+
+
+def unbound(node, values):
+    """Looks through functions without knowing their arguments: what they name themselves is said, called or not."""
+    if isinstance(node, ast.ClassDef):
+        for part in node.body:
+            unbound(part, values)
+    if isinstance(node, ast.FunctionDef) and not is_handler(node):
+        apart = empty() | {"modules": values.report["modules"]}
+        inner = Values(values.names, apart, values.folder, values.file, DEEPEST)
+        for argument in node.args.posonlyargs + node.args.args + node.args.kwonlyargs:
+            inner.names[argument.arg] = None
+        follow(node.body, inner)
+        certain = [fault for fault in apart["faults"] if not fault["kind"].startswith("unknown")]
+        for key, found in (("environment", apart["environment"]), ("faults", certain), ("bucket_names", apart["bucket_names"])):
+            values.report[key] += [one for one in found if one not in values.report[key]]
+
+
+def handler(function, folder, file):
+    report = empty()
+    scope = folder.followed(file, report)
+    report["event_keys"], report["writes"] = [], []
+    values = Values(scope.names, report, folder, file)
+    values.names[function.args.args[0].arg] = ("event", [])
+    follow(function.body, values)
+    del report["modules"], report["defaults"], report["calls"]
+    about = {"name": function.name, "line": function.lineno, "doc": ast.get_docstring(function) or ""}
+    return about | {"words": sorted(body_words(function))} | report
+
+
+def why(error, source):
+    """Says why a file does not parse: Python's own words and line, or the Markdown that it still has around it."""
+    lines = source.split("\n")
+    fences = [number for number, line in enumerate(lines, 1) if FENCE.match(line)]
+    found = {"line": getattr(error, "lineno", None) or 1, "fences": fences, "first": first_line(lines)}
+    found["message"] = f"{type(error).__name__}: {getattr(error, 'msg', None) or error}"
+    return found
+
+
+def first_line(lines):
+    return next((number for number, line in enumerate(lines, 1) if line.strip("\ufeff \t\r")), 1)
+
+
 def scan(folder, name):
-    source = (folder / name).read_text(encoding="utf-8", errors="replace")
-    found = {"file": name, "doc": "", "error": None, "handlers": [], "imports": []}
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError) as error:
-        found["error"] = f"line {getattr(error, 'lineno', 1)}: {getattr(error, 'msg', error)}"
-        pattern = re.compile(r"^def (\w*(?:handler|lambda)\w*)\(", re.MULTILINE)
+    found = {"file": name, "doc": "", "error": folder.errors.get(name), "handlers": [], "imports": []}
+    if found["error"]:
+        source = folder.source(name)
+        first = "|".join(sorted(FIRST_ARGUMENTS))
+        pattern = re.compile(rf"^def (\w*(?:handler|lambda)\w*(?=\()|\w+(?=\((?:{first})\b\s*[,:]))", re.MULTILINE)
         for match in pattern.finditer(source):
             line = source.count("\n", 0, match.start()) + 1
             found["handlers"].append({"name": match[1], "line": line, "words": sorted(words(source))})
         return found
+    tree = folder.trees[name]
     found["doc"] = ast.get_docstring(tree) or ""
-    module_report = {"environment": [], "event_keys": [], "reads_image": None, "buckets": [], "writes": []}
-    module_report |= {"answer_image": None, "reported": None, "s3_event": False}
-    values = Values({}, module_report)
-    follow([node for node in tree.body if not isinstance(node, (ast.FunctionDef, ast.ClassDef))], values, module_report)
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found["imports"] += [alias.name.split(".")[0] for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             found["imports"].append(node.module.split(".")[0])
     found["imports"] = sorted({module for module in found["imports"] if module not in sys.stdlib_module_names})
-    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
-    helper = dict(module_report, writes=[], event_keys=[])
-    for node in functions:
-        if not is_handler(node):
-            follow(node.body, Values(values.names, helper), helper)
-    for node in functions:
-        if is_handler(node):
-            report = handler(node, values.names, module_report)
-            report["environment"] += helper["environment"]
-            report["buckets"] += helper["buckets"]
-            found["handlers"].append(report)
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and is_handler(node):
+            found["handlers"].append(handler(node, folder, name))
     return found
 
 
 def main():
-    folder = pathlib.Path(sys.argv[1])
+    folder = Folder(pathlib.Path(sys.argv[1]), sys.argv[2:])
     json.dump([scan(folder, name) for name in sys.argv[2:]], sys.stdout)
 
 

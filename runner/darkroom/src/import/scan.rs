@@ -6,7 +6,7 @@ use std::process::Command;
 use darkroom_cloud::python;
 use serde::Deserialize;
 
-const SCRIPT: &str = include_str!("scan.py");
+const SCRIPT: &str = concat!(include_str!("values.py"), include_str!("calls.py"), include_str!("scan.py"));
 
 /// One Python file.
 #[derive(Clone, Debug, Deserialize)]
@@ -16,10 +16,43 @@ pub struct File {
     pub name: String,
     pub doc: String,
     /// Why it does not parse.
-    pub error: Option<String>,
+    pub error: Option<Unparsed>,
     pub handlers: Vec<Handler>,
     /// Top-level modules that it imports and that are not Python's own.
     pub imports: Vec<String>,
+}
+
+/// Why Python can't read a file.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Unparsed {
+    pub line: u32,
+    /// Python's own, for example `SyntaxError: expected ':'`.
+    pub message: String,
+    /// Lines that are a Markdown code fence.
+    pub fences: Vec<u32>,
+    /// The first line that is not empty.
+    pub first: u32,
+}
+
+impl Unparsed {
+    /// Says it of a file: for what it is where it is Markdown, else in Python's words.
+    pub fn told(&self, file: &str) -> String {
+        let lines: Vec<String> = self.fences.iter().map(ToString::to_string).collect();
+        match (self.fences.as_slice(), self.first) {
+            ([], _) => format!("{file} does not parse: line {}: {}", self.line, self.message),
+            ([only], _) => format!("{file} has a Markdown code fence at line {only}: remove line {only}"),
+            ([first, ..], begins) if *first == begins => {
+                format!(
+                    "{file} starts with a Markdown code fence at line {first}: remove lines {}",
+                    lines.join(" and ")
+                )
+            }
+            ([first, .., last], _) => format!(
+                "{file} has Markdown around its code: keep what is between the code fences at lines {first} and {last}, and \
+                 remove the rest"
+            ),
+        }
+    }
 }
 
 /// A function that takes an event and a context.
@@ -41,7 +74,9 @@ pub struct Handler {
     pub reported: Option<Reported>,
     pub writes: Vec<Write>,
     pub environment: Vec<Variable>,
-    pub buckets: Vec<HardCoded>,
+    /// Names of the environment that it takes for a bucket.
+    pub bucket_names: Vec<String>,
+    pub faults: Vec<Fault>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -62,6 +97,7 @@ pub struct Reported {
 /// A call that writes an object.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Write {
+    pub file: String,
     pub line: u32,
     /// The key, as far as it can be followed; `{env:NAME}` for what the environment says.
     pub template: Option<String>,
@@ -73,13 +109,46 @@ pub struct Write {
 pub struct Variable {
     pub name: String,
     pub default: bool,
+    pub file: String,
     pub line: u32,
 }
 
-#[derive(Clone, Debug, Deserialize)]
-pub struct HardCoded {
-    pub bucket: String,
+/// What in the code may keep it from working in a run, with its place.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Fault {
+    pub kind: FaultKind,
+    /// What the code says there, where it says something.
+    pub what: String,
+    pub file: String,
     pub line: u32,
+    /// It stands where the code asks the environment first: a run may never come there.
+    pub maybe: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub enum FaultKind {
+    #[serde(rename = "bucket")]
+    Bucket,
+    #[serde(rename = "bucket made")]
+    BucketMade,
+    #[serde(rename = "bucket from a file")]
+    BucketFromFile,
+    #[serde(rename = "unknown bucket")]
+    UnknownBucket,
+    #[serde(rename = "endpoint")]
+    Endpoint,
+    #[serde(rename = "unknown endpoint")]
+    UnknownEndpoint,
+    #[serde(rename = "key")]
+    Key,
+    #[serde(rename = "profile")]
+    Profile,
+    #[serde(rename = "region")]
+    Region,
+    #[serde(rename = "service")]
+    Service,
+    #[serde(rename = "sets environment")]
+    SetsEnvironment,
 }
 
 /// Reads these Python files of `folder` with Python `version`, for example `3.13`.

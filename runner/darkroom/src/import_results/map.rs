@@ -2,10 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize;
+use encoding_rs::Encoding;
+use serde::{Deserialize, Serialize};
+
+use super::rows::Said;
+use super::words::{self, Digits, Ended};
 
 /// What a column or a constant can be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Field {
     Variant,
@@ -39,6 +43,13 @@ pub enum Field {
     Environment,
     CpuModel,
     OutputOk,
+}
+
+impl Field {
+    /// Returns its name as the map spells it.
+    pub fn name(self) -> String {
+        serde_json::to_value(self).ok().and_then(|name| Some(name.as_str()?.to_owned())).unwrap_or_default()
+    }
 }
 
 /// Fields that every row needs, from a column or a constant.
@@ -103,6 +114,17 @@ struct MapFile {
     /// In words: who judged `output_ok`, and by what.
     outputs_checked_by: Option<String>,
     like: Option<Like>,
+    /// A name of the WHATWG's list, for example `windows-1252`; a byte order mark in the file comes before it.
+    encoding: Option<String>,
+    /// What separates columns; without it the file shows it.
+    delimiter: Option<String>,
+    /// What stands before a number's fraction: `.` or `,`.
+    decimal: Option<char>,
+    /// What stands between groups of three digits; nothing without it.
+    thousands: Option<char>,
+    /// More words for a missing value.
+    #[serde(default)]
+    missing: Vec<String>,
     #[serde(default)]
     stages: Vec<String>,
     #[serde(default = "unknown_order")]
@@ -125,20 +147,24 @@ fn default_region() -> String {
     "us-east-1".into()
 }
 
-/// A column, its unit where it is a time, and what in it means "it ended well" where it is a status.
-#[derive(Clone, Debug, Deserialize)]
+/// A column, its unit where it is a time, and its words for success and failure where it is a status.
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Column {
     #[serde(rename = "column")]
     pub name: String,
     #[serde(default)]
     pub unit: Unit,
-    #[serde(default = "ended_well")]
+    #[serde(default)]
     pub ok: Vec<String>,
+    #[serde(default)]
+    pub failed: Vec<String>,
 }
 
-fn ended_well() -> Vec<String> {
-    ["true", "True", "TRUE", "ok", "success", "200", "1"].map(str::to_owned).into()
+impl Column {
+    fn called(name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..Self::default() }
+    }
 }
 
 /// A unit of time.
@@ -153,6 +179,8 @@ pub enum Unit {
 }
 
 impl Unit {
+    pub const ALL: [(Self, &str); 4] = [(Self::Ns, "ns"), (Self::Us, "us"), (Self::Ms, "ms"), (Self::S, "s")];
+
     pub const fn ms(self) -> f64 {
         match self {
             Self::Ns => 1e-6,
@@ -174,8 +202,12 @@ pub struct Map {
     pub stages: Vec<String>,
     pub order: String,
     pub price_region: String,
+    pub encoding: Option<&'static Encoding>,
+    pub delimiter: Option<u8>,
+    pub digits: Digits,
     pub columns: BTreeMap<Field, Column>,
-    constants: BTreeMap<Field, String>,
+    missing: Vec<String>,
+    constants: BTreeMap<Field, Said>,
     values: BTreeMap<Field, BTreeMap<String, String>>,
 }
 
@@ -195,6 +227,18 @@ pub enum MapError {
          neither stands without the other"
     )]
     Judge,
+    #[error(
+        "`encoding` is `{0}`, which is no encoding that is known. Set it to \"utf-8\" or \"windows-1252\", for example"
+    )]
+    Encoding(String),
+    #[error("`delimiter` is `{0}`. Set it to one character, for example \";\" or \"\\t\"")]
+    Delimiter(String),
+    #[error("`{key}` is `{found}`. Set it to one of: {known}")]
+    Digits { key: &'static str, found: char, known: &'static str },
+    #[error("`decimal` and `thousands` are both `{0}`. Set only one of them to it")]
+    SameDigits(char),
+    #[error("[columns] status: `{0}` is both under `ok` and under `failed`. Remove it from one")]
+    BothEnds(String),
     #[error("`experiment` is the name of a folder: expected letters, digits, `-` and `_`, found `{0}`")]
     Experiment(String),
 }
@@ -210,22 +254,23 @@ impl Map {
         let mut columns = BTreeMap::new();
         for (field, value) in file.columns {
             let column = match value {
-                toml::Value::String(column) => Column { name: column, unit: Unit::default(), ok: ended_well() },
+                toml::Value::String(name) => Column::called(name),
                 other => other.try_into().map_err(|source| MapError::Column { field, source })?,
             };
             columns.insert(field, column);
         }
         let constants = file.constants.into_iter().map(|(field, value)| match value {
-            toml::Value::String(text) => Ok((field, text)),
-            toml::Value::Integer(_) | toml::Value::Float(_) | toml::Value::Boolean(_) => Ok((field, value.to_string())),
+            toml::Value::String(text) => Ok((field, Said { text, number: true })),
+            toml::Value::Integer(_) | toml::Value::Float(_) | toml::Value::Boolean(_) => {
+                Ok((field, Said::number(&value)))
+            }
             _ => Err(MapError::Constant(field)),
         });
-        let constants: BTreeMap<Field, String> = constants.collect::<Result<_, _>>()?;
+        let constants: BTreeMap<Field, Said> = constants.collect::<Result<_, _>>()?;
         if file.like == Some(Like::Saaf) {
             for (field, name) in SAAF {
                 if !constants.contains_key(&field) {
-                    let column = Column { name: name.into(), unit: Unit::Ms, ok: ended_well() };
-                    columns.entry(field).or_insert(column);
+                    columns.entry(field).or_insert(Column::called(name));
                 }
             }
         }
@@ -236,7 +281,16 @@ impl Map {
         if has(&Field::OutputOk) != file.outputs_checked_by.as_ref().is_some_and(|who| !who.trim().is_empty()) {
             return Err(MapError::Judge);
         }
+        if let Some(status) = columns.get(&Field::Status)
+            && let Some(word) = status.ok.iter().find(|word| status.failed.contains(word))
+        {
+            return Err(MapError::BothEnds(word.clone()));
+        }
         Ok(Self {
+            encoding: file.encoding.map(encoding).transpose()?,
+            delimiter: file.delimiter.map(delimiter).transpose()?,
+            digits: digits(file.decimal, file.thousands)?,
+            missing: file.missing,
             experiment: file.experiment,
             measured_by: file.measured_by,
             measured_where: file.measured_where,
@@ -252,20 +306,92 @@ impl Map {
 
     /// Returns the columns that every row is taken from: no constant stands in for them.
     pub fn indispensable(&self) -> BTreeSet<&str> {
-        let open = NEEDED.iter().filter(|(field, _)| !self.constants.contains_key(field));
-        open.filter_map(|(field, _)| Some(self.columns.get(field)?.name.as_str())).collect()
+        let needed = NEEDED.iter().map(|(field, _)| *field).chain([Field::Status]);
+        let open = needed.filter(|field| !self.constants.contains_key(field));
+        open.filter_map(|field| Some(self.columns.get(&field)?.name.as_str())).collect()
     }
 
-    /// Returns what a row says of a field: its column's text, else the constant; translated by `[values]`, never empty.
-    pub fn value<'a>(&'a self, field: Field, row: &'a BTreeMap<String, String>) -> Option<&'a str> {
-        let of_column = self.columns.get(&field).and_then(|column| row.get(&column.name)).map(|text| text.trim());
-        let text = of_column.filter(|text| !text.is_empty()).or(self.constants.get(&field).map(String::as_str))?;
-        Some(self.values.get(&field).and_then(|values| values.get(text)).map_or(text, String::as_str))
+    /// Returns what a row says of a field: its column's text, translated by `[values]`, else the constant. A word for a
+    /// missing value is none.
+    pub fn value(&self, field: Field, row: &BTreeMap<String, Said>) -> Option<Said> {
+        let column = self.columns.get(&field).map(|column| match row.get(&column.name) {
+            Some(said) => Said { text: said.text.trim().to_owned(), number: said.number },
+            None => Said::text(""),
+        });
+        let translated = column.map(|said| self.translated(field, said)).filter(|said| !self.is_missing(&said.text));
+        translated.or_else(|| Some(self.translated(field, self.constants.get(&field)?.clone())))
+    }
+
+    /// Returns the line for the status's column in which these quoted words are failures too.
+    pub fn with_failures(&self, words: &[String]) -> String {
+        let column = self.columns.get(&Field::Status).cloned().unwrap_or_else(|| Column::called("…"));
+        let quoted = |words: &[String]| words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>();
+        let failed = [quoted(&column.failed), words.to_vec()].concat().join(", ");
+        let ok = quoted(&column.ok).join(", ");
+        format!("status = {{ column = {:?}, ok = [{ok}], failed = [{failed}] }}", column.name)
+    }
+
+    /// Whether rows may say it, or the map does.
+    pub fn has(&self, field: Field) -> bool {
+        self.columns.contains_key(&field) || self.constants.contains_key(&field)
+    }
+
+    fn translated(&self, field: Field, said: Said) -> Said {
+        match self.values.get(&field).and_then(|values| values.get(&said.text)) {
+            Some(text) => Said::text(text),
+            None => said,
+        }
+    }
+
+    fn is_missing(&self, text: &str) -> bool {
+        words::is_missing(text) || self.missing.iter().any(|word| word.trim() == text)
+    }
+
+    /// Judges a status: by the map's words, then by the documented lists.
+    pub fn ended(&self, word: &str) -> Ended {
+        let column = self.columns.get(&Field::Status);
+        let says = |words: fn(&Column) -> &Vec<String>| {
+            column.is_some_and(|column| words(column).iter().any(|known| known == word))
+        };
+        if says(|column| &column.ok) {
+            Ended::Well
+        } else if says(|column| &column.failed) {
+            Ended::Badly
+        } else {
+            words::ended(word)
+        }
     }
 
     /// The run's `isolation`: how its rows came to be, in words.
     pub fn origin(&self) -> String {
         let place = self.measured_where.as_ref().map(|place| format!(" on {place}")).unwrap_or_default();
         format!("imported: measured by another harness{place}; duration by {}", self.measured_by.as_str())
+    }
+}
+
+fn encoding(label: String) -> Result<&'static Encoding, MapError> {
+    Encoding::for_label(label.trim().as_bytes()).ok_or(MapError::Encoding(label))
+}
+
+fn delimiter(text: String) -> Result<u8, MapError> {
+    match text.as_bytes() {
+        [byte] if byte.is_ascii_punctuation() || b"\t ".contains(byte) => Ok(*byte),
+        b"tab" => Ok(b'\t'),
+        _ => Err(MapError::Delimiter(text)),
+    }
+}
+
+fn digits(decimal: Option<char>, thousands: Option<char>) -> Result<Digits, MapError> {
+    const BETWEEN: &str = "\",\", \".\", \" \", \"'\", \"_\"";
+    let found = Digits { decimal: decimal.unwrap_or('.'), thousands };
+    if !matches!(found.decimal, '.' | ',') {
+        return Err(MapError::Digits { key: "decimal", found: found.decimal, known: "\".\", \",\"" });
+    }
+    match thousands {
+        Some(between) if between == found.decimal => Err(MapError::SameDigits(between)),
+        Some(between) if !matches!(between, ',' | '.' | ' ' | '\'' | '’' | '_' | '\u{a0}' | '\u{202f}') => {
+            Err(MapError::Digits { key: "thousands", found: between, known: BETWEEN })
+        }
+        _ => Ok(found),
     }
 }

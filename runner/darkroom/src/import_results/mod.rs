@@ -3,10 +3,14 @@
 //! Files and their map in, [`Event`](darkroom_core::event::Event)s out. Nothing is guessed: a level comes from a column or from
 //! a constant that the map states, and a row that can't be read is refused with its place and the reason.
 
+mod json;
 mod map;
 mod rows;
 mod take;
+mod text;
+mod words;
 
 pub use map::{Map, MapError};
-pub use rows::{Raw, read};
+pub use rows::{Found, Raw, read};
 pub use take::{Taken, take};
+pub use words::Ended;

@@ -1,8 +1,28 @@
-//! Foreign files → rows of named texts: CSV by its header, JSON as an array, as lines, or as one object a file (SAAF).
+//! Foreign files → rows of named texts: tables by their header, JSON as an array, as lines, or as one object a file (SAAF).
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use super::json::{Json, parse};
+use super::map::Map;
+use super::text::{Text, decode};
+
+/// What a row says under one name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    pub text: String,
+    /// A number as JSON spells it: the map's decimal commas are not its.
+    pub number: bool,
+}
+
+impl Said {
+    pub fn text(text: impl Into<String>) -> Self {
+        Self { text: text.into(), number: false }
+    }
+
+    pub fn number(number: &impl ToString) -> Self {
+        Self { text: number.to_string(), number: true }
+    }
+}
 
 /// One row, with where it stood.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,47 +30,155 @@ pub struct Raw {
     /// For example `results.csv:12`, or `results.json item 3`.
     pub at: String,
     /// By column; nested JSON by dotted names. An error says why the row can't be read.
-    pub fields: Result<BTreeMap<String, String>, String>,
+    pub fields: Result<BTreeMap<String, Said>, String>,
 }
 
-/// Reads the rows of a file, called `name`, whose ending says what it is.
-pub fn read(name: &str, bytes: &[u8]) -> Vec<Raw> {
+/// The rows of a file, and how they were found.
+#[derive(Debug, Default)]
+pub struct Found {
+    pub rows: Vec<Raw>,
+    /// What was told from the file: its encoding and what separates its columns, where they are not the usual ones.
+    pub told: Vec<String>,
+}
+
+/// Reads the rows of a file, called `name`. An error names what keeps the whole file from being read.
+pub fn read(name: &str, bytes: &[u8], map: &Map) -> Result<Found, String> {
+    let Text { text, encoding } = decode(bytes, map.encoding).map_err(|why| format!("{name}{why}"))?;
+    let mut found = if is_table(name, &text) { table(name, &text, map)? } else { json(name, &text, map) };
+    found.told.splice(0..0, encoding.map(|encoding| format!("read as {encoding}")));
+    Ok(found)
+}
+
+fn is_table(name: &str, text: &str) -> bool {
     let ending = name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
-    if ending == "csv" || ending == "tsv" {
-        return csv(name, bytes, if ending == "tsv" { b'\t' } else { b',' });
-    }
-    match serde_json::from_slice::<Value>(bytes) {
-        Ok(Value::Array(items)) => {
-            let row = |(number, item): (usize, Value)| Raw { at: format!("{name} item {number}"), fields: flat(&item) };
-            (1..).zip(items).map(row).collect()
-        }
-        Ok(item) => vec![Raw { at: name.to_owned(), fields: flat(&item) }],
-        Err(_) => lines(name, bytes),
+    match ending.as_str() {
+        "csv" | "tsv" | "tab" | "psv" => true,
+        "json" | "jsonl" | "ndjson" => false,
+        _ => !text.trim_start().starts_with(['{', '[']),
     }
 }
 
-fn csv(name: &str, bytes: &[u8], delimiter: u8) -> Vec<Raw> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(bytes);
-    let heads: Vec<String> = match reader.headers() {
-        Ok(heads) => heads.iter().map(|head| head.trim().to_owned()).collect(),
-        Err(error) => return vec![Raw { at: format!("{name}:1"), fields: Err(error.to_string()) }],
-    };
-    let mut lines = Lines { bytes, at: 0, line: 1 };
-    let mut rows = Vec::new();
+/// What may separate columns, and its name.
+const DELIMITERS: [(u8, &str); 4] = [(b',', "`,`"), (b';', "`;`"), (b'\t', "tabs"), (b'|', "`|`")];
+
+fn table(name: &str, text: &str, map: &Map) -> Result<Found, String> {
+    let (hint, skipped) = hint(text);
+    let text = &text[skipped..];
+    let delimiter = map.delimiter.or(hint).unwrap_or_else(|| delimiter(text, map));
+    let first = 1 + usize::from(skipped > 0);
+    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(text.as_bytes());
+    let heads = heads(&mut reader);
+    same_names(&heads, map)
+        .map_err(|why| why.iter().map(|why| format!("{name}:{first}: {why}")).collect::<Vec<_>>().join("\n"))?;
+    let mut lines = Lines { bytes: text.as_bytes(), at: 0, line: first };
+    let (mut rows, mut empty, mut last) = (Vec::new(), 0_usize, first);
     for record in reader.records() {
-        let position = match &record {
-            Ok(record) => record.position(),
-            Err(error) => error.position(),
-        };
-        let line = lines.of(position.map_or(0, |position| position.byte() as usize));
-        let fields = match record {
-            Ok(record) => Ok(heads.iter().cloned().zip(record.iter().map(str::to_owned)).collect()),
-            Err(error) => Err(told(&error)),
-        };
-        rows.push(Raw { at: format!("{name}:{line}"), fields });
+        let record = record.map_err(|error| format!("{name}: {error}"))?;
+        let line = lines.of(record.position().map_or(0, |position| position.byte() as usize));
+        last = line;
+        if record.iter().all(|field| field.trim().is_empty()) {
+            empty += 1;
+            continue;
+        }
+        rows.push(Raw { at: format!("{name}:{line}"), fields: fields(&heads, &record) });
     }
-    rows
+    if open_quote(text, rows.last()) {
+        return Err(format!("{name}:{last}: a quote that opens here is never closed. Close it, or remove it"));
+    }
+    let mut told = Vec::new();
+    if let Some((_, between)) = DELIMITERS.iter().find(|(byte, _)| *byte == delimiter && *byte != b',') {
+        told.push(format!("columns separated by {between}"));
+    }
+    if empty > 0 {
+        told.push(format!("{empty} empty {} left out", if empty == 1 { "row" } else { "rows" }));
+    }
+    Ok(Found { rows, told })
+}
+
+/// Excel's first line `sep=;` says what separates the columns. Returns it and the bytes to skip.
+fn hint(text: &str) -> (Option<u8>, usize) {
+    let line = text.lines().next().unwrap_or_default();
+    match line.trim_matches('"').strip_prefix("sep=").map(str::as_bytes) {
+        Some([delimiter]) => (Some(*delimiter), text.find('\n').map_or(text.len(), |end| end + 1)),
+        _ => (None, 0),
+    }
+}
+
+/// Returns the delimiter with which the header has most of the map's columns; of these, most columns.
+fn delimiter(text: &str, map: &Map) -> u8 {
+    let columns = |delimiter: u8| {
+        let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(text.as_bytes());
+        let heads = heads(&mut reader);
+        let named = map.columns.values().filter(|column| heads.contains(&column.name)).count();
+        (named, heads.len())
+    };
+    // Of equals the first: `max_by_key` takes the last.
+    DELIMITERS.iter().rev().map(|(delimiter, _)| *delimiter).max_by_key(|delimiter| columns(*delimiter)).unwrap_or(b',')
+}
+
+fn heads(reader: &mut csv::Reader<&[u8]>) -> Vec<String> {
+    let heads = reader.headers().cloned().unwrap_or_default();
+    heads.iter().map(|head| head.trim().to_owned()).collect()
+}
+
+/// Refuses columns of one name, and those of nearly one name where the map may mean either.
+fn same_names(heads: &[String], map: &Map) -> Result<(), Vec<String>> {
+    let mut places: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (place, head) in (1..).zip(heads).filter(|(_, head)| !head.is_empty()) {
+        places.entry(head).or_default().push(place);
+    }
+    let of = |places: &[usize]| places.iter().map(usize::to_string).collect::<Vec<_>>().join(" and ");
+    let twice = places.iter().filter(|(_, places)| places.len() > 1);
+    let mut wrong: Vec<String> = twice
+        .map(|(name, places)| {
+            let count = if places.len() == 2 { "two".to_owned() } else { places.len().to_string() };
+            format!("{count} columns are called `{name}`: columns {}. Rename or remove one", of(places))
+        })
+        .collect();
+    wrong.extend(nearly_one(places.keys().copied(), map));
+    if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+}
+
+/// Returns what is wrong with names that differ only by case or white space and one of which the map names.
+fn nearly_one<'a>(names: impl Iterator<Item = &'a str>, map: &Map) -> Vec<String> {
+    let plain = |name: &str| name.split_whitespace().collect::<String>().to_lowercase();
+    let mut alike: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for name in names {
+        alike.entry(plain(name)).or_default().push(name);
+    }
+    let meant = |names: &&Vec<&str>| {
+        names.len() > 1 && map.columns.values().any(|column| plain(&column.name) == plain(names[0]))
+    };
+    let said = |names: &Vec<&str>| {
+        let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+        format!(
+            "the names {} differ only by case or white space, and the map means one. Rename one",
+            names.join(" and ")
+        )
+    };
+    alike.values().filter(meant).map(said).collect()
+}
+
+fn fields(heads: &[String], record: &csv::StringRecord) -> Result<BTreeMap<String, Said>, String> {
+    if record.len() != heads.len() {
+        let lines = record.iter().map(|field| field.lines().count().saturating_sub(1)).sum::<usize>();
+        let quote = if lines > 0 { format!("; a quote in it spans {} lines", lines + 1) } else { String::new() };
+        return Err(format!("{} values, {} in the header{quote}", record.len(), heads.len()));
+    }
+    if record.iter().any(|field| field.contains('\0')) {
+        return Err("it holds a NUL byte: the file is damaged here".into());
+    }
+    let named = heads.iter().zip(record).filter(|(head, _)| !head.is_empty());
+    Ok(named.map(|(head, field)| (head.clone(), Said::text(field))).collect())
+}
+
+/// A quote without its end takes all that follows into one field: then quotes are odd and the last row spans lines.
+fn open_quote(text: &str, last: Option<&Raw>) -> bool {
+    let spans = last.is_some_and(|raw| match &raw.fields {
+        Ok(fields) => fields.values().any(|said| said.text.trim_end().contains('\n')),
+        Err(why) => why.contains("spans"),
+    });
+    spans && text.bytes().filter(|byte| *byte == b'"').count() % 2 == 1
 }
 
 /// Counts lines up to records, asked in their order. `csv`'s own number is of where the record before ended, which is before
@@ -73,66 +201,55 @@ impl Lines<'_> {
     }
 }
 
-fn told(error: &csv::Error) -> String {
-    match error.kind() {
-        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            format!("{len} values, {expected_len} in the header")
+/// Reads an array, an object, or an object a line.
+fn json(name: &str, text: &str, map: &Map) -> Found {
+    let flat = |item: &Json| {
+        let fields = item.flat()?;
+        let alike = nearly_one(fields.keys().map(String::as_str), map);
+        if alike.is_empty() { Ok(fields) } else { Err(alike.join("; ")) }
+    };
+    let rows = match parse(text) {
+        Ok(Json::Array(items)) => {
+            let row = |(number, item): (usize, &Json)| Raw { at: format!("{name} item {number}"), fields: flat(item) };
+            (1..).zip(&items).map(row).collect()
         }
-        csv::ErrorKind::Utf8 { .. } => "not UTF-8".into(),
-        _ => error.to_string(),
-    }
-}
-
-fn lines(name: &str, bytes: &[u8]) -> Vec<Raw> {
-    let lines = (1..).zip(bytes.split(|byte| *byte == b'\n'));
-    let filled = lines.filter(|(_, line)| !line.trim_ascii().is_empty());
-    filled
-        .map(|(number, line)| Raw {
-            at: format!("{name}:{number}"),
-            fields: serde_json::from_slice(line)
-                .map_err(|error| format!("not JSON: {error}"))
-                .and_then(|value: Value| flat(&value)),
-        })
-        .collect()
-}
-
-/// Returns an object's values by dotted name; nulls are not there.
-fn flat(value: &Value) -> Result<BTreeMap<String, String>, String> {
-    let Value::Object(_) = value else { return Err("not a JSON object".into()) };
-    let mut fields = BTreeMap::new();
-    put("", value, &mut fields);
-    Ok(fields)
-}
-
-fn put(name: &str, value: &Value, fields: &mut BTreeMap<String, String>) {
-    match value {
-        Value::Null => {}
-        Value::Object(members) => {
-            for (key, value) in members {
-                let name = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
-                put(&name, value, fields);
-            }
+        Ok(item) => vec![Raw { at: name.to_owned(), fields: flat(&item) }],
+        Err(_) => {
+            let filled = (1..).zip(text.split('\n')).filter(|(_, line): &(usize, &str)| !line.trim().is_empty());
+            let read = |line: &str| parse(line).map_err(|error| format!("not JSON: {error}"));
+            let row = |(number, line): (usize, &str)| Raw {
+                at: format!("{name}:{number}"),
+                fields: read(line).and_then(|item| flat(&item)),
+            };
+            filled.map(row).collect()
         }
-        Value::String(text) => {
-            fields.insert(name.to_owned(), text.clone());
-        }
-        other => {
-            fields.insert(name.to_owned(), other.to_string());
-        }
-    }
+    };
+    Found { rows, told: Vec::new() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const MAP: &str = "experiment = \"x\"\nmeasured_by = \"client\"\n[constants]\nvariant = \"a\"\n\
+        architecture = \"arm64\"\nmemory_mb = 512\nimage_set = \"s\"\nimage = \"i\"\ntrigger = \"direct\"\n\
+        input = \"chained\"\nstart = \"warm\"\nstage = \"one\"\n[columns]\nduration = \"y\"\n";
+
+    fn rows(name: &str, bytes: &[u8]) -> Vec<Raw> {
+        read(name, bytes, &Map::parse(MAP).unwrap()).unwrap().rows
+    }
+
+    fn refused(name: &str, text: &str) -> String {
+        read(name, text.as_bytes(), &Map::parse(MAP).unwrap()).unwrap_err()
+    }
+
     fn field<'a>(raw: &'a Raw, name: &str) -> &'a str {
-        &raw.fields.as_ref().unwrap()[name]
+        &raw.fields.as_ref().unwrap()[name].text
     }
 
     #[test]
     fn csv_rows_know_their_line_and_a_short_one_is_an_error_of_its_own() {
-        let rows = read("a.csv", b"\xef\xbb\xbfx, y\n1,\"two\nlines\"\n3\n5,6\n");
+        let rows = rows("a.csv", b"\xef\xbb\xbfx, y\n1,\"two\nlines\"\n3\n5,6\n");
         assert_eq!((rows[0].at.as_str(), field(&rows[0], "x"), field(&rows[0], "y")), ("a.csv:2", "1", "two\nlines"));
         assert_eq!((rows[1].at.as_str(), rows[1].fields.clone()), ("a.csv:4", Err("1 values, 2 in the header".into())));
         assert_eq!(field(&rows[2], "y"), "6");
@@ -140,22 +257,59 @@ mod tests {
 
     #[test]
     fn a_line_is_the_one_an_editor_shows_whatever_ends_the_lines_before_it() {
-        let places = |bytes: &[u8]| read("a.csv", bytes).iter().map(|row| row.at[6..].to_owned()).collect::<Vec<_>>();
+        let places =
+            |text: &str| rows("a.csv", text.as_bytes()).iter().map(|row| row.at[6..].to_owned()).collect::<Vec<_>>();
         for end in ["\n", "\r\n", "\r"] {
             let text = "x,y\n1,2\n\n3\n\"a\nb\",5\n7,8,9\n".replace('\n', end);
-            assert_eq!(places(text.as_bytes()), ["2", "4", "5", "7"], "{end:?}");
+            assert_eq!(places(&text), ["2", "4", "5", "7"], "{end:?}");
         }
-        assert_eq!(places(b"x,y\r\n1,2\r\n\xff,3\r\n4,5\r\n"), ["2", "3", "4"], "what is no text, too");
+        assert_eq!(places("sep=,\r\nx,y\r\n1,2\r\n"), ["3"], "Excel's hint is a line");
+    }
+
+    #[test]
+    fn the_delimiter_is_the_one_that_gives_the_maps_columns_and_is_told() {
+        let map = Map::parse(MAP).unwrap();
+        for (between, told) in [(";", "`;`"), ("\t", "tabs"), ("|", "`|`")] {
+            let text = format!("x, a{between}y\n1,5{between}2\n");
+            let found = read("a.csv", text.as_bytes(), &map).unwrap();
+            assert_eq!(field(&found.rows[0], "y"), "2");
+            assert_eq!(found.told, [format!("columns separated by {told}")]);
+        }
+        let quoted = read("a.csv", b"x,\"b;c;d\",y\n1,2,3\n,,\n \n", &map).unwrap();
+        assert_eq!((field(&quoted.rows[0], "b;c;d"), quoted.rows.len()), ("2", 1));
+        assert_eq!(quoted.told, ["2 empty rows left out"]);
+    }
+
+    #[test]
+    fn names_that_stand_twice_refuse_the_file_and_so_do_nearly_equal_ones_that_the_map_means() {
+        assert_eq!(
+            refused("a.csv", "x,y, y ,z,z,z\n"),
+            "a.csv:1: two columns are called `y`: columns 2 and 3. Rename or remove one\n\
+             a.csv:1: 3 columns are called `z`: columns 4 and 5 and 6. Rename or remove one"
+        );
+        assert!(refused("a.csv", "x,y,Y\n1,2,3\n").contains("`Y` and `y` differ only by case"));
+        assert_eq!(rows("a.csv", b"x,X,y,,\n1,2,3,,\n").len(), 1, "the map means neither");
+        let alike = rows("a.jsonl", b"{\"y\": 1, \"Y\": 2}\n{\"y\": 1, \"y\": 2}\n");
+        assert!(alike[0].fields.as_ref().unwrap_err().contains("differ only by case"));
+        assert_eq!(alike[1].fields.clone().unwrap_err(), "two keys are called `y`");
+    }
+
+    #[test]
+    fn a_quote_that_never_closes_does_not_swallow_the_rows_behind_it() {
+        assert!(refused("a.csv", "x,y\n1,2\n3,\"4\n5,6\n7,8\n").starts_with("a.csv:3: a quote"));
+        assert_eq!(rows("a.csv", b"x,y\n5\" disk,2\n3,4\n").len(), 2, "an inch is no quote");
+        let nul = rows("a.csv", b"x,y\n1,2\n3,\x00\x00\n");
+        assert!(nul[0].fields.is_ok() && nul[1].fields.as_ref().unwrap_err().contains("NUL"));
     }
 
     #[test]
     fn json_is_an_array_lines_or_one_object_and_nested_names_are_dotted() {
-        let array = read("a.json", br#"[{"x": {"y": 1.5, "z": null}}, 7]"#);
+        let array = rows("a.json", br#"[{"x": {"y": 1.5, "z": null}}, 7]"#);
         assert_eq!((array[0].at.as_str(), field(&array[0], "x.y")), ("a.json item 1", "1.5"));
         assert_eq!(array[1].fields, Err("not a JSON object".into()));
-        let lines = read("a.jsonl", b"{\"x\": true}\n\n{\"x\": \n{\"x\": \"s\"}\n");
+        let lines = rows("a.jsonl", b"{\"x\": true}\n\n{\"x\": \n{\"x\": \"s\"}\n");
         assert_eq!((field(&lines[0], "x"), field(&lines[2], "x")), ("true", "s"));
         assert!(lines[1].at == "a.jsonl:3" && lines[1].fields.as_ref().unwrap_err().starts_with("not JSON"));
-        assert_eq!(read("saaf.json", br#"{"runtime": 38.94}"#).len(), 1);
+        assert_eq!(rows("saaf.json", br#"{"runtime": 38.94}"#).len(), 1);
     }
 }

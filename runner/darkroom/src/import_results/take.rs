@@ -1,14 +1,14 @@
 //! Rows of texts and a map → facts, and the rows that are refused.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::str::FromStr;
 
 use darkroom_core::cell::{Architecture, Cell, Input, Start, Trigger};
-use darkroom_core::event::{PassKey, PlannedCell, Status};
+use darkroom_core::event::{PassKey, PlannedCell, Status as EventStatus};
 use darkroom_core::imported::{ImportedRow, RefusedRow};
 
-use super::map::{Field, Map};
-use super::rows::Raw;
+use super::map::{Field, Map, Unit};
+use super::rows::{Raw, Said};
+use super::words::{Digits, Ended};
 
 /// What was taken of some files.
 #[derive(Debug, Default)]
@@ -27,10 +27,21 @@ pub struct Taken {
     pub unused_columns: BTreeSet<String>,
     /// Columns that the map names and no row has.
     pub missing_columns: BTreeSet<String>,
+    /// Words of the status in all rows, with what they were taken for.
+    pub statuses: BTreeMap<String, Status>,
+    /// Taken rows without a value, by the map's column.
+    pub nulls: BTreeMap<String, usize>,
 }
 
-/// Takes every row that can be read.
-pub fn take(rows: &[Raw], map: &Map) -> Taken {
+/// A word of the status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status {
+    pub ended: Ended,
+    pub rows: usize,
+}
+
+/// Takes every row that can be read. No row was measured after tomorrow, as of `now`.
+pub fn take(rows: &[Raw], map: &Map, now: jiff::Timestamp) -> Taken {
     let mut taken = Taken { stages: map.stages.clone(), deployments: 1, ..Taken::default() };
     let (mut places, mut repetitions) = (HashMap::new(), HashMap::new());
     for raw in rows {
@@ -42,7 +53,8 @@ pub fn take(rows: &[Raw], map: &Map) -> Taken {
             }
         };
         taken.columns.extend(fields.keys().cloned());
-        match row(raw, fields, map, &mut repetitions) {
+        taken.count_status(fields, map);
+        match row(raw, fields, map, now, &mut repetitions) {
             Ok((planned, image_set, row)) => {
                 let place = (row.pass.clone(), row.stage.clone());
                 match places.get(&place) {
@@ -53,6 +65,7 @@ pub fn take(rows: &[Raw], map: &Map) -> Taken {
                     }
                     None => {
                         places.insert(place, raw.at.clone());
+                        taken.count_nulls(fields, map);
                         taken.keep(planned, image_set, row);
                     }
                 }
@@ -63,12 +76,29 @@ pub fn take(rows: &[Raw], map: &Map) -> Taken {
     let named: BTreeSet<String> = map.columns.values().map(|column| column.name.clone()).collect();
     taken.unused_columns = taken.columns.difference(&named).cloned().collect();
     taken.missing_columns = named.difference(&taken.columns).cloned().collect();
+    let Taken { nulls, missing_columns, .. } = &mut taken;
+    nulls.retain(|column, _| !missing_columns.contains(column));
     taken
 }
 
 impl Taken {
     fn refuse(&mut self, raw: &Raw, reason: String) {
         self.refused.push(RefusedRow { at: raw.at.clone(), reason });
+    }
+
+    fn count_status(&mut self, fields: &Fields, map: &Map) {
+        if let Some(word) = map.value(Field::Status, fields) {
+            let ended = map.ended(&word.text);
+            self.statuses.entry(word.text).or_insert(Status { ended, rows: 0 }).rows += 1;
+        }
+    }
+
+    fn count_nulls(&mut self, fields: &Fields, map: &Map) {
+        for (field, column) in &map.columns {
+            if map.value(*field, fields).is_none() {
+                *self.nulls.entry(column.name.clone()).or_default() += 1;
+            }
+        }
     }
 
     fn keep(&mut self, planned: PlannedCell, image_set: String, mut row: ImportedRow) {
@@ -88,7 +118,7 @@ impl Taken {
     }
 }
 
-type Fields = BTreeMap<String, String>;
+type Fields = BTreeMap<String, Said>;
 /// Repetitions that were not numbered, by what they repeat.
 type Numbers = HashMap<(PassKey, String), u32>;
 
@@ -96,68 +126,62 @@ fn row(
     raw: &Raw,
     fields: &Fields,
     map: &Map,
+    now: jiff::Timestamp,
     repetitions: &mut Numbers,
 ) -> Result<(PlannedCell, String, ImportedRow), String> {
-    let text = |field| map.value(field, fields).map(str::to_owned);
-    let needed = |field, name: &str| text(field).ok_or_else(|| format!("no {name}"));
+    let of = Reader { map, fields };
     let cell = Cell {
-        variant: needed(Field::Variant, "variant")?,
-        architecture: level(&needed(Field::Architecture, "architecture")?, "architecture", Architecture::ALL)?,
-        memory_mb: memory(&needed(Field::MemoryMb, "memory_mb")?)?,
-        image_set: needed(Field::ImageSet, "image_set")?,
-        trigger: level(&needed(Field::Trigger, "trigger")?, "trigger", Trigger::ALL)?,
-        input: level(&needed(Field::Input, "input")?, "input", Input::ALL)?,
-        start: level(&needed(Field::Start, "start")?, "start", Start::ALL)?,
-        concurrency: optional(text(Field::Concurrency), "concurrency", whole)?.unwrap_or(1),
+        variant: of.needed(Field::Variant)?,
+        architecture: level(&of.needed(Field::Architecture)?, "architecture", Architecture::ALL)?,
+        memory_mb: of.whole(Field::MemoryMb)?.ok_or_else(|| of.lacks(Field::MemoryMb)).and_then(some_memory)?,
+        image_set: of.needed(Field::ImageSet)?,
+        trigger: level(&of.needed(Field::Trigger)?, "trigger", Trigger::ALL)?,
+        input: level(&of.needed(Field::Input)?, "input", Input::ALL)?,
+        start: level(&of.needed(Field::Start)?, "start", Start::ALL)?,
+        concurrency: of.whole(Field::Concurrency)?.unwrap_or(1),
     };
     let planned = PlannedCell {
         id: cell.id(),
-        model: text(Field::Model),
-        sample: optional(text(Field::Sample), "sample", whole)?,
+        model: of.text(Field::Model),
+        sample: of.whole(Field::Sample)?,
         not_runnable: None,
         wrong_on_purpose: false,
         cell,
     };
-    let stage = needed(Field::Stage, "stage")?;
+    let stage = of.needed(Field::Stage)?;
     let mut pass = PassKey {
         cell_id: planned.id.clone(),
-        deployment: optional(text(Field::Deployment), "deployment", whole)?.unwrap_or(1),
-        image: needed(Field::Image, "image")?,
-        warm_up: optional(text(Field::WarmUp), "warm_up", truth)?.unwrap_or(false),
+        deployment: of.whole(Field::Deployment)?.unwrap_or(1),
+        image: of.needed(Field::Image)?,
+        warm_up: of.truth(Field::WarmUp)?.unwrap_or(false),
         repetition: 0,
         attempt: 1,
     };
-    let ok = text(Field::Status)
-        .is_none_or(|status| map.columns.get(&Field::Status).is_none_or(|column| column.ok.contains(&status)));
-    let ms = |field, name: &str| {
-        let unit = map.columns.get(&field).map_or(1.0, |column| column.unit.ms());
-        optional(text(field), name, |text, name| within(number(text, name)? * unit, text, name))
-    };
-    let duration_ms = if ok { Some(ms(Field::Duration, "duration")?.ok_or("no duration")?) } else { None };
-    let billed_ms = ms(Field::Billed, "billed")?.map(f64::ceil);
+    let ok = of.ended_well()?;
+    let duration_ms = if ok { Some(of.ms(Field::Duration)?.ok_or_else(|| of.lacks(Field::Duration))?) } else { None };
     let taken = ImportedRow {
         sequence: 0,
         from: raw.at.clone(),
-        started_at: text(Field::StartedAt).map(|at| moment(&at, map)).transpose()?,
-        status: if ok { Status::Ok } else { Status::FunctionError },
+        started_at: of.moment(now)?,
+        status: if ok { EventStatus::Ok } else { EventStatus::FunctionError },
         duration_ms,
-        billed_ms: billed_ms.map(|ms| ms as u64),
-        init_ms: ms(Field::Init, "init")?.filter(|ms| *ms > 0.0),
-        cold: optional(text(Field::Cold), "cold", truth)?,
-        max_memory_mb: optional(text(Field::MaxMemoryMb), "max_memory_mb", number)?.map(|mb| mb.ceil() as u32),
-        client_ms: ms(Field::Client, "client")?,
-        handler_reported_ms: ms(Field::HandlerReported, "handler_reported")?,
-        turnaround_s: ms(Field::Turnaround, "turnaround")?.map(|ms| ms / 1e3),
-        error_type: text(Field::ErrorType).filter(|_| !ok),
-        error: text(Field::Error).filter(|_| !ok),
-        request_id: text(Field::RequestId),
-        environment_id: text(Field::Environment),
-        cpu_model: text(Field::CpuModel),
-        output_ok: optional(text(Field::OutputOk), "output_ok", truth)?,
+        billed_ms: of.ms(Field::Billed)?.map(|ms| ms.ceil() as u64),
+        init_ms: of.ms(Field::Init)?.filter(|ms| *ms > 0.0),
+        cold: of.truth(Field::Cold)?,
+        max_memory_mb: of.number(Field::MaxMemoryMb)?.map(|mb| mb.ceil() as u32),
+        client_ms: of.ms(Field::Client)?,
+        handler_reported_ms: of.ms(Field::HandlerReported)?,
+        turnaround_s: of.ms(Field::Turnaround)?.map(|ms| ms / 1e3),
+        error_type: of.text(Field::ErrorType).filter(|_| !ok),
+        error: of.text(Field::Error).filter(|_| !ok),
+        request_id: of.text(Field::RequestId),
+        environment_id: of.text(Field::Environment),
+        cpu_model: of.text(Field::CpuModel),
+        output_ok: of.truth(Field::OutputOk)?,
         stage: stage.clone(),
         pass: pass.clone(),
     };
-    pass.repetition = if let Some(given) = optional(text(Field::Repetition), "repetition", whole)? {
+    pass.repetition = if let Some(given) = of.whole(Field::Repetition)? {
         given
     } else {
         let number = repetitions.entry((pass.clone(), stage)).or_insert(0);
@@ -168,12 +192,120 @@ fn row(
     Ok((planned, image_set, ImportedRow { pass, ..taken }))
 }
 
-fn optional<T>(
-    text: Option<String>,
-    name: &str,
-    read: impl Fn(&str, &str) -> Result<T, String>,
-) -> Result<Option<T>, String> {
-    text.map(|text| read(&text, name)).transpose()
+/// Reads a row's fields by the map.
+struct Reader<'a> {
+    map: &'a Map,
+    fields: &'a Fields,
+}
+
+impl Reader<'_> {
+    fn said(&self, field: Field) -> Option<Said> {
+        self.map.value(field, self.fields)
+    }
+
+    fn text(&self, field: Field) -> Option<String> {
+        self.said(field).map(|said| said.text)
+    }
+
+    fn needed(&self, field: Field) -> Result<String, String> {
+        self.text(field).ok_or_else(|| self.lacks(field))
+    }
+
+    /// Says that a field has no value, with the word that stands for none.
+    fn lacks(&self, field: Field) -> String {
+        let name = field.name();
+        let word = self.map.columns.get(&field).and_then(|column| self.fields.get(&column.name));
+        match word.map(|said| said.text.trim()).filter(|word| !word.is_empty()) {
+            Some(word) => format!("{name} is `{word}`, which stands for a missing value"),
+            None => format!("no {name}"),
+        }
+    }
+
+    /// Reads a number that a measurement can be: finite and not negative.
+    fn number(&self, field: Field) -> Result<Option<f64>, String> {
+        let Some(Said { text, number }) = self.said(field) else { return Ok(None) };
+        let (name, digits) = (field.name(), if number { Digits::PLAIN } else { self.map.digits });
+        let value = digits.read(&text).map_err(|why| format!("{name} `{text}` {why}"))?;
+        if !value.is_finite() {
+            return Err(format!("{name} is `{text}`: no value"));
+        }
+        if value < 0.0 {
+            return Err(format!("{name} `{text}` is negative"));
+        }
+        Ok(Some(value))
+    }
+
+    /// Reads a whole number; `512.0` is one.
+    fn whole(&self, field: Field) -> Result<Option<u32>, String> {
+        let Some(value) = self.number(field)? else { return Ok(None) };
+        let (name, text) = (field.name(), self.text(field).unwrap_or_default());
+        if value.fract() != 0.0 {
+            return Err(format!("{name} `{text}` is not a whole number"));
+        }
+        if value > f64::from(u32::MAX) {
+            return Err(format!("{name} `{text}` is too large"));
+        }
+        Ok(Some(value as u32))
+    }
+
+    fn ms(&self, field: Field) -> Result<Option<f64>, String> {
+        let unit = self.map.columns.get(&field).map_or(1.0, |column| column.unit.ms());
+        let ms = self.number(field)?.map(|number| number * unit);
+        ms.map(|ms| within(ms, &self.text(field).unwrap_or_default(), &field.name())).transpose()
+    }
+
+    fn truth(&self, field: Field) -> Result<Option<bool>, String> {
+        let Some(text) = self.text(field) else { return Ok(None) };
+        match text.to_ascii_lowercase().as_str() {
+            // pandas writes truths beside missing values as 1.0 and 0.0.
+            "true" | "t" | "1" | "1.0" | "yes" | "y" | "cold" => Ok(Some(true)),
+            "false" | "f" | "0" | "0.0" | "no" | "n" | "warm" => Ok(Some(false)),
+            _ => Err(format!("{} `{text}` is neither true nor false", field.name())),
+        }
+    }
+
+    /// Returns whether the row's work ended well. Where there is a status, it must say.
+    fn ended_well(&self) -> Result<bool, String> {
+        if !self.map.has(Field::Status) {
+            return Ok(true);
+        }
+        let word = self.text(Field::Status).ok_or_else(|| {
+            format!("{}. Set `\"\" = \"ok\"` or `\"\" = \"failed\"` under [values.status]", self.lacks(Field::Status))
+        })?;
+        match self.map.ended(&word) {
+            Ended::Well => Ok(true),
+            Ended::Badly => Ok(false),
+            Ended::Unknown => Err(format!("status `{word}` is no known word for success or failure")),
+        }
+    }
+
+    /// Reads a time as RFC 3339, or as a number since 1970 in the column's unit.
+    fn moment(&self, now: jiff::Timestamp) -> Result<Option<String>, String> {
+        let Some(Said { text, number }) = self.said(Field::StartedAt) else { return Ok(None) };
+        let column = self.map.columns.get(&Field::StartedAt);
+        let digits = if number { Digits::PLAIN } else { self.map.digits };
+        let Ok(since_1970) = digits.read(&text) else {
+            let time: jiff::Timestamp = text.parse().map_err(|_| no_time(&text))?;
+            return if plausible(time, now) { Ok(Some(format!("{time:.3}"))) } else { Err(implausible(&text, time)) };
+        };
+        let in_unit = |unit: Unit| jiff::Timestamp::from_millisecond((since_1970 * unit.ms()) as i64).ok();
+        let own = in_unit(column.map_or(Unit::Ms, |column| column.unit));
+        if let Some(time) = own.filter(|time| plausible(*time, now)) {
+            return Ok(Some(format!("{time:.3}")));
+        }
+        let fits = Unit::ALL.iter().find(|(unit, _)| in_unit(*unit).is_some_and(|time| plausible(time, now)));
+        let help = match (fits, column) {
+            (Some((_, unit)), Some(column)) => {
+                format!(". Set its unit: `started_at = {{ column = \"{}\", unit = \"{unit}\" }}`", column.name)
+            }
+            _ => ", and it is none in any other unit".to_owned(),
+        };
+        Err(format!("started_at `{text}` is no time between 2006 and tomorrow{help}"))
+    }
+}
+
+fn some_memory(mb: u32) -> Result<u32, String> {
+    if mb > 0 { Ok(mb) } else { Err("memory_mb is 0".to_owned()) }
 }
 
 fn level<T: Copy + ToString>(text: &str, name: &str, levels: &[T]) -> Result<T, String> {
@@ -183,24 +315,21 @@ fn level<T: Copy + ToString>(text: &str, name: &str, levels: &[T]) -> Result<T, 
     })
 }
 
-fn whole(text: &str, name: &str) -> Result<u32, String> {
-    u32::from_str(text).map_err(|_| format!("{name} `{text}` is not a whole number"))
+/// Clouds rent out machines since 2006: a time before, or one after tomorrow, was read in a wrong unit.
+fn plausible(time: jiff::Timestamp, now: jiff::Timestamp) -> bool {
+    const FIRST_S: i64 = 1_136_073_600;
+    time.as_second() >= FIRST_S && time.as_second() <= now.as_second() + 86_400
 }
 
-fn memory(text: &str) -> Result<u32, String> {
-    whole(text, "memory_mb").and_then(|mb| if mb > 0 { Ok(mb) } else { Err("memory_mb is 0".to_owned()) })
+fn implausible(text: &str, time: jiff::Timestamp) -> String {
+    format!("started_at `{text}` is {}, which is not between 2006 and tomorrow", time.strftime("%Y-%m-%d"))
 }
 
-/// A number that a measurement can be: finite and not negative.
-fn number(text: &str, name: &str) -> Result<f64, String> {
-    let value = f64::from_str(text).map_err(|_| format!("{name} `{text}` is not a number"))?;
-    if !value.is_finite() {
-        return Err(format!("{name} is `{text}`: no value"));
+fn no_time(text: &str) -> String {
+    if text.parse::<jiff::civil::DateTime>().is_ok() {
+        return format!("started_at `{text}` has no time zone: write `{text}Z` for UTC, or an offset");
     }
-    if value < 0.0 {
-        return Err(format!("{name} `{text}` is negative"));
-    }
-    Ok(value)
+    format!("started_at `{text}` is neither a time such as 2024-05-01T12:00:00Z nor a number since 1970")
 }
 
 /// A century: what is longer is a wrong unit, and would not fit what counts milliseconds.
@@ -208,22 +337,4 @@ const LONGEST_MS: f64 = 100.0 * 366.0 * 86_400_000.0;
 
 fn within(ms: f64, text: &str, name: &str) -> Result<f64, String> {
     if ms <= LONGEST_MS { Ok(ms) } else { Err(format!("{name} `{text}` is more than a century: is its unit right?")) }
-}
-
-fn truth(text: &str, name: &str) -> Result<bool, String> {
-    match text.to_ascii_lowercase().as_str() {
-        "true" | "1" | "yes" | "cold" => Ok(true),
-        "false" | "0" | "no" | "warm" => Ok(false),
-        _ => Err(format!("{name} `{text}` is neither true nor false")),
-    }
-}
-
-/// A time as RFC 3339, or as a number since 1970 in the column's unit.
-fn moment(text: &str, map: &Map) -> Result<String, String> {
-    let unit = map.columns.get(&Field::StartedAt).map_or(1.0, |column| column.unit.ms());
-    let since_1970 = f64::from_str(text).ok().map(|number| jiff::Timestamp::from_millisecond((number * unit) as i64));
-    let time = since_1970.unwrap_or_else(|| text.parse());
-    time.map(|time| format!("{time:.3}")).map_err(|_| {
-        format!("started_at `{text}` is neither a time such as 2024-05-01T12:00:00Z nor a number since 1970")
-    })
 }

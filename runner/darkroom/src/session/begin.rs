@@ -14,6 +14,7 @@ use darkroom_core::pipeline::Pipeline;
 use sha2::{Digest, Sha256};
 
 use super::{Begin, Job};
+use crate::advice;
 use crate::execute::now;
 use crate::exit::Failure;
 use crate::machine;
@@ -134,7 +135,10 @@ fn take_up(
     }
     if again.is_some() && history.run.until.is_some() && history.settled.is_none() {
         return Err(Failure::wrong_request(miette::miette!(
-            help = format!("let it come to its end first: darkroom resume {}", dir.path().display()),
+            help = format!(
+                "let it come to its end first: {}",
+                advice::darkroom(&["resume", &dir.path().display().to_string()])
+            ),
             "{} has not settled on a number of repetitions yet, so cells of it can't be measured again",
             dir.path().display()
         )));

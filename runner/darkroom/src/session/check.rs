@@ -402,7 +402,14 @@ fn usable_variant(known: &Known, name: &str, pipeline: &Pipeline) -> Result<dark
     let Some(variant) = entry.variant.clone().filter(|_| entry.faults.is_empty()) else { return Err(faults()) };
     if variant.transport != pipeline.transport {
         return Err(Failure::wrong_request(miette::miette!(
-            help = "name the pipeline that it is made for with --pipeline",
+            help = known
+                .pipelines
+                .iter()
+                .find(|(_, entry)| entry.pipeline.as_ref().is_some_and(|other| other.transport == variant.transport))
+                .map_or_else(
+                    || format!("no pipeline here has transport {}", variant.transport.as_str()),
+                    |(fitting, _)| format!("add `--pipeline {fitting}`")
+                ),
             "the handlers of variant `{name}` are made for transport {}, and pipeline {} has transport {}",
             variant.transport.as_str(),
             pipeline.name,

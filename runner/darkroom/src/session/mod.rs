@@ -24,6 +24,7 @@ use darkroom_core::schedule::{PlannedPass, Schedule};
 use darkroom_core::until::Watch;
 use tokio::sync::watch;
 
+use crate::advice;
 use crate::cli::Globals;
 use crate::command::aggregate;
 use crate::display::progress::{Extent, Progress};
@@ -83,7 +84,7 @@ pub fn run(job: &Job<'_>, globals: Globals) -> Result<Outcome, Failure> {
         Ended::Whole => return left.map_or(Ok(shown), Err),
         Ended::Interrupted => progress.step("interrupted"),
         Ended::OutOfTime => progress.step("budget.minutes is used up"),
-        Ended::OutOfMoney => progress.step(&format!("budget.usd is used up; {}", money::MEND)),
+        Ended::OutOfMoney => progress.step(&format!("budget.usd is used up; {}", money::more(job, &path)?)),
     }
     Ok(Outcome::Interrupted)
 }
@@ -256,8 +257,8 @@ impl Session<'_> {
 
     /// A journal that can't be written outweighs whatever else happened.
     fn result(&self, ended: Result<Ended, ExecuteError>, journal: Result<(), JournalError>) -> Result<Ended, Failure> {
-        let path = self.begun.dir().path().display();
-        let help = format!("what was measured until then is kept; go on with: darkroom resume {path}");
+        let path = self.begun.dir().path().display().to_string();
+        let help = format!("what was measured until then is kept; go on with {}", advice::darkroom(&["resume", &path]));
         journal.map_err(|error| Failure::broken(miette::miette!(help = help.clone(), "{error}")))?;
         ended.map_err(|error| Failure::broken(miette::miette!(help = help, "{error}")))
     }

@@ -10,14 +10,27 @@ use darkroom_core::plan::Plan;
 use darkroom_core::spending::Spending;
 
 use super::{Begin, Job, begin, estimate};
+use crate::advice;
+use crate::command::aggregate;
 use crate::display::plan::{dollars, spelt};
 use crate::display::{self, count};
 use crate::execute::Purse;
 use crate::exit::Failure;
 use crate::record::{RunDir, read};
 
-/// How a run goes on whose money is spent.
-pub const MEND: &str = "allow more with: darkroom resume RUN --set budget.usd=USD";
+/// Says how the run at `path` goes on, which has just spent its money.
+pub fn more(job: &Job<'_>, path: &Path) -> Result<String, Failure> {
+    let started = aggregate::started(path)?;
+    let spent = purse(job, &path.join("journal.ndjson"), &started)?.map_or(0.0, |purse| purse.now().usd());
+    Ok(mend(path, spent.max(job.manifest.budget.usd.unwrap_or_default())))
+}
+
+/// Says how a run goes on that has spent this much: with twice as much, for example.
+fn mend(run: &Path, spent_usd: f64) -> String {
+    let more = format!("budget.usd={:.5}", 2.0 * spent_usd + 0.000_005);
+    let resume = advice::darkroom(&["resume", &run.display().to_string(), "--set", &more]);
+    format!("allow more, for example twice as much with {resume}")
+}
 
 /// Returns what the run has spent in all its sessions, with what it may; `None` where prices are not known.
 pub fn purse(job: &Job<'_>, journal: &Path, run: &RunStarted) -> Result<Option<Purse>, Failure> {
@@ -61,13 +74,18 @@ fn within_budget(job: &Job<'_>, spent: Option<&Purse>) -> Result<(), Failure> {
             "budget.usd can't be kept to: the prices of {region} are not known"
         )));
     }
+    let limit = job.manifest.budget.usd.unwrap_or_default();
+    let again = match &job.begin {
+        Begin::Anew { .. } => None,
+        Begin::GoOn { run } | Begin::Again { run, .. } => Some(run),
+    };
     match spent.filter(|purse| purse.is_empty()) {
         None => Ok(()),
         Some(purse) => Err(Failure::wrong_request(miette::miette!(
-            help = MEND,
+            help = again.map_or_else(String::new, |run| mend(run, limit.max(purse.now().usd()))),
             "the run has spent {} of its budget of {}",
             dollars(purse.now().usd()),
-            dollars(purse.limit_usd.unwrap_or_default())
+            dollars(limit)
         ))),
     }
 }

@@ -9,6 +9,7 @@ mod bad_input;
 mod budget;
 mod check;
 mod compared;
+mod corpus;
 mod deploy;
 mod deploy_faults;
 mod faults;

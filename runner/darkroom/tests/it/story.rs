@@ -180,6 +180,17 @@ impl Project {
             .unwrap();
         Answer { output, root: self.root().canonicalize().unwrap() }
     }
+
+    /// Runs a line as a person's shell would in the project's folder, with this build's `darkroom`.
+    pub fn shell(&self, line: &str) -> Answer {
+        let binary = Path::new(env!("CARGO_BIN_EXE_darkroom")).parent().unwrap();
+        let path = std::env::join_paths(
+            std::iter::once(binary.to_owned()).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
+        );
+        let mut shell = Command::new("sh");
+        shell.args(["-c", line]).current_dir(self.root()).env("PATH", path.unwrap()).env_remove("NO_COLOR");
+        Answer { output: shell.output().unwrap(), root: self.root().canonicalize().unwrap() }
+    }
 }
 
 /// What a command said and how it ended.
@@ -213,12 +224,18 @@ impl Answer {
         self
     }
 
+    pub fn code(&self) -> Option<i32> {
+        self.output.status.code()
+    }
+
+    /// All that was said, as one line.
+    pub fn told(&self) -> String {
+        one_line(&format!("{}\n{}", self.stdout(), self.stderr()))
+    }
+
     #[track_caller]
     pub fn says(self, words: &str) -> Self {
-        // As one line: where a message wraps, after a space or a hyphen, is not what is asked.
-        let told = self.stderr().split_whitespace().filter(|word| *word != "│").collect::<Vec<_>>().join(" ");
-        let told = told.replace("- ", "-");
-        assert!(told.contains(words), "{words:?} is not in:\n{}", self.stderr());
+        assert!(one_line(&self.stderr()).contains(words), "{words:?} is not in:\n{}", self.stderr());
         self
     }
 
@@ -228,4 +245,9 @@ impl Answer {
         let text = text.replace("$0.0981", "$USD").replace("$0.0785", "$USD");
         text.replace(std::env::consts::ARCH, "HOST").replace(HOST, "HOST").replace(OTHER, "OTHER")
     }
+}
+
+/// As one line: where a message wraps, after a space or a hyphen, is not what is asked.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().filter(|word| *word != "│").collect::<Vec<_>>().join(" ").replace("- ", "-")
 }

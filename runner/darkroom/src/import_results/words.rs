@@ -1,0 +1,139 @@
+//! Words and numbers of foreign tables: what stands for a missing value, for success and for failure, and how digits are
+//! written. These lists are the documented ones (`experiments/analysis/import/columns.toml`); a map adds to them. Pure.
+
+use std::str::FromStr;
+
+/// Words for a value that is not there, in lower case.
+const MISSING: [&str; 14] =
+    ["", "na", "n/a", "#n/a", "<na>", "nan", "nat", "none", "null", "nil", "\\n", "-", "--", "—"];
+/// Words of a status that mean success, in lower case. `1` is not one: where a status is an exit code it is a failure.
+const SUCCESS: [&str; 8] = ["true", "yes", "ok", "success", "succeeded", "successful", "pass", "passed"];
+const FAILURE: [&str; 13] = [
+    "false",
+    "no",
+    "error",
+    "errored",
+    "fail",
+    "failed",
+    "failure",
+    "timeout",
+    "timed out",
+    "exception",
+    "crashed",
+    "aborted",
+    "killed",
+];
+
+/// What a status says of its row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    Well,
+    Badly,
+    /// No list knows the word.
+    Unknown,
+}
+
+pub fn is_missing(text: &str) -> bool {
+    MISSING.contains(&text.trim().to_lowercase().as_str())
+}
+
+/// Judges a status by the documented lists; 200 to 299 and 400 to 599 are HTTP's.
+pub fn ended(word: &str) -> Ended {
+    let plain = word.trim().to_lowercase().replace(['_', '-'], " ");
+    if SUCCESS.contains(&plain.as_str()) {
+        return Ended::Well;
+    }
+    if FAILURE.contains(&plain.as_str()) {
+        return Ended::Badly;
+    }
+    match f64::from_str(&plain) {
+        Ok(code) if (200.0..300.0).contains(&code) => Ended::Well,
+        Ok(code) if (400.0..600.0).contains(&code) => Ended::Badly,
+        _ => Ended::Unknown,
+    }
+}
+
+/// How a table writes its numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Digits {
+    /// `.` or `,`.
+    pub decimal: char,
+    /// What stands between groups of three digits.
+    pub thousands: Option<char>,
+}
+
+impl Digits {
+    /// As programs write numbers.
+    pub const PLAIN: Self = Self { decimal: '.', thousands: None };
+
+    /// Reads a number. An error completes a sentence that begins with the text.
+    pub fn read(self, text: &str) -> Result<f64, String> {
+        let grouped = |letter: &char| matches!(letter, ' ' | '\u{a0}' | '\u{202f}' | '\'' | '’' | '_');
+        let mut plain = text.to_owned();
+        if let Some(between) = self.thousands.filter(|between| text.contains(*between)) {
+            if !self.in_threes(text, between) {
+                return Err(format!("does not group its digits in threes with `{between}`"));
+            }
+            plain = plain.replace(between, "");
+        }
+        if self.decimal == ',' {
+            if plain.contains('.') {
+                return Err("has a point, and the map says `decimal = \",\"`".into());
+            }
+            plain = plain.replace(',', ".");
+        }
+        if !plain.contains(|letter: char| letter.is_ascii_digit()) {
+            return f64::from_str(&plain).map_err(|_| "is not a number".into());
+        }
+        if plain.contains(',') {
+            return Err("has a comma. Set `decimal = \",\"` or `thousands = \",\"` at the top of the map".into());
+        }
+        if let Some(between) = plain.chars().find(grouped).filter(|between| self.in_threes(&plain, *between)) {
+            return Err(format!(
+                "has `{between}` between its digits. Set `thousands = \"{between}\"` at the top of the map"
+            ));
+        }
+        f64::from_str(&plain).map_err(|_| "is not a number".into())
+    }
+
+    /// Whether the whole part is digits, three between each two of these.
+    fn in_threes(self, text: &str, between: char) -> bool {
+        let whole = text.split(self.decimal).next().unwrap_or_default().trim_start_matches(['+', '-']);
+        let digits = |group: &str| !group.is_empty() && group.bytes().all(|byte| byte.is_ascii_digit());
+        let mut groups = whole.split(between);
+        groups.next().is_some_and(|first| digits(first) && first.len() <= 3)
+            && groups.all(|group| digits(group) && group.len() == 3)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_listed_words_are_success_or_failure() {
+        let judged = |words: &[&str]| words.iter().map(|word| ended(word)).collect::<Vec<_>>();
+        assert!(judged(&["OK", "ok", "Success", "TRUE", "200", "204.0", " pass "]).iter().all(|e| *e == Ended::Well));
+        assert!(judged(&["False", "ERROR", "timed_out", "Timed-Out", "500", "404"]).iter().all(|e| *e == Ended::Badly));
+        assert!(judged(&["1", "0", "done", "skipped", "302", "okay?", "K.O."]).iter().all(|e| *e == Ended::Unknown));
+    }
+
+    #[test]
+    fn numbers_are_read_as_the_map_says_and_never_by_chance() {
+        let plain = Digits::PLAIN;
+        assert_eq!((plain.read("512.0"), plain.read("1e3"), plain.read("-0.5")), (Ok(512.0), Ok(1000.0), Ok(-0.5)));
+        for (text, why) in
+            [("1,024", "`thousands"), ("1 024", "thousands = \" \""), ("1_024.5", "`_`"), ("12 ms", "not a")]
+        {
+            assert!(plain.read(text).unwrap_err().contains(why), "{text}");
+        }
+        let english = Digits { decimal: '.', thousands: Some(',') };
+        assert_eq!((english.read("1,024"), english.read("1,234,567.5")), (Ok(1024.0), Ok(1_234_567.5)));
+        assert!(english.read("1,02").unwrap_err().contains("in threes"));
+        let german = Digits { decimal: ',', thousands: Some('.') };
+        assert_eq!((german.read("101,344"), german.read("1.024,5")), (Ok(101.344), Ok(1024.5)));
+        let comma = Digits { decimal: ',', thousands: None };
+        assert!(comma.read("101.344").unwrap_err().contains("has a point"));
+        assert!(comma.read("1,2,3").is_err());
+    }
+}

@@ -1,0 +1,8 @@
+BUCKET = 'my-prod-bucket'
+
+
+class Settings:
+    bucket = BUCKET
+
+
+S3 = {'out': {'bucket': BUCKET}}
