@@ -118,9 +118,8 @@ fn tried(folder: &Path) -> Result<(), String> {
                 (next, answer)
             }
         };
-        held(step, &project, &answer).map_err(|why| {
-            format!("{why}\n$ {ran}\nstdout:\n{}\nstderr:\n{}", answer.stdout(), answer.stderr())
-        })?;
+        held(step, &project, &answer)
+            .map_err(|why| format!("{why}\n$ {ran}\nstdout:\n{}\nstderr:\n{}", answer.stdout(), answer.stderr()))?;
         (line, told) = (ran, answer.told());
     }
     Ok(())
