@@ -211,7 +211,7 @@ impl Project {
                 let faults = missing.chain(self.unpinned(name, &variant)).collect();
                 KnownVariant { variant: Some(variant), faults }
             }
-            Err(error) => KnownVariant { variant: None, faults: vec![error.into()] },
+            Err(error) => KnownVariant { variant: None, faults: vec![error.to_string().into()] },
         }
     }
 

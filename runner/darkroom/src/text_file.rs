@@ -62,7 +62,7 @@ fn by_mark(bytes: &[u8]) -> Option<NotUtf8> {
 /// UTF-16 without a mark: every other byte of what is written in Latin letters is zero.
 fn by_zeros(bytes: &[u8]) -> Option<NotUtf8> {
     let begin = &bytes[..bytes.len().min(64)];
-    let zeros = begin.iter().filter(|byte| **byte == 0).count();
+    let zeros: usize = begin.iter().map(|byte| usize::from(*byte == 0)).sum();
     (begin.len() >= 4 && zeros * 3 >= begin.len()).then_some(NotUtf8::Known("UTF-16", "every other byte is zero"))
 }
 

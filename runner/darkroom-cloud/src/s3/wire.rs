@@ -72,7 +72,7 @@ impl Wire {
         let attributes =
             request.uri().query().is_some_and(|query| query.split('&').any(|name| name.starts_with("attributes")));
         request.extensions_mut().insert(ids.clone());
-        let response = match self.form_bucket(&request) {
+        let response = match form_bucket(&request) {
             Some(bucket) => self.form(&bucket, request).await,
             None => self.service.call(request).await.unwrap_or_else(|error| failed(&format!("{error:?}"))),
         };
@@ -99,19 +99,19 @@ impl Wire {
 }
 
 impl Wire {
-    /// Returns the bucket that a request sends a form to, if it does.
-    fn form_bucket(&self, request: &Request<Body>) -> Option<String> {
-        let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-        let in_host = bucket_of(host.rsplit_once(':').map_or(host, |(name, _)| name));
-        let in_path = request.uri().path().trim_matches('/');
-        form::is_form(request, in_host.is_some()).then(|| in_host.map_or_else(|| decode(in_path), ToOwned::to_owned))
-    }
-
     async fn form(&self, bucket: &str, request: Request<Body>) -> Response<Body> {
         let secret = |access_key: &str| self.credentials.secret(access_key).to_owned();
         let answered = form::upload(&self.operations, bucket, request, secret).await;
         answered.or_else(S3Error::to_http_response).unwrap_or_else(|error| failed(&format!("{error:?}")))
     }
+}
+
+/// Returns the bucket that a request sends a form to, if it does.
+fn form_bucket(request: &Request<Body>) -> Option<String> {
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let in_host = bucket_of(host.rsplit_once(':').map_or(host, |(name, _)| name));
+    let in_path = request.uri().path().trim_matches('/');
+    form::is_form(request, in_host.is_some()).then(|| in_host.map_or_else(|| decode(in_path), ToOwned::to_owned))
 }
 
 /// `GetObjectAttributes` is the one answer whose `ETag` has no quotes.

@@ -77,10 +77,9 @@ fn mend(problem: &Problem, wish: &Wish<'_>) -> String {
             AskError::Limit { .. } => {
                 "wait until the account may ask again, or raise its limit; then say it again".into()
             }
-            AskError::Server { .. } => "the endpoint's own trouble: say it again later".into(),
+            AskError::Server { .. } | AskError::Cut { .. } => "the endpoint's own trouble: say it again later".into(),
             AskError::Request { .. } => format!("look at `id` and `parameters` in {entry}"),
             AskError::Timeout { .. } => format!("say it again, or raise `timeout_s` in {entry}"),
-            AskError::Cut { .. } => "the endpoint's own trouble: say it again later".into(),
             AskError::Unreachable { .. } => format!("look at the network, and at `base_url` in {entry}"),
             AskError::Malformed { .. } => format!("`base_url` in {entry} is what `/chat/completions` is appended to"),
             AskError::KeyInAnswer => "do not use this endpoint".into(),

@@ -1,6 +1,7 @@
 //! Image sets whose files are called what people call files: measured, checked and reported like any other.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use darkroom_core::event::Event;
 use image::{ImageFormat, Rgb, RgbImage};
@@ -40,7 +41,8 @@ fn project() -> Project {
         let bytes = picture(if is_jpeg { ImageFormat::Jpeg } else { ImageFormat::Png });
         project.write(&format!("experiments/image-pipeline/image-sets/odd/{on_disk}"), &bytes);
         let sha256 = hex::encode(Sha256::digest(&bytes));
-        set += &format!("[[files]]\npath = {}\nsha256 = \"{sha256}\"\n", toml::Value::from(format!("odd/{named}")));
+        let path = toml::Value::from(format!("odd/{named}"));
+        let _ = writeln!(set, "[[files]]\npath = {path}\nsha256 = \"{sha256}\"");
     }
     project.write("experiments/image-pipeline/image-sets/names.toml", set);
     project

@@ -97,7 +97,7 @@ impl Endpoint {
 fn serve(listener: &TcpListener, script: &Mutex<Script>) {
     for stream in listener.incoming() {
         // A client that goes away ends its connection and nothing else.
-        let _ = connection(stream.unwrap(), script);
+        let _ = connection(&stream.unwrap(), script);
         let script = script.lock().unwrap();
         if script.manners == Manners::Dies && script.replies.is_empty() {
             return;
@@ -105,7 +105,7 @@ fn serve(listener: &TcpListener, script: &Mutex<Script>) {
     }
 }
 
-fn connection(stream: TcpStream, script: &Mutex<Script>) -> std::io::Result<()> {
+fn connection(mut stream: &TcpStream, script: &Mutex<Script>) -> std::io::Result<()> {
     let mut lines = BufReader::new(stream.try_clone()?);
     while let Some(asked) = request(&mut lines)? {
         let (reply, manners) = {
@@ -120,12 +120,12 @@ fn connection(stream: TcpStream, script: &Mutex<Script>) -> std::io::Result<()> 
             Some(Reply::Status(status, headers, body)) => (status, headers, body),
             Some(Reply::Hang) => return lines.read_to_end(&mut Vec::new()).map(drop),
             Some(Reply::HangUp) => return Ok(()),
-            Some(Reply::Cut) => return (&stream).write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\n{\"id\": "),
+            Some(Reply::Cut) => return stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\n{\"id\": "),
             None => (400, Vec::new(), over()),
         };
-        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let headers = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect::<Vec<_>>().concat();
         let length = body.len();
-        (&stream)
+        stream
             .write_all(format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\n{headers}\r\n{body}").as_bytes())?;
         if manners == Manners::ClosesIdle {
             return Ok(());

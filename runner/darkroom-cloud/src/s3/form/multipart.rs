@@ -93,15 +93,12 @@ fn parameter(header: &str, wanted: &str) -> Option<String> {
     let mut rest = header.split_once(';')?.1;
     loop {
         let (name, after) = rest.split_once('=')?;
-        let (value, next) = match after.strip_prefix('"') {
-            Some(quoted) => {
-                let end = end_of_quoted(quoted)?;
-                (quoted[..end].replace("\\\"", "\"").replace("%22", "\""), quoted[end + 1..].trim_start())
-            }
-            None => {
-                let end = after.find(';').unwrap_or(after.len());
-                (after[..end].trim().to_owned(), &after[end..])
-            }
+        let (value, next) = if let Some(quoted) = after.strip_prefix('"') {
+            let end = end_of_quoted(quoted)?;
+            (quoted[..end].replace("\\\"", "\"").replace("%22", "\""), quoted[end + 1..].trim_start())
+        } else {
+            let end = after.find(';').unwrap_or(after.len());
+            (after[..end].trim().to_owned(), &after[end..])
         };
         if name.trim().eq_ignore_ascii_case(wanted) {
             return Some(value);
