@@ -102,8 +102,15 @@ pub fn format_of(bytes: &[u8]) -> Option<Format> {
     }
 }
 
+/// What stands in a checkout in the place of a file that Git LFS keeps elsewhere.
+pub const GIT_LFS_POINTER: &str = "Git LFS pointer";
+
 fn other_format(bytes: &[u8]) -> NotAnImage {
-    let known: [(&[u8], &str); 9] = [
+    let known: [(&[u8], &str); 13] = [
+        (b"version https://git-lfs", GIT_LFS_POINTER),
+        (b"<!DOCTYPE", "HTML"),
+        (b"<html", "HTML"),
+        (b"%PDF", "PDF"),
         (b"GIF8", "GIF"),
         (b"BM", "BMP"),
         (b"II*\0", "TIFF"),
@@ -116,6 +123,12 @@ fn other_format(bytes: &[u8]) -> NotAnImage {
     ];
     if let Some((_, name)) = known.iter().find(|(magic, _)| bytes.starts_with(magic)) {
         return NotAnImage::OtherFormat(name);
+    }
+    // ISO base media files: a length, then the kind of file. Source: ISO/IEC 14496-12, 4.3.
+    match bytes.get(4..12) {
+        Some(b"ftypavif" | b"ftypavis") => return NotAnImage::OtherFormat("AVIF"),
+        Some(b"ftypheic" | b"ftypheix" | b"ftypmif1" | b"ftypmsf1") => return NotAnImage::OtherFormat("HEIC"),
+        _ => {}
     }
     let first: String =
         bytes.iter().take(8).flat_map(|byte| std::ascii::escape_default(*byte)).map(char::from).collect();

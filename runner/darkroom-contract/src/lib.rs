@@ -18,11 +18,11 @@ mod side_by_side;
 
 pub use check::{check, reason};
 pub use codec::{Undecodable, decode, encode};
-pub use header::{FoundMode, Header, format_of, inspect};
+pub use header::{FoundMode, GIT_LFS_POINTER, Header, NotAnImage, format_of, inspect};
 pub use image_set::generate;
 pub use measure::{Difference, ssim};
 pub use orientation::Turn;
 pub use pattern::pattern;
 pub use picture::Picture;
-pub use reference::{NoReference, reference_inputs, reference_output, reference_picture};
+pub use reference::{NoReference, reference_inputs, reference_output, reference_picture, unfit};
 pub use side_by_side::side_by_side;

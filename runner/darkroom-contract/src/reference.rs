@@ -18,6 +18,8 @@ pub enum NoReference {
     WrongKind { stage: String, format: &'static str, found: FoundMode, expected: String },
     #[error("stage `{stage}` would make {width}x{height} of the input, more than JPEG's 65535 pixels a side")]
     TooLarge { stage: String, width: u32, height: u32 },
+    #[error("a sample of the input is {sample}, but stage `{stage}` takes 0 to {peak}")]
+    TooBright { stage: String, sample: u16, peak: u32 },
 }
 
 /// Returns the bytes the reference writes for `stage` when fed `input`: what `input = "reference"` feeds the next stage.
@@ -35,6 +37,17 @@ pub fn reference_inputs(pipeline: &Pipeline, source: &[u8]) -> Result<Vec<Vec<u8
         inputs.push(output);
     }
     Ok(inputs)
+}
+
+/// Returns why `stage` can't be judged on `input`, where it can't: with what a set for timing must not hold.
+pub fn unfit(stage: &Stage, input: &[u8]) -> Option<NoReference> {
+    let picture = match input_picture(stage, input) {
+        Ok((_, picture)) => picture,
+        Err(error) => return Some(error),
+    };
+    let peak = (1u32 << stage.input.used_bits()) - 1;
+    let sample = picture.samples.iter().copied().max().filter(|sample| u32::from(*sample) > peak)?;
+    Some(NoReference::TooBright { stage: stage.name.clone(), sample, peak })
 }
 
 /// Returns the format and the samples of the input, if it is of the kind the stage takes.

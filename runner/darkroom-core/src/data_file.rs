@@ -27,6 +27,21 @@ pub struct DataFileError {
     at: SourceSpan,
 }
 
+impl DataFileError {
+    /// Returns the whole text and the stretch of it that is wrong.
+    pub(crate) fn place(&self) -> (Arc<NamedSource<String>>, Range<usize>) {
+        let span = self.at.offset()..self.at.offset() + self.at.len();
+        (Arc::clone(&self.source_text), span)
+    }
+}
+
+impl PartialEq for DataFileError {
+    fn eq(&self, other: &Self) -> bool {
+        let all = |error: &Self| (error.file.clone(), error.message.clone(), error.help.clone(), error.at);
+        all(self) == all(other)
+    }
+}
+
 /// A data file's name and text: what errors point into.
 #[derive(Clone, Copy, Debug)]
 pub struct DataFile<'a> {
@@ -40,7 +55,8 @@ impl DataFile<'_> {
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, DataFileError> {
         toml::from_str(self.text).map_err(|error| {
             let span = error.span().unwrap_or(0..0);
-            self.error(span, "", error.message(), None)
+            let help = about_backslashes(self.text, span.start);
+            self.error(span, "", error.message(), help.map(ToOwned::to_owned))
         })
     }
 
@@ -55,16 +71,28 @@ impl DataFile<'_> {
         self.error(self.span_of_key(table, key), key, message, help)
     }
 
-    fn error(&self, span: Range<usize>, key: &str, message: impl Into<String>, help: Option<String>) -> DataFileError {
+    /// Returns an error about what stands at `span`. `key` is empty where the text has none.
+    pub fn error(
+        &self,
+        span: Range<usize>,
+        key: &str,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) -> DataFileError {
         let start = span.start.min(self.text.len());
         DataFileError {
             file: self.name.to_owned(),
-            line: self.text.as_bytes()[..start].split(|byte| *byte == b'\n').count(),
+            line: self.line_of(start),
             message: if key.is_empty() { message.into() } else { format!("{key}: {}", message.into()) },
             help,
             source_text: Arc::new(NamedSource::new(self.name, self.text.to_owned())),
             at: SourceSpan::from(span),
         }
+    }
+
+    /// Returns the line, from 1, that the byte at `offset` is in.
+    pub fn line_of(&self, offset: usize) -> usize {
+        self.text.as_bytes()[..offset].split(|byte| *byte == b'\n').count()
     }
 
     /// Returns where `key` is set inside `table`, or the table's first line.
@@ -83,6 +111,18 @@ impl DataFile<'_> {
         let first_line = body.lines().next().map_or(0, str::len);
         table.start..table.start + first_line
     }
+}
+
+/// Returns advice where malformed TOML at `offset` looks like a Windows path in double quotes.
+pub(crate) fn about_backslashes(text: &str, offset: usize) -> Option<&'static str> {
+    let offset = text.floor_char_boundary(offset);
+    let (before, after) = text.split_at(offset);
+    let start = before.rfind('\n').map_or(0, |at| at + 1);
+    let end = after.find('\n').map_or(text.len(), |at| offset + at);
+    let quoted = text[start..end].split_once('"')?.1;
+    quoted.contains('\\').then_some(
+        "In double quotes a backslash begins an escape. Write a Windows path in single quotes, or with forward slashes.",
+    )
 }
 
 #[cfg(test)]
@@ -108,5 +148,9 @@ mod tests {
     fn malformed_toml_is_refused_with_its_line() {
         let error = DataFile { name: "lamp.toml", text: "watts = \n" }.parse::<Lamp>().unwrap_err();
         assert!(error.to_string().starts_with("lamp.toml:1: "), "{error}");
+        assert_eq!(error.help, None);
+        let path = DataFile { name: "lamp.toml", text: "# é\nwatts = \"C:\\Users\\é\"\n" };
+        let error = path.parse::<Lamp>().unwrap_err();
+        assert!(error.help.is_some_and(|help| help.contains("single quotes")));
     }
 }

@@ -3,10 +3,13 @@
 //!
 //! Text → [`ImageSet`]. Reading the files is the caller's; what a generated image looks like is in `darkroom-contract`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use toml::Spanned;
+use unicode_normalization::UnicodeNormalization as _;
 
 use crate::data_file::{DataFile, DataFileError};
 use crate::pipeline::{Format, Tolerance, parse_size};
@@ -61,7 +64,7 @@ impl Expect {
 /// One image of a set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
-    /// Unique in its set: lowercase letters, digits, `_` and `-`. The `image` column.
+    /// Unique in its set, of any letters but control characters and `/`. The `image` column.
     pub name: String,
     pub source: Source,
     pub expect: Expect,
@@ -70,6 +73,15 @@ pub struct Image {
     /// The image that the reference is made of in its stead, where its own mode is not the stage's: the same picture in
     /// the stage's mode. Relative to the folder of the set's TOML file.
     pub stands_for: Option<String>,
+    pub declared: Declared,
+}
+
+/// Where the set's file says what, in bytes of its text. Empty for images that are made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Declared {
+    pub path: Range<usize>,
+    pub sha256: Range<usize>,
+    pub stands_for: Option<Range<usize>>,
 }
 
 /// Where an image's bytes come from.
@@ -131,12 +143,21 @@ impl Pattern {
 }
 
 impl Image {
-    /// Returns the extension of the image's object key, without the dot.
-    pub fn extension(&self) -> &str {
+    /// One that is made rather than read.
+    fn made(name: &str, source: Source, stages: Vec<String>) -> Self {
+        let (expect, declared) = (Expect::Right, Declared::default());
+        Self { name: name.to_owned(), source, expect, stages, stands_for: None, declared }
+    }
+
+    /// Returns the extension that the file is called by, without the dot and in lowercase; empty where it has none.
+    pub fn extension(&self) -> String {
         match &self.source {
-            Source::File { path, .. } => path.rsplit_once('.').map_or("", |(_, extension)| extension),
-            Source::Generated { format, .. } => format.extension(),
-            Source::Pattern { .. } => Format::Png.extension(),
+            Source::File { path, .. } => {
+                let file = path.rsplit('/').next().unwrap_or(path);
+                file.rsplit_once('.').map_or_else(String::new, |(_, extension)| extension.to_lowercase())
+            }
+            Source::Generated { format, .. } => format.extension().to_owned(),
+            Source::Pattern { .. } => Format::Png.extension().to_owned(),
         }
     }
 
@@ -146,153 +167,241 @@ impl Image {
             return None;
         };
         let found = hex::encode(Sha256::digest(bytes));
-        (found != *sha256).then(|| format!("{path} has sha256 {found}, but the set declares {sha256}"))
+        (found != *sha256).then(|| format!("`{path}` has sha256 {found}, but the set declares {sha256}"))
     }
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Shape {
     description: String,
     #[serde(default)]
     purpose: Purpose,
     #[serde(default)]
-    files: Vec<FileShape>,
+    files: Vec<Spanned<FileShape>>,
     generated: Option<GeneratedShape>,
     patterns: Option<PatternsShape>,
     #[serde(default)]
     check: BTreeMap<String, Tolerance>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FileShape {
-    path: String,
-    sha256: String,
-    expect: Option<Expect>,
+    path: Spanned<String>,
+    sha256: Spanned<String>,
+    expect: Option<Spanned<Expect>>,
     #[serde(default)]
-    stages: Vec<String>,
-    stands_for: Option<String>,
+    stages: Option<Spanned<Vec<String>>>,
+    stands_for: Option<Spanned<String>>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PatternsShape {
-    size: String,
+    size: Spanned<String>,
     names: Vec<Pattern>,
     /// The stages that are fed them.
     stages: Vec<String>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct GeneratedShape {
     seed: u64,
     format: Format,
-    sizes: Vec<String>,
+    sizes: Vec<Spanned<String>>,
 }
 
 impl ImageSet {
-    /// Returns the set that `text` spells. `file` is its name for messages.
+    /// Returns the set that `text` spells, or everything that is wrong with it. `file` is its name for messages.
     ///
     /// Refuses unknown keys, an empty set, names that repeat, paths that leave the folder, and impossible sizes.
-    pub fn parse(file: &str, text: &str) -> Result<Self, DataFileError> {
+    pub fn parse(file: &str, text: &str) -> Result<Self, Vec<DataFileError>> {
+        match Self::parse_what_can_be(file, text) {
+            (Some(set), errors) if errors.is_empty() => Ok(set),
+            (_, errors) => Err(errors),
+        }
+    }
+
+    /// Returns as much of the set as can be read, and everything that is wrong: so that its files can be looked at too.
+    ///
+    /// A set with errors is for looking at alone. `None` where the text is not a set at all.
+    pub fn parse_what_can_be(file: &str, text: &str) -> (Option<Self>, Vec<DataFileError>) {
         let file = DataFile { name: file, text };
-        let shape: Shape = file.parse()?;
-        let refuse = |key: &str, message: String| file.error_at_key(&(0..text.len()), key, message, None);
-        let mut images = Vec::new();
+        let shape: Shape = match file.parse() {
+            Ok(shape) => shape,
+            Err(error) => return (None, vec![error]),
+        };
+        let mut reading = Reading { file, images: Vec::new(), errors: Vec::new() };
         for declared in &shape.files {
-            images.push(file_image(declared).map_err(|message| refuse("files", message))?);
+            reading.file_image(declared.get_ref(), shape.purpose);
         }
         if let Some(generated) = &shape.generated {
             for size in &generated.sizes {
-                images.push(generated_image(generated, size).map_err(|message| refuse("sizes", message))?);
+                reading.generated_image(generated, size);
             }
         }
         if let Some(patterns) = &shape.patterns {
-            images.extend(pattern_images(patterns).map_err(|message| refuse("size", message))?);
+            reading.pattern_images(patterns);
         }
-        if images.is_empty() {
-            return Err(refuse("files", "a set needs `[[files]]`, `[generated]` with sizes, or `[patterns]`".into()));
-        }
-        if shape.purpose == Purpose::Timing
-            && let Some(key) = key_for_checking(&shape)
-        {
-            return Err(refuse(key, "is for sets of purpose = \"check\", which are never timed".into()));
-        }
-        let mut names = BTreeSet::new();
-        if let Some(image) = images.iter().find(|image| !names.insert(image.name.as_str())) {
-            return Err(refuse("files", format!("two images are called `{}`", image.name)));
-        }
-        Ok(Self { description: shape.description, purpose: shape.purpose, images, tolerances: shape.check })
+        reading.check_whole(&shape);
+        let images = reading.images.into_iter().map(|(image, _)| image).collect();
+        let set = Self { description: shape.description, purpose: shape.purpose, images, tolerances: shape.check };
+        (Some(set), reading.errors)
     }
 }
 
-fn file_image(declared: &FileShape) -> Result<Image, String> {
-    let FileShape { path, sha256, expect, stages, stands_for } = declared;
-    if let Some(outside) = std::iter::once(path).chain(stands_for).find(|path| !stays_inside(path)) {
-        return Err(format!("path `{outside}` does not stay inside the set's folder"));
+/// A set under way: its images with where they are declared, and what is wrong so far.
+struct Reading<'a> {
+    file: DataFile<'a>,
+    images: Vec<(Image, Range<usize>)>,
+    errors: Vec<DataFileError>,
+}
+
+impl Reading<'_> {
+    fn refuse(&mut self, span: Range<usize>, key: &str, message: impl Into<String>, help: impl Into<String>) {
+        self.errors.push(self.file.error(span, key, message, Some(help.into())));
+    }
+
+    fn file_image(&mut self, declared: &FileShape, purpose: Purpose) {
+        if purpose == Purpose::Timing {
+            self.check_keys_of(declared);
+        }
+        let mut leads_somewhere = true;
+        for (key, path) in [("path", Some(&declared.path)), ("stands_for", declared.stands_for.as_ref())] {
+            if let Some(path) = path
+                && let Err((message, help)) = check_path(path.get_ref())
+            {
+                self.refuse(path.span(), key, message, help);
+                leads_somewhere = false;
+            }
+        }
+        let sha256 = declared.sha256.get_ref();
+        if sha256.len() != 64 || !sha256.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+            let help = "Write what `sha256sum` prints for the file.";
+            self.refuse(declared.sha256.span(), "sha256", "it is not 64 lowercase hex digits", help);
+        }
+        let place = |value: &Spanned<String>| value.span();
+        let image = Image {
+            name: image_name(declared.path.get_ref()),
+            source: Source::File { path: declared.path.get_ref().clone(), sha256: sha256.clone() },
+            expect: declared.expect.as_ref().map(|expect| *expect.get_ref()).unwrap_or_default(),
+            stages: declared.stages.as_ref().map(|stages| stages.get_ref().clone()).unwrap_or_default(),
+            stands_for: declared.stands_for.as_ref().map(|path| path.get_ref().clone()),
+            declared: Declared {
+                path: place(&declared.path),
+                sha256: place(&declared.sha256),
+                stands_for: declared.stands_for.as_ref().map(place),
+            },
+        };
+        if leads_somewhere {
+            self.add(image, declared.path.span(), "path");
+        }
+    }
+
+    /// Refuses keys that only a set for checking can have.
+    fn check_keys_of(&mut self, declared: &FileShape) {
+        let keys = [
+            ("expect", declared.expect.as_ref().map(Spanned::span)),
+            ("stages", declared.stages.as_ref().map(Spanned::span)),
+            ("stands_for", declared.stands_for.as_ref().map(Spanned::span)),
+        ];
+        for (key, span) in keys {
+            if let Some(span) = span {
+                self.refuse(span, key, FOR_CHECKING, FOR_CHECKING_HELP);
+            }
+        }
+    }
+
+    fn generated_image(&mut self, declared: &GeneratedShape, size: &Spanned<String>) {
+        let Some((width, height)) = self.sides(size, "sizes") else { return };
+        let source = Source::Generated { width, height, seed: declared.seed, format: declared.format };
+        self.add(Image::made(size.get_ref(), source, Vec::new()), size.span(), "sizes");
+    }
+
+    fn pattern_images(&mut self, declared: &PatternsShape) {
+        let Some((width, height)) = self.sides(&declared.size, "size") else { return };
+        for &pattern in &declared.names {
+            let source = Source::Pattern { pattern, width, height };
+            self.add(Image::made(pattern.as_str(), source, declared.stages.clone()), declared.size.span(), "names");
+        }
+    }
+
+    fn sides(&mut self, size: &Spanned<String>, key: &str) -> Option<(u32, u32)> {
+        let fits = |(width, height): &(u32, u32)| u64::from(*width) * u64::from(*height) <= MAX_GENERATED_PIXELS;
+        let sides = parse_size(size.get_ref()).filter(fits);
+        if sides.is_none() {
+            let message =
+                format!("size `{}` is not WIDTHxHEIGHT of at most {MAX_GENERATED_PIXELS} pixels", size.get_ref());
+            self.refuse(size.span(), key, message, "Write two whole numbers of pixels, for example \"800x600\".");
+        }
+        sides
+    }
+
+    /// Takes an image in, and refuses it if its name is taken.
+    fn add(&mut self, image: Image, span: Range<usize>, key: &str) {
+        if let Some((_, first)) = self.images.iter().find(|(before, _)| before.name == image.name) {
+            let line = self.file.line_of(first.start);
+            let message = format!("two images are called `{}`; the first is at line {line}", image.name);
+            let help = "Results name an image by its file name without the extension. Rename one file, or take it out.";
+            self.refuse(span.clone(), key, message, help);
+        }
+        self.images.push((image, span));
+    }
+
+    fn check_whole(&mut self, shape: &Shape) {
+        let whole = || 0..self.file.text.len();
+        if shape.purpose == Purpose::Timing {
+            for (key, said) in [("patterns", shape.patterns.is_some()), ("check", !shape.check.is_empty())] {
+                if said {
+                    let error = self.file.error_at_key(&whole(), key, FOR_CHECKING, Some(FOR_CHECKING_HELP.to_owned()));
+                    self.errors.push(error);
+                }
+            }
+        }
+        if self.images.is_empty() && self.errors.is_empty() {
+            let message = "a set needs `[[files]]`, `[generated]` with sizes, or `[patterns]`";
+            self.errors.push(self.file.error_at_key(&whole(), "files", message, None));
+        }
+    }
+}
+
+const FOR_CHECKING: &str = "is for sets of purpose = \"check\", which are never timed";
+const FOR_CHECKING_HELP: &str = "Take it out, or write purpose = \"check\" at the top of the set.";
+
+/// Returns how results name the image of a file: its file name without the extension, in one Unicode spelling.
+///
+/// A Mac writes `é` as two characters where others write one (NFD and NFC); both are the same name.
+fn image_name(path: &str) -> String {
+    let file = path.rsplit('/').next().unwrap_or(path);
+    let name = file.rsplit_once('.').map_or(file, |(name, _)| name);
+    name.nfc().collect()
+}
+
+/// Whether two file names are the same to a person who reads them.
+pub fn same_name(a: &str, b: &str) -> bool {
+    a.nfc().eq(b.nfc())
+}
+
+/// Says what is wrong with a path of a set, and what to do. Any name is taken that a file can have here and elsewhere.
+fn check_path(path: &str) -> Result<(), (String, &'static str)> {
+    if let Some(control) = path.chars().find(|letter| letter.is_control()) {
+        let message = format!("{path:?} holds the control character {}", control.escape_default());
+        return Err((message, "Write the path in single quotes, or with forward slashes."));
+    }
+    if path.contains('\\') {
+        return Err((format!("`{path}` holds a backslash"), "Separate folders with forward slashes."));
     }
     let file = path.rsplit('/').next().unwrap_or(path);
-    let Some((name, extension)) = file.rsplit_once('.') else {
-        return Err(format!("path `{path}` has no extension"));
-    };
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
-    if name.is_empty() || !name.bytes().chain(extension.bytes()).all(plain) {
-        return Err(format!("file name `{file}` is not lowercase letters, digits, `_` and `-` with an extension"));
+    if path.starts_with('/') || path.split('/').any(|part| matches!(part, "" | "." | "..")) {
+        let help = "Put the file into the set's folder, and write its path from there.";
+        return Err((format!("`{path}` does not stay inside the set's folder"), help));
     }
-    if sha256.len() != 64 || !sha256.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
-        return Err(format!("sha256 of `{path}` is not 64 lowercase hex digits"));
+    if image_name(path).is_empty() {
+        return Err((format!("`{file}` has no name before its extension"), "Give the file a name."));
     }
-    Ok(Image {
-        name: name.to_owned(),
-        source: Source::File { path: path.clone(), sha256: sha256.clone() },
-        expect: expect.unwrap_or_default(),
-        stages: stages.clone(),
-        stands_for: stands_for.clone(),
-    })
-}
-
-fn stays_inside(path: &str) -> bool {
-    !path.starts_with('/') && !path.contains('\\') && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
-}
-
-/// Returns a key that a set for timing says and only a set for checking can.
-fn key_for_checking(shape: &Shape) -> Option<&'static str> {
-    let file = |says: fn(&FileShape) -> bool| shape.files.iter().any(says);
-    [
-        ("expect", file(|file| file.expect.is_some())),
-        ("stages", file(|file| !file.stages.is_empty())),
-        ("stands_for", file(|file| file.stands_for.is_some())),
-        ("patterns", shape.patterns.is_some()),
-        ("check", !shape.check.is_empty()),
-    ]
-    .into_iter()
-    .find_map(|(key, said)| said.then_some(key))
-}
-
-fn pattern_images(declared: &PatternsShape) -> Result<Vec<Image>, String> {
-    let (width, height) = sides(&declared.size)?;
-    let image = |&pattern: &Pattern| Image {
-        name: pattern.as_str().to_owned(),
-        source: Source::Pattern { pattern, width, height },
-        expect: Expect::Right,
-        stages: declared.stages.clone(),
-        stands_for: None,
-    };
-    Ok(declared.names.iter().map(image).collect())
-}
-
-fn sides(size: &str) -> Result<(u32, u32), String> {
-    parse_size(size)
-        .filter(|(width, height)| u64::from(*width) * u64::from(*height) <= MAX_GENERATED_PIXELS)
-        .ok_or_else(|| format!("size `{size}` is not WIDTHxHEIGHT of at most {MAX_GENERATED_PIXELS} pixels"))
-}
-
-fn generated_image(declared: &GeneratedShape, size: &str) -> Result<Image, String> {
-    let (width, height) = sides(size)?;
-    let source = Source::Generated { width, height, seed: declared.seed, format: declared.format };
-    Ok(Image { name: size.to_owned(), source, expect: Expect::Right, stages: Vec::new(), stands_for: None })
+    Ok(())
 }
 
 #[cfg(test)]
@@ -308,7 +417,7 @@ mod tests {
         );
         let set = ImageSet::parse("s.toml", &text).unwrap();
         let names: Vec<_> = set.images.iter().map(|image| (image.name.as_str(), image.extension())).collect();
-        assert_eq!(names, [("a", "png"), ("816x612", "jpg")]);
+        assert_eq!(names, [("a", "png".to_owned()), ("816x612", "jpg".to_owned())]);
         assert_eq!(set.images[0].mismatch(b"pixels"), None);
         assert!(set.images[0].mismatch(b"other").unwrap().contains("declares"));
     }
@@ -317,26 +426,73 @@ mod tests {
     fn what_is_for_checking_alone_is_refused_in_a_set_for_timing() {
         let patterns =
             "description = 'd'\n[patterns]\nsize = '8x6'\nnames = ['ramp', 'low-bits']\nstages = ['resize']\n";
-        let error = ImageSet::parse("s.toml", patterns).unwrap_err().to_string();
+        let error = ImageSet::parse("s.toml", patterns).unwrap_err()[0].to_string();
         assert!(error.contains("patterns: is for sets of purpose = \"check\""), "{error}");
         let set = ImageSet::parse("s.toml", &patterns.replace("[patterns]", "purpose = 'check'\n[patterns]")).unwrap();
         let images: Vec<_> = set.images.iter().map(|image| (image.name.as_str(), image.extension())).collect();
-        assert_eq!((set.purpose, images), (Purpose::Check, vec![("ramp", "png"), ("low-bits", "png")]));
+        assert_eq!(
+            (set.purpose, images),
+            (Purpose::Check, vec![("ramp", "png".to_owned()), ("low-bits", "png".to_owned())])
+        );
         assert_eq!(set.images[0].stages, ["resize"]);
     }
 
     #[test]
     fn an_impossible_set_is_refused_with_its_line() {
-        let refusal = |text: &str| ImageSet::parse("s.toml", text).unwrap_err().to_string();
+        let refusal = |text: &str| ImageSet::parse("s.toml", text).unwrap_err()[0].to_string();
         let generated =
             |sizes: &str| format!("description = 'd'\n[generated]\nseed = 1\nformat = 'png'\nsizes = {sizes}\n");
         assert!(refusal("description = 'd'\n").contains("a set needs"));
         assert!(refusal(&generated("['0x5']")).starts_with("s.toml:5: sizes: size `0x5`"));
         assert!(refusal(&generated("['9000x9000']")).contains("at most 25000000 pixels"));
         assert!(refusal(&generated("['5x5', '5x5']")).contains("two images are called `5x5`"));
-        let file = |path: &str| format!("description = 'd'\n[[files]]\npath = '{path}'\nsha256 = '00'\n");
-        assert!(refusal(&file("../secret.png")).contains("does not stay inside"));
-        assert!(refusal(&file("a.png")).contains("64 lowercase hex digits"));
-        assert!(refusal(&file("A b.png")).contains("is not lowercase letters"));
+        let file = |path: &str| format!("description = 'd'\n[[files]]\npath = {path}\nsha256 = '00'\n");
+        assert!(refusal(&file("'a.png'")).contains("64 lowercase hex digits"));
+        for outside in ["../secret.png", "/etc/a.png", "a//b.png", "./a.png"] {
+            assert!(refusal(&file(&format!("'{outside}'"))).contains("does not stay inside"), "{outside}");
+        }
+        assert!(refusal(&file("'.png'")).contains("no name before its extension"));
+        assert!(refusal(&file("'photos\\a.png'")).contains("holds a backslash"));
+        assert!(refusal(&file("\"photos\\new.png\"")).contains("holds the control character \\n"));
+    }
+
+    #[test]
+    fn every_mistake_of_a_set_is_said_at_once_each_at_its_line() {
+        let text = "description = 'd'\n[[files]]\npath = '../a.png'\nsha256 = 'x'\nexpect = 'error'\n\
+                    [[files]]\npath = 'B.png'\nsha256 = 'Y'\n[generated]\nseed = 1\nformat = 'png'\nsizes = [\n'0x1',\n'x'\n]\n";
+        let errors = ImageSet::parse("s.toml", text).unwrap_err();
+        let lines: Vec<usize> = errors.iter().map(|error| error.line).collect();
+        assert_eq!(lines, [5, 3, 4, 8, 13, 14], "{errors:?}");
+        assert!(errors.iter().all(|error| error.help.is_some()));
+    }
+
+    #[test]
+    fn any_file_name_is_taken_and_two_spellings_of_one_name_are_one() {
+        let sha256 = "0".repeat(64);
+        let names = [
+            "UPPER.JPG",
+            "photo (1) + b.jpg",
+            "100%.png",
+            "no_extension",
+            "two.dots.v2.png",
+            "a=b&c#d?.png",
+            "quote'\".png",
+            "-dash.png",
+            "Ünï 日本.png",
+            "upper.jpg",
+        ];
+        let file = |name: &&str| format!("[[files]]\npath = '''odd/{name}'''\nsha256 = '{sha256}'\n");
+        let text = format!("description = 'd'\n{}", names.iter().map(file).collect::<String>());
+        let set = ImageSet::parse("s.toml", &text).unwrap();
+        let found: Vec<_> = set.images.iter().map(|image| (image.name.as_str(), image.extension())).collect();
+        assert_eq!(found[0], ("UPPER", "jpg".to_owned()));
+        assert_eq!(found[3], ("no_extension", String::new()));
+        assert_eq!(found[4], ("two.dots.v2", "png".to_owned()));
+        let (nfc, nfd) = ("caf\u{e9}.png", "cafe\u{301}.png");
+        assert!(same_name(nfc, nfd));
+        let text = format!("description = 'd'\n{}{}", file(&nfc), file(&nfd));
+        let errors = ImageSet::parse("s.toml", &text).unwrap_err();
+        let said = "s.toml:6: path: two images are called `caf\u{e9}`; the first is at line 3";
+        assert_eq!(errors[0].to_string(), said);
     }
 }

@@ -99,6 +99,10 @@ impl Variant {
             return Some(("stages", format!("adapts stage `{stage}`, which has no handler")));
         }
         match &self.build {
+            Build::Python { requirements: Some(file) } if file.contains(char::is_control) => {
+                let help = "use single quotes or forward slashes";
+                Some(("requirements", format!("{file:?} holds a control character: {help}")))
+            }
             Build::Python { .. } => self.mistake_in_python(),
             Build::Cargo { bin } => self.mistake_in_cargo(bin),
         }
@@ -184,6 +188,7 @@ greyscale = "greyscale.handler"
             refusal("architectures = [\"x86_64\", \"arm64\"]", "architectures = []").contains(":4: architectures: ")
         );
         assert!(refusal("\"arm64\"", "\"x86_64\"").contains("twice"));
+        assert!(refusal("requirements.txt", "r\\new.txt").contains("single quotes or forward slashes"));
         assert!(refusal("greyscale.handler", "greyscale").contains("not module.function"));
         assert!(refusal("greyscale.handler", "../x.handler").contains("not module.function"));
     }

@@ -404,6 +404,9 @@ pub struct GenerateArgs {
     /// Only this stage; may be repeated
     #[arg(long = "stage", value_name = "STAGE")]
     pub stages: Vec<String>,
+    /// Ask also for what an earlier attempt at this variant was answered [default: kept answers are used]
+    #[arg(long)]
+    pub ask_again: bool,
     /// Print the exact prompts, which are the same for every model, and ask nobody
     #[arg(long)]
     pub dry_run: bool,

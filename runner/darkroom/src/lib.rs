@@ -22,7 +22,9 @@ pub mod permissions;
 pub mod project;
 pub mod record;
 pub mod session;
+mod set_files;
 pub mod target;
+mod text_file;
 
 use std::process::ExitCode;
 

@@ -8,18 +8,19 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use darkroom_core::data_file::DataFile;
 use darkroom_core::image_set::{Image, ImageSet, Purpose, Source};
 use darkroom_core::manifest::{
-    self, InvalidManifest, Known, KnownImageSet, KnownPipeline, KnownVariant, Manifest, Override,
+    self, Fault, InvalidManifest, Known, KnownImageSet, KnownPipeline, KnownVariant, Manifest, Override,
 };
 use darkroom_core::models::Models;
-use darkroom_core::pipeline::Pipeline;
+use darkroom_core::pipeline::{Pipeline, Stage};
 use darkroom_core::variant::{Build, Variant};
 
 use crate::cli::ManifestArgs;
-
-/// Longest side of an image that is decoded to see whether it can be, pixels.
-const LONGEST_SIDE: u32 = 32_768;
+use crate::package::pins;
+use crate::set_files::{self, Folder};
+use crate::text_file::{self, NotUtf8, Unread};
 
 /// The folder that holds `functions/` and `experiments/`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +42,9 @@ pub enum LoadError {
     #[error("cannot read {}", path.display())]
     #[diagnostic(code(project::unreadable), help("{help}"))]
     Unreadable { path: PathBuf, source: io::Error, help: String },
+    #[error("cannot read {}: {why}", path.display())]
+    #[diagnostic(code(project::not_utf8), help("{}", NotUtf8::HELP))]
+    NotUtf8 { path: PathBuf, why: NotUtf8 },
     #[error("{} is in no project", path.display())]
     #[diagnostic(
         code(project::none),
@@ -59,7 +63,10 @@ pub fn load(args: &ManifestArgs) -> Result<Loaded, LoadError> {
 
 /// Like [`load`], with further overrides.
 pub fn load_with(path: &Path, overrides: &[Override]) -> Result<Loaded, LoadError> {
-    let text = fs::read_to_string(path).map_err(|source| unreadable(path, source))?;
+    let text = text_file::read(path).map_err(|why| match why {
+        Unread::Io(source) => unreadable(path, source),
+        Unread::Encoding(why) => LoadError::NotUtf8 { path: path.to_owned(), why },
+    })?;
     // A run's folder may lie outside: then the project is the one that the user stands in.
     let project = Project::of(path).or_else(|error| Project::here().map_err(|_| error))?;
     let name = path.display().to_string();
@@ -149,9 +156,21 @@ impl Project {
     }
 
     /// Returns the image set that `experiments/<pipeline>/image-sets/<name>.toml` describes, or why it can't be read.
-    pub fn image_set(&self, pipeline: &str, name: &str) -> Result<ImageSet, String> {
+    pub fn image_set(&self, pipeline: &str, name: &str) -> Result<ImageSet, Vec<Fault>> {
+        let (file, text) = self.set_text(pipeline, name)?;
+        ImageSet::parse(&file, &text).map_err(|errors| errors.into_iter().map(Fault::from).collect())
+    }
+
+    /// Returns the file that a path of an image set names.
+    pub fn image_file(&self, pipeline: &str, path: &str) -> PathBuf {
+        set_files::find(&self.image_sets_dir(pipeline), path)
+    }
+
+    /// Returns the file of an image set, as the user knows it, and its text.
+    fn set_text(&self, pipeline: &str, name: &str) -> Result<(String, String), Vec<Fault>> {
         let path = self.image_sets_dir(pipeline).join(format!("{name}.toml"));
-        ImageSet::parse(&self.shown(&path), &self.text(&path)?).map_err(|error| error.to_string())
+        let text = self.text(&path).map_err(|error| vec![error.into()])?;
+        Ok((self.shown(&path), text))
     }
 
     /// Returns the folder where runs land, whichever folder the program was called in.
@@ -182,15 +201,30 @@ impl Project {
             return KnownVariant { variant: None, faults: Vec::new() };
         }
         let path = self.variant_dir(name).join("variant.toml");
-        let parsed = self
-            .text(&path)
-            .and_then(|text| Variant::parse(&self.shown(&path), &text).map_err(|error| error.to_string()));
-        match parsed {
+        let text = match self.text(&path) {
+            Ok(text) => text,
+            Err(fault) => return KnownVariant { variant: None, faults: vec![fault.into()] },
+        };
+        match Variant::parse(&self.shown(&path), &text) {
             Ok(variant) => {
-                let faults = self.missing_files(name, &variant);
+                let missing = self.missing_files(name, &variant).into_iter().map(Fault::from);
+                let faults = missing.chain(self.unpinned(name, &variant)).collect();
                 KnownVariant { variant: Some(variant), faults }
             }
-            Err(fault) => KnownVariant { variant: None, faults: vec![fault] },
+            Err(error) => KnownVariant { variant: None, faults: vec![error.to_string().into()] },
+        }
+    }
+
+    /// Says which lines of a variant's requirements do not pin a package.
+    fn unpinned(&self, name: &str, variant: &Variant) -> Vec<Fault> {
+        let Build::Python { requirements: Some(file) } = &variant.build else { return Vec::new() };
+        let path = self.variant_dir(name).join(file);
+        if !path.is_file() {
+            return Vec::new();
+        }
+        match self.text(&path) {
+            Ok(text) => unpinned(&self.shown(&path), &text),
+            Err(fault) => vec![fault.into()],
         }
     }
 
@@ -218,63 +252,68 @@ impl Project {
     fn known_pipeline(&self, name: &str, mentioned: &BTreeSet<String>) -> KnownPipeline {
         let parsed = self.pipeline(name);
         let image_sets =
-            if mentioned.contains(name) { self.known_image_sets(name, mentioned) } else { BTreeMap::new() };
+            if mentioned.contains(name) { self.known_image_sets(name, &parsed, mentioned) } else { BTreeMap::new() };
         // A models file that can't be read or is wrong is `generate`'s to complain about: a run asks nobody.
         let models = self.models(name).map(|models| models.models.into_keys().collect()).unwrap_or_default();
         match parsed {
             Ok(pipeline) => KnownPipeline { pipeline: Some(pipeline), faults: Vec::new(), image_sets, models },
-            Err(fault) => KnownPipeline { pipeline: None, faults: vec![fault], image_sets, models },
+            Err(fault) => KnownPipeline { pipeline: None, faults: vec![fault.into()], image_sets, models },
         }
     }
 
-    fn known_image_sets(&self, pipeline: &str, mentioned: &BTreeSet<String>) -> BTreeMap<String, KnownImageSet> {
+    fn known_image_sets(
+        &self,
+        pipeline: &str,
+        parsed: &Result<Pipeline, String>,
+        mentioned: &BTreeSet<String>,
+    ) -> BTreeMap<String, KnownImageSet> {
         let sets = files(&self.image_sets_dir(pipeline));
         let sets = sets.iter().filter(|path| path.extension().is_some_and(|extension| extension == "toml"));
         let names = sets.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()));
+        let first = parsed.as_ref().ok().and_then(|pipeline| pipeline.stages.first());
         names
             .map(|name| {
                 let looked_at = mentioned.contains(&name);
-                let set = if looked_at { self.known_image_set(pipeline, &name) } else { KnownImageSet::default() };
+                let set =
+                    if looked_at { self.known_image_set(pipeline, first, &name) } else { KnownImageSet::default() };
                 (name, set)
             })
             .collect()
     }
 
-    fn known_image_set(&self, pipeline: &str, name: &str) -> KnownImageSet {
-        match self.image_set(pipeline, name) {
-            Ok(set) => KnownImageSet {
-                faults: set.images.iter().filter_map(|image| self.image_fault(pipeline, image, set.purpose)).collect(),
-                bytes: set.images.iter().map(|image| self.image_bytes(pipeline, image)).collect(),
-                for_check_only: set.purpose == Purpose::Check,
-                images: set.images.into_iter().map(|image| image.name).collect(),
-            },
-            Err(fault) => KnownImageSet { faults: vec![fault], ..KnownImageSet::default() },
+    fn known_image_set(&self, pipeline: &str, first: Option<&Stage>, name: &str) -> KnownImageSet {
+        let of_faults = |faults| KnownImageSet { faults, ..KnownImageSet::default() };
+        let (file, text) = match self.set_text(pipeline, name) {
+            Ok(read) => read,
+            Err(faults) => return of_faults(faults),
+        };
+        let (set, errors) = ImageSet::parse_what_can_be(&file, &text);
+        let errors = errors.into_iter().map(Fault::from);
+        let Some(set) = set else { return of_faults(errors.collect()) };
+        let path = self.image_sets_dir(pipeline);
+        let shown = self.shown(&path);
+        let folder = Folder { file: DataFile { name: &file, text: &text }, path: &path, shown: &shown, first };
+        let mut faults: Vec<Fault> = errors.chain(folder.faults(&set)).collect();
+        faults.sort_by_key(Fault::line);
+        KnownImageSet {
+            faults,
+            bytes: set.images.iter().map(|image| self.image_bytes(pipeline, image)).collect(),
+            for_check_only: set.purpose == Purpose::Check,
+            images: set.images.into_iter().map(|image| image.name).collect(),
         }
     }
 
     /// Returns the size of an image's file.
     fn image_bytes(&self, pipeline: &str, image: &Image) -> Option<u64> {
         let Source::File { path, .. } = &image.source else { return None };
-        fs::metadata(self.image_sets_dir(pipeline).join(path)).ok().map(|file| file.len())
-    }
-
-    /// Says what is wrong with an image's file, if anything: missing, not the declared bytes, or not an image, which
-    /// in a set for checking is no fault.
-    fn image_fault(&self, pipeline: &str, image: &Image, purpose: Purpose) -> Option<String> {
-        let Source::File { path, .. } = &image.source else { return None };
-        let path = self.image_sets_dir(pipeline).join(path);
-        let shown = self.shown(&path);
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) => return Some(format!("cannot read {shown}: {error}")),
-        };
-        let undecodable = || decodes(&bytes).err().map(|error| format!("{shown} does not decode: {error}"));
-        let undecodable = (purpose == Purpose::Timing).then(undecodable).flatten();
-        undecodable.or_else(|| image.mismatch(&bytes))
+        fs::metadata(self.image_file(pipeline, path)).ok().map(|file| file.len())
     }
 
     fn text(&self, path: &Path) -> Result<String, String> {
-        fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", self.shown(path)))
+        text_file::read(path).map_err(|error| match error {
+            Unread::Io(error) => format!("cannot read {}: {error}", self.shown(path)),
+            Unread::Encoding(why) => format!("cannot read {}: {why}. {}", self.shown(path), NotUtf8::HELP),
+        })
     }
 
     /// A path as the user knows it: from the project's root.
@@ -288,13 +327,11 @@ pub fn models_file(pipeline: &str) -> String {
     format!("experiments/{pipeline}/models.toml")
 }
 
-fn decodes(bytes: &[u8]) -> Result<(), image::ImageError> {
-    let mut reader = image::ImageReader::new(io::Cursor::new(bytes)).with_guessed_format()?;
-    let mut limits = image::Limits::default();
-    limits.max_image_width = Some(LONGEST_SIDE);
-    limits.max_image_height = Some(LONGEST_SIDE);
-    reader.limits(limits);
-    reader.decode().map(drop)
+/// Returns every requirement of a text that is not pinned, as a fault of that file.
+pub fn unpinned(file: &str, text: &str) -> Vec<Fault> {
+    let file = DataFile { name: file, text };
+    let fault = |found: pins::Unpinned| file.error(found.span, "", found.message, Some(found.help.to_owned())).into();
+    pins::unpinned(text).into_iter().map(fault).collect()
 }
 
 /// Names of the folders in `folder` that hold `file`, sorted; hidden ones are nobody's.

@@ -5,6 +5,7 @@
 
 mod blob;
 mod conditions;
+mod form;
 mod hashes;
 mod incoming;
 mod listing;

@@ -3,8 +3,10 @@
 //! Signatures are checked, against the secrets that the cloud was started with. An unsigned request is refused, as on a
 //! bucket that is not public.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, RANGE};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, HeaderValue, RANGE};
 use http::{Extensions, HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt as _;
 use s3s::access::{S3Access, S3AccessContext};
@@ -13,9 +15,10 @@ use s3s::dto::Range;
 use s3s::host::{S3Host, VirtualHost};
 use s3s::route::S3Route;
 use s3s::service::{S3Service, S3ServiceBuilder};
-use s3s::{Body, S3Request, S3Response, S3Result, s3_error};
+use s3s::{Body, S3Error, S3Request, S3Response, S3Result, s3_error};
 
 use super::ACCOUNT_ID;
+use super::form;
 use super::operations::Operations;
 use super::url::{decode, parse_pairs};
 
@@ -40,6 +43,9 @@ impl RequestIds {
 #[derive(Clone)]
 pub struct Wire {
     service: S3Service,
+    /// What forms are stored by.
+    operations: Operations,
+    credentials: Credentials,
     region: HeaderValue,
 }
 
@@ -47,13 +53,14 @@ impl Wire {
     pub fn new(operations: Operations, credentials: Vec<(String, String)>, region: String) -> Self {
         let mut trusted = S3ServiceBuilder::new(operations.clone());
         trusted.set_host(LoopbackHost);
-        let mut builder = S3ServiceBuilder::new(operations);
-        builder.set_auth(Credentials(credentials));
+        let mut builder = S3ServiceBuilder::new(operations.clone());
+        let credentials = Credentials(credentials.into());
+        builder.set_auth(credentials.clone());
         builder.set_access(OwnerOnly);
         builder.set_host(LoopbackHost);
         builder.set_route(UnreadableRange { trusted: trusted.build() });
         let region = HeaderValue::try_from(region).unwrap_or(HeaderValue::from_static("us-east-1"));
-        Self { service: builder.build(), region }
+        Self { service: builder.build(), operations, credentials, region }
     }
 
     /// Answers one request; what goes wrong inside is an error document.
@@ -65,9 +72,9 @@ impl Wire {
         let attributes =
             request.uri().query().is_some_and(|query| query.split('&').any(|name| name.starts_with("attributes")));
         request.extensions_mut().insert(ids.clone());
-        let response = match self.service.call(request).await {
-            Ok(response) => response,
-            Err(error) => failed(&format!("{error:?}")),
+        let response = match form_bucket(&request) {
+            Some(bucket) => self.form(&bucket, request).await,
+            None => self.service.call(request).await.unwrap_or_else(|error| failed(&format!("{error:?}"))),
         };
         let no_content = response.extensions().get::<NoContent>().is_some();
         let mut response = document(response, head, &resource, &ids).await;
@@ -89,6 +96,22 @@ impl Wire {
         }
         response
     }
+}
+
+impl Wire {
+    async fn form(&self, bucket: &str, request: Request<Body>) -> Response<Body> {
+        let secret = |access_key: &str| self.credentials.secret(access_key).to_owned();
+        let answered = form::upload(&self.operations, bucket, request, secret).await;
+        answered.or_else(S3Error::to_http_response).unwrap_or_else(|error| failed(&format!("{error:?}")))
+    }
+}
+
+/// Returns the bucket that a request sends a form to, if it does.
+fn form_bucket(request: &Request<Body>) -> Option<String> {
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let in_host = bucket_of(host.rsplit_once(':').map_or(host, |(name, _)| name));
+    let in_path = request.uri().path().trim_matches('/');
+    form::is_form(request, in_host.is_some()).then(|| in_host.map_or_else(|| decode(in_path), ToOwned::to_owned))
 }
 
 /// `GetObjectAttributes` is the one answer whose `ETag` has no quotes.
@@ -223,14 +246,20 @@ fn default_message(code: &str) -> &'static str {
 pub struct NoContent;
 
 /// Access keys and their secrets.
-struct Credentials(Vec<(String, String)>);
+#[derive(Clone)]
+struct Credentials(Arc<[(String, String)]>);
+
+impl Credentials {
+    /// Returns the secret of a key. One that is not listed has itself for a secret, as in `test` and `test`.
+    fn secret<'a>(&'a self, access_key: &'a str) -> &'a str {
+        self.0.iter().find(|(key, _)| key == access_key).map_or(access_key, |(_, secret)| secret)
+    }
+}
 
 #[async_trait::async_trait]
 impl S3Auth for Credentials {
     async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
-        // A key that is not listed has itself for a secret, as in `test` and `test`.
-        let known = self.0.iter().find(|(key, _)| key == access_key);
-        Ok(SecretKey::from(known.map_or(access_key, |(_, secret)| secret)))
+        Ok(SecretKey::from(self.secret(access_key)))
     }
 }
 

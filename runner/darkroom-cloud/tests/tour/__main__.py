@@ -14,6 +14,7 @@ import traceback
 
 import around
 import cli
+import forms
 import functions
 import parity
 import running
@@ -21,7 +22,7 @@ import settings
 import stage
 import versions
 
-THEMES = [functions, versions, settings, running, around, parity, cli]
+THEMES = [functions, versions, settings, running, around, parity, forms, cli]
 
 
 def chapters(names):

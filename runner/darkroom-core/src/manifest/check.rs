@@ -19,7 +19,8 @@ pub(super) fn check(node: &mut Node, schema: &Json, path: &str, mistakes: &mut V
     match (schema["type"].as_str(), &mut node.value) {
         (Some("object"), Value::Table(_)) => expected.check_table(node, mistakes),
         (Some("array"), Value::Array(_)) => expected.check_list(node, mistakes),
-        (Some("string"), Value::String(_)) | (Some("boolean"), Value::Boolean(_)) => true,
+        (Some("boolean"), Value::Boolean(_)) => true,
+        (Some("string"), Value::String(text)) => expected.check_text(text, &node.at, mistakes),
         (Some("integer" | "number"), Value::Integer(number)) => {
             expected.check_range(*number as f64, &node.at, mistakes)
         }
@@ -138,6 +139,23 @@ impl<'a> Expected<'a> {
         false
     }
 
+    /// No name, path or id of a manifest holds a control character: it is a backslash gone wrong.
+    fn check_text(&self, text: &str, at: &Place, mistakes: &mut Vec<Mistake>) -> bool {
+        let Some(control) = text.chars().find(|letter| letter.is_control()) else { return true };
+        let message = format!("`{}` holds {}", self.path, named_control(control));
+        let written = at.source.inner().get(at.span.clone()).unwrap_or_default();
+        let help = match written.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+            Some(inner) if inner.contains('\\') && !inner.contains(['"', '\'', '\n']) => format!(
+                "In double quotes a backslash begins an escape. Use single quotes ('{inner}') or forward slashes (\"{}\").",
+                inner.replace('\\', "/")
+            ),
+            _ => "Use single quotes, in which a backslash is a backslash, or forward slashes.".to_owned(),
+        };
+        let label = "expected text without control characters";
+        mistakes.push(Mistake::new("control_character", message, at, label).help(help));
+        false
+    }
+
     fn check_range(&self, number: f64, at: &Place, mistakes: &mut Vec<Mistake>) -> bool {
         let bound = |word: &str| self.schema[word].as_f64();
         let low = bound("minimum").is_none_or(|minimum| number >= minimum)
@@ -187,6 +205,19 @@ impl<'a> Expected<'a> {
             (_, _, Some(low)) => format!(" above {low}"),
             _ => String::new(),
         }
+    }
+}
+
+/// A control character as a person knows it, and how TOML writes it.
+fn named_control(control: char) -> String {
+    match control {
+        '\n' => "a line break (`\\n`)".to_owned(),
+        '\t' => "a tab (`\\t`)".to_owned(),
+        '\r' => "a carriage return (`\\r`)".to_owned(),
+        '\u{8}' => "a backspace (`\\b`)".to_owned(),
+        '\u{c}' => "a form feed (`\\f`)".to_owned(),
+        '\u{1b}' => "an escape character (`\\e`)".to_owned(),
+        other => format!("the control character U+{:04X}", u32::from(other)),
     }
 }
 

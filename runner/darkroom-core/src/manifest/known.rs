@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::data_file::DataFileError;
 use crate::pipeline::Pipeline;
 use crate::variant::Variant;
 
@@ -16,13 +17,57 @@ pub struct Known {
     pub pipelines: BTreeMap<String, KnownPipeline>,
 }
 
+/// One thing that is wrong with what a manifest names.
+#[derive(Clone, Debug, PartialEq, thiserror::Error, miette::Diagnostic)]
+pub enum Fault {
+    /// A sentence that says what is wrong and where, for example ``functions/pillow/resize.py is missing``.
+    #[error("{0}")]
+    Said(String),
+    /// At a line of a file that a person writes.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    InFile(#[from] DataFileError),
+}
+
+impl Fault {
+    /// The line of the file where it stands, if it stands in one.
+    pub fn line(&self) -> Option<usize> {
+        match self {
+            Self::Said(_) => None,
+            Self::InFile(error) => Some(error.line),
+        }
+    }
+}
+
+impl From<String> for Fault {
+    fn from(sentence: String) -> Self {
+        Self::Said(sentence)
+    }
+}
+
+impl From<&str> for Fault {
+    fn from(sentence: &str) -> Self {
+        Self::Said(sentence.to_owned())
+    }
+}
+
+/// Something that exists and can't be used, with all that is wrong with it.
+#[derive(Clone, Debug, thiserror::Error, miette::Diagnostic)]
+#[error("{what} can't be used")]
+#[diagnostic(code(darkroom::unusable))]
+pub struct Unusable {
+    /// For example ``image set `photos` ``.
+    pub what: String,
+    #[related]
+    pub faults: Vec<Fault>,
+}
+
 /// A folder that holds a `variant.toml`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KnownVariant {
     /// `None` when `variant.toml` can't be read; then `faults` says why.
     pub variant: Option<Variant>,
-    /// Each a sentence that says what is wrong and where, for example ``functions/pillow/resize.py is missing``.
-    pub faults: Vec<String>,
+    pub faults: Vec<Fault>,
 }
 
 /// A folder that holds a `pipeline.toml`.
@@ -30,7 +75,7 @@ pub struct KnownVariant {
 pub struct KnownPipeline {
     /// `None` when `pipeline.toml` can't be read; then `faults` says why.
     pub pipeline: Option<Pipeline>,
-    pub faults: Vec<String>,
+    pub faults: Vec<Fault>,
     /// `experiments/<pipeline>/image-sets/<name>/`, or `<name>.toml` for a generated one.
     pub image_sets: BTreeMap<String, KnownImageSet>,
     /// Models that `experiments/<pipeline>/models.toml` has an entry for: those that can be asked for a variant.
@@ -45,7 +90,7 @@ pub struct KnownImageSet {
     pub bytes: Vec<Option<u64>>,
     /// For `darkroom check` alone: its images are never timed.
     pub for_check_only: bool,
-    pub faults: Vec<String>,
+    pub faults: Vec<Fault>,
 }
 
 impl Known {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use miette::{Diagnostic, NamedSource, SourceSpan};
 
+use super::known::Fault;
 use super::tree::Place;
 
 /// One thing that is wrong: what, where, and how to mend it.
@@ -29,6 +30,19 @@ impl Mistake {
             help: None,
             source_code: Arc::clone(&place.source),
             at: place.source_span(),
+        }
+    }
+
+    /// A fault of `what`, which the manifest names at `named`. Shown in the file where it stands, if it stands in one.
+    pub(super) fn of_fault(code: &'static str, what: &str, fault: &Fault, named: &Place) -> Self {
+        match fault {
+            Fault::Said(sentence) => Self::new(code, format!("{what} can't be used: {sentence}"), named, "named here"),
+            Fault::InFile(error) => {
+                let (source, span) = error.place();
+                let message = format!("{what} can't be used: {}", error.message);
+                let mistake = Self::new(code, message, &Place { source, span }, "here");
+                Self { help: error.help.clone(), ..mistake }
+            }
         }
     }
 
@@ -75,7 +89,7 @@ pub struct InvalidManifest {
 impl InvalidManifest {
     /// `mistakes` holds at least one.
     pub(super) fn new(name: &str, mut mistakes: Vec<Mistake>) -> Self {
-        // The manifest's own mistakes come first, then those of arguments.
+        // The manifest's own mistakes come first, then those of arguments and of other files.
         mistakes.sort_by(|a, b| {
             let own = |mistake: &Mistake| mistake.position().0 != name;
             own(a).cmp(&own(b)).then_with(|| a.position().cmp(&b.position()))

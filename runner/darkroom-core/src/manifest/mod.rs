@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::cell::{Architecture, Input, Start, Trigger};
 use crate::statistics::Rule;
 
-pub use self::known::{Known, KnownImageSet, KnownPipeline, KnownVariant};
+pub use self::known::{Fault, Known, KnownImageSet, KnownPipeline, KnownVariant, Unusable};
 pub use self::mistake::{InvalidManifest, Mistake};
 pub use self::schema::schema_text;
 pub use self::set::Override;

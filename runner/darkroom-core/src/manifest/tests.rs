@@ -256,3 +256,30 @@ proptest! {
         let _ = validate("m.toml", MINIMAL, &[Override::set(&argument)], &known());
     }
 }
+
+#[test]
+fn a_windows_path_in_double_quotes_is_refused_with_what_to_write_instead() {
+    let text = |dir: &str| format!("{MINIMAL}[output]\ndir = {dir}\n");
+    let refusal = |dir: &str| told(&validate("m.toml", &text(dir), &[], &known()).unwrap_err());
+    for (dir, holds) in [
+        (r#""C:\new\results""#, "a line break (`\\n`)"),
+        (r#""C:\temp""#, "a tab (`\\t`)"),
+        (r#""C:\runs""#, "a carriage return (`\\r`)"),
+        (r#""C:\bench""#, "a backspace (`\\b`)"),
+        (r#""C:\figures""#, "a form feed (`\\f`)"),
+        (r#""a\u0000b""#, "the control character U+0000"),
+    ] {
+        let said = refusal(dir);
+        assert!(said.contains(&format!("`output.dir` holds {holds}")), "{said}");
+        assert!(said.contains("m.toml:") && said.contains("single quotes"), "{said}");
+    }
+    assert!(refusal(r#""C:\new""#).contains(r#"('C:\new')"#), "{}", refusal(r#""C:\new""#));
+    assert!(refusal(r#""C:\Users\me""#).contains("single quotes"), "{}", refusal(r#""C:\Users\me""#));
+    for taken in [r"'C:\new\results'", r#""C:/new/results""#, r#""C:\\new""#] {
+        validate("m.toml", &text(taken), &[], &known()).unwrap();
+    }
+    let said = told(&validate("m.toml", MINIMAL, &[Override::set("output.dir=\"a\\tb\"")], &known()).unwrap_err());
+    assert!(said.contains("a tab"), "{said}");
+    let name = MINIMAL.replace("\"pillow\"", "\"pil\\tlow\"");
+    assert!(told(&validate("m.toml", &name, &[], &known()).unwrap_err()).contains("`matrix.variants` holds a tab"));
+}

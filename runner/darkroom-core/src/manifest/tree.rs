@@ -11,6 +11,7 @@ use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
 use super::mistake::Mistake;
+use crate::data_file;
 
 /// A stretch of one of the texts that a manifest is made of.
 #[derive(Clone, Debug)]
@@ -151,7 +152,12 @@ fn syntax(source: &Arc<NamedSource<String>>, error: &toml::de::Error, offset: us
     let last = source.inner().char_indices().last().map_or(0, |(last, _)| last);
     let span = error.span().map_or(last..last, |span| (span.start + offset).min(last)..span.end + offset);
     let span = span.start..span.end.clamp(span.start, source.inner().len());
-    Mistake::new("syntax", format!("not TOML: {}", error.message()), &place(source, span), "here")
+    let help = data_file::about_backslashes(source.inner(), span.start);
+    let mistake = Mistake::new("syntax", format!("not TOML: {}", error.message()), &place(source, span), "here");
+    match help {
+        Some(help) => mistake.help(help),
+        None => mistake,
+    }
 }
 
 fn place(source: &Arc<NamedSource<String>>, span: Range<usize>) -> Place {

@@ -14,7 +14,7 @@ use super::mistake::{InvalidManifest, Mistake, suggestion};
 use super::schema::schema;
 use super::set::Override;
 use super::tree::{self, Node, Value};
-use super::{Known, KnownImageSet, KnownPipeline, Levels, Manifest, Order, StoppingMetric, Until};
+use super::{Fault, Known, KnownImageSet, KnownPipeline, Levels, Manifest, Order, StoppingMetric, Until};
 use crate::cell::{Input, Trigger};
 use crate::pipeline::{PAYLOAD_LIMIT, Pipeline, Transport, base64_bytes};
 use crate::variant::Variant;
@@ -210,10 +210,9 @@ impl Meaning<'_> {
                 self.mistakes.push(Mistake::new("unknown_pipeline", message, place, label).help(help));
             }
             Some(pipeline) => {
-                let faults = pipeline.faults.iter().map(|fault| {
-                    let message = format!("pipeline `{name}` can't be used: {fault}");
-                    Mistake::new("broken_pipeline", message, place, "named here")
-                });
+                let what = format!("pipeline `{name}`");
+                let faults =
+                    pipeline.faults.iter().map(|fault| Mistake::of_fault("broken_pipeline", &what, fault, place));
                 let faults: Vec<_> = faults.collect();
                 self.mistakes.extend(faults);
             }
@@ -235,16 +234,16 @@ impl Meaning<'_> {
             let mut faults = variant.faults.clone();
             let pipeline = self.pipeline().and_then(|pipeline| pipeline.pipeline.as_ref());
             if let (Some(variant), Some(pipeline)) = (&variant.variant, pipeline) {
-                faults.extend(other_transport(name, variant, pipeline));
+                faults.extend(other_transport(name, variant, pipeline).map(Fault::from));
                 let missing = variant.stages_without_handler(pipeline);
                 faults.extend(missing.iter().map(|stage| {
-                    format!("functions/{name}/variant.toml names no handler for stage {stage} of {}", pipeline.name)
+                    let whose = format!("functions/{name}/variant.toml names no handler");
+                    Fault::from(format!("{whose} for stage {stage} of {}", pipeline.name))
                 }));
             }
-            self.mistakes.extend(faults.into_iter().map(|fault| {
-                let message = format!("variant `{name}` can't be used: {fault}");
-                Mistake::new("broken_variant", message, &node.at, "named here")
-            }));
+            let what = format!("variant `{name}`");
+            let mistakes = faults.iter().map(|fault| Mistake::of_fault("broken_variant", &what, fault, &node.at));
+            self.mistakes.extend(mistakes);
         }
     }
 
@@ -289,12 +288,13 @@ impl Meaning<'_> {
                 let help = format!("check with it: `darkroom check {variant} --image-set {name}{of}`");
                 self.mistakes.push(Mistake::new("check_only_image_set", message, &node.at, label).help(help));
             }
-            let empty = (set.images.is_empty() && set.faults.is_empty()).then(|| "it holds no images".to_owned());
-            let too_large = pipeline.pipeline.as_ref().and_then(|pipeline| too_large(set, pipeline));
-            self.mistakes.extend(set.faults.iter().cloned().chain(empty).chain(too_large).map(|fault| {
-                let message = format!("image set `{name}` can't be used: {fault}");
-                Mistake::new("broken_image_set", message, &node.at, "named here")
-            }));
+            let empty = (set.images.is_empty() && set.faults.is_empty()).then(|| Fault::from("it holds no images"));
+            let too_large = pipeline.pipeline.as_ref().map(|pipeline| too_large(set, pipeline)).unwrap_or_default();
+            let what = format!("image set `{name}`");
+            self.mistakes.extend(
+                (set.faults.iter().chain(&empty).chain(&too_large))
+                    .map(|fault| Mistake::of_fault("broken_image_set", &what, fault, &node.at)),
+            );
         }
     }
 
@@ -440,22 +440,22 @@ fn other_transport(name: &str, variant: &Variant, pipeline: &Pipeline) -> Option
     })
 }
 
-/// Says which image can't be sent to the first stage in a payload, base64 and all.
-fn too_large(set: &KnownImageSet, pipeline: &Pipeline) -> Option<String> {
+/// Says which images can't be sent to the first stage in a payload, base64 and all.
+fn too_large(set: &KnownImageSet, pipeline: &Pipeline) -> Vec<Fault> {
     if pipeline.transport != Transport::Payload {
-        return None;
+        return Vec::new();
     }
     let too_large = |(image, bytes): (&String, &Option<u64>)| {
         let payload = base64_bytes((*bytes)?);
         (payload > PAYLOAD_LIMIT).then(|| {
-            format!(
+            Fault::from(format!(
                 "image `{image}` is {payload} bytes as base64, and Lambda takes at most {PAYLOAD_LIMIT} in a payload; \
                  pipeline {} sends images so",
                 pipeline.name
-            )
+            ))
         })
     };
-    set.images.iter().zip(&set.bytes).find_map(too_large)
+    set.images.iter().zip(&set.bytes).filter_map(too_large).collect()
 }
 
 /// Every place where a level of a factor is named: in its list, and in `include`.

@@ -43,6 +43,15 @@ impl Format {
         }
     }
 
+    /// Returns the format that files with this extension hold, in lowercase and without the dot.
+    pub fn of_extension(extension: &str) -> Option<Self> {
+        match extension {
+            "png" => Some(Self::Png),
+            "jpg" | "jpeg" | "jpe" | "jfif" => Some(Self::Jpeg),
+            _ => None,
+        }
+    }
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Png => "png",

@@ -1,5 +1,6 @@
 //! `darkroom generate`: asks a model for a variant, or shows what it would be asked.
 
+use darkroom_core::manifest::Unusable;
 use darkroom_core::models::{Model, Models};
 use darkroom_core::pipeline::{Pipeline, Stage, Transport};
 use darkroom_core::prompt::{self, Library, Terms};
@@ -10,7 +11,7 @@ use crate::cli::{GenerateArgs, Globals};
 use crate::display;
 use crate::execute::event_shape;
 use crate::exit::{Failure, Outcome};
-use crate::generate::{self, Endpoint, Wish, gate};
+use crate::generate::{self, Endpoint, Stopped, Wish, gate};
 use crate::project::{self, Project};
 
 /// `generate --dry-run --json`, a list of these.
@@ -25,6 +26,9 @@ struct Prompt<'a> {
 struct Made {
     variant: String,
     folder: String,
+    /// Why the last round of repair could not be carried through.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repair_stopped: Option<String>,
 }
 
 pub fn run(args: &GenerateArgs, globals: Globals) -> Result<Outcome, Failure> {
@@ -36,6 +40,12 @@ pub fn run(args: &GenerateArgs, globals: Globals) -> Result<Outcome, Failure> {
         return Err(wrong(format!("{} passes images in the payload", pipeline.name), help));
     }
     let requirements = requirements(&project, &pipeline)?;
+    let unpinned =
+        project::unpinned(&format!("experiments/{}/generated/requirements.txt", pipeline.name), &requirements);
+    if !unpinned.is_empty() {
+        let what = format!("the requirements of generated code for `{}`", pipeline.name);
+        return Err(Failure::wrong_request(Unusable { what, faults: unpinned }));
+    }
     let stages = stages(&pipeline, &args.stages)?;
     let terms = terms(&args.python, &requirements)?;
     let mut prompts = Vec::new();
@@ -75,16 +85,23 @@ pub fn run(args: &GenerateArgs, globals: Globals) -> Result<Outcome, Failure> {
             variant: &variant,
             sample,
             repair: args.repair,
+            ask_again: args.ask_again,
         };
-        let Some(folder) = generate::generate(&wish, &endpoint, &verdicts, &say)? else {
+        let Some(done) = generate::generate(&wish, &endpoint, &verdicts, &say)? else {
             say("interrupted; what was made whole before stays, nothing of this one does");
             return Ok(Outcome::Interrupted);
         };
-        let folder = folder.strip_prefix(project.root()).unwrap_or(&folder).display().to_string();
+        let folder = done.folder.strip_prefix(project.root()).unwrap_or(&done.folder).display().to_string();
+        if let Some(Stopped { round, reason, .. }) = &done.stopped {
+            let left = if *round == 1 { "the first answers".to_owned() } else { format!("round {}", round - 1) };
+            display::note(&format!(
+                "{variant}: round {round} of repair was not made: {reason}. The variant is that of {left}; {folder}/provenance.toml says so."
+            ));
+        }
         if !globals.quiet && !globals.json {
             display::answer(&format!("{folder}\n"))?;
         }
-        made.push(Made { variant, folder });
+        made.push(Made { variant, folder, repair_stopped: done.stopped.map(|stopped| stopped.reason) });
     }
     if globals.json {
         display::answer_json(&made)?;

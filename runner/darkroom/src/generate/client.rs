@@ -1,8 +1,11 @@
 //! One question to an OpenAI-compatible chat endpoint, through `async-openai`.
 //!
 //! Messages → [`Answer`], or what came instead ([`AskError`]). The client waits out rate limits as the endpoint asks
-//! (Retry-After), tries again when it is overloaded or can't be reached, and gives up when the model's time is over. The
-//! key goes into the request's header and nowhere else: not into an error, an answer or a file.
+//! (Retry-After), tries again when it is overloaded, can't be reached or hangs up before it answers, and gives up when the
+//! model's time is over. The key goes into the request's header and nowhere else: not into an error, an answer or a file.
+//!
+//! Every ask has a connection of its own. Between two asks a check may run for minutes; a server, or a router on the way,
+//! closes what is idle, and often without a word. A connection costs milliseconds where an answer takes seconds.
 
 use std::time::Duration;
 
@@ -18,6 +21,11 @@ use crate::error_text::causes;
 
 /// Longest part of a foreign text that an error quotes, characters.
 const QUOTED: usize = 300;
+
+/// Times that one ask is sent where connections end before an answer has begun.
+const SENT_AT_MOST: u32 = 3;
+/// Pause before it is sent again: a server that restarts closes what it has, and listens again.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// A model that can be asked.
 pub struct Endpoint<'a> {
@@ -65,6 +73,8 @@ pub enum AskError {
     Request { status: u16, message: String },
     #[error("no answer within {seconds} s")]
     Timeout { seconds: u64 },
+    #[error("the connection ended in the middle of the answer: {message}")]
+    Cut { message: String },
     #[error("the endpoint can't be reached: {message}")]
     Unreachable { message: String },
     #[error("what came is no chat completion: {message}")]
@@ -97,7 +107,9 @@ impl<'a> Endpoint<'a> {
         // Fails where one is installed already, which serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        Ok(Self { model, client: Client::with_config(config), key: key.to_owned(), runtime })
+        let http = reqwest::Client::builder().pool_max_idle_per_host(0).build().map_err(std::io::Error::other)?;
+        let client = Client::with_config(config).with_http_client(http);
+        Ok(Self { model, client, key: key.to_owned(), runtime })
     }
 
     /// Sends the conversation and waits for the answer, retries included, for the model's `timeout_s` at most.
@@ -107,8 +119,7 @@ impl<'a> Endpoint<'a> {
         request.insert("messages".to_owned(), serde_json::to_value(messages).expect("messages are plain texts"));
         let seconds = self.model.timeout_s;
         let response = self.runtime.block_on(async {
-            let chat = self.client.chat();
-            let asked = chat.create_byot::<_, Value>(Value::Object(request));
+            let asked = self.sent(Value::Object(request));
             tokio::select! {
                 _ = tokio::signal::ctrl_c() => None,
                 answered = tokio::time::timeout(Duration::from_secs(seconds), asked) => Some(answered),
@@ -119,6 +130,21 @@ impl<'a> Endpoint<'a> {
             Some(Err(_)) => Err(AskError::Timeout { seconds }),
             Some(Ok(Err(error))) => Err(self.told(&error)),
             Some(Ok(Ok(json))) => self.read(json),
+        }
+    }
+
+    /// Sends a request, and again where the connection ended before an answer began.
+    ///
+    /// Whether the endpoint had begun to work on it can't be known; the vendors' own clients send it again too.
+    async fn sent(&self, request: Value) -> Result<Value, OpenAIError> {
+        let mut times = 1;
+        loop {
+            let answered = self.client.chat().create_byot::<_, Value>(request.clone()).await;
+            match answered {
+                Err(error) if times < SENT_AT_MOST && no_answer_began(&error) => times += 1,
+                answered => return answered,
+            }
+            tokio::time::sleep(PAUSE).await;
         }
     }
 
@@ -135,6 +161,9 @@ impl<'a> Endpoint<'a> {
                 }
             }
             OpenAIError::JSONDeserialize(_, text) => AskError::Malformed { message: self.quoted(text) },
+            OpenAIError::Reqwest(cut) if cut.is_body() || cut.is_decode() => {
+                AskError::Cut { message: self.quoted(&causes(cut)) }
+            }
             other => AskError::Unreachable { message: self.quoted(&causes(other)) },
         }
     }
@@ -169,6 +198,12 @@ impl<'a> Endpoint<'a> {
             None => line,
         }
     }
+}
+
+/// Whether a request ended without a byte of an answer, on a connection that had been made. One that can't be made has
+/// been tried again already.
+fn no_answer_began(error: &OpenAIError) -> bool {
+    matches!(error, OpenAIError::Reqwest(error) if error.is_request() && !error.is_connect() && !error.is_timeout())
 }
 
 /// The parts of a chat completion that are read; vendors add others and leave some out.

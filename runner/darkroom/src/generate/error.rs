@@ -1,7 +1,7 @@
 //! Why a variant could not be made, in words, with the mend.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::Path;
 
 use darkroom_core::answer::Unusable;
 use miette::Diagnostic;
@@ -33,6 +33,11 @@ pub enum Problem {
 }
 
 impl Problem {
+    /// Whether it ends a round of repair and no more: the variant of the round before is as good as it was.
+    pub fn ends_the_round(&self) -> bool {
+        !matches!(self, Self::Folder(_))
+    }
+
     /// Ctrl-C, which is nobody's mistake.
     pub fn is_interrupt(&self) -> bool {
         matches!(self, Self::NoAnswer { error: AskError::Interrupted, .. })
@@ -49,12 +54,14 @@ pub struct GenerateError {
 
 impl GenerateError {
     /// `kept` is where the answers so far are, if there are any.
-    pub fn new(problem: Problem, wish: &Wish<'_>, kept: Option<PathBuf>) -> Self {
+    pub fn new(problem: Problem, wish: &Wish<'_>, kept: Option<&Path>) -> Self {
         let mut help = mend(&problem, wish);
         if let Some(kept) = kept {
-            let shown = kept.strip_prefix(wish.project.root()).unwrap_or(&kept).display();
-            help =
-                format!("{help}\nwhat was answered is kept in {shown}; asking again is recorded as a further attempt");
+            let shown = kept.strip_prefix(wish.project.root()).unwrap_or(kept).display();
+            help = format!(
+                "{help}\nThe answers so far are kept in {shown}. The same command asks only for what is missing, and is \
+                 recorded as a further attempt."
+            );
         }
         Self { problem, variant: wish.variant.to_owned(), help }
     }
@@ -70,7 +77,7 @@ fn mend(problem: &Problem, wish: &Wish<'_>) -> String {
             AskError::Limit { .. } => {
                 "wait until the account may ask again, or raise its limit; then say it again".into()
             }
-            AskError::Server { .. } => "the endpoint's own trouble: say it again later".into(),
+            AskError::Server { .. } | AskError::Cut { .. } => "the endpoint's own trouble: say it again later".into(),
             AskError::Request { .. } => format!("look at `id` and `parameters` in {entry}"),
             AskError::Timeout { .. } => format!("say it again, or raise `timeout_s` in {entry}"),
             AskError::Unreachable { .. } => format!("look at the network, and at `base_url` in {entry}"),

@@ -1,8 +1,7 @@
 //! The folder of a generated variant: drafted beside the others, moved into place as a whole.
 //!
-//! A [`Draft`] is a small project of its own, so that the gate can check the variant before anyone sees it. Answers are
-//! kept in `.darkroom/generate/` from the moment they come, a folder an attempt: a failed or an unwanted attempt stays
-//! on record, and the next one's number says that it was not the first.
+//! A [`Draft`] is a small project of its own, so that the gate can check the variant before anyone sees it. Where answers
+//! are kept whatever becomes of the draft is in [`super::record`].
 
 use std::fmt::Write as _;
 use std::fs;
@@ -44,7 +43,8 @@ pub struct Provenance {
     pub base_url: String,
     pub python: String,
     pub sample: u32,
-    /// How often this variant has been asked for on this machine, this time included.
+    /// How often this variant has been asked for on this machine, this time included. Each of `asks` says in which
+    /// attempt it was answered.
     pub attempt: u32,
     /// Rounds of repair that were allowed; those that were needed are among `asks`.
     pub repair_rounds_allowed: u32,
@@ -54,8 +54,21 @@ pub struct Provenance {
     /// USD per million tokens; absent where it is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub price: Option<Price>,
-    /// In the order they were made.
+    /// Why fewer rounds of repair were made than were allowed and needed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repair_stopped: Option<Stopped>,
+    /// Those whose answers are in the handlers, in the order they were made.
     pub asks: Vec<Ask>,
+}
+
+/// A round of repair that could not be carried through: the variant is that of the round before.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Stopped {
+    pub round: u32,
+    /// What happened, and at which stage.
+    pub reason: String,
+    /// Stages whose answers of that round are on record and not in the handlers.
+    pub answers_left_out: Vec<String>,
 }
 
 /// One question and its answer.
@@ -64,6 +77,11 @@ pub struct Ask {
     pub stage: String,
     /// 0 is the first answer; others are repairs.
     pub round: u32,
+    /// The attempt in which it was asked and answered; a later one took the answer from the record.
+    pub attempt: u32,
+    /// Where it was asked, if that is not the `base_url` above.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<String>,
     /// UTC.
     pub asked_at: String,
     /// Until the whole answer was there, retries included.
@@ -108,6 +126,7 @@ impl Provenance {
             stages: wish.prompts.iter().map(|(stage, _)| stage.name.clone()).collect(),
             parameters: wish.model.parameters.clone(),
             price: wish.model.price.clone(),
+            repair_stopped: None,
             asks: Vec::new(),
         }
     }
@@ -135,21 +154,24 @@ pub struct Draft {
     /// The variant's folder in the draft, and where it is to be.
     folder: PathBuf,
     place: PathBuf,
-    /// Where answers are kept.
-    kept: PathBuf,
-    attempt: u32,
     handlers: String,
     head: String,
 }
 
-/// Returns how often a variant was asked for on this machine before, whatever came of it.
-pub fn earlier_attempts(project: &Project, variant: &str) -> u32 {
-    let folders = fs::read_dir(attempts_dir(project, variant)).into_iter().flatten().flatten();
-    folders.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).max().unwrap_or(0)
-}
+/// Prefix of drafts, with the id of the process that makes them.
+const DRAFT: &str = ".generate-";
 
-fn attempts_dir(project: &Project, variant: &str) -> PathBuf {
-    project.root().join(".darkroom/generate").join(variant)
+/// Removes drafts whose process was killed.
+fn sweep(functions: &Path) {
+    for entry in fs::read_dir(functions).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let process = name.to_str().and_then(|name| name.strip_prefix(DRAFT)?.split('-').next()?.parse().ok());
+        let Some(process) = process.map(nix::unistd::Pid::from_raw) else { continue };
+        if nix::sys::signal::kill(process, None) == Err(nix::errno::Errno::ESRCH) {
+            // One that can't be removed is hidden, and nobody's.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 impl Draft {
@@ -157,11 +179,9 @@ impl Draft {
     pub fn begin(wish: &Wish<'_>) -> Result<Self, FolderError> {
         let root = wish.project.root();
         let functions = root.join("functions");
-        let attempt = earlier_attempts(wish.project, wish.variant) + 1;
-        let kept = attempts_dir(wish.project, wish.variant).join(attempt.to_string());
-        fs::create_dir_all(&kept).map_err(failed("create", &kept))?;
+        sweep(&functions);
         let scratch = tempfile::Builder::new()
-            .prefix(".generate-")
+            .prefix(&format!("{DRAFT}{}-", std::process::id()))
             .tempdir_in(&functions)
             .map_err(failed("create a folder in", &functions))?;
         for shared in ["experiments", ".darkroom"] {
@@ -176,8 +196,6 @@ impl Draft {
             scratch,
             folder,
             place: functions.join(wish.variant),
-            kept,
-            attempt,
             handlers: String::new(),
             head: head(wish),
         };
@@ -185,33 +203,15 @@ impl Draft {
         Ok(draft)
     }
 
-    /// Which attempt this is, from 1.
-    pub fn attempt(&self) -> u32 {
-        self.attempt
-    }
-
     /// The project that holds the draft as its only variant.
     pub fn project(&self) -> &Project {
         &self.project
     }
 
-    /// Where the answers of this attempt are, if there are any.
-    pub fn kept(&self) -> Option<PathBuf> {
-        let any = fs::read_dir(&self.kept).ok()?.next().is_some();
-        any.then(|| self.kept.clone())
-    }
-
-    /// Where an answer is in the variant's folder.
-    pub fn answer_name(stage: &str, round: u32) -> String {
-        if round == 0 { format!("{ANSWERS}/{stage}.md") } else { format!("{ANSWERS}/{stage}.repair-{round}.md") }
-    }
-
-    /// Keeps an answer, word for word, in the draft and on record.
-    pub fn keep(&self, stage: &str, round: u32, answer: &str) -> Result<(), FolderError> {
-        let name = Self::answer_name(stage, round);
-        let record = self.kept.join(name.rsplit('/').next().unwrap_or(&name));
-        fs::write(&record, answer).map_err(failed("write", &record))?;
-        self.write(&name, answer)
+    /// Writes an answer, word for word; returns its place in the variant's folder.
+    pub fn write_answer(&self, name: &str, answer: &str) -> Result<String, FolderError> {
+        let place = format!("{ANSWERS}/{name}.md");
+        self.write(&place, answer).map(|()| place)
     }
 
     /// Writes a stage's handler, or another in its place.
@@ -277,7 +277,7 @@ pub fn is_python(version: &str, text: &str) -> Result<bool, String> {
     status.map(|status| status.success()).map_err(|error| error.to_string())
 }
 
-fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FolderError {
+pub(super) fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FolderError {
     let path = path.to_owned();
     move |source| FolderError { action, path, source }
 }

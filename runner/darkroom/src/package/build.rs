@@ -8,7 +8,7 @@ use darkroom_core::variant::Build;
 use sha2::{Digest, Sha256};
 
 use super::zip::{Entries, Entry};
-use super::{Archive, LayerPackage, Package, PackageError, Request, cargo, describe, layer, provenance, zip};
+use super::{Archive, LayerPackage, Package, PackageError, Request, cargo, describe, layer, pins, provenance, zip};
 
 /// Part of every cache key: raised when the same inputs are to give another archive.
 const FORMAT: &str = "darkroom-package-1";
@@ -71,7 +71,10 @@ fn python_layer(
     requirements: &Path,
 ) -> Result<(LayerPackage, Record), PackageError> {
     let text = fs::read_to_string(requirements).map_err(PackageError::io("read", requirements))?;
-    layer::check_pinned(&request.variant, requirements, &text)?;
+    if let Some(first) = pins::unpinned(&text).into_iter().next() {
+        let (variant, file) = (request.variant.clone(), requirements.to_owned());
+        return Err(PackageError::NotPinned { variant, file, line: first.message, help: first.help });
+    }
     let name = format!("{}-{}", request.variant, request.architecture);
     let mut key = Key::new("layer");
     for part in [&text, &request.spec.runtime, request.architecture.as_str()] {

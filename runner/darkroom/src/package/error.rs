@@ -31,13 +31,8 @@ pub enum PackageError {
         help: &'static str,
     },
     #[error("variant `{variant}`: {} is not pinned with hashes: {line}", file.display())]
-    #[diagnostic(
-        code(package::not_pinned),
-        help(
-            "write name==version --hash=sha256:… for every package, dependencies too (`uv pip compile --generate-hashes`)"
-        )
-    )]
-    NotPinned { variant: String, file: PathBuf, line: String },
+    #[diagnostic(code(package::not_pinned), help("{help}"))]
+    NotPinned { variant: String, file: PathBuf, line: String, help: &'static str },
     #[error("the dependencies of variant `{variant}` for {architecture} can't be had: {reason}")]
     #[diagnostic(code(package::dependencies), help("{help}"))]
     Dependencies { variant: String, architecture: Architecture, reason: String, help: String },

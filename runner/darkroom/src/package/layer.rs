@@ -27,19 +27,6 @@ pub fn entries(scratch: &Path, request: &Request, requirements: &Path) -> Result
     unpack_all(&wheels)
 }
 
-/// Refuses a requirements file that has a package without version or hash.
-pub fn check_pinned(variant: &str, file: &Path, text: &str) -> Result<(), PackageError> {
-    let text = text.replace("\\\r\n", " ").replace("\\\n", " ");
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with(['#', '-']));
-    for line in lines {
-        if !(line.contains("==") && line.contains("--hash=sha256:")) {
-            let line = line.to_owned();
-            return Err(PackageError::NotPinned { variant: variant.to_owned(), file: file.to_owned(), line });
-        }
-    }
-    Ok(())
-}
-
 fn download(scratch: &Path, wheels: &Path, request: &Request, requirements: &Path) -> Result<(), PackageError> {
     let version = request.spec.runtime.trim_start_matches("python");
     let failed = |reason: String| PackageError::Dependencies {
@@ -107,14 +94,6 @@ fn unpack(wheel: &Path, entries: &mut Entries) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_requirement_without_hash_or_version_is_refused() {
-        let check = |text: &str| check_pinned("pillow", Path::new("requirements.txt"), text);
-        assert!(check("# fine\npillow==12.0.0 \\\n    --hash=sha256:aa \\\n    --hash=sha256:bb\n").is_ok());
-        assert!(check("pillow==12.0.0\n").unwrap_err().to_string().contains("pillow==12.0.0"));
-        assert!(check("pillow>=12 --hash=sha256:aa\n").is_err());
-    }
 
     #[test]
     fn wheels_for_lambdas_glibc_and_older_are_taken_newest_first() {

@@ -9,6 +9,7 @@ mod cargo;
 mod describe;
 mod error;
 mod layer;
+pub mod pins;
 mod profile;
 mod provenance;
 mod zip;

@@ -14,10 +14,11 @@ pub fn of_requirements(text: &str) -> Build {
     let text = text.replace("\\\r\n", " ").replace("\\\n", " ");
     let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
     let dependencies = lines.filter_map(|line| {
-        let mut words = line.split_whitespace();
-        let (name, version) = words.next()?.split_once("==")?;
+        let (name, rest) = line.split_once("==")?;
+        let mut words = rest.trim_start_matches('=').split_whitespace();
+        let version = words.next()?.trim_end_matches(';');
         let hash = |word: &str| word.strip_prefix("--hash=sha256:").map(str::to_owned);
-        let (name, version) = (name.to_owned(), version.to_owned());
+        let (name, version) = (name.trim().to_owned(), version.to_owned());
         Some(Dependency { name, version, features: Vec::new(), sha256: words.filter_map(hash).collect() })
     });
     Build { dependencies: dependencies.collect(), ..Build::default() }
@@ -116,7 +117,8 @@ mod tests {
             features: vec![],
             sha256: vec!["aa".into(), "bb".into()],
         };
-        assert_eq!(build.dependencies, [pillow]);
+        assert_eq!(build.dependencies, std::slice::from_ref(&pillow));
+        assert_eq!(of_requirements("pillow == 13.0.0 --hash=sha256:aa --hash=sha256:bb").dependencies, [pillow]);
     }
 
     #[test]

@@ -11,7 +11,8 @@ use darkroom_core::cell::{Architecture, Cell, Input, Start, Trigger};
 use darkroom_core::event::{Event, Invocation, OutputCheck, PlannedCell, Status, Verdict};
 use darkroom_core::image_set::{Expect, ImageSet};
 use darkroom_core::manifest::{
-    Budget, Cloud, Experiment, Known, Manifest, Matrix, Output, Repetitions, Schedule, Target as TargetKeys,
+    Budget, Cloud, Experiment, Fault, Known, Manifest, Matrix, Output, Repetitions, Schedule, Target as TargetKeys,
+    Unusable,
 };
 use darkroom_core::pipeline::{Pipeline, Stage};
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -384,12 +385,20 @@ fn refused(what: &str, known: &[&str]) -> Failure {
     Failure::wrong_request(miette::miette!(help = known, "{what}"))
 }
 
+/// Makes a failure of everything that is wrong with a thing.
+fn unusable(what: String, faults: &[Fault]) -> Failure {
+    if let [Fault::Said(only)] = faults {
+        return Failure::wrong_request(miette::miette!("{what} can't be used: {only}"));
+    }
+    Failure::wrong_request(Unusable { what, faults: faults.to_vec() })
+}
+
 fn usable_pipeline(known: &Known, name: &str) -> Result<Pipeline, Failure> {
     let Some(entry) = known.pipelines.get(name) else {
         let names: Vec<&str> = known.pipelines.keys().map(String::as_str).collect();
         return Err(refused(&format!("unknown pipeline `{name}`"), &names));
     };
-    entry.pipeline.clone().ok_or_else(|| Failure::wrong_request(miette::miette!("{}", entry.faults.join("; "))))
+    entry.pipeline.clone().ok_or_else(|| unusable(format!("pipeline `{name}`"), &entry.faults))
 }
 
 fn usable_variant(known: &Known, name: &str, pipeline: &Pipeline) -> Result<darkroom_core::variant::Variant, Failure> {
@@ -397,8 +406,7 @@ fn usable_variant(known: &Known, name: &str, pipeline: &Pipeline) -> Result<dark
         let names: Vec<&str> = known.variants.keys().map(String::as_str).collect();
         return Err(refused(&format!("unknown variant `{name}`"), &names));
     };
-    let faults =
-        || Failure::wrong_request(miette::miette!("variant `{name}` can't be used: {}", entry.faults.join("; ")));
+    let faults = || unusable(format!("variant `{name}`"), &entry.faults);
     let Some(variant) = entry.variant.clone().filter(|_| entry.faults.is_empty()) else { return Err(faults()) };
     if variant.transport != pipeline.transport {
         return Err(Failure::wrong_request(miette::miette!(
@@ -425,14 +433,17 @@ fn usable_set(project: &Project, known: &Known, pipeline: &Pipeline, name: &str)
         let names: Vec<&str> = sets.keys().map(String::as_str).collect();
         return Err(refused(&format!("unknown image set `{name}`"), &names));
     };
-    let wrong = |fault: String| Failure::wrong_request(miette::miette!("image set `{name}` can't be used: {fault}"));
+    let wrong = |faults: Vec<Fault>| unusable(format!("image set `{name}`"), &faults);
     if !entry.faults.is_empty() {
-        return Err(wrong(entry.faults.join("; ")));
+        return Err(wrong(entry.faults.clone()));
     }
     let set = project.image_set(&pipeline.name, name).map_err(wrong)?;
     let mut named = set.images.iter().flat_map(|image| &image.stages).chain(set.tolerances.keys());
     match named.find(|stage| pipeline.stage(stage).is_none()) {
-        Some(stage) => Err(wrong(format!("it names stage `{stage}`, which pipeline {} has not", pipeline.name))),
+        Some(stage) => {
+            let fault = format!("it names stage `{stage}`, which pipeline {} has not", pipeline.name);
+            Err(wrong(vec![fault.into()]))
+        }
         None => Ok(set),
     }
 }

@@ -2,13 +2,16 @@
 
 use bytes::Bytes;
 use darkroom_core::image_set::{self, Source};
+use darkroom_core::manifest::Fault;
+use darkroom_core::pipeline::Format;
 
 use crate::execute::Image;
 use crate::project::Project;
 
 /// Returns every image of a set, in its order.
 pub fn read_set(project: &Project, pipeline: &str, name: &str) -> Result<Vec<Image>, String> {
-    let set = project.image_set(pipeline, name)?;
+    let all = |faults: Vec<Fault>| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    let set = project.image_set(pipeline, name).map_err(all)?;
     set.images.iter().map(|image| read(project, pipeline, image)).collect()
 }
 
@@ -24,14 +27,23 @@ pub fn read(project: &Project, pipeline: &str, image: &image_set::Image) -> Resu
     image.mismatch(&bytes).map_or(Ok(()), Err)?;
     Ok(Image {
         name: image.name.clone(),
-        extension: image.extension().to_owned(),
+        extension: key_extension(image, &bytes),
         bytes,
         reference_inputs: Vec::new(),
         judged_as: image.stands_for.as_ref().map(|path| file(project, pipeline, path)).transpose()?,
     })
 }
 
+/// Returns the extension of the image's object key: of its kind, in lowercase, whatever the file is called.
+fn key_extension(image: &image_set::Image, bytes: &[u8]) -> String {
+    let named = image.extension();
+    if matches!(named.as_str(), "png" | "jpg" | "jpeg") {
+        return named;
+    }
+    darkroom_contract::format_of(bytes).map_or("bin", Format::extension).to_owned()
+}
+
 fn file(project: &Project, pipeline: &str, path: &str) -> Result<Bytes, String> {
-    let path = project.image_sets_dir(pipeline).join(path);
+    let path = project.image_file(pipeline, path);
     std::fs::read(&path).map(Bytes::from).map_err(|error| format!("cannot read {}: {error}", path.display()))
 }

@@ -249,7 +249,7 @@ fn answers_without_code_are_told_and_kept() {
     let finished = |why: &str, text: &str| Reply::Body(completion(text, &[("/choices/0/finish_reason", json!(why))]));
     let (project, _) = told(
         vec![finished("length", "```python\nimport os\n\ndef handler(ev")],
-        &["the answer was cut off after 500 tokens", "raise the limit of tokens", "kept in .darkroom/generate/new/1"],
+        &["the answer was cut off after 500 tokens", "raise the limit of tokens", "kept in .darkroom/generate/new"],
     );
     let kept = text(&project, ".darkroom/generate/new/1/greyscale.md");
     assert_eq!(kept, "```python\nimport os\n\ndef handler(ev");
@@ -294,13 +294,135 @@ fn an_answer_without_a_fence_is_taken_if_it_is_python_as_a_whole() {
 }
 
 #[test]
-fn a_stage_that_fails_takes_the_whole_variant_with_it_and_the_next_try_is_a_further_attempt() {
-    let endpoint = Endpoint::new(vec![fenced(HANDLER), Reply::Text("No.".into()), fenced(HANDLER), fenced(HANDLER)]);
+fn a_stage_that_fails_takes_the_whole_variant_with_it_and_the_next_try_asks_for_that_stage_alone() {
+    let endpoint = Endpoint::new(vec![fenced(HANDLER), Reply::Text("No.".into()), fenced(HANDLER)]);
     let project = project(&endpoint);
-    generate(&project, &[]).exits(1).says("stage resize: the answer holds no Python code block");
+    let answer = generate(&project, &[]).exits(1).says("stage resize: the answer holds no Python code block");
+    answer.says("asks only for what is missing");
     assert_eq!(functions(&project), ["pillow", "rust"]);
+    generate(&project, &[]).exits(0).says("greyscale: answered in attempt 1, not asked again");
+    assert_eq!(endpoint.asked().len(), 3);
+    let provenance = provenance(&project, "new");
+    assert_eq!(provenance["attempt"].as_integer(), Some(2));
+    assert_eq!(attempts(&provenance), [1, 2], "each answer says when it was given");
+}
+
+/// The attempt of every ask.
+fn attempts(provenance: &toml::Table) -> Vec<i64> {
+    provenance["asks"].as_array().unwrap().iter().map(|ask| ask["attempt"].as_integer().unwrap()).collect()
+}
+
+/// What becomes of a second try after a first one that ended so, with another endpoint and another key.
+#[track_caller]
+fn goes_on_after(end: Reply) {
+    let broken = Endpoint::new(
+        std::iter::once(fenced("def handler(event, context):\n    return 1\n")).chain(vec![end; 4]).collect(),
+    );
+    let project = project(&broken);
+    models(&project, &broken, "timeout_s = 5\n");
+    generate(&project, &[]).exits(1).says("kept in .darkroom/generate/new");
+    let whole = Endpoint::new(vec![fenced(HANDLER)]);
+    models(&project, &whole, "");
+    project.darkroom_with(&with(&["new"]), &[("SCRIPTED_KEY", "another-key")]).exits(0);
+    assert_eq!(whole.asked().len(), 1, "only what is missing");
+    assert_eq!(whole.asked()[0].authorization, "Bearer another-key");
+    assert_eq!(text(&project, "functions/new/greyscale.py"), "def handler(event, context):\n    return 1\n");
+    let provenance = provenance(&project, "new");
+    assert_eq!(attempts(&provenance), [1, 2]);
+    let asked_at = |ask: usize| provenance["asks"][ask].get("base_url").and_then(toml::Value::as_str);
+    assert_eq!(
+        (asked_at(0), asked_at(1)),
+        (Some(broken.url()), None),
+        "where it was asked, if not at the address above"
+    );
+    assert_eq!(provenance["base_url"].as_str(), Some(whole.url()));
+}
+
+#[test]
+fn an_answer_that_was_given_is_not_asked_again_whatever_ended_the_attempt() {
+    goes_on_after(Reply::Status(500, vec![("retry-after", "0")], error("broken", "server_error")));
+    goes_on_after(Reply::Status(401, vec![], error("expired", "invalid_request_error")));
+    goes_on_after(Reply::HangUp);
+    goes_on_after(Reply::Cut);
+    goes_on_after(Reply::Hang);
+}
+
+#[test]
+fn another_question_is_asked_and_so_is_one_whose_answer_was_changed() {
+    let endpoint = Endpoint::new(vec![fenced(HANDLER), Reply::Text("No.".into()), Reply::Text("No.".into())]);
+    let project = project(&endpoint);
+    generate(&project, &[]).exits(1);
+    project.write(
+        ".darkroom/generate/new/1/greyscale.md",
+        "```python\ndef handler(event, context):\n    return 'mine'\n```\n",
+    );
+    generate(&project, &[]).exits(1);
+    assert_eq!(endpoint.asked().len(), 3, "an edited answer is nobody's");
+    let warmer = Endpoint::new(vec![fenced(HANDLER), fenced(HANDLER)]);
+    models(&project, &warmer, "");
+    let entry = text(&project, "experiments/image-pipeline/models.toml").replace("0.5", "0.7");
+    project.write("experiments/image-pipeline/models.toml", entry);
     generate(&project, &[]).exits(0);
+    assert_eq!(attempts(&provenance(&project, "new")), [3, 3]);
+}
+
+#[test]
+fn a_variant_that_was_deleted_is_made_of_the_same_answers_unless_they_are_asked_for_again() {
+    let endpoint = Endpoint::new((0..4).map(|n| fenced(&format!("{HANDLER}# {n}\n"))).collect());
+    let project = project(&endpoint);
+    generate(&project, &[]).exits(0);
+    let first = text(&project, "functions/new/resize.py");
+    fs::remove_dir_all(project.root().join("functions/new")).unwrap();
+    generate(&project, &[]).exits(0);
+    assert_eq!((text(&project, "functions/new/resize.py"), endpoint.asked().len()), (first, 2));
     assert_eq!(provenance(&project, "new")["attempt"].as_integer(), Some(2));
+    fs::remove_dir_all(project.root().join("functions/new")).unwrap();
+    generate(&project, &["--ask-again"]).exits(0);
+    assert_eq!(attempts(&provenance(&project, "new")), [3, 3]);
+}
+
+#[test]
+fn a_connection_that_ends_before_an_answer_begins_is_made_anew() {
+    let endpoint = Endpoint::new(vec![Reply::HangUp, fenced(HANDLER), Reply::HangUp, Reply::HangUp, fenced(HANDLER)]);
+    let project = project(&endpoint);
+    generate(&project, &[]).exits(0);
+    assert_eq!(endpoint.asked().len(), 5);
+    let (_, endpoint) = told(vec![Reply::HangUp; 5], &["the endpoint can't be reached"]);
+    assert_eq!(endpoint.asked().len(), 3, "three times, and no more");
+    let (_, endpoint) = told(vec![Reply::Cut; 2], &["the connection ended in the middle of the answer"]);
+    assert_eq!(endpoint.asked().len(), 1, "an answer had begun");
+}
+
+/// Runs `generate` until the endpoint was asked this often, and kills it.
+fn killed_after(project: &Project, endpoint: &Endpoint, asked: usize, more: &[&str]) {
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_darkroom"))
+        .args(with(&["new"]))
+        .args(more)
+        .current_dir(project.root())
+        .env("SCRIPTED_KEY", KEY)
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    while endpoint.asked().len() < asked {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it asked {asked} times");
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_kill_loses_no_answer_and_what_it_leaves_is_swept() {
+    let endpoint = Endpoint::new(vec![fenced(HANDLER), Reply::Hang]);
+    let project = project(&endpoint);
+    killed_after(&project, &endpoint, 2, &[]);
+    assert_eq!(functions(&project).len(), 3, "a hidden draft is left behind: {:?}", functions(&project));
+    let more = Endpoint::new(vec![fenced(HANDLER)]);
+    models(&project, &more, "");
+    generate(&project, &[]).exits(0);
+    assert_eq!(more.asked().len(), 1);
+    assert_eq!(functions(&project), ["new", "pillow", "rust"]);
+    assert_eq!(attempts(&provenance(&project, "new")), [1, 2]);
 }
 
 #[test]
@@ -426,4 +548,46 @@ fn a_repair_sends_the_verdict_back_and_is_recorded_as_one() {
         "the first answer is kept"
     );
     assert!(!project.root().join("outputs").exists(), "the check is no run of the project");
+}
+
+#[test]
+fn a_server_that_closes_connections_while_the_check_runs_is_asked_over_a_new_one() {
+    let mut replies = with_black_colour_depth();
+    replies.push(fenced(&hand_written("pillow", "colour_depth")));
+    let endpoint = Endpoint::that_closes_idle_connections(replies);
+    let project = whole_project(&endpoint);
+    generate(&project, &["--repair", "2"]).exits(0).says("the gate finds nothing wrong");
+    assert_eq!(endpoint.asked().len(), 6);
+}
+
+#[test]
+fn an_endpoint_that_dies_in_a_repair_leaves_the_variant_of_the_round_before_and_it_can_be_gone_on_with() {
+    // Two stages are wrong; the first is mended before the endpoint dies, and does not count alone.
+    let mut replies = with_black_colour_depth();
+    let broken = "def handler(event, context):\n    raise ValueError(context.aws_request_id)\n";
+    replies[0] = fenced(broken);
+    replies.push(fenced(&hand_written("pillow", "greyscale")));
+    let endpoint = Endpoint::that_dies_after(replies);
+    let project = whole_project(&endpoint);
+    let answer = generate(&project, &["--repair", "2"]).exits(0);
+    assert_eq!(answer.stdout(), "functions/new\n");
+    answer
+        .says("round 1 of repair was not made: stage colour-depth: the endpoint can't be reached")
+        .says("that of the first answers");
+    assert_eq!(text(&project, "functions/new/greyscale.py"), broken, "the round before, whole");
+    let made = provenance(&project, "new");
+    let stopped = made["repair_stopped"].as_table().unwrap();
+    assert_eq!(stopped["round"].as_integer(), Some(1));
+    assert!(stopped["reason"].as_str().unwrap().contains("can't be reached"), "{stopped}");
+    assert_eq!(stopped["answers_left_out"].as_array().unwrap()[0].as_str(), Some("greyscale"));
+    assert_eq!(made["asks"].as_array().unwrap().len(), 5, "only what is in the handlers");
+
+    // With the endpoint back, the repair goes on where it stopped: the error message differs, the answer is kept.
+    fs::remove_dir_all(project.root().join("functions/new")).unwrap();
+    let back = Endpoint::new(vec![fenced(&hand_written("pillow", "colour_depth"))]);
+    models(&project, &back, "");
+    generate(&project, &["--repair", "2"]).exits(0).says("greyscale, repair 1: answered in attempt 1, not asked again");
+    assert_eq!(back.asked().len(), 1);
+    assert_eq!(attempts(&provenance(&project, "new")), [1, 1, 1, 1, 1, 1, 2]);
+    assert!(provenance(&project, "new").get("repair_stopped").is_none());
 }

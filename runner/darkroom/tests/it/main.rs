@@ -14,6 +14,7 @@ mod deploy;
 mod deploy_faults;
 mod faults;
 mod generate;
+mod image_sets;
 mod import;
 mod import_results;
 mod injector;

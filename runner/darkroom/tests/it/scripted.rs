@@ -1,16 +1,11 @@
 //! A scripted OpenAI-compatible endpoint on loopback: gives what a story tells it to, and remembers what it was asked.
 
 use std::collections::VecDeque;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
-use axum::routing::post;
 use serde_json::{Value as Json, json};
-use tokio::runtime::Runtime;
 
 /// What the endpoint does with one request.
 #[derive(Clone, Debug)]
@@ -23,6 +18,10 @@ pub enum Reply {
     Status(u16, Vec<(&'static str, &'static str)>, String),
     /// Never answers.
     Hang,
+    /// Closes the connection without a byte.
+    HangUp,
+    /// Begins an answer and closes the connection in its middle.
+    Cut,
 }
 
 /// One request as it came.
@@ -39,30 +38,50 @@ impl Asked {
     }
 }
 
-#[derive(Default)]
 struct Script {
     replies: VecDeque<Reply>,
     asked: Vec<Asked>,
+    manners: Manners,
 }
 
-/// Serves until dropped.
+/// How the endpoint treats connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Manners {
+    /// Keeps them, and has errors of its own after the last reply.
+    Good,
+    /// Promises to keep them, and closes each after an answer, without a word.
+    ClosesIdle,
+    /// Listens no more after the last reply.
+    Dies,
+}
+
+/// Serves until its last connection ends.
 pub struct Endpoint {
     url: String,
     script: Arc<Mutex<Script>>,
-    /// Its tasks end with it.
-    _runtime: Runtime,
 }
 
 impl Endpoint {
     /// Gives these replies in this order; after the last one, errors of its own.
     pub fn new(replies: Vec<Reply>) -> Self {
-        let script = Arc::new(Mutex::new(Script { replies: replies.into(), asked: Vec::new() }));
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+        Self::with(replies, Manners::Good)
+    }
+
+    pub fn that_closes_idle_connections(replies: Vec<Reply>) -> Self {
+        Self::with(replies, Manners::ClosesIdle)
+    }
+
+    pub fn that_dies_after(replies: Vec<Reply>) -> Self {
+        Self::with(replies, Manners::Dies)
+    }
+
+    fn with(replies: Vec<Reply>, manners: Manners) -> Self {
+        let script = Arc::new(Mutex::new(Script { replies: replies.into(), asked: Vec::new(), manners }));
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/v1", listener.local_addr().unwrap());
-        let router = Router::new().route("/v1/chat/completions", post(answer)).with_state(Arc::clone(&script));
-        runtime.spawn(async move { axum::serve(listener, router).await });
-        Self { url, script, _runtime: runtime }
+        let told = Arc::clone(&script);
+        std::thread::spawn(move || serve(&listener, &told));
+        Self { url, script }
     }
 
     pub fn url(&self) -> &str {
@@ -72,6 +91,67 @@ impl Endpoint {
     pub fn asked(&self) -> Vec<Asked> {
         self.script.lock().unwrap().asked.clone()
     }
+}
+
+/// One connection after the other, until the script says that it dies.
+fn serve(listener: &TcpListener, script: &Mutex<Script>) {
+    for stream in listener.incoming() {
+        // A client that goes away ends its connection and nothing else.
+        let _ = connection(&stream.unwrap(), script);
+        let script = script.lock().unwrap();
+        if script.manners == Manners::Dies && script.replies.is_empty() {
+            return;
+        }
+    }
+}
+
+fn connection(mut stream: &TcpStream, script: &Mutex<Script>) -> std::io::Result<()> {
+    let mut lines = BufReader::new(stream.try_clone()?);
+    while let Some(asked) = request(&mut lines)? {
+        let (reply, manners) = {
+            let mut script = script.lock().unwrap();
+            script.asked.push(asked);
+            (script.replies.pop_front(), script.manners)
+        };
+        let over = || json!({ "error": { "message": "the script is at its end" } }).to_string();
+        let (status, headers, body) = match reply {
+            Some(Reply::Text(text)) => (200, Vec::new(), completion(&text, &[])),
+            Some(Reply::Body(body)) => (200, Vec::new(), body),
+            Some(Reply::Status(status, headers, body)) => (status, headers, body),
+            Some(Reply::Hang) => return lines.read_to_end(&mut Vec::new()).map(drop),
+            Some(Reply::HangUp) => return Ok(()),
+            Some(Reply::Cut) => return stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\n{\"id\": "),
+            None => (400, Vec::new(), over()),
+        };
+        let headers = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect::<Vec<_>>().concat();
+        let length = body.len();
+        stream
+            .write_all(format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\n{headers}\r\n{body}").as_bytes())?;
+        if manners == Manners::ClosesIdle {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Reads one request; `None` where the client has closed the connection.
+fn request(lines: &mut BufReader<TcpStream>) -> std::io::Result<Option<Asked>> {
+    let (mut line, mut length, mut authorization) = (String::new(), 0, String::new());
+    loop {
+        line.clear();
+        if lines.read_line(&mut line)? == 0 {
+            return Ok(None);
+        }
+        match line.trim_end().split_once(": ") {
+            Some((name, value)) if name.eq_ignore_ascii_case("content-length") => length = value.parse().unwrap(),
+            Some((name, value)) if name.eq_ignore_ascii_case("authorization") => value.clone_into(&mut authorization),
+            None if line.trim_end().is_empty() => break,
+            _ => {}
+        }
+    }
+    let mut body = vec![0; length];
+    lines.read_exact(&mut body)?;
+    Ok(Some(Asked { authorization, body: serde_json::from_slice(&body).unwrap() }))
 }
 
 /// A chat completion as vendors spell it, with what a story changes in it.
@@ -88,28 +168,4 @@ pub fn completion(text: &str, changes: &[(&str, Json)]) -> String {
         *body.pointer_mut(pointer).unwrap() = value.clone();
     }
     body.to_string()
-}
-
-async fn answer(State(script): State<Arc<Mutex<Script>>>, headers: HeaderMap, body: Bytes) -> Response {
-    let authorization =
-        headers.get("authorization").map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default();
-    let reply = {
-        let mut script = script.lock().unwrap();
-        script.asked.push(Asked { authorization, body: serde_json::from_slice(&body).unwrap() });
-        script.replies.pop_front()
-    };
-    match reply {
-        Some(Reply::Text(text)) => completion(&text, &[]).into_response(),
-        Some(Reply::Body(body)) => body.into_response(),
-        Some(Reply::Status(status, headers, body)) => {
-            let mut response = (StatusCode::from_u16(status).unwrap(), body).into_response();
-            for (name, value) in headers {
-                response.headers_mut().insert(name, value.parse().unwrap());
-            }
-            response
-        }
-        Some(Reply::Hang) => std::future::pending().await,
-        None => (StatusCode::BAD_REQUEST, json!({ "error": { "message": "the script is at its end" } }).to_string())
-            .into_response(),
-    }
 }
