@@ -273,7 +273,7 @@ fn a_windows_path_in_double_quotes_is_refused_with_what_to_write_instead() {
         assert!(said.contains(&format!("`output.dir` holds {holds}")), "{said}");
         assert!(said.contains("m.toml:") && said.contains("single quotes"), "{said}");
     }
-    assert!(refusal(r#""C:\new""#).contains(r#"('C:\new')"#), "{}", refusal(r#""C:\new""#));
+    assert!(refusal(r#""C:\new""#).contains(r"('C:\new')"), "{}", refusal(r#""C:\new""#));
     assert!(refusal(r#""C:\Users\me""#).contains("single quotes"), "{}", refusal(r#""C:\Users\me""#));
     for taken in [r"'C:\new\results'", r#""C:/new/results""#, r#""C:\\new""#] {
         validate("m.toml", &text(taken), &[], &known()).unwrap();
