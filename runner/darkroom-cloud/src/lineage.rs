@@ -82,7 +82,9 @@ mod tests {
 
     fn chain(functions: &[&str]) -> Lineage {
         let mut lineage = Lineage::default();
-        functions.iter().for_each(|function| lineage.add(function));
+        for function in functions {
+            lineage.add(function);
+        }
         lineage
     }
 

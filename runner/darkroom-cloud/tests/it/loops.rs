@@ -1,7 +1,7 @@
 //! Functions that start themselves: stopped after sixteen runs in a chain, counted along the chain and never by time.
 
 use aws_sdk_cloudwatch::primitives::DateTime;
-use aws_sdk_cloudwatch::types::{Dimension, Statistic};
+use aws_sdk_cloudwatch::types::{Datapoint, Dimension, Statistic};
 use aws_sdk_lambda::error::ProvideErrorMetadata as _;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{DestinationConfig, InvocationType, OnFailure, RecursiveLoop};
@@ -125,7 +125,8 @@ impl World {
         self.s3.head_object().bucket(BUCKET).key(key).send().await.is_ok()
     }
 
-    async fn sum(&self, metric: &str, function: &str) -> f64 {
+    /// Returns how often something happened to a function, in whole events.
+    async fn count(&self, metric: &str, function: &str) -> u64 {
         let now = jiff::Timestamp::now().as_second();
         let got = self
             .metrics
@@ -137,13 +138,13 @@ impl World {
             .end_time(DateTime::from_secs(now + 120))
             .period(60)
             .statistics(Statistic::Sum);
-        got.send().await.unwrap().datapoints().iter().filter_map(|point| point.sum()).sum()
+        got.send().await.unwrap().datapoints().iter().filter_map(Datapoint::sum).sum::<f64>() as u64
     }
 
     /// Waits until a metric has come to a value, and fails if it passes it.
-    async fn comes_to(&self, metric: &str, function: &str, value: f64) {
+    async fn comes_to(&self, metric: &str, function: &str, value: u64) {
         until(async || {
-            let sum = self.sum(metric, function).await;
+            let sum = self.count(metric, function).await;
             assert!(sum <= value, "{metric} of {function} is {sum}, not {value}");
             sum >= value
         })
@@ -166,15 +167,15 @@ async fn a_function_that_writes_to_its_own_trigger_runs_sixteen_times_whatever_i
         let world = World::new().await;
         world.relays_by(put, &["a", "b"], ENDLESS, &[("f", "in/", "in/")]).await;
         world.upload("in/a-0").await;
-        world.comes_to("RecursiveInvocationsDropped", "f", 1.0).await;
-        world.comes_to("Invocations", "f", 16.0).await;
+        world.comes_to("RecursiveInvocationsDropped", "f", 1).await;
+        world.comes_to("Invocations", "f", 16).await;
         assert!(world.is_there("in/a-16").await && !world.is_there("in/a-17").await);
-        assert_eq!(world.sum("AsyncEventsDropped", "f").await, 1.0);
-        assert_eq!(world.sum("Errors", "f").await, 0.0);
+        assert_eq!(world.count("AsyncEventsDropped", "f").await, 1);
+        assert_eq!(world.count("Errors", "f").await, 0);
         // A new chain is counted from its own beginning.
         world.upload("in/b-0").await;
-        world.comes_to("RecursiveInvocationsDropped", "f", 2.0).await;
-        world.comes_to("Invocations", "f", 32.0).await;
+        world.comes_to("RecursiveInvocationsDropped", "f", 2).await;
+        world.comes_to("Invocations", "f", 32).await;
         world.stage.cloud.stop().await;
     }
 }
@@ -184,8 +185,8 @@ async fn chains_that_pass_through_one_function_at_once_are_counted_apart() {
     let world = World::new().await;
     world.relays(&["a", "b", "c"], 2 * ENDLESS, &[("f", "in/", "in/")]).await;
     tokio::join!(world.upload("in/a-0"), world.upload("in/b-0"), world.upload("in/c-9"));
-    world.comes_to("RecursiveInvocationsDropped", "f", 3.0).await;
-    world.comes_to("Invocations", "f", 48.0).await;
+    world.comes_to("RecursiveInvocationsDropped", "f", 3).await;
+    world.comes_to("Invocations", "f", 48).await;
     for (last, next) in [("in/a-16", "in/a-17"), ("in/b-16", "in/b-17"), ("in/c-25", "in/c-26")] {
         assert!(world.is_there(last).await && !world.is_there(next).await, "{last}");
     }
@@ -197,11 +198,11 @@ async fn a_loop_over_three_functions_gives_each_sixteen_runs() {
     let world = World::new().await;
     world.relays(&["x"], 3 * ENDLESS, &[("a", "a/", "b/"), ("b", "b/", "c/"), ("c", "c/", "a/")]).await;
     world.upload("a/x-0").await;
-    world.comes_to("RecursiveInvocationsDropped", "a", 1.0).await;
+    world.comes_to("RecursiveInvocationsDropped", "a", 1).await;
     for function in ["a", "b", "c"] {
-        world.comes_to("Invocations", function, 16.0).await;
+        world.comes_to("Invocations", function, 16).await;
     }
-    assert_eq!(world.sum("RecursiveInvocationsDropped", "b").await, 0.0);
+    assert_eq!(world.count("RecursiveInvocationsDropped", "b").await, 0);
     world.stage.cloud.stop().await;
 }
 
@@ -215,8 +216,8 @@ async fn a_loop_that_is_allowed_goes_on() {
     allow.recursive_loop(RecursiveLoop::Allow).send().await.unwrap();
     world.upload("in/a-0").await;
     until(async || world.is_there("in/a-40").await).await;
-    world.comes_to("Invocations", "f", 41.0).await;
-    assert_eq!(world.sum("RecursiveInvocationsDropped", "f").await, 0.0);
+    world.comes_to("Invocations", "f", 41).await;
+    assert_eq!(world.count("RecursiveInvocationsDropped", "f").await, 0);
     world.stage.cloud.stop().await;
 }
 
@@ -230,8 +231,8 @@ async fn a_long_chain_and_many_uploads_are_no_loop() {
     let uploads: Vec<String> = names.iter().map(|name| format!("a/{name}-0")).collect();
     futures::future::join_all(uploads.iter().map(|key| world.upload(key))).await;
     for (function, ..) in chain {
-        world.comes_to("Invocations", function, 20.0).await;
-        assert_eq!(world.sum("RecursiveInvocationsDropped", function).await, 0.0);
+        world.comes_to("Invocations", function, 20).await;
+        assert_eq!(world.count("RecursiveInvocationsDropped", function).await, 0);
     }
     world.stage.cloud.stop().await;
 }
@@ -254,9 +255,9 @@ async fn what_is_dropped_goes_to_the_destination_unless_that_is_part_of_the_loop
     assert_eq!(record["requestContext"]["approximateInvokeCount"], 0);
     assert_eq!(record["requestContext"]["condition"], "RecursiveInvocation");
     assert_eq!(record["requestPayload"]["Records"][0]["s3"]["object"]["key"], "in/a-16");
-    world.comes_to("DestinationDeliveryFailures", "one", 1.0).await;
-    world.comes_to("Invocations", "two", 16.0).await;
-    assert_eq!(world.sum("RecursiveInvocationsDropped", "two").await, 0.0);
+    world.comes_to("DestinationDeliveryFailures", "one", 1).await;
+    world.comes_to("Invocations", "two", 16).await;
+    assert_eq!(world.count("RecursiveInvocationsDropped", "two").await, 0);
     world.stage.cloud.stop().await;
 }
 
@@ -267,8 +268,8 @@ async fn a_function_that_invokes_itself_asynchronously_is_stopped_too() {
     world.create("f", code).await;
     let sent = world.stage.lambda.invoke().function_name("f").invocation_type(InvocationType::Event);
     sent.payload(Blob::new("{}")).send().await.unwrap();
-    world.comes_to("RecursiveInvocationsDropped", "f", 1.0).await;
-    world.comes_to("Invocations", "f", 16.0).await;
+    world.comes_to("RecursiveInvocationsDropped", "f", 1).await;
+    world.comes_to("Invocations", "f", 16).await;
     world.stage.cloud.stop().await;
 }
 
@@ -298,7 +299,7 @@ async fn a_caller_that_waits_is_told_of_its_loop_by_the_trace_header() {
     assert!(refused.into_service_error().is_recursive_invocation_exception());
     assert!(call("g", &trace).await.is_ok(), "another function is not in the loop");
     assert!(call("f", "Root=1-0-0").await.is_ok(), "nor is a new chain");
-    assert_eq!(world.sum("RecursiveInvocationsDropped", "f").await, 1.0);
+    assert_eq!(world.count("RecursiveInvocationsDropped", "f").await, 1);
     assert_eq!(world.stage.invoke("f", &json!({})).await.as_str().map(|it| it.contains("Lineage=")), Some(true));
     world.stage.cloud.stop().await;
 }

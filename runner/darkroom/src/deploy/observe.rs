@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
-use aws_sdk_lambda::types::{FunctionConfiguration, LastUpdateStatus, Runtime, State};
+use aws_sdk_lambda::types::{Concurrency, FunctionConfiguration, LastUpdateStatus, Runtime, State};
 use aws_sdk_s3::operation::head_bucket::HeadBucketError;
 use darkroom_core::capability::NEW_ACCOUNT_MEMORY_MB;
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -174,7 +174,7 @@ fn have(found: &GetFunctionOutput) -> HaveFunction {
         tags,
         revision_id: configuration.revision_id().map(str::to_owned),
         readiness: readiness(configuration),
-        stopped: found.concurrency().and_then(|it| it.reserved_concurrent_executions()) == Some(0),
+        stopped: found.concurrency().and_then(Concurrency::reserved_concurrent_executions) == Some(0),
     }
 }
 

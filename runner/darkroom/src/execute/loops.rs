@@ -166,16 +166,16 @@ mod tests {
 
     /// Runs of one stage that start so many ms after one another.
     fn runs(count: usize, from_ms: i64, apart_ms: i64) -> Vec<Logged> {
-        let run = |index: usize| Logged {
+        let run = |index: i64| Logged {
             request_id: format!("{from_ms}-{index}"),
             stream: "s".into(),
-            started_ms: from_ms + apart_ms * index as i64,
+            started_ms: from_ms + apart_ms * index,
             ended_ms: None,
             report: None,
             failure: None,
             profile: None,
         };
-        (0..count).map(run).collect()
+        (0..).take(count).map(run).collect()
     }
 
     fn writing(mut runs: Vec<Logged>, key: &str) -> Vec<Logged> {
