@@ -18,6 +18,17 @@ use crate::record::{complete, read};
 /// Prices that every project has; used where a region has no table of its own.
 const DEFAULT_PRICES: &str = include_str!("../../../../experiments/prices/us-east-1.toml");
 
+/// Reason of an interruption by `budget.usd`, as journals have it.
+pub const OUT_OF_MONEY: &str = "budget.usd";
+
+/// How a run's last session ended.
+#[derive(Clone, Copy)]
+enum End {
+    Finished,
+    OutOfMoney,
+    Unknown,
+}
+
 pub fn run(args: &RunFolder, globals: Globals) -> Result<Outcome, Failure> {
     advice::run_folder(&args.run, &["aggregate", "{}"])?;
     let path = args.run.canonicalize().map_err(|error| {
@@ -32,10 +43,11 @@ pub fn tables(path: &Path, project: Option<&Project>, globals: Globals) -> Resul
     let journal = path.join("journal.ndjson");
     let run = started(path)?;
     let prices = prices(project, &run.region)?;
-    let mut finished = false;
+    let mut end = End::Unknown;
     let facts = complete(&journal).map_err(Failure::wrong_request)?.inspect(|fact| match fact {
-        Ok(Event::RunFinished { .. }) => finished = true,
-        Ok(Event::CellsSuperseded { .. }) => finished = false,
+        Ok(Event::RunFinished { .. }) => end = End::Finished,
+        Ok(Event::RunInterrupted { reason, .. }) if reason == OUT_OF_MONEY => end = End::OutOfMoney,
+        Ok(Event::RunInterrupted { .. } | Event::CellsSuperseded { .. }) => end = End::Unknown,
         _ => {}
     });
     let summary = darkroom_tables::aggregate(facts, &prices, path).map_err(|error| match error {
@@ -56,7 +68,7 @@ pub fn tables(path: &Path, project: Option<&Project>, globals: Globals) -> Resul
         // Nothing was planned, so nothing is missing.
         return Ok(if summary.has_failures() { Outcome::SomeCellsFailed } else { Outcome::Done });
     }
-    let unfinished = say_what_is_missing(path, &run, &summary, finished, globals);
+    let unfinished = say_what_is_missing(path, &run, &summary, end, globals);
     Ok(if summary.has_failures() || unfinished { Outcome::SomeCellsFailed } else { Outcome::Done })
 }
 
@@ -71,7 +83,7 @@ pub fn started(path: &Path) -> Result<RunStarted, Failure> {
 }
 
 /// Says which cells have fewer measurements than the run plans, and how to go on; returns whether there are any.
-fn say_what_is_missing(path: &Path, run: &RunStarted, summary: &Summary, finished: bool, globals: Globals) -> bool {
+fn say_what_is_missing(path: &Path, run: &RunStarted, summary: &Summary, end: End, globals: Globals) -> bool {
     let mut lines = Vec::new();
     let settled = summary.last_look.as_ref().filter(|look| look.stopped_by.is_some()).map(|look| look.repetitions);
     let repetitions = run.until.map_or(run.repetitions, |until| settled.unwrap_or(until.min));
@@ -85,8 +97,14 @@ fn say_what_is_missing(path: &Path, run: &RunStarted, summary: &Summary, finishe
             lines.push(format!("INCOMPLETE {}: {fewest} of {planned} repetitions count", cell.cell_id));
         }
     }
-    if !finished {
-        lines.push(format!("unfinished; go on with {}", advice::darkroom(&["resume", &path.display().to_string()])));
+    match end {
+        End::Finished => {}
+        // Who ends the session says with how much more it goes on.
+        End::OutOfMoney => lines.push("unfinished: its budget.usd is spent".to_owned()),
+        End::Unknown => {
+            lines
+                .push(format!("unfinished; go on with {}", advice::darkroom(&["resume", &path.display().to_string()])));
+        }
     }
     if !globals.quiet {
         for line in &lines {

@@ -282,7 +282,7 @@ fn last_fact(ended: &Result<Ended, &ExecuteError>, others_done: bool) -> Event {
         Ok(Ended::Whole) => "only some cells were asked for".to_owned(),
         Ok(Ended::Interrupted) => "interrupted".to_owned(),
         Ok(Ended::OutOfTime) => "budget.minutes".to_owned(),
-        Ok(Ended::OutOfMoney) => "budget.usd".to_owned(),
+        Ok(Ended::OutOfMoney) => aggregate::OUT_OF_MONEY.to_owned(),
         Err(error) => error.to_string(),
     };
     Event::RunInterrupted { at, reason }

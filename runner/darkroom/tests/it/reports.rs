@@ -51,6 +51,9 @@ fn a_report_shows_every_measured_cell_says_what_is_wrong_and_can_be_made_again()
 fn a_run_without_tables_gets_a_sentence_and_the_command_that_makes_them() {
     let project = Project::new();
     fs::create_dir_all(project.root().join("outputs/test/r")).unwrap();
+    let nothing = project.darkroom(&["report", "outputs/test/r"]).exits(2);
+    nothing.says("is not a run: it has no journal.ndjson");
+    project.write("outputs/test/r/journal.ndjson", "");
     let answer = project.darkroom(&["report", "outputs/test/r"]).exits(2);
-    answer.says("summary.parquet").says("darkroom aggregate");
+    answer.says("summary.parquet").says("`darkroom aggregate outputs/test/r`");
 }
