@@ -148,9 +148,9 @@ pub fn checks(stage: &Stage) -> Vec<String> {
     if let Some(from_jpeg) = check.from_jpeg {
         let _ = write!(
             tolerance,
-            "For a JPEG input there is a reference by each of several decoders, and this holds of one of them; or else no sample \
-             lies more than {} of {peak} outside the range of them all, samples of one level are off by at most {} on average, \
-             and those of one colour by at most {}. ",
+            "For a JPEG input each of several decoders gives a reference, and it is enough that the output matches one of them. An \
+             output that matches none passes if no sample lies more than {} of {peak} outside their range, samples of one level are \
+             off by at most {} on average, and samples of one colour by at most {}. ",
             from_jpeg.max_abs,
             from_jpeg.max_bias,
             2.0 * from_jpeg.max_bias
