@@ -4,8 +4,11 @@
 //! [`reference_output`] gives the bytes that `input = "reference"` feeds; [`generate`] makes seeded images. Stages come
 //! as data ([`darkroom_core::pipeline::Stage`]). Nothing here reads a file or a clock, and no bytes make it panic.
 
+mod bias;
 mod check;
+mod closest;
 mod codec;
+mod decoders;
 mod diagnosis;
 mod header;
 mod image_set;
@@ -16,8 +19,11 @@ mod picture;
 mod reference;
 mod side_by_side;
 
-pub use check::{check, reason};
+pub use bias::Bias;
+pub use check::{check, check_standing_for, reason};
+pub use closest::{Distance, distance};
 pub use codec::{Undecodable, decode, encode};
+pub use decoders::decodings;
 pub use header::{FoundMode, GIT_LFS_POINTER, Header, NotAnImage, format_of, inspect};
 pub use image_set::generate;
 pub use measure::{Difference, ssim};

@@ -1,11 +1,11 @@
 //! The reference: what each operation makes of a decoded image, in arithmetic that no variant shares.
 
-use darkroom_core::pipeline::{Filter, Format, Luma, Operation, Pipeline, Stage};
+use darkroom_core::pipeline::{Filter, Luma, Operation, Pipeline, Stage};
 use image::imageops::FilterType;
 use image::{ImageBuffer, Luma as GreyPixel};
 
 use crate::codec::{Undecodable, decode, encode};
-use crate::header::FoundMode;
+use crate::header::{FoundMode, Header};
 use crate::orientation::Turn;
 use crate::picture::Picture;
 
@@ -50,8 +50,8 @@ pub fn unfit(stage: &Stage, input: &[u8]) -> Option<NoReference> {
     Some(NoReference::TooBright { stage: stage.name.clone(), sample, peak })
 }
 
-/// Returns the format and the samples of the input, if it is of the kind the stage takes.
-pub fn input_picture(stage: &Stage, input: &[u8]) -> Result<(Format, Picture), NoReference> {
+/// Returns the header and the samples of the input, if it is of the kind the stage takes.
+pub fn input_picture(stage: &Stage, input: &[u8]) -> Result<(Header, Picture), NoReference> {
     let (header, picture) = decode(input)?;
     if !header.mode.is(stage.input.mode) || !stage.input.formats.contains(&header.format) {
         let formats: Vec<_> = stage.input.formats.iter().map(|format| format.title()).collect();
@@ -66,7 +66,7 @@ pub fn input_picture(stage: &Stage, input: &[u8]) -> Result<(Format, Picture), N
     if width.max(height) > u32::from(u16::MAX) {
         return Err(NoReference::TooLarge { stage: stage.name.clone(), width, height });
     }
-    Ok((header.format, picture))
+    Ok((header, picture))
 }
 
 /// Returns what the operations of `stage` make of a picture of the stage's input mode.
@@ -89,6 +89,16 @@ pub fn reference_picture(stage: &Stage, input: &Picture) -> Picture {
         };
     }
     picture
+}
+
+/// Returns the input's samples, unchanged in colour and depth, where the stage puts them in its output.
+pub fn input_in_place(stage: &Stage, input: &Picture) -> Picture {
+    let bits = stage.input.used_bits();
+    stage.operations.iter().fold(input.clone(), |picture, operation| match *operation {
+        Operation::Resize { width, height, filter: Filter::Lanczos3 } => resize(&picture, width, height, bits),
+        Operation::Rotate { clockwise_degrees } => picture.turned(Turn::clockwise(clockwise_degrees)),
+        Operation::Greyscale { .. } | Operation::Depth { .. } | Operation::Reencode => picture,
+    })
 }
 
 const fn peak(bits: u32) -> u64 {

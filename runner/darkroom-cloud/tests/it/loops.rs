@@ -57,6 +57,7 @@ impl World {
         let keys = aws_sdk_s3::config::Credentials::new("test", "test", None, None, "test");
         let s3 = aws_sdk_s3::Config::builder()
             .behavior_version(aws_sdk_s3::config::BehaviorVersion::latest())
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
             .endpoint_url(stage.cloud.endpoint_url())
             .region(aws_sdk_s3::config::Region::new("us-east-1"))
             .credentials_provider(keys.clone())

@@ -1,6 +1,6 @@
 //! Bytes that a broken or malicious handler could write.
 
-use darkroom_contract::{Picture, check, decode};
+use darkroom_contract::{Picture, check, decode, decodings};
 use darkroom_core::pipeline::{Format, Mode};
 use proptest::prelude::*;
 
@@ -17,6 +17,9 @@ fn samples() -> Vec<Vec<u8>> {
         jpeg(&small().map(|sample| sample / 4), 80),
         encoded(&colour, Format::Jpeg, Mode::Rgb8, Some(70)),
         encoded(&colour, Format::Png, Mode::Rgb8, None),
+        include_bytes!("../corpus/tiny.pillow-q75-420.jpg").to_vec(),
+        include_bytes!("../corpus/coffee.pillow-q50-420-progressive.jpg").to_vec(),
+        include_bytes!("../corpus/coffee.pillow-q50-adobe-rgb.jpg").to_vec(),
     ]
 }
 
@@ -33,17 +36,17 @@ proptest! {
     }
 
     #[test]
-    fn a_damaged_image_gets_a_verdict(which in 0usize..4, damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
+    fn a_damaged_image_gets_a_verdict(which in 0usize..7, damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
         let mut bytes = samples().swap_remove(which);
         for (at, value) in damage {
             let at = at.index(bytes.len());
             bytes[at] = value;
         }
-        let _ = decode(&bytes);
+        let _ = decodings(&bytes);
     }
 
     #[test]
-    fn a_truncated_image_is_never_decodable(which in 0usize..4, keep in any::<prop::sample::Index>()) {
+    fn a_truncated_image_is_never_decodable(which in 0usize..7, keep in any::<prop::sample::Index>()) {
         let bytes = samples().swap_remove(which);
         let keep = keep.index(bytes.len());
         prop_assert!(decode(&bytes[..keep]).is_err());

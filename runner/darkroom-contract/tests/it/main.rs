@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "tests; clippy.toml excuses only functions marked #[test]")]
 
 mod asked;
+mod corpus;
 mod fixture;
+mod handlers;
 mod hostile;
 mod legitimate;
 mod mutants;

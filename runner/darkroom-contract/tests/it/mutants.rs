@@ -6,6 +6,7 @@ use darkroom_core::pipeline::{Format, Mode};
 use image::imageops::FilterType;
 
 use crate::fixture::{PHOTOGRAPHS, Work, encoded, jpeg, png8, png16, rgb};
+use crate::handlers::{greyscale, luma8};
 
 /// A faulty output of one stage, the reason its verdict must give and words its detail must hold.
 struct Mutant {
@@ -38,22 +39,6 @@ const SIZE: &str = "wrong size";
 const BLANK: &str = "blank";
 const ORIENTATION: &str = "wrong orientation";
 const TOLERANCE: &str = "out of tolerance";
-
-/// The grey of an RGB picture by any weights, at 10 bits.
-fn weighted(picture: &Picture, weights: [f64; 3]) -> Picture {
-    Picture::grey(picture.width, picture.height, |x, y| {
-        let sum: f64 =
-            picture.pixel(x, y).iter().zip(weights).map(|(&sample, weight)| f64::from(sample) * weight).sum();
-        (sum * 1023.0 / 255.0).round() as u16
-    })
-}
-
-fn luma8(picture: &Picture) -> Picture {
-    Picture::grey(picture.width, picture.height, |x, y| {
-        let pixel = picture.pixel(x, y);
-        ((299 * u32::from(pixel[0]) + 587 * u32::from(pixel[1]) + 114 * u32::from(pixel[2]) + 500) / 1000) as u16
-    })
-}
 
 fn resized(picture: &Picture, width: u32, height: u32, filter: FilterType) -> Picture {
     let plane =
@@ -107,15 +92,15 @@ fn faulty_greyscales_fail_with_the_right_word() {
             ),
             mutant("8-bit luma shifted left", png16(&reduced.map(|sample| sample << 2)), TOLERANCE, "8-bit luma"),
             mutant("8-bit luma unscaled", png16(&reduced), TOLERANCE, "8-bit luma not scaled"),
-            mutant("BT.709", png16(&weighted(&colour, [0.2126, 0.7152, 0.0722])), TOLERANCE, "BT.709"),
-            mutant("mean of channels", png16(&weighted(&colour, [1.0 / 3.0; 3])), TOLERANCE, "mean of the channels"),
+            mutant("BT.709", png16(&greyscale(&colour, [0.2126, 0.7152, 0.0722])), TOLERANCE, "BT.709"),
+            mutant("mean of channels", png16(&greyscale(&colour, [1.0 / 3.0; 3])), TOLERANCE, "mean of the channels"),
             mutant(
                 "BGR taken for RGB",
-                png16(&weighted(&colour, [0.114, 0.587, 0.299])),
+                png16(&greyscale(&colour, [0.114, 0.587, 0.299])),
                 TOLERANCE,
                 "red and blue swapped",
             ),
-            mutant("red only", png16(&weighted(&colour, [1.0, 0.0, 0.0])), TOLERANCE, "red channel only"),
+            mutant("red only", png16(&greyscale(&colour, [1.0, 0.0, 0.0])), TOLERANCE, "red channel only"),
             mutant("inverted", png16(&right.map(|sample| 1023 - sample)), TOLERANCE, "inverted"),
             mutant("mirrored", png16(&right.turned(Turn::MIRRORED)), ORIENTATION, "mirrored"),
             mutant("black", png16(&constant(&right, 0)), BLANK, "every sample is 0"),

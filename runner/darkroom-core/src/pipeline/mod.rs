@@ -273,7 +273,7 @@ pub struct Tolerance {
     /// Largest absolute difference of the two means, levels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_mean_difference: Option<f64>,
-    /// What holds instead for an input that is a JPEG, whose decoders differ by a level or two of 255 a channel.
+    /// What holds instead of `max_abs` for a JPEG input that was decoded by a decoder which the contract does not have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_jpeg: Option<FromJpeg>,
     /// Blank if the output's standard deviation is below this share of the reference's.
@@ -287,25 +287,15 @@ pub struct Tolerance {
     pub blank_mean_factor: f64,
 }
 
-/// `max_abs` and `min_psnr_db` for an input that was decoded from a JPEG; both are checked.
+/// How far an output may be from what every known decoder of its JPEG input gives: decoders differ from sample to sample,
+/// wrong code by level and by colour.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FromJpeg {
+    /// Levels that a sample may lie outside the range that the decodings span.
     pub max_abs: f64,
-    pub min_psnr_db: f64,
-}
-
-impl Tolerance {
-    /// Returns the tolerance for an input of `format`: `from_jpeg` takes the place of what it names.
-    #[must_use]
-    pub fn for_input(&self, format: Format) -> Self {
-        match (format, self.from_jpeg) {
-            (Format::Jpeg, Some(FromJpeg { max_abs, min_psnr_db })) => {
-                Self { max_abs: Some(max_abs), min_psnr_db: Some(min_psnr_db), ..self.clone() }
-            }
-            _ => self.clone(),
-        }
-    }
+    /// Levels that the samples of about one level may be off on average; of one colour twice as many.
+    pub max_bias: f64,
 }
 
 const fn default_blank_sd() -> f64 {

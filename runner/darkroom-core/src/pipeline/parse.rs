@@ -281,7 +281,7 @@ impl Tolerance {
                 "needs `max_abs` or `min_psnr_db`: without one, any picture would pass",
             ));
         }
-        let from_jpeg = self.from_jpeg.map_or([0.0; 2], |from_jpeg| [from_jpeg.max_abs, from_jpeg.min_psnr_db]);
+        let from_jpeg = self.from_jpeg.map_or([0.0; 2], |from_jpeg| [from_jpeg.max_abs, from_jpeg.max_bias]);
         let blank = [self.blank_sd_share, self.blank_levels_share, self.blank_mean_factor];
         let valid = |value: f64| value.is_finite() && value >= 0.0;
         let all_valid = set.into_iter().flatten().chain(blank).chain(from_jpeg).all(valid);

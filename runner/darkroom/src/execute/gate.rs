@@ -188,23 +188,20 @@ fn missing(pipeline: &Pipeline, stage: &Stage, answered: &str) -> String {
 #[derive(Clone)]
 pub struct Work {
     pub stage: Stage,
+    /// What the reference is made of.
     pub input: Bytes,
     pub output: Option<Bytes>,
+    given: Bytes,
 }
 
 impl Work {
-    fn new(stage: &Stage, input: Bytes, judged_as: Option<&Bytes>, output: Option<Bytes>) -> Self {
-        let mut stage = stage.clone();
-        // Decoders differ on what was given, whatever the reference is made of.
-        if let Some(format) = darkroom_contract::format_of(&input) {
-            stage.check = stage.check.for_input(format);
-        }
-        Self { stage, input: judged_as.cloned().unwrap_or(input), output }
+    fn new(stage: &Stage, given: Bytes, judged_as: Option<&Bytes>, output: Option<Bytes>) -> Self {
+        Self { stage: stage.clone(), input: judged_as.unwrap_or(&given).clone(), output, given }
     }
 
     async fn judge(&self) -> Verdict {
-        let work = self.clone();
-        let check = move || darkroom_contract::check(&work.stage, &work.input, work.output.as_deref());
+        let Self { stage, input, output, given } = self.clone();
+        let check = move || darkroom_contract::check_standing_for(&stage, &given, &input, output.as_deref());
         tokio::task::spawn_blocking(check)
             .await
             .unwrap_or_else(|_| undecided("the check itself failed on this output; please report it as a bug".into()))
