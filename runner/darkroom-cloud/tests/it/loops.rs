@@ -65,6 +65,7 @@ impl World {
             .build();
         let metrics = aws_sdk_cloudwatch::Config::builder()
             .behavior_version(aws_sdk_cloudwatch::config::BehaviorVersion::latest())
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
             .endpoint_url(stage.cloud.endpoint_url())
             .region(aws_sdk_cloudwatch::config::Region::new("us-east-1"))
             .credentials_provider(keys)
