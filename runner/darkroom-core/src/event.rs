@@ -16,8 +16,9 @@ use crate::statistics::StoppedBy;
 /// Version of the journal's lines. Raised whenever a field is added, removed or changes meaning.
 ///
 /// A reader refuses a newer number; what an older one lacks is `None` or empty (`serde(default)`).
+/// 4: which JPEG decoder a dependency brings.
 /// 2: what a handler's inside view, a chain's hops and a build say of themselves; how a function is fed.
-pub const JOURNAL_VERSION: u32 = 3;
+pub const JOURNAL_VERSION: u32 = 4;
 
 /// Something that happened during a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -212,6 +213,10 @@ pub struct Dependency {
     pub features: Vec<String>,
     /// sha256 that the lockfile or the requirements demand, hex; several where any of several files will do.
     pub sha256: Vec<String>,
+    /// What decodes JPEG in it, for example `libjpeg-turbo 3.2.0`; `None` for a package without a decoder, and for one
+    /// that does not say which it has.
+    #[serde(default)]
+    pub jpeg_decoder: Option<String>,
 }
 
 /// The code of one stage, looked at and not run: the handler's file and what it imports of its variant. `None` is not

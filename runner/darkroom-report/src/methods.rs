@@ -58,7 +58,7 @@ pub fn methods(run: &Run) -> String {
     };
     format!(
         "{} of the pipeline {} ({}) were {how}: {design}, {n} invocations a stage and \
-         cell, in {} order (seed {}).{stopped}{not_run} Code: {}. {clocks} Not in any statistic, \
+         cell, in {} order (seed {}).{stopped}{not_run} Code: {}. {} {clocks} Not in any statistic, \
          but kept as rows: {} warm-ups, {} invocations of the wrong start, {} superseded, {} failed; no outlier was removed. \
          {outputs} Intervals are 95% ({}; 10,000 resamples; order statistics for quantiles). Ratios were bootstrapped over \
          images and repetitions (10,000 resamples, percentile); p-values are Wilcoxon's or Mann-Whitney's, Holm-adjusted within \
@@ -72,6 +72,7 @@ pub fn methods(run: &Run) -> String {
         run.about("order"),
         run.about("seed"),
         code(run),
+        decoders(run),
         sum("n_warm_up"),
         sum("n_wrong_start"),
         sum("n_superseded"),
@@ -215,6 +216,29 @@ fn code(run: &Run) -> String {
         format!("{variant} ({built}{with})")
     };
     if variants.is_empty() { "not recorded".into() } else { variants.iter().map(told).collect::<Vec<_>>().join(", ") }
+}
+
+/// Says of every variant which JPEG decoder its libraries bring: outputs differ by it, and so do durations.
+fn decoders(run: &Run) -> String {
+    let mut variants: Vec<(&str, BTreeSet<String>)> = Vec::new();
+    for row in run.builds.iter() {
+        let Some(variant) = row.text("variant") else { continue };
+        let place = variants.iter().position(|(of, _)| *of == variant).unwrap_or_else(|| {
+            variants.push((variant, BTreeSet::new()));
+            variants.len() - 1
+        });
+        let named = [row.text("dependency"), row.text("version"), row.text("jpeg_decoder")];
+        if let [Some(dependency), Some(version), Some(decoder)] = named {
+            let own = decoder.strip_prefix(dependency).is_some_and(|rest| rest.starts_with(' '));
+            let of = if own { String::new() } else { format!(" (in {dependency} {version})") };
+            variants[place].1.insert(format!("{decoder}{of}"));
+        }
+    }
+    let told = |(variant, decoders): &(&str, BTreeSet<String>)| match decoders.len() {
+        0 => format!("Which JPEG decoder {variant} uses is not known."),
+        _ => format!("{variant} decodes JPEG with {}.", decoders.iter().cloned().collect::<Vec<_>>().join(" or ")),
+    };
+    variants.iter().map(told).collect::<Vec<_>>().join(" ")
 }
 
 /// Digits of a hash that the text has; in full it stands in the tables.

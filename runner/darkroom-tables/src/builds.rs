@@ -39,6 +39,7 @@ pub fn build_frame(facts: &Facts) -> PolarsResult<DataFrame> {
         texts("version", of_part(|part| Some(part.version.clone()))),
         texts("features", features.iter().map(Option::as_ref)),
         texts("sha256", hashes.iter().map(Option::as_ref)),
+        texts("jpeg_decoder", of_part(|part| part.jpeg_decoder.clone())),
     ];
     frame(&columns::BUILDS, columns)
 }

@@ -54,5 +54,13 @@ pub const BUILDS: Table = Table {
             Runner,
             "that its source or wheel must have, hex; several by spaces where any of several wheels will do",
         ),
+        column(
+            "jpeg_decoder",
+            Text,
+            "",
+            Runner,
+            "what decodes JPEG in it, name and version: as the library in the wheel says, or the locked crate itself; null for a \
+             package without a decoder, and where it does not say",
+        ),
     ],
 };

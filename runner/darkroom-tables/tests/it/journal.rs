@@ -147,6 +147,7 @@ impl Journal {
                     version: "13.0.0".into(),
                     features: vec!["one".into(), "two".into()],
                     sha256: vec!["aa".into()],
+                    jpeg_decoder: Some("libjpeg-turbo 3.2.0".into()),
                 }],
                 ..Build::default()
             },

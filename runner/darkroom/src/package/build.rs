@@ -8,7 +8,7 @@ use darkroom_core::variant::Build;
 use sha2::{Digest, Sha256};
 
 use super::zip::{Entries, Entry};
-use super::{Archive, LayerPackage, Package, PackageError, Request, cargo, describe, layer, pins, provenance, zip};
+use super::{Archive, LayerPackage, Package, PackageError, Request, cargo, describe, jpeg, layer, pins, provenance, zip};
 
 /// Part of every cache key: raised when the same inputs are to give another archive.
 const FORMAT: &str = "darkroom-package-1";
@@ -83,7 +83,9 @@ fn python_layer(
     let scratch = cache_dir.join("scratch");
     let archive =
         cached(&key.path(cache_dir, &format!("{name}-layer")), || layer::entries(&scratch, request, requirements))?;
-    Ok((LayerPackage { name, archive }, provenance::of_requirements(&text)))
+    let mut record = provenance::of_requirements(&text);
+    jpeg::add_decoders(&mut record, &archive.zip);
+    Ok((LayerPackage { name, archive }, record))
 }
 
 fn rust(cache_dir: &Path, request: &Request, bin: &str) -> Result<(Archive, Vec<LayerPackage>, Record), PackageError> {

@@ -8,6 +8,7 @@ mod build;
 mod cargo;
 mod describe;
 mod error;
+mod jpeg;
 mod layer;
 pub mod pins;
 mod profile;

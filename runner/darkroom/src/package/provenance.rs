@@ -6,6 +6,8 @@ use std::process::Command;
 
 use darkroom_core::event::{Build, Dependency};
 
+use super::jpeg;
+
 /// glibc of Lambda's Amazon Linux 2023.
 const LAMBDAS_GLIBC: (u32, u32) = (2, 34);
 
@@ -19,7 +21,8 @@ pub fn of_requirements(text: &str) -> Build {
         let version = words.next()?.trim_end_matches(';');
         let hash = |word: &str| word.strip_prefix("--hash=sha256:").map(str::to_owned);
         let (name, version) = (name.trim().to_owned(), version.to_owned());
-        Some(Dependency { name, version, features: Vec::new(), sha256: words.filter_map(hash).collect() })
+        let sha256 = words.filter_map(hash).collect();
+        Some(Dependency { name, version, features: Vec::new(), sha256, jpeg_decoder: None })
     });
     Build { dependencies: dependencies.collect(), ..Build::default() }
 }
@@ -41,7 +44,14 @@ pub fn of_cargo(folder: &Path, triple: &str) -> Build {
             Some(Some(features)) => features.iter().cloned().collect(),
             None => Vec::new(),
         };
-        Some(Dependency { name, version, features, sha256: text(package, "checksum").into_iter().collect() })
+        let jpeg_decoder = jpeg::of_crate(&name, &version);
+        Some(Dependency {
+            name,
+            version,
+            features,
+            sha256: text(package, "checksum").into_iter().collect(),
+            jpeg_decoder,
+        })
     });
     let profile = read("Cargo.toml").and_then(|manifest| manifest.get("profile")?.get("release").cloned());
     let profile = profile.and_then(|profile| serde_json::to_string(&profile).ok());
@@ -116,6 +126,7 @@ mod tests {
             version: "13.0.0".into(),
             features: vec![],
             sha256: vec!["aa".into(), "bb".into()],
+            jpeg_decoder: None,
         };
         assert_eq!(build.dependencies, std::slice::from_ref(&pillow));
         assert_eq!(of_requirements("pillow == 13.0.0 --hash=sha256:aa --hash=sha256:bb").dependencies, [pillow]);
