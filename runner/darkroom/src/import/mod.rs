@@ -241,7 +241,7 @@ fn check_name(request: &Request<'_>) -> Result<(), ImportError> {
     let folder = request.project.variant_dir(name);
     if folder.exists() {
         let free =
-            (2..).map(|number| format!("{name}-{number}")).find(|free| !request.project.variant_dir(free).exists());
+            (2..1000).map(|number| format!("{name}-{number}")).find(|free| !request.project.variant_dir(free).exists());
         let help = format!("choose another name, for example `{}`, or remove the folder", free.unwrap_or_default());
         return Err(ImportError::new(format!("{} is there already", folder.display())).help(help));
     }

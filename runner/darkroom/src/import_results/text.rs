@@ -63,7 +63,7 @@ fn spelt(encoding: &'static Encoding) -> &'static str {
 }
 
 fn not_utf8(bytes: &[u8], at: usize) -> String {
-    let line = 1 + bytes[..at].iter().filter(|byte| **byte == b'\n').count();
+    let line = bytes[..at].split(|byte| *byte == b'\n').count();
     let byte = bytes[at];
     let letter = WINDOWS_1252.decode_without_bom_handling(&bytes[at..=at]).0.into_owned();
     format!(
