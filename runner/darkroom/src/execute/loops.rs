@@ -19,7 +19,7 @@ const MOST_DELIVERIES: usize = 4;
 pub const UNSTOPPED: usize = 24;
 /// Share of the patience with logs for which a suspected loop must rest to count as over: a run may have to wait for a
 /// cold start.
-const REST: u32 = 10;
+const REST: u32 = 6;
 
 /// A stage that was started more often than deliveries explain.
 #[derive(Clone, Debug, PartialEq, Eq)]

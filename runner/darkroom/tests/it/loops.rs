@@ -9,6 +9,16 @@ use crate::story::{HOST, Project};
 
 const S3: [&str; 4] = ["run", "m.toml", "--set", "matrix.trigger=[\"s3\"]"];
 
+/// One image, and stages that have time on a busy machine: a run that is cut off would end its loop.
+fn patient_project() -> Project {
+    let project = project();
+    project.images(&["one"]);
+    let pipeline = "experiments/image-pipeline/pipeline.toml";
+    let stages = std::fs::read_to_string(project.root().join(pipeline)).unwrap();
+    project.write(pipeline, stages.replace("timeout_s = 2\n", "timeout_s = 30\n"));
+    project
+}
+
 /// "Mark as done": the input is copied onto itself with new metadata.
 fn marking() -> String {
     COPY.to_owned()
@@ -64,8 +74,7 @@ fn left_behind(project: &Project) -> Vec<String> {
 
 #[test]
 fn a_stage_that_starts_itself_is_named_and_the_cells_beside_it_are_measured_as_ever() {
-    let project = project();
-    project.images(&["one"]);
+    let project = patient_project();
     for (name, first, second) in [
         ("marks", marking(), COPY.to_owned()),
         ("renames", renaming(), COPY.to_owned()),
@@ -110,8 +119,7 @@ fn a_stage_that_starts_itself_is_named_and_the_cells_beside_it_are_measured_as_e
 
 #[test]
 fn a_loop_that_the_platform_lets_run_is_stopped_and_its_functions_are_free_afterwards() {
-    let project = project();
-    project.images(&["one"]);
+    let project = patient_project();
     let allowing = "import os, boto3\nboto3.client(\"lambda\").put_function_recursion_config(\
                     FunctionName=os.environ[\"AWS_LAMBDA_FUNCTION_NAME\"], RecursiveLoop=\"Allow\")\n";
     variant(&project, "endless", COPY);
@@ -135,8 +143,7 @@ fn a_loop_that_the_platform_lets_run_is_stopped_and_its_functions_are_free_after
 
 #[test]
 fn a_loop_without_an_output_ends_too() {
-    let project = project();
-    project.images(&["one"]);
+    let project = patient_project();
     variant(&project, "fruitless", COPY);
     let fruitless = marking();
     let (before, after) = fruitless.split_once("    s3.put_object(").unwrap();
