@@ -141,8 +141,7 @@ pub fn read(path: &Path, wanted: Wanted<'_>) -> Result<Rows, TablesError> {
 
 /// Reads a table's key-value metadata: where it comes from. Only Darkroom's own keys, without their prefix.
 pub fn provenance(path: &Path) -> Result<BTreeMap<String, String>, TablesError> {
-    let file =
-        File::open(path).map_err(|source| TablesError::Io { action: "open", path: path.into(), source })?;
+    let file = File::open(path).map_err(|source| TablesError::Io { action: "open", path: path.into(), source })?;
     let mut reader = ParquetReader::new(file);
     let metadata = reader.get_metadata().map_err(|error| failed("read", path, &error))?;
     let pairs = metadata.key_value_metadata().iter().flatten();

@@ -295,8 +295,9 @@ fn drafts<const N: usize>(
     let mut names: Vec<([u32; N], usize)> = places.into_iter().collect();
     names.sort_unstable_by_key(|(_, index)| *index);
     let levels = levels.map(Names::texts);
-    let spelt =
-        |place: [u32; N]| std::array::from_fn(|level| levels[level].get(place[level] as usize).cloned().unwrap_or_default());
+    let spelt = |place: [u32; N]| {
+        std::array::from_fn(|level| levels[level].get(place[level] as usize).cloned().unwrap_or_default())
+    };
     Ok((names.into_iter().map(|(place, _)| spelt(place)).collect(), drafts, rows))
 }
 

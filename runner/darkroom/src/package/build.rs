@@ -8,7 +8,9 @@ use darkroom_core::variant::Build;
 use sha2::{Digest, Sha256};
 
 use super::zip::{Entries, Entry};
-use super::{Archive, LayerPackage, Package, PackageError, Request, cargo, describe, jpeg, layer, pins, provenance, zip};
+use super::{
+    Archive, LayerPackage, Package, PackageError, Request, cargo, describe, jpeg, layer, pins, provenance, zip,
+};
 
 /// Part of every cache key: raised when the same inputs are to give another archive.
 const FORMAT: &str = "darkroom-package-1";
