@@ -8,8 +8,8 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use darkroom_contract::{Distance, Picture, check, decodings, distance, reference_output};
-use darkroom_core::pipeline::{Mode, Stage};
+use darkroom_contract::{Distance, Picture, check, decodings, distance, format_of, reference_output};
+use darkroom_core::pipeline::{Format, Mode, Stage};
 use serde::Deserialize;
 
 use crate::fixture::{PHOTOGRAPHS, pipeline, png8, png16};
@@ -86,8 +86,9 @@ fn the_corpus_holds_the_right_code_of_five_decoders_for_every_stage_that_reads_j
 /// Inputs of the corpus that decode, with colour or without, once each.
 fn jpegs(mode: Mode) -> Vec<String> {
     let wants = |case: &Case| case.expected == "pass" && stage(&case.stage).input.mode == mode;
+    let is_jpeg = |file: &str| format_of(&read(file)) == Some(Format::Jpeg);
     let files: BTreeSet<String> =
-        cases().into_iter().filter(wants).map(|case| case.file).filter(|file| file.ends_with(".jpg")).collect();
+        cases().into_iter().filter(wants).map(|case| case.file).filter(|file| is_jpeg(file)).collect();
     files.into_iter().collect()
 }
 
