@@ -7,7 +7,7 @@ use std::fs::File;
 use std::path::Path;
 
 use polars::prelude::{
-    AnyValue, ChunkCompareEq, DataFrame, IdxCa, NewChunkedArray, ParquetReader, PolarsResult, SerReader,
+    AnyValue, ChunkCompareEq, DataFrame, IdxCa, NewChunkedArray, ParquetReader, PlSmallStr, PolarsResult, SerReader,
 };
 
 use crate::frames::BATCH_ROWS;
@@ -167,7 +167,7 @@ fn read_frame(path: &Path, wanted: Wanted<'_>) -> PolarsResult<(DataFrame, usize
     let (rows, schema) = (reader.num_rows()?, reader.schema()?);
     let present = |name: &&&str| schema.contains(name);
     let shown: Vec<&str> = match wanted.columns {
-        [] => schema.iter_names().map(|name| name.as_str()).collect(),
+        [] => schema.iter_names().map(PlSmallStr::as_str).collect(),
         columns => columns.iter().filter(present).copied().collect(),
     };
     let read: Vec<&str> = match wanted.only {
