@@ -141,6 +141,20 @@ fn take_text(last: &mut Logged, text: &str) {
     }
 }
 
+/// An invocation of which only the START is there.
+#[cfg(test)]
+pub fn only_begun(request_id: &str, started_ms: i64) -> Logged {
+    Logged {
+        request_id: request_id.into(),
+        stream: "s".into(),
+        started_ms,
+        ended_ms: None,
+        report: None,
+        failure: None,
+        profile: None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -160,21 +160,14 @@ mod tests {
     use darkroom_core::event::Profile;
 
     use super::*;
+    use crate::execute::log_lines::only_begun;
 
     const STAGES: [&str; 3] = ["greyscale", "resize", "convert"];
     const TRIGGERS: [Option<&str>; 3] = [Some("upload/"), Some("g/greyscale/"), Some("g/resize/")];
 
     /// Runs of one stage that start so many ms after one another.
     fn runs(count: usize, from_ms: i64, apart_ms: i64) -> Vec<Logged> {
-        let run = |index: i64| Logged {
-            request_id: format!("{from_ms}-{index}"),
-            stream: "s".into(),
-            started_ms: from_ms + apart_ms * index,
-            ended_ms: None,
-            report: None,
-            failure: None,
-            profile: None,
-        };
+        let run = |index: i64| only_begun(&format!("{from_ms}-{index}"), from_ms + apart_ms * index);
         (0..).take(count).map(run).collect()
     }
 

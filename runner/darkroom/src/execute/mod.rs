@@ -19,6 +19,7 @@ mod payload;
 mod pictures;
 mod reconcile;
 mod trigger_s3;
+mod whole_logs;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
