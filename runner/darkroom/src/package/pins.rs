@@ -24,10 +24,10 @@ pub fn unpinned(text: &str) -> Vec<Unpinned> {
     logical_lines(text).into_iter().filter_map(|(span, line)| mistake(&line, span)).collect()
 }
 
-/// Returns lines as pip reads them: those that end with a backslash joined with the next, without comments.
+/// Returns lines as pip reads them, each with its place in the text: those that end with a backslash joined with the next, without comments.
 ///
 /// Source: pip documentation, "Requirements File Format".
-fn logical_lines(text: &str) -> Vec<(Range<usize>, String)> {
+pub fn logical_lines(text: &str) -> Vec<(Range<usize>, String)> {
     let mut lines: Vec<(Range<usize>, String)> = Vec::new();
     let (mut offset, mut goes_on) = (0, false);
     for physical in text.split_inclusive('\n') {

@@ -6,16 +6,14 @@ use std::process::Command;
 
 use darkroom_core::event::{Build, Dependency};
 
-use super::jpeg;
+use super::{jpeg, pins};
 
 /// glibc of Lambda's Amazon Linux 2023.
 const LAMBDAS_GLIBC: (u32, u32) = (2, 34);
 
 /// Returns what a pinned requirements file demands.
 pub fn of_requirements(text: &str) -> Build {
-    let text = text.replace("\\\r\n", " ").replace("\\\n", " ");
-    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
-    let dependencies = lines.filter_map(|line| {
+    let dependencies = pins::logical_lines(text).into_iter().filter_map(|(_, line)| {
         let (name, rest) = line.split_once("==")?;
         let mut words = rest.trim_start_matches('=').split_whitespace();
         let version = words.next()?.trim_end_matches(';');
