@@ -36,14 +36,11 @@ pub fn find(folder: &Path, path: &str) -> PathBuf {
     let mut found = folder.to_owned();
     for part in path.split('/') {
         let names = names_in(&found);
-        let same = names
-            .into_iter()
-            .find(|name| name == part)
-            .or_else(|| names_in(&found).into_iter().find(|name| same_name(name, part)));
-        match same {
-            Some(name) => found.push(name),
-            None => return as_written,
-        }
+        let exact = names.iter().find(|name| *name == part);
+        let Some(name) = exact.or_else(|| names.iter().find(|name| same_name(name, part))) else {
+            return as_written;
+        };
+        found.push(name);
     }
     found
 }

@@ -6,6 +6,8 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use encoding_rs::WINDOWS_1252;
+
 /// Why a file is no text that can be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Unread {
@@ -69,17 +71,20 @@ fn by_zeros(bytes: &[u8]) -> Option<NotUtf8> {
 fn not_utf8(bytes: &[u8], offset: usize) -> NotUtf8 {
     let byte = bytes[offset];
     let line = bytes[..offset].split(|byte| *byte == b'\n').count();
-    match byte {
-        // Windows-1252 has letters where Latin-1 has control characters; these are the common ones.
-        0x80..=0x9f => {
-            let letters = "€\0‚ƒ„…†‡ˆ‰Š‹Œ\0Ž\0\0‘’“”•–—˜™š›œ\0žŸ";
-            match letters.chars().nth(usize::from(byte - 0x80)).filter(|letter| *letter != '\0') {
-                Some(letter) => NotUtf8::Byte { byte, offset, line, looks_like: "Windows-1252", letter },
-                None => NotUtf8::Unknown { byte, offset, line },
-            }
+    match in_windows_1252(byte) {
+        letter if letter.is_control() => NotUtf8::Unknown { byte, offset, line },
+        // Windows-1252 has letters where Latin-1 has control characters.
+        letter => {
+            let looks_like = if byte < 0xa0 { "Windows-1252" } else { "Latin-1" };
+            NotUtf8::Byte { byte, offset, line, looks_like, letter }
         }
-        _ => NotUtf8::Byte { byte, offset, line, looks_like: "Latin-1", letter: char::from(byte) },
     }
+}
+
+/// Returns what a byte is in Windows-1252, which is Latin-1 from 0xA0 on; a control character where it has no letter.
+pub fn in_windows_1252(byte: u8) -> char {
+    let (text, _) = WINDOWS_1252.decode_without_bom_handling(std::slice::from_ref(&byte));
+    text.chars().next().unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 
 #[cfg(test)]

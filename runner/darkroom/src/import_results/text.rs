@@ -3,6 +3,8 @@
 
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
+use crate::text_file::in_windows_1252;
+
 /// Files that are no text, by how they begin.
 const NO_TEXT: [(&[u8], &str); 6] = [
     (b"PK\x03\x04", "an Excel workbook or a zip archive"),
@@ -65,7 +67,7 @@ fn spelt(encoding: &'static Encoding) -> &'static str {
 fn not_utf8(bytes: &[u8], at: usize) -> String {
     let line = bytes[..at].split(|byte| *byte == b'\n').count();
     let byte = bytes[at];
-    let letter = WINDOWS_1252.decode_without_bom_handling(&bytes[at..=at]).0.into_owned();
+    let letter = in_windows_1252(byte);
     format!(
         ":{line}: byte 0x{byte:02X} is not UTF-8; in Windows-1252 (Latin-1) it is `{letter}`. \
          Set `encoding = \"windows-1252\"` at the top of the map, or save the file as UTF-8"
