@@ -80,7 +80,8 @@ def check_summary(check, summary, invocations, pipelines):
         for name, value in described(x).items():
             check.same(f"{what} {name}", row[name], value)
         if len(x) >= 2 and np.ptp(x) > 0:
-            check_intervals(check, what, row, x, as_recorded)
+            images = sample.sort(order, maintain_order=True)["image"].to_numpy()
+            check_intervals(check, what, row, x, as_recorded, images)
         check_variance(check, what, row, sample.with_columns(value=pl.col(column).cast(pl.Float64)))
 
 
@@ -109,19 +110,49 @@ def check_variance(check, what, row, sample):
         check.same(f"{what} variance_{name}", row[f"variance_{name}"], share)
 
 
-def check_intervals(check, what, row, x, as_recorded):
+def within_images(x, images):
+    """The values with their images' levels taken out, inflated for the degrees of freedom the levels took; x itself where
+    there is one image, or one value of each."""
+    names, index = np.unique(images, return_inverse=True)
+    if len(names) < 2 or len(names) == len(x):
+        return x
+    levels = np.bincount(index, weights=x) / np.bincount(index)
+    return x.mean() + (x - levels[index]) * np.sqrt(len(x) / (len(x) - len(names)))
+
+
+def random_images(x, images):
+    """The t-interval in which every image is one witness (cluster-robust, CR1)."""
+    names, index = np.unique(images, return_inverse=True)
+    k = len(names)
+    if k < 2:
+        return None, None
+    sums = np.bincount(index, weights=x - x.mean())
+    reach = stats.t.ppf(0.975, k - 1) * np.sqrt(k / (k - 1) * np.sum(sums**2)) / len(x)
+    return float(x.mean() - reach), float(x.mean() + reach)
+
+
+def check_intervals(check, what, row, x, as_recorded, images):
     low, high = order_statistics(x, 0.5)
     check.same(f"{what} p50_ci_low", row["p50_ci_low"], low)
     check.same(f"{what} p50_ci_high", row["p50_ci_high"], high)
-    d = x - x.mean()
+    low, high = random_images(x, images)
+    check.same(f"{what} mean_ci_images_low", row["mean_ci_images_low"], low)
+    check.same(f"{what} mean_ci_images_high", row["mean_ci_images_high"], high)
+    within = within_images(x, images)
+    d = within - within.mean()
     if len(x) >= 3:
-        check.same(f"{what} r1", row["r1"], float((d[1:] * d[:-1]).sum() / (d * d).sum()))
+        if np.ptp(within) > EXACT * abs(within.mean()):
+            check.same(f"{what} r1", row["r1"], float((d[1:] * d[:-1]).sum() / (d * d).sum()))
         # Not of the scaled values: scaling makes and breaks ties in the last bit.
         tau = float(stats.kendalltau(np.arange(len(x)), as_recorded).statistic)
         check.same(f"{what} trend_tau", row["trend_tau"], tau)
-    if row["ci_method"] in ("bca", "abc") and row["metric"] == "duration_ms" and len(x) <= 1500:
-        for name, statistic in [("mean", np.mean), ("sd", lambda v, axis: np.std(v, ddof=1, axis=axis))]:
-            result = stats.bootstrap((x,), statistic, n_resamples=4000, method="BCa", rng=562, axis=0)
+    method = (row["ci_method"] or "").split(";")[0].removeprefix("stratified_")
+    if method in ("bca", "abc") and row["metric"] == "duration_ms" and len(x) <= 1500:
+        for name, values, statistic in [
+            ("mean", within, np.mean),
+            ("sd", x, lambda v, axis: np.std(v, ddof=1, axis=axis)),
+        ]:
+            result = stats.bootstrap((values,), statistic, n_resamples=4000, method="BCa", rng=562, axis=0)
             ci = result.confidence_interval
             for side, bound in [("low", ci.low), ("high", ci.high)]:
                 check.near(f"{what} {name}_ci_{side}", row[f"{name}_ci_{side}"], float(bound), ci.high - ci.low)

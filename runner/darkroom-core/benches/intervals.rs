@@ -18,7 +18,8 @@ const RESAMPLES: usize = 10_000;
 fn main() {
     let samples: Vec<Vec<f64>> = (0..SAMPLES).map(|seed| sample(100, seed)).collect();
     let started = Instant::now();
-    let found = samples.par_iter().enumerate().filter_map(|(i, x)| intervals(x, seed_of(i as u64, &["bench"])).mean);
+    let found =
+        samples.par_iter().enumerate().filter_map(|(i, x)| intervals(x, &[], seed_of(i as u64, &["bench"])).mean);
     let count = found.count();
     let study_s = started.elapsed().as_secs_f64();
     println!("{count} samples of 100   {study_s:8.2} s on {} threads", rayon::current_num_threads());
@@ -34,7 +35,7 @@ fn main() {
     for n in [MOST_RESAMPLED, MOST_RESAMPLED + 1] {
         let x = sample(n, 1);
         let started = Instant::now();
-        let method = intervals(&x, seed_of(1, &["one"])).mean.map(|interval| interval.method.as_str());
+        let method = intervals(&x, &[], seed_of(1, &["one"])).mean.map(|interval| interval.method.as_str());
         println!("one sample of {n:5}    {:8.4} s {}", started.elapsed().as_secs_f64(), method.unwrap_or("none"));
     }
 }

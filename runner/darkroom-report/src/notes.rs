@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use darkroom_core::statistics::{Neighbours, neighbours};
 use darkroom_tables::read::Row;
 
 use crate::number::figure;
@@ -30,6 +31,7 @@ pub enum Kind {
     Drift,
     Coarse,
     Autocorrelated,
+    Alternating,
     Deployments,
     Environments,
     Images,
@@ -53,8 +55,10 @@ impl Kind {
             }
             Self::Coarse => "The last object was looked for too seldom, so that the mean is late",
             Self::Autocorrelated => {
-                "Neighbouring measurements resemble each other and count for less than their number, so the interval is made of \
-                 blocks of them"
+                "Neighbouring measurements resemble each other, so each tells less. The interval is made of blocks of them"
+            }
+            Self::Alternating => {
+                "Neighbouring measurements alternate: after a high one comes a low one. The interval is not narrowed for that"
             }
             Self::Deployments => {
                 "The same code deployed under another name came out apart, so part of the spread is the host's"
@@ -108,9 +112,13 @@ pub fn notes(cell: &CellView, row: Row<'_>) -> Vec<Note> {
         let late = format!("late by up to {}", percent(count("resolution_share")));
         say(Kind::Coarse, late.clone(), late);
     }
-    if row.text("ci_method").is_some_and(|method| method.starts_with("block")) {
-        let r1 = figure(count("r1"));
-        say(Kind::Autocorrelated, format!("lag-1 autocorrelation {r1}"), format!("r1 {r1}"));
+    if let Some(r1) = number("r1") {
+        let (here, short) = (format!("lag-1 autocorrelation {}", figure(r1)), format!("r1 {}", figure(r1)));
+        match neighbours(n as usize, r1) {
+            Neighbours::Alike => say(Kind::Autocorrelated, here, short),
+            Neighbours::Alternating => say(Kind::Alternating, here, short),
+            Neighbours::Independent => {}
+        }
     }
     let shares = [
         (Kind::Deployments, "variance_deployment", WORTH_A_SENTENCE, "deployments"),

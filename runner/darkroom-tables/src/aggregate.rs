@@ -198,10 +198,10 @@ impl Describer<'_> {
     }
 
     fn measured(&self, planned: &PlannedCell, stage: &str, column: &'static str, group: &Group) -> Measured {
-        let values = group.present(column);
+        let (values, images) = group.of_images(column);
         let seed = seed_of(self.facts.run.seed, &[planned.id.as_str(), stage, column]);
         Measured {
-            intervals: intervals(&values, seed),
+            intervals: intervals(&values, &images, seed),
             trend: trend(&values),
             split: variance_of(group, column),
             halves_ratio: halves_ratio(&values),
@@ -332,6 +332,8 @@ pub fn summary_frame(facts: &Facts, rows: &[SummaryRow], outputs: &[Outputs]) ->
         floats("max", d(|d| d.max)),
         floats("mean_ci_low", ci(|ci| ci.mean.map(|i| i.low))),
         floats("mean_ci_high", ci(|ci| ci.mean.map(|i| i.high))),
+        floats("mean_ci_images_low", ci(|ci| ci.mean_of_random_images.map(|(low, _)| low))),
+        floats("mean_ci_images_high", ci(|ci| ci.mean_of_random_images.map(|(_, high)| high))),
         floats("sd_ci_low", ci(|ci| ci.sd.map(|i| i.low))),
         floats("sd_ci_high", ci(|ci| ci.sd.map(|i| i.high))),
         floats("cv_ci_low", ci(|ci| ci.cv.map(|i| i.low))),
@@ -366,9 +368,9 @@ pub fn summary_frame(facts: &Facts, rows: &[SummaryRow], outputs: &[Outputs]) ->
 
 /// Names how the intervals were made: mean's method, and those of sd and cv where they differ.
 fn ci_method(intervals: &Intervals) -> Option<String> {
-    let mean = intervals.mean?.method;
+    let mean = intervals.mean?.method();
     let other = |name: &str, interval: Option<Interval>| {
-        interval.filter(|i| i.method != mean).map(|i| format!("; {name} {}", i.method.as_str())).unwrap_or_default()
+        interval.filter(|i| i.method() != mean).map(|i| format!("; {name} {}", i.method())).unwrap_or_default()
     };
-    Some(format!("{}{}{}", mean.as_str(), other("sd", intervals.sd), other("cv", intervals.cv)))
+    Some(format!("{mean}{}{}", other("sd", intervals.sd), other("cv", intervals.cv)))
 }

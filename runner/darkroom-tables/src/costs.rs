@@ -105,7 +105,7 @@ pub fn cost_frame(
         floats("cost_usd_per_100k", usd(|row| row.hosting)),
         floats("cost_usd_per_100k_ci_low", usd(|row| row.interval.map(|i| i.low))),
         floats("cost_usd_per_100k_ci_high", usd(|row| row.interval.map(|i| i.high))),
-        texts("ci_method", rows.iter().map(|row| row.interval.map(|i| i.method.as_str()))),
+        texts("ci_method", rows.iter().map(|row| row.interval.map(|i| i.method()))),
         floats("compute_usd_per_100k", usd(|row| row.compute)),
         floats("init_usd_per_100k", usd(|row| row.init)),
         floats("request_usd_per_100k", usd(|row| row.request)),

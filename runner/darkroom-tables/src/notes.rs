@@ -3,7 +3,7 @@
 //! Figures → sentences. Decides nothing: no row is left out or ranked by what stands here.
 
 use darkroom_core::event::PlannedCell;
-use darkroom_core::statistics::{Description, Intervals, MIN_N_P95, MIN_N_P99, Method, SMALL_N};
+use darkroom_core::statistics::{Description, Intervals, MIN_N_P95, MIN_N_P99, Neighbours, SMALL_N, neighbours};
 
 use crate::outputs::Outputs;
 use crate::samples::GroupCounts;
@@ -59,10 +59,14 @@ pub fn interval_notes(d: &Description, intervals: &Intervals) -> Vec<String> {
     if d.n >= 2 && d.n < SMALL_N {
         notes.push("small n".to_owned());
     }
-    if let (Some(Method::Block | Method::BlockNormal), Some(r1)) =
-        (intervals.mean.map(|interval| interval.method), intervals.r1)
-    {
-        notes.push(format!("autocorrelated (r1 {r1:.2}): intervals by blocks"));
+    match intervals.r1.map(|r1| (neighbours(d.n, r1), r1)) {
+        Some((Neighbours::Alike, r1)) => {
+            notes.push(format!("neighbours resemble each other (r1 {r1:.2}): intervals by blocks"))
+        }
+        Some((Neighbours::Alternating, r1)) => {
+            notes.push(format!("neighbours alternate (r1 {r1:.2}): no interval is narrowed for that"));
+        }
+        Some((Neighbours::Independent, _)) | None => {}
     }
     notes
 }

@@ -97,6 +97,12 @@ impl Group {
         self.values.get(column).map(|values| values.iter().copied().flatten().collect()).unwrap_or_default()
     }
 
+    /// The same with the image of each value.
+    pub fn of_images(&self, column: &str) -> (Vec<f64>, Vec<u32>) {
+        let values = self.values.get(column).into_iter().flatten().zip(&self.keys);
+        values.filter_map(|(value, key)| Some(((*value)?, key.image))).unzip()
+    }
+
     fn count(&mut self, counts_as: &str) {
         self.rows += 1;
         let kinds = [

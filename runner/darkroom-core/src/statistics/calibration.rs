@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, Normal};
 
+use super::fixed_images::random_images;
 use super::stopping::{Rule, relative_half_width};
 use super::{
     Measured, SIGNIFICANCE, Samples, Verdict, between_units, compare, intervals, mann_whitney, quantile_interval,
@@ -27,6 +28,9 @@ const ENVIRONMENTS: (u32, f64) = (4, 0.1);
 /// What peeking costs, of 1,500 simulations each: the interval of a fixed n held the mean in 94.3%, of this rule in 93.5%, of
 /// `min = 10, max = 150` in 93.9% (standard error 0.6%): about a point below 95%.
 const ADAPTIVE: Rule = Rule { target: 0.07, min: 30, max: 400 };
+/// The same for blocks of fixed images: within 2.5% takes about (1.96 x 0.11 / 0.025)^2 / 5 = 15 blocks of five.
+const ON_FIXED: Rule = Rule { target: 0.025, min: 10, max: 100 };
+
 /// One promise and how often it was kept.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Promise {
@@ -52,6 +56,9 @@ pub fn calibrate(simulations: u32, seed: u64) -> Vec<Promise> {
     };
     vec![
         promise("95% interval of the mean holds the true mean", (0.925, 0.98), mean_is_covered),
+        promise("the same, over a fixed set of five images", (0.925, 0.98), fixed_images_are_covered),
+        promise("the same, stopped adaptively (min 10, within 2.5%)", (0.925, 0.98), adaptive_fixed_images_are_covered),
+        promise("95% interval for other images holds the mean of all", (0.91, 0.98), random_images_are_covered),
         promise("95% interval of the median holds the true median", (0.925, 0.98), median_is_covered),
         promise("the same, stopped adaptively (min 30, within 7%)", (0.925, 0.98), adaptive_mean_is_covered),
         promise("A/A, paired: p below 0.05", (0.03, 0.07), paired_rejects),
@@ -100,8 +107,55 @@ fn sigma() -> f64 {
 
 fn mean_is_covered(source: &mut Source) -> bool {
     let truth = (sigma() * sigma() / 2.0).exp();
-    let found = intervals(&source.sample(), source.seed).mean;
+    let found = intervals(&source.sample(), &[], source.seed).mean;
     found.is_some_and(|interval| interval.low <= truth && truth <= interval.high)
+}
+
+/// Blocks of five images whose sizes are apart by a factor of five: 96% of the variance is between them.
+const FIXED: [f64; 5] = [1.0, 2.0, 3.0, 4.0, 5.0];
+/// SD of the logarithm of values of one image.
+const WITHIN: f64 = 0.1;
+
+/// Measures blocks of [`FIXED`] until `enough`, and asks whether the interval of that moment holds their mean.
+fn holds_the_mean_of_fixed(source: &mut Source, enough: impl Fn(u32, &[f64], &[u32]) -> bool) -> bool {
+    let truth = FIXED.iter().sum::<f64>() / FIXED.len() as f64 * (WITHIN * WITHIN / 2.0).exp();
+    let (mut values, mut images) = (Vec::new(), Vec::new());
+    for block in 1.. {
+        for (image, size) in (0..).zip(FIXED) {
+            values.push(size * (WITHIN * source.standard_normal()).exp());
+            images.push(image);
+        }
+        if enough(block, &values, &images) {
+            break;
+        }
+    }
+    let found = intervals(&values, &images, source.seed).mean;
+    found.is_some_and(|interval| interval.low <= truth && truth <= interval.high)
+}
+
+fn fixed_images_are_covered(source: &mut Source) -> bool {
+    holds_the_mean_of_fixed(source, |block, _, _| block == N as u32 / 5)
+}
+
+fn adaptive_fixed_images_are_covered(source: &mut Source) -> bool {
+    let seed = source.seed;
+    holds_the_mean_of_fixed(source, |block, values, images| {
+        ON_FIXED.is_look(block) && ON_FIXED.decide(block, &[relative_half_width(values, images, seed)]).is_some()
+    })
+}
+
+/// Images of a size drawn anew in every simulation, ten of them, ten values each.
+fn random_images_are_covered(source: &mut Source) -> bool {
+    let truth = (sigma() * sigma() / 2.0).exp() * (WITHIN * WITHIN / 2.0).exp();
+    let (mut values, mut images) = (Vec::new(), Vec::new());
+    for image in 0..10 {
+        let size = source.skewed();
+        for _ in 0..10 {
+            values.push(size * (WITHIN * source.standard_normal()).exp());
+            images.push(image);
+        }
+    }
+    random_images(&values, &images).is_some_and(|(low, high)| low <= truth && truth <= high)
 }
 
 /// Measures value by value until the rule of `repetitions.until` stops it, and asks the interval of that moment.
@@ -110,11 +164,11 @@ fn adaptive_mean_is_covered(source: &mut Source) -> bool {
     let mut values = Vec::new();
     for n in 1..=ADAPTIVE.max {
         values.push(source.skewed());
-        if ADAPTIVE.is_look(n) && ADAPTIVE.decide(n, &[relative_half_width(&values, source.seed)]).is_some() {
+        if ADAPTIVE.is_look(n) && ADAPTIVE.decide(n, &[relative_half_width(&values, &[], source.seed)]).is_some() {
             break;
         }
     }
-    let found = intervals(&values, source.seed).mean;
+    let found = intervals(&values, &[], source.seed).mean;
     found.is_some_and(|interval| interval.low <= truth && truth <= interval.high)
 }
 

@@ -1,16 +1,18 @@
 //! Confidence intervals of one sample, level 0.95, two-sided (`method.md` section 3).
 //!
-//! Mean, sd and cv: `BCa` bootstrap, or what takes its place (`moments`); which, is decided here. Quantiles: order statistics,
-//! exact and without a seed. Values come in the order of execution, which only r1 and the block bootstrap look at.
+//! Mean, sd and cv: `BCa` bootstrap, or what takes its place (`moments`); which, is decided here. The mean's is of this very set
+//! of images (`fixed_images`); sd and cv are of all values as one sample. Quantiles: order statistics, exact and without a seed.
+//! Values come in the order of execution, which only r1 and the block bootstrap look at.
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use statrs::distribution::{Binomial, DiscreteCDF};
 
-use super::moments::{Moment, Moments, Scheme, percentile};
+use super::fixed_images::{levels_out, random_images};
+use super::moments::{Moment, Moments, Pair, Scheme, percentile, replicates};
 use super::resampling::RESAMPLES;
-use super::stationarity::lag_one_autocorrelation;
-use super::summary::mean_of_sorted;
+use super::stationarity::{Neighbours, lag_one_autocorrelation, neighbours};
+use super::summary::{mean_of_sorted, sorted};
 
 /// Below this n an interval is shown with the note `small n`.
 pub const SMALL_N: usize = 10;
@@ -38,25 +40,33 @@ pub enum Method {
     Degenerate,
 }
 
-impl Method {
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Bca => "bca",
-            Self::Abc => "abc",
-            Self::Percentile => "percentile",
-            Self::Block => "block",
-            Self::BlockNormal => "block_normal",
-            Self::Degenerate => "degenerate",
-        }
-    }
-}
-
 /// An interval and how it was made.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Interval {
     pub low: f64,
     pub high: f64,
     pub method: Method,
+    /// Made of values with their images' levels taken out: of the mean over this very set of images.
+    pub stratified: bool,
+}
+
+impl Interval {
+    /// Names the way it was made: a value of `ci_method`.
+    pub const fn method(&self) -> &'static str {
+        match (self.method, self.stratified) {
+            (Method::Bca, false) => "bca",
+            (Method::Bca, true) => "stratified_bca",
+            (Method::Abc, false) => "abc",
+            (Method::Abc, true) => "stratified_abc",
+            (Method::Percentile, false) => "percentile",
+            (Method::Percentile, true) => "stratified_percentile",
+            (Method::Block, false) => "block",
+            (Method::Block, true) => "stratified_block",
+            (Method::BlockNormal, false) => "block_normal",
+            (Method::BlockNormal, true) => "stratified_block_normal",
+            (Method::Degenerate, _) => "degenerate",
+        }
+    }
 }
 
 /// An interval of a quantile; a side is `None` where no order statistic bounds it.
@@ -65,14 +75,17 @@ pub type Bounds = (Option<f64>, Option<f64>);
 /// Intervals of one sample. `None`: the statistic or its interval does not exist.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Intervals {
+    /// Of the mean over this set of images.
     pub mean: Option<Interval>,
+    /// Of the mean if the images are a random sample; `None` for one image.
+    pub mean_of_random_images: Option<(f64, f64)>,
     pub sd: Option<Interval>,
     pub cv: Option<Interval>,
     pub p50: Bounds,
     pub p90: Bounds,
     pub p95: Bounds,
     pub p99: Bounds,
-    /// Lag-1 autocorrelation in the order of execution.
+    /// Lag-1 autocorrelation in the order of execution, images' levels taken out.
     pub r1: Option<f64>,
 }
 
@@ -84,6 +97,7 @@ impl Intervals {
         let bounds = |(low, high): Bounds| (low.map(|v| v * factor), high.map(|v| v * factor));
         Self {
             mean: interval(self.mean),
+            mean_of_random_images: self.mean_of_random_images.map(|(low, high)| (low * factor, high * factor)),
             sd: interval(self.sd),
             cv: self.cv,
             p50: bounds(self.p50),
@@ -107,20 +121,25 @@ pub fn seed_of(run_seed: u64, parts: &[&str]) -> [u8; 32] {
 }
 
 /// Returns the intervals of `values`, given in the order of execution; values that are not finite are left out.
-pub fn intervals(values: &[f64], seed: [u8; 32]) -> Intervals {
-    let values: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
-    let mut sorted = values.clone();
-    sorted.sort_unstable_by(f64::total_cmp);
-    let r1 = lag_one_autocorrelation(&values);
-    let [mean, sd, cv] = moment_intervals(&values, &sorted, r1, seed, RESAMPLES);
+///
+/// `images` are the images they were measured on, numbered; empty where all are of one.
+pub fn intervals(values: &[f64], images: &[u32], seed: [u8; 32]) -> Intervals {
+    let of = |(i, value): (usize, &f64)| (*value, images.get(i).copied().unwrap_or(0));
+    let (values, images): (Vec<f64>, Vec<u32>) =
+        values.iter().enumerate().map(of).filter(|(value, _)| value.is_finite()).unzip();
+    let ascending = sorted(&values);
+    let within = levels_out(&values, &images);
+    let r1 = lag_one_autocorrelation(within.as_ref().unwrap_or(&values));
+    let [mean, sd, cv] = moment_intervals(&values, within.as_deref(), r1, seed, RESAMPLES);
     Intervals {
         mean,
+        mean_of_random_images: random_images(&values, &images),
         sd,
         cv,
-        p50: quantile_interval(&sorted, 0.5),
-        p90: quantile_interval(&sorted, 0.9),
-        p95: quantile_interval(&sorted, 0.95),
-        p99: quantile_interval(&sorted, 0.99),
+        p50: quantile_interval(&ascending, 0.5),
+        p90: quantile_interval(&ascending, 0.9),
+        p95: quantile_interval(&ascending, 0.95),
+        p99: quantile_interval(&ascending, 0.99),
         r1,
     }
 }
@@ -158,50 +177,63 @@ fn partition(n: usize, holds: impl Fn(usize) -> bool) -> usize {
     below
 }
 
-/// Intervals of mean, sd and cv, from the same resamples.
+/// Intervals of mean, sd and cv, from the same resamples; the mean's is of `within` where images' levels could be taken out.
 fn moment_intervals(
     values: &[f64],
-    sorted: &[f64],
+    within: Option<&[f64]>,
     r1: Option<f64>,
     seed: [u8; 32],
     resamples: usize,
 ) -> [Option<Interval>; 3] {
-    let (Some(mean), true) = (mean_of_sorted(sorted), values.len() >= 2) else { return [None; 3] };
-    let n = values.len() as f64;
+    let ascending = sorted(values);
+    let (Some(mean), true) = (mean_of_sorted(&ascending), values.len() >= 2) else { return [None; 3] };
+    let stratified = within.is_some();
+    let within = within.unwrap_or(values);
     let has_cv = mean > 0.0;
-    if sorted.first() == sorted.last() {
-        let same = |value: f64| Some(Interval { low: value, high: value, method: Method::Degenerate });
-        return [same(mean), same(0.0), same(0.0).filter(|_| has_cv)];
+    let same =
+        |value: f64, stratified| Some(Interval { low: value, high: value, method: Method::Degenerate, stratified });
+    if ascending.first() == ascending.last() {
+        return [same(mean, stratified), same(0.0, false), same(0.0, false).filter(|_| has_cv)];
     }
-    let autocorrelated = r1.is_some_and(|r1| r1.abs() > 2.0 / n.sqrt());
-    let moments = Moments::of(sorted, mean);
-    let all = [Moment::Mean, Moment::Sd, Moment::Cv];
-    let found = if autocorrelated {
-        let block = n.cbrt().ceil() as usize;
-        let centred: Vec<f64> = values.iter().map(|v| v - mean).collect();
-        if values.len() > MOST_RESAMPLED {
-            all.map(|which| moments.block_normal(which, &centred, block))
-        } else {
-            let replicates = moments.replicates(&centred, Scheme::Blocks(block), seed, resamples);
-            all.map(|which| percentile(&replicates[which as usize], Method::Block))
-        }
-    } else if values.len() > MOST_RESAMPLED {
-        all.map(|which| moments.abc(which))
-    } else {
-        let replicates = moments.replicates(&moments.centred, Scheme::Singles, seed, resamples);
-        all.map(|which| moments.bca(which, &replicates[which as usize]))
+    // Values that alternate average out sooner than blocks of them would show, and no interval is narrowed for that.
+    let alike = r1.is_some_and(|r1| neighbours(values.len(), r1) == Neighbours::Alike);
+    let blocks = alike.then(|| (values.len() as f64).cbrt().ceil() as usize);
+    let large = values.len() > MOST_RESAMPLED;
+    let of_all = Moments::of(&ascending, mean);
+    let of_mean = Moments::of(&sorted(within), mean);
+    let mut pairs: Vec<Pair> =
+        values.iter().zip(within).map(|(value, within)| Pair { value: value - mean, within: within - mean }).collect();
+    let one = |of: &Moments, which: Moment, centred: fn(&Pair) -> f64, pairs: &[Pair]| match blocks {
+        Some(length) => of.block_normal(which, &pairs.iter().map(centred).collect::<Vec<_>>(), length),
+        None => of.abc(which),
     };
-    let [mean, sd, cv] = found;
-    [mean, sd, cv.filter(|_| has_cv)]
+    let found = if large {
+        let sd_or_cv = |which| one(&of_all, which, |pair| pair.value, &pairs);
+        [one(&of_mean, Moment::Mean, |pair| pair.within, &pairs), sd_or_cv(Moment::Sd), sd_or_cv(Moment::Cv)]
+    } else {
+        if blocks.is_none() {
+            pairs.sort_unstable_by(Pair::order);
+        }
+        let drawn =
+            replicates(&of_mean, &of_all, &pairs, blocks.map_or(Scheme::Singles, Scheme::Blocks), seed, resamples);
+        [(&of_mean, Moment::Mean), (&of_all, Moment::Sd), (&of_all, Moment::Cv)].map(|(of, which)| match blocks {
+            Some(_) => percentile(&drawn[which as usize], Method::Block),
+            None => of.bca(which, &drawn[which as usize]),
+        })
+    };
+    let [of_the_mean, sd, cv] = found;
+    let all_equal = pairs.iter().all(|pair| pair.within == pairs[0].within);
+    let of_the_mean = if all_equal { same(mean, true) } else { of_the_mean.map(|it| Interval { stratified, ..it }) };
+    [of_the_mean, sd, cv.filter(|_| has_cv)]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::statistics::worked::{A, B, assert_interval, lognormal, x, y};
+    use crate::statistics::worked::{A, B, IMAGES_OF_S, S, assert_close, assert_interval, lognormal, x, y};
 
     fn of(values: &[f64]) -> Intervals {
-        intervals(values, seed_of(562, &["worked"]))
+        intervals(values, &[], seed_of(562, &["worked"]))
     }
 
     #[test]
@@ -267,7 +299,7 @@ mod tests {
     fn the_result_depends_on_the_seed_and_on_nothing_else() {
         let run = |threads: usize, seed: [u8; 32]| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| intervals(&A, seed))
+            pool.install(|| intervals(&A, &[], seed))
         };
         let seed = seed_of(562, &["cell", "stage", "metric"]);
         assert_eq!(run(1, seed), run(3, seed));
@@ -292,5 +324,47 @@ mod tests {
         let (block, single) = (of(&wave).mean.unwrap(), of(&shuffled).mean.unwrap());
         assert_eq!((block.method, single.method), (Method::Block, Method::Bca));
         assert!(block.high - block.low > 1.3 * (single.high - single.low), "{block:?} {single:?}");
+    }
+    #[test]
+    fn the_worked_interval_of_a_fixed_set_of_images_comes_out() {
+        let found = intervals(&S, &IMAGES_OF_S, seed_of(562, &["worked"]));
+        let mean = found.mean.unwrap();
+        assert_eq!((mean.method(), found.sd.unwrap().method()), ("stratified_bca", "bca"));
+        // scipy's BCa of S with its images' levels taken out.
+        assert!((mean.low - 24.2).abs() < 0.2 && (mean.high - 26.8).abs() < 0.2, "{mean:?}");
+        // Taken for one sample the same values give an interval ten times as wide.
+        let alone = of(&S).mean.unwrap();
+        assert!(alone.high - alone.low > 6.0 * (mean.high - mean.low), "{alone:?}");
+        assert!(found.mean_of_random_images.is_some());
+    }
+
+    #[test]
+    fn an_image_set_alternates_by_design_and_that_is_no_autocorrelation() {
+        // By turns a small and a large image, as in blocks of two.
+        let noise = lognormal(60, 0.1, 5);
+        let values: Vec<f64> = noise.iter().enumerate().map(|(i, v)| if i % 2 == 0 { *v } else { 5.0 * v }).collect();
+        let images: Vec<u32> = (0..60).map(|i| i % 2).collect();
+        assert!(of(&values).r1.unwrap() < -0.8);
+        let found = intervals(&values, &images, seed_of(562, &["worked"]));
+        assert!(found.r1.unwrap().abs() < 0.3);
+        assert_eq!(found.mean.unwrap().method(), "stratified_bca");
+    }
+
+    #[test]
+    fn values_that_alternate_narrow_no_interval() {
+        let alternating: Vec<f64> = (0..60).map(|i| if i % 2 == 0 { 90.0 } else { 110.0 }).collect();
+        let found = of(&alternating);
+        assert_close(found.r1, -59.0 / 60.0, 1e-9);
+        // As of independent values: 1.96 x 10 / sqrt(60).
+        let mean = found.mean.unwrap();
+        assert_eq!(mean.method, Method::Bca);
+        assert_close(Some(mean.high - mean.low), 2.0 * 2.53, 0.4);
+    }
+
+    #[test]
+    fn an_image_whose_times_never_differ_has_a_mean_without_width_however_large_it_is() {
+        let found = intervals(&[1.0, 5.0, 1.0, 5.0], &[0, 1, 0, 1], seed_of(562, &["worked"]));
+        assert_interval(found.mean, Method::Degenerate, 3.0, 3.0, 0.0);
+        assert!(found.sd.is_some_and(|sd| sd.high > sd.low));
     }
 }

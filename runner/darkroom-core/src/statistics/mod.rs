@@ -6,6 +6,7 @@
 mod calibration;
 mod claims;
 mod compare;
+mod fixed_images;
 mod hierarchy;
 mod interval;
 mod moments;
@@ -27,8 +28,8 @@ pub use interval::{
     Bounds, Interval, Intervals, MOST_RESAMPLED, Method, SMALL_N, intervals, quantile_interval, seed_of,
 };
 pub use rank_tests::{Wilcoxon, cliffs_delta, mann_whitney, wilcoxon, wilcoxon_of};
-pub use stationarity::{Trend, halves_ratio, lag_one_autocorrelation, trend};
-pub use stopping::{LOOK_EVERY, Rule, StoppedBy, relative_half_widths};
+pub use stationarity::{Neighbours, Trend, halves_ratio, lag_one_autocorrelation, neighbours, trend};
+pub use stopping::{LOOK_EVERY, Rule, StoppedBy, Watched, relative_half_widths};
 pub use summary::{
     Description, MIN_N_P95, MIN_N_P99, describe, is_outlier, mean_of_sorted, outlier_fences, quantile_of_sorted,
 };

@@ -3,6 +3,8 @@
 //! A sample about its mean → replicates → an interval by one of several methods; which method a sample gets is decided in
 //! `interval`.
 
+use std::cmp::Ordering;
+
 use rand_chacha::ChaCha8Rng;
 
 use super::interval::{ALPHA, Interval, Method};
@@ -55,30 +57,13 @@ impl Moments {
         self.statistic(which, self.n(), self.sum, self.sum_of_squares)
     }
 
-    /// Returns mean, sd and cv of every resample of `centred`, each ascending and without those that do not exist.
-    pub(super) fn replicates(
-        &self,
-        centred: &[f64],
-        scheme: Scheme,
-        seed: [u8; 32],
-        resamples: usize,
-    ) -> [Vec<f64>; 3] {
-        let sums = resample(seed, resamples, |random| scheme.sums(random, centred));
-        [Moment::Mean, Moment::Sd, Moment::Cv].map(|which| {
-            let all = sums.iter().map(|&(sum, squares)| self.statistic(which, self.n(), sum, squares));
-            let mut finite: Vec<f64> = all.filter(|t| t.is_finite()).collect();
-            finite.sort_unstable_by(f64::total_cmp);
-            finite
-        })
-    }
-
     /// Returns the `BCa` interval, or the percentile one where bias or acceleration does not exist.
     ///
     /// Source: B. Efron, R. J. Tibshirani, "An Introduction to the Bootstrap", 1993, section 14.3.
     pub(super) fn bca(&self, which: Moment, replicates: &[f64]) -> Option<Interval> {
         let corrected = self.corrected_levels(which, replicates).and_then(|(low, high)| {
             let (low, high) = (quantile_of_sorted(replicates, low)?, quantile_of_sorted(replicates, high)?);
-            Some(Interval { low, high, method: Method::Bca })
+            Some(Interval { low, high, method: Method::Bca, stratified: false })
         });
         corrected.or_else(|| percentile(replicates, Method::Percentile))
     }
@@ -133,7 +118,7 @@ impl Moments {
         };
         let z = normal_quantile(1.0 - ALPHA / 2.0);
         let (low, high) = (bound(-z), bound(z));
-        (low.is_finite() && high.is_finite()).then_some(Interval { low, high, method: Method::Abc })
+        (low.is_finite() && high.is_finite()).then_some(Interval { low, high, method: Method::Abc, stratified: false })
     }
 
     /// Returns the normal interval whose variance is that of a moving-block bootstrap of the linearised statistic.
@@ -147,7 +132,12 @@ impl Moments {
         let variance = blocks.iter().map(|sum| (sum - mean).powi(2)).sum::<f64>() / blocks.len() as f64;
         let reach = normal_quantile(1.0 - ALPHA / 2.0) * (variance / (self.n() * length as f64)).sqrt();
         let (low, high) = (self.observed(which) - reach, self.observed(which) + reach);
-        (low.is_finite() && high.is_finite()).then_some(Interval { low, high, method: Method::BlockNormal })
+        (low.is_finite() && high.is_finite()).then_some(Interval {
+            low,
+            high,
+            method: Method::BlockNormal,
+            stratified: false,
+        })
     }
 
     /// First and second derivative of the statistic when weight moves from all values to the one `d` from the mean.
@@ -172,6 +162,43 @@ impl Moments {
     }
 }
 
+/// A value less the mean, and the same with its image's level taken out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pair {
+    pub(super) value: f64,
+    pub(super) within: f64,
+}
+
+impl Pair {
+    /// An order that does not depend on the order of execution.
+    pub(super) fn order(a: &Self, b: &Self) -> Ordering {
+        a.value.total_cmp(&b.value).then(a.within.total_cmp(&b.within))
+    }
+}
+
+/// Returns mean, sd and cv of every resample of `pairs`, each ascending and without those that do not exist; the mean's are of
+/// values within images.
+pub(super) fn replicates(
+    of_mean: &Moments,
+    of_all: &Moments,
+    pairs: &[Pair],
+    scheme: Scheme,
+    seed: [u8; 32],
+    resamples: usize,
+) -> [Vec<f64>; 3] {
+    let n = pairs.len() as f64;
+    let drawn = resample(seed, resamples, |random| scheme.sums(random, pairs));
+    [Moment::Mean, Moment::Sd, Moment::Cv].map(|which| {
+        let one = |sums: &Sums| match which {
+            Moment::Mean => of_mean.statistic(which, n, sums.within, 0.0),
+            Moment::Sd | Moment::Cv => of_all.statistic(which, n, sums.values, sums.squares),
+        };
+        let mut finite: Vec<f64> = drawn.iter().map(one).filter(|t| t.is_finite()).collect();
+        finite.sort_unstable_by(f64::total_cmp);
+        finite
+    })
+}
+
 /// How a resample is drawn.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Scheme {
@@ -181,27 +208,36 @@ pub(super) enum Scheme {
     Blocks(usize),
 }
 
+/// Sums of one resample.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sums {
+    within: f64,
+    values: f64,
+    squares: f64,
+}
+
 impl Scheme {
-    /// Returns the sum and the sum of squares of one resample as long as `centred`.
-    fn sums(self, random: &mut ChaCha8Rng, centred: &[f64]) -> (f64, f64) {
-        let (mut sum, mut squares) = (0.0, 0.0);
-        let mut add = |d: f64| {
-            sum += d;
-            squares += d * d;
+    /// Returns the sums of one resample as long as `pairs`.
+    fn sums(self, random: &mut ChaCha8Rng, pairs: &[Pair]) -> Sums {
+        let mut sums = Sums::default();
+        let mut add = |pair: Pair| {
+            sums.within += pair.within;
+            sums.values += pair.value;
+            sums.squares += pair.value * pair.value;
         };
         match self {
-            Self::Singles => (0..centred.len()).for_each(|_| add(centred[below(random, centred.len())])),
+            Self::Singles => (0..pairs.len()).for_each(|_| add(pairs[below(random, pairs.len())])),
             Self::Blocks(length) => {
-                let mut left = centred.len();
+                let mut left = pairs.len();
                 while left > 0 {
-                    let start = below(random, centred.len() - length + 1);
+                    let start = below(random, pairs.len() - length + 1);
                     let taken = length.min(left);
-                    centred[start..start + taken].iter().for_each(|&d| add(d));
+                    pairs[start..start + taken].iter().for_each(|&pair| add(pair));
                     left -= taken;
                 }
             }
         }
-        (sum, squares)
+        sums
     }
 }
 
@@ -209,7 +245,7 @@ impl Scheme {
 pub(super) fn percentile(replicates: &[f64], method: Method) -> Option<Interval> {
     let low = quantile_of_sorted(replicates, ALPHA / 2.0)?;
     let high = quantile_of_sorted(replicates, 1.0 - ALPHA / 2.0)?;
-    Some(Interval { low, high, method })
+    Some(Interval { low, high, method, stratified: false })
 }
 
 /// Returns z0: the normal quantile of the share of replicates below the observed value, equal ones counting half.
@@ -232,11 +268,17 @@ mod tests {
     use crate::statistics::summary::{mean_of_sorted, sorted};
     use crate::statistics::worked::{A, assert_close, assert_interval, lognormal};
 
+    /// Replicates of a sample of one image.
+    fn drawn(of: &Moments, centred: &[f64], scheme: Scheme, seed: [u8; 32], resamples: usize) -> [Vec<f64>; 3] {
+        let pairs: Vec<Pair> = centred.iter().map(|&value| Pair { value, within: value }).collect();
+        replicates(of, of, &pairs, scheme, seed, resamples)
+    }
+
     #[test]
     fn the_worked_percentile_interval_is_another_one() {
         let mean = mean_of_sorted(&sorted(&A)).unwrap();
         let moments = Moments::of(&sorted(&A), mean);
-        let [means, ..] = moments.replicates(&moments.centred, Scheme::Singles, seed_of(1, &[]), RESAMPLES);
+        let [means, ..] = drawn(&moments, &moments.centred, Scheme::Singles, seed_of(1, &[]), RESAMPLES);
         assert_interval(percentile(&means, Method::Percentile), Method::Percentile, 98.7, 110.3, 0.4);
     }
 
@@ -253,7 +295,7 @@ mod tests {
         let values = lognormal(MOST_RESAMPLED, 0.4, 11);
         let s = sorted(&values);
         let moments = Moments::of(&s, mean_of_sorted(&s).unwrap());
-        let replicates = moments.replicates(&moments.centred, Scheme::Singles, seed_of(3, &[]), 40_000);
+        let replicates = drawn(&moments, &moments.centred, Scheme::Singles, seed_of(3, &[]), 40_000);
         for which in [Moment::Mean, Moment::Sd, Moment::Cv] {
             let (abc, bca) = (moments.abc(which).unwrap(), moments.bca(which, &replicates[which as usize]).unwrap());
             let width = bca.high - bca.low;
@@ -271,7 +313,7 @@ mod tests {
         let moments = Moments::of(&s, mean_of_sorted(&s).unwrap());
         let centred: Vec<f64> = values.iter().map(|v| v - moments.mean).collect();
         let length = (values.len() as f64).cbrt().ceil() as usize;
-        let replicates = moments.replicates(&centred, Scheme::Blocks(length), seed_of(4, &[]), RESAMPLES);
+        let replicates = drawn(&moments, &centred, Scheme::Blocks(length), seed_of(4, &[]), RESAMPLES);
         for which in [Moment::Mean, Moment::Sd, Moment::Cv] {
             let resampled = percentile(&replicates[which as usize], Method::Block).unwrap();
             let closed = moments.block_normal(which, &centred, length).unwrap();
@@ -279,7 +321,7 @@ mod tests {
             assert!((closed.low - resampled.low).abs() < 0.1 * width, "{which:?} {closed:?} {resampled:?}");
             assert!((closed.high - resampled.high).abs() < 0.1 * width, "{which:?} {closed:?} {resampled:?}");
         }
-        assert_eq!(intervals(&values, seed_of(562, &["worked"])).mean.unwrap().method, Method::BlockNormal);
+        assert_eq!(intervals(&values, &[], seed_of(562, &["worked"])).mean.unwrap().method, Method::BlockNormal);
     }
 
     #[test]
@@ -293,7 +335,7 @@ mod tests {
                 let values = lognormal(100, sigma, 1_000 + i as u64);
                 let s = sorted(&values);
                 let moments = Moments::of(&s, mean_of_sorted(&s).unwrap());
-                let replicates = moments.replicates(&moments.centred, Scheme::Singles, seed_of(i as u64, &[]), 1_000);
+                let replicates = drawn(&moments, &moments.centred, Scheme::Singles, seed_of(i as u64, &[]), 1_000);
                 let mean = moments.bca(Moment::Mean, &replicates[0]).unwrap();
                 let (low, high) = quantile_interval(&s, 0.5);
                 let median = low.unwrap() <= true_median && true_median <= high.unwrap();

@@ -51,6 +51,27 @@ pub fn lag_one_autocorrelation(x: &[f64]) -> Option<f64> {
     Some(together / variation).filter(|r| r.is_finite())
 }
 
+/// How neighbouring values of a sample stand to each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Neighbours {
+    /// As in a sample of independent values.
+    Independent,
+    /// High after high, low after low: each value tells less than an independent one would.
+    Alike,
+    /// High after low, low after high.
+    Alternating,
+}
+
+/// Judges a lag-1 autocorrelation of n values: beyond 2 / sqrt(n) it is not chance (`method.md` section 3).
+pub fn neighbours(n: usize, r1: f64) -> Neighbours {
+    let chance = 2.0 / (n as f64).sqrt();
+    match r1 {
+        r1 if r1 > chance => Neighbours::Alike,
+        r1 if r1 < -chance => Neighbours::Alternating,
+        _ => Neighbours::Independent,
+    }
+}
+
 /// Returns median of the second half / median of the first; the middle value of an odd n is in neither.
 ///
 /// `None` for n < 2 or when the first half's median is 0.

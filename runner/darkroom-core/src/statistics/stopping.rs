@@ -72,13 +72,24 @@ impl Rule {
 
 /// Returns (high - low) / (2 x mean) of each sample's 95% interval of the mean; `None` without an interval or a positive mean.
 ///
-/// Values are in the order of execution, seeds those of `summary`.
-pub fn relative_half_widths(samples: &[(Vec<f64>, [u8; 32])]) -> Vec<Option<f64>> {
-    samples.par_iter().map(|(values, seed)| relative_half_width(values, *seed)).collect()
+/// The mean is that over this very set of images, so that the size of images holds nothing up.
+pub fn relative_half_widths(samples: &[Watched]) -> Vec<Option<f64>> {
+    samples.par_iter().map(|of| relative_half_width(&of.values, &of.images, of.seed)).collect()
 }
 
-pub(super) fn relative_half_width(values: &[f64], seed: [u8; 32]) -> Option<f64> {
-    let interval = intervals(values, seed).mean?;
+/// What is looked at of one stage or pipeline of a cell.
+#[derive(Clone, Debug, Default)]
+pub struct Watched {
+    /// In the order of execution.
+    pub values: Vec<f64>,
+    /// The image of each value, numbered.
+    pub images: Vec<u32>,
+    /// That of `summary`.
+    pub seed: [u8; 32],
+}
+
+pub(super) fn relative_half_width(values: &[f64], images: &[u32], seed: [u8; 32]) -> Option<f64> {
+    let interval = intervals(values, images, seed).mean?;
     let mean = mean_of_sorted(&sorted(values)).filter(|mean| *mean > 0.0)?;
     Some((interval.high - interval.low) / (2.0 * mean)).filter(|width| width.is_finite())
 }
@@ -116,13 +127,13 @@ mod tests {
     #[test]
     fn a_width_is_half_the_summarys_interval_over_the_mean() {
         let seed = seed_of(562, &["worked"]);
-        let interval = intervals(&A, seed).mean.unwrap();
-        assert_close(relative_half_width(&A, seed), (interval.high - interval.low) / 207.0, 1e-12);
+        let interval = intervals(&A, &[], seed).mean.unwrap();
+        assert_close(relative_half_width(&A, &[], seed), (interval.high - interval.low) / 207.0, 1e-12);
         // `method.md`: [99.5, 113.5], each bound +-0.4.
-        assert_close(relative_half_width(&A, seed), 14.0 / 207.0, 0.8 / 207.0);
-        assert_eq!(relative_half_width(&[7.0], seed), None);
-        assert_eq!(relative_half_width(&[7.0, 7.0], seed), Some(0.0));
-        assert_eq!(relative_half_width(&[0.0, 0.0], seed), None);
+        assert_close(relative_half_width(&A, &[], seed), 14.0 / 207.0, 0.8 / 207.0);
+        assert_eq!(relative_half_width(&[7.0], &[], seed), None);
+        assert_eq!(relative_half_width(&[7.0, 7.0], &[], seed), Some(0.0));
+        assert_eq!(relative_half_width(&[0.0, 0.0], &[], seed), None);
     }
 
     #[test]
@@ -130,7 +141,8 @@ mod tests {
         // n ~ (1.96 cv / e)^2: cv .10 and e .02 give 97.
         let sigma = (1.0f64 + 0.1 * 0.1).ln().sqrt();
         let values = lognormal(97, sigma, 3);
-        let samples = [(values[..30].to_vec(), [1; 32]), (values, [2; 32])];
+        let sample = |values: &[f64], seed| Watched { values: values.to_vec(), images: Vec::new(), seed };
+        let samples = [sample(&values[..30], [1; 32]), sample(&values, [2; 32])];
         let widths = relative_half_widths(&samples);
         assert!(widths[0].unwrap() > 0.025 && (widths[1].unwrap() - 0.02).abs() < 0.005, "{widths:?}");
         let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();

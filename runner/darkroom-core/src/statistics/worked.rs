@@ -9,6 +9,10 @@ use super::interval::{Interval, Method};
 pub const A: [f64; 10] = [102.0, 98.0, 110.0, 95.0, 101.0, 99.0, 130.0, 97.0, 103.0, 100.0];
 pub const B: [f64; 10] = [85.0, 90.0, 88.0, 92.0, 84.0, 99.0, 120.0, 86.0, 91.0, 89.0];
 
+/// S: two images by turns, [`IMAGES_OF_S`].
+pub const S: [f64; 8] = [10.0, 39.0, 12.0, 43.0, 9.0, 38.0, 11.0, 42.0];
+pub const IMAGES_OF_S: [u32; 8] = [0, 1, 0, 1, 0, 1, 0, 1];
+
 /// X: 40 lognormal quantiles, median 200, sigma 0.25.
 pub fn x() -> Vec<f64> {
     lognormal_quantiles(200.0, 0.25)

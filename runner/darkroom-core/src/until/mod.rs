@@ -7,12 +7,12 @@
 //! Every cell is measured equally often. Two kinds of cells are measured and hold nothing up: those with wrong outputs, which
 //! nobody ranks, and those without any value at the first look, which more repetitions can't be expected to give one.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::cell::{CellId, Start};
 use crate::event::{Event, Excuse, Invocation, Look, PassKey, RunStarted, Status};
 use crate::manifest::{StoppingMetric, Until};
-use crate::statistics::{StoppedBy, relative_half_widths, seed_of};
+use crate::statistics::{StoppedBy, Watched, relative_half_widths, seed_of};
 
 /// The facts of a run as far as its stopping depends on them.
 #[derive(Debug)]
@@ -130,7 +130,7 @@ impl Watch {
                 continue;
             }
             for stage in self.samples_of_a_cell() {
-                let values = cell.values(stage, repetitions);
+                let (values, images) = cell.values(stage, repetitions);
                 let name = stage.map(|stage| self.stages[stage].clone());
                 if values.is_empty() {
                     excused.push(Excuse { cell_id: cell.id.clone(), stage: name, reason: "no value".into() });
@@ -139,7 +139,7 @@ impl Watch {
                 let column = if cell.cold && stage.is_some() { "cold_total_ms" } else { self.column() };
                 let seed = seed_of(self.seed, &[cell.id.as_str(), name.as_deref().unwrap_or("pipeline"), column]);
                 of.push((cell.id.clone(), name));
-                samples.push((values, seed));
+                samples.push(Watched { values, images, seed });
             }
         }
         let widths = relative_half_widths(&samples);
@@ -177,21 +177,25 @@ impl Watch {
 }
 
 impl Cell {
-    /// The sample of a stage or of the pipeline over whole blocks, in the order of execution.
-    fn values(&self, stage: Option<usize>, repetitions: u32) -> Vec<f64> {
+    /// The sample of a stage or of the pipeline over whole blocks, in the order of execution, and the image of each value.
+    fn values(&self, stage: Option<usize>, repetitions: u32) -> (Vec<f64>, Vec<u32>) {
         let passes = self.passes.range(..=upto(repetitions)).filter(|(_, pass)| pass.stands);
+        let names: BTreeSet<&str> = passes.clone().map(|((.., image), _)| image.as_str()).collect();
+        let numbers: HashMap<&str, u32> = names.into_iter().zip(0..).collect();
+        let number = |key: &(u32, u32, String)| numbers[key.2.as_str()];
         if let Some(stage) = stage {
-            let of_stage = |(_, pass): (_, &Pass)| pass.stages.get(stage).copied().flatten();
-            let mut values: Vec<(u64, f64)> = passes.filter_map(of_stage).collect();
-            values.sort_unstable_by_key(|(sequence, _)| *sequence);
-            return values.into_iter().map(|(_, ms)| ms).collect();
+            let of_stage =
+                |(key, pass): (&_, &Pass)| pass.stages.get(stage).copied().flatten().map(|of| (of, number(key)));
+            let mut values: Vec<((u64, f64), u32)> = passes.filter_map(of_stage).collect();
+            values.sort_unstable_by_key(|((sequence, _), _)| *sequence);
+            return values.into_iter().map(|((_, ms), image)| (ms, image)).unzip();
         }
-        let mut values: Vec<(&str, f64)> = passes
+        let mut values: Vec<(&str, f64, u32)> = passes
             .filter(|(_, pass)| !pass.unsure)
-            .filter_map(|(_, pass)| Some((pass.started_at.as_str(), pass.turnaround_s?)))
+            .filter_map(|(key, pass)| Some((pass.started_at.as_str(), pass.turnaround_s?, number(key))))
             .collect();
         values.sort_by(|a, b| a.0.cmp(b.0));
-        values.into_iter().map(|(_, s)| s).collect()
+        values.into_iter().map(|(_, s, image)| (s, image)).unzip()
     }
 }
 

@@ -81,7 +81,7 @@ fn a_sample_that_drifts_is_noted_and_kept() {
     let row = Run::of(&journal).summary(&pillow, "greyscale", "duration_ms");
     assert_eq!(integer(&row, "n"), Some(30));
     assert!(text(&row, "note").unwrap().contains("rises over the run"));
-    assert!(text(&row, "note").unwrap().contains("autocorrelated"));
+    assert!(text(&row, "note").unwrap().contains("neighbours resemble each other"));
     assert_eq!(text(&row, "ci_method").unwrap(), "block");
 }
 
