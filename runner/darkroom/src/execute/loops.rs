@@ -69,6 +69,16 @@ pub fn may_go_on(logged: &[Vec<Logged>], triggers: &[Option<&str>]) -> bool {
     logged.iter().any(|runs| runs.len() > 1 || runs.iter().any(wrote))
 }
 
+/// Returns whether a run must still come: a stage has run less often than its trigger was seen written to, its own
+/// delivery included. Of one that ran too often already nothing is owed: the platform drops what follows.
+pub fn owes(logged: &[Vec<Logged>], triggers: &[Option<&str>]) -> bool {
+    logged.iter().zip(triggers).any(|(runs, trigger)| {
+        let Some(trigger) = trigger else { return false };
+        let writes = logged.iter().flatten().filter(|run| wrote_to(run, trigger)).count();
+        writes > 0 && runs.len() <= writes && runs.len() <= MOST_DELIVERIES
+    })
+}
+
 fn wrote_to(run: &Logged, trigger: &str) -> bool {
     let elsewhere = run.profile.as_ref().map(|profile| profile.wrote_elsewhere.as_slice()).unwrap_or_default();
     elsewhere.iter().any(|key| key.starts_with(trigger))
@@ -228,6 +238,19 @@ mod tests {
         assert!(!may_go_on(&usual, &TRIGGERS));
         assert!(may_go_on(&[runs(1, 0, 1), runs(2, 5, 1), runs(1, 8, 1)], &TRIGGERS));
         assert!(may_go_on(&[runs(1, 0, 1), runs(1, 5, 1), writing(runs(1, 8, 1), "upload/a.png")], &TRIGGERS));
+    }
+
+    #[test]
+    fn a_write_that_has_started_nothing_yet_is_waited_for_until_it_is_a_loop() {
+        let after = |writes: usize, quiet_runs: usize| {
+            let mut first = writing(runs(writes, 0, 10), "upload/a.png");
+            first.extend(runs(quiet_runs, 500, 10));
+            owes(&[first, runs(1, 5, 1), runs(1, 8, 1)], &TRIGGERS)
+        };
+        assert!(after(1, 0) && after(4, 0));
+        assert!(!after(5, 0), "a loop already");
+        assert!(!after(1, 1), "marked once, and let be when it came again");
+        assert!(!after(0, 2) && !owes(&[runs(1, 0, 1), Vec::new(), Vec::new()], &TRIGGERS));
     }
 
     #[test]

@@ -283,7 +283,11 @@ impl Chain<'_> {
             return Ok(Gathered { logged, looped: None, stopped: None });
         }
         let quiet = loops::quiet(&self.bench.setup);
-        let (logged, at_rest) = until(quiet, loops::UNSTOPPED).await;
+        let deadline = Instant::now() + self.bench.setup.patience.logs;
+        let (mut logged, mut at_rest) = until(quiet, loops::UNSTOPPED).await;
+        while loops::owes(&logged, &self.triggers()) && Instant::now() < deadline {
+            (logged, at_rest) = until(quiet, loops::UNSTOPPED).await;
+        }
         if self.find_loop(&logged).is_none() {
             return Ok(Gathered { logged, looped: None, stopped: None });
         }
