@@ -28,6 +28,7 @@ pub mod prompt;
 pub mod report_line;
 pub mod schedule;
 pub mod selection;
+pub mod shell;
 pub mod spending;
 pub mod statistics;
 pub mod until;

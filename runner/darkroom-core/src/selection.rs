@@ -73,10 +73,7 @@ fn suggestion(pattern: &str, ids: &[CellId]) -> String {
         let likeness = |id: &CellId| strsim::jaro_winkler(pattern, id.as_str());
         likeness(a).total_cmp(&likeness(b))
     });
-    nearest.map_or_else(
-        || "the manifest has no cells".to_owned(),
-        |id| format!("the nearest is {id}; the command darkroom cells lists all of a manifest"),
-    )
+    nearest.map_or_else(|| "the manifest has no cells".to_owned(), |id| format!("the nearest is {id}"))
 }
 
 #[cfg(test)]

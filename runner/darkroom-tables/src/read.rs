@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 
+use darkroom_core::shell::quoted;
 use polars::prelude::{
     AnyValue, ChunkCompareEq, DataFrame, IdxCa, NewChunkedArray, ParquetReader, PlSmallStr, PolarsResult, SerReader,
 };
@@ -153,11 +154,13 @@ pub fn provenance(path: &Path) -> Result<BTreeMap<String, String>, TablesError> 
 pub fn other_schema(path: &Path) -> Result<Option<String>, TablesError> {
     let about = provenance(path)?;
     let schema = about.get("schema_version").map_or("unknown", String::as_str);
+    let run = path.parent().filter(|run| *run != Path::new("")).unwrap_or(Path::new("."));
     Ok((schema != SCHEMA_VERSION.to_string()).then(|| {
         format!(
             "{} is of schema {schema}, this darkroom's is {SCHEMA_VERSION}: columns may be missing or mean something else; \
-             `darkroom aggregate` makes the tables anew from the journal",
-            path.display()
+             `darkroom aggregate {}` makes the tables anew from the journal",
+            path.display(),
+            quoted(&run.display().to_string())
         )
     }))
 }

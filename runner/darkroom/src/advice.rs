@@ -4,6 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use darkroom_core::shell::quoted;
+
 use crate::exit::Failure;
 use crate::project::Project;
 
@@ -13,12 +15,48 @@ pub fn darkroom(arguments: &[&str]) -> String {
     format!("`darkroom {}`", quoted.join(" "))
 }
 
-fn quoted(argument: &str) -> String {
-    let plain = |letter: char| letter.is_alphanumeric() || "-_./=:,+@%".contains(letter);
-    if !argument.is_empty() && argument.chars().all(plain) {
-        return argument.to_owned();
-    }
-    format!("'{}'", argument.replace('\'', r"'\''"))
+/// Returns the build of a variant in Rust, in backticks.
+pub fn cargo_build(manifest: &Path) -> String {
+    format!("`cargo build --release --locked --manifest-path {}`", quoted(&manifest.display().to_string()))
+}
+
+/// Returns the command that pins every package of a file of requirements, and its dependencies, with hashes.
+pub fn pin(file: &str) -> String {
+    let file = quoted(file);
+    format!("`uv pip compile --generate-hashes {file} -o {file}`")
+}
+
+/// Returns the call that removes what was deployed in AWS: of one experiment, or all that Darkroom made there.
+pub fn clean(experiment: Option<&str>, region: &str) -> String {
+    let which = experiment.into_iter();
+    let arguments: Vec<&str> =
+        ["clean"].into_iter().chain(which).chain(["--target", "aws", "--region", region]).collect();
+    darkroom(&arguments)
+}
+
+/// Returns how to begin a run: with a manifest of the project that the user stands in.
+pub fn run() -> String {
+    let Some(manifest) = Project::here().ok().and_then(|project| first_manifest(project.root())) else {
+        return "write a manifest and run it: README.md shows one".to_owned();
+    };
+    format!("begin one, for example with {}", darkroom(&["run", &manifest.display().to_string()]))
+}
+
+/// The manifest for a first result, or the first that is there.
+fn first_manifest(root: &Path) -> Option<PathBuf> {
+    let is_manifest = |path: &PathBuf| {
+        let text = fs::read_to_string(path).ok().filter(|_| path.extension().is_some_and(|end| end == "toml"));
+        text.and_then(|text| text.parse::<toml::Table>().ok()).is_some_and(|table| table.contains_key("matrix"))
+    };
+    let here = std::env::current_dir().ok()?;
+    let mut manifests: Vec<PathBuf> = [root.join("manifests"), here.clone(), root.to_owned()]
+        .iter()
+        .flat_map(|folder| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()))
+        .filter(is_manifest)
+        .collect();
+    manifests.sort_by_key(|path| (!path.ends_with("smoke.toml"), path.clone()));
+    let first = manifests.into_iter().next()?;
+    Some(first.strip_prefix(&here).map_or(first.clone(), Path::to_owned))
 }
 
 /// Refuses what is no run's folder, and suggests `command` with the run that is most likely meant in the place of `{}`.
@@ -38,7 +76,7 @@ pub fn run_folder(folder: &Path, command: &[&str]) -> Result<(), Failure> {
             let command: Vec<&str> = command.iter().map(|word| if *word == "{}" { &run } else { *word }).collect();
             format!("name a run's folder, for example {}", darkroom(&command))
         }
-        None => "there is no run yet; make one with darkroom run and a manifest".to_owned(),
+        None => format!("there is no run yet; {}", run()),
     };
     Err(Failure::wrong_request(miette::miette!(help = help, "{what}")))
 }

@@ -90,7 +90,7 @@ pub struct ManifestArgs {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// Where to run: overrides [target] cloud
-    #[arg(long)]
+    #[arg(long, overrides_with = "target")]
     pub target: Option<TargetName>,
 }
 
@@ -294,7 +294,7 @@ pub struct CheckArgs {
     #[arg(required = true)]
     pub variants: Vec<String>,
     /// The pipeline, a folder under experiments/
-    #[arg(long, default_value = "image-pipeline")]
+    #[arg(long, default_value = "image-pipeline", overrides_with = "pipeline")]
     pub pipeline: String,
     /// The images to check it on: photos, or a set that is for checking alone, ten-bit or edge
     #[arg(long, default_value = "photos")]
@@ -333,7 +333,7 @@ pub struct ImportArgs {
     #[arg(long)]
     pub events: Option<ImportEvents>,
     /// The pipeline that they implement [default: image-pipeline, or payload-pipeline]
-    #[arg(long)]
+    #[arg(long, overrides_with = "pipeline")]
     pub pipeline: Option<String>,
     /// What an environment name of theirs holds; {bucket}, {prefix} and {folder} are the run's; may be repeated
     #[arg(long = "env", value_name = "NAME=VALUE")]

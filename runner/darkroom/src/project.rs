@@ -329,9 +329,9 @@ pub fn models_file(pipeline: &str) -> String {
 
 /// Returns every requirement of a text that is not pinned, as a fault of that file.
 pub fn unpinned(file: &str, text: &str) -> Vec<Fault> {
-    let file = DataFile { name: file, text };
-    let fault = |found: pins::Unpinned| file.error(found.span, "", found.message, Some(found.help.to_owned())).into();
-    pins::unpinned(text).into_iter().map(fault).collect()
+    let data = DataFile { name: file, text };
+    let fault = |found: pins::Unpinned| data.error(found.span, "", found.message, Some(found.help)).into();
+    pins::unpinned(file, text).into_iter().map(fault).collect()
 }
 
 /// Names of the folders in `folder` that hold `file`, sorted; hidden ones are nobody's.

@@ -138,7 +138,8 @@ impl Folder<'_> {
 }
 
 fn explained(path: &str, error: &NoReference) -> (String, &'static str) {
-    const OTHER: &str = "Convert the file, or take it out of the set. A set of purpose = \"check\" may hold such a file, for `darkroom check`.";
+    const OTHER: &str =
+        "Convert the file, or take it out of the set. A set of purpose = \"check\" may hold such a file.";
     let whole = "Bring back the whole file, or take it out of the set.";
     match error {
         NoReference::WrongKind { stage, format, found, expected } => {

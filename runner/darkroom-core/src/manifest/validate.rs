@@ -260,8 +260,7 @@ impl Meaning<'_> {
         let (model, sample) = variant.rsplit_once('.').filter(|(model, _)| has(model))?;
         let sample: u32 = sample.parse().ok().filter(|sample| *sample > 0)?;
         let entry = entry(model);
-        let command = format!("darkroom generate --model {model} --variant {model} --samples {sample}");
-        Some(format!("`{command}` makes it, from {entry}"))
+        Some(format!("`darkroom generate --model {model} --variant {model} --samples {sample}` makes it, from {entry}"))
     }
 
     fn check_image_sets(&mut self) {
@@ -278,14 +277,21 @@ impl Meaning<'_> {
                 continue;
             };
             if set.for_check_only {
-                let message = format!("image set `{name}` is for `darkroom check` alone");
+                let message = format!("image set `{name}` is for checking only");
                 let label = "its images are never timed or compared";
-                let variant = self.manifest.matrix.variants.first().map_or("VARIANT", String::as_str);
+                let can_be_checked = |name: &&String| {
+                    let entry = self.known.variants.get(*name);
+                    entry.is_some_and(|entry| entry.variant.is_some() && entry.faults.is_empty())
+                };
+                let variant = self.manifest.matrix.variants.iter().find(can_be_checked);
                 let of = match self.manifest.experiment.pipeline.as_str() {
                     "image-pipeline" => String::new(),
                     other => format!(" --pipeline {other}"),
                 };
-                let help = format!("check with it: `darkroom check {variant} --image-set {name}{of}`");
+                let help = variant.map_or_else(
+                    || "take it out of the matrix".to_owned(),
+                    |variant| format!("check with it: `darkroom check {variant} --image-set {name}{of}`"),
+                );
                 self.mistakes.push(Mistake::new("check_only_image_set", message, &node.at, label).help(help));
             }
             let empty = (set.images.is_empty() && set.faults.is_empty()).then(|| Fault::from("it holds no images"));

@@ -7,6 +7,7 @@ use darkroom_core::cost::{PriceTable, keeping};
 use darkroom_core::manifest::Cloud;
 use miette::Diagnostic;
 
+use crate::advice;
 use crate::cli::{CleanArgs, Globals, TargetName};
 use crate::deploy::DeployError;
 use crate::deploy::clean::{self, Found, Which, size};
@@ -89,12 +90,14 @@ struct NotClean {
 
 /// Returns the command that goes on.
 fn again(args: &CleanArgs) -> String {
-    let which = args.experiment.as_ref().map(|name| format!(" {name}"));
-    let which = which.unwrap_or_else(|| if args.expired { " --expired".to_owned() } else { String::new() });
-    match args.target {
-        TargetName::Local => format!("darkroom clean{which}"),
-        TargetName::Aws => format!("darkroom clean{which} --target aws --region {}", args.region),
+    let mut arguments = vec!["clean"];
+    arguments.extend(args.experiment.as_deref());
+    arguments.extend(args.expired.then_some("--expired"));
+    if args.target == TargetName::Aws {
+        arguments.extend(["--target", "aws", "--region", &args.region]);
     }
+    arguments.extend(args.yes.then_some("--yes"));
+    advice::darkroom(&arguments)
 }
 
 /// Reads the region's prices; `None` without a project, or without a table in it.
@@ -135,7 +138,7 @@ fn which(args: &CleanArgs) -> Which {
 fn agreed(found: &Found, target: &Target) -> Result<bool, Failure> {
     if !io::stdin().is_terminal() {
         return Err(Failure::wrong_request(miette::miette!(
-            help = "add --yes",
+            help = "add `--yes` to remove it",
             "nothing was removed: there is no terminal to ask at"
         )));
     }

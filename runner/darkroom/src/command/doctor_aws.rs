@@ -11,6 +11,7 @@ use miette::Diagnostic;
 
 use super::doctor::{Check, State};
 use crate::account::{self, Caller};
+use crate::advice;
 use crate::deploy::Clients;
 use crate::display;
 use crate::error_text::told;
@@ -47,7 +48,7 @@ pub async fn checks(region: &str, experiment: &str) -> Vec<Check> {
     let role = std::env::var(target::ROLE_VARIABLE).ok().filter(|role| !role.is_empty());
     let question = Question { caller: &caller, region, experiment, role: role.as_deref() };
     checks.push(permissions(&clients, &question).await);
-    checks.extend(quotas(&clients).await);
+    checks.extend(quotas(&clients, region).await);
     checks.push(check(
         "runtimes",
         State::Ok,
@@ -218,7 +219,7 @@ async fn tried(clients: &Clients, question: &Question<'_>, why: &str) -> Check {
 const MEND_SIMULATOR: &str = "allow iam:SimulatePrincipalPolicy to have all of them looked at, or compare with what \
                               `darkroom iam-policy person` prints";
 
-async fn quotas(clients: &Clients) -> Vec<Check> {
+async fn quotas(clients: &Clients, region: &str) -> Vec<Check> {
     let settings = match clients.lambda.get_account_settings().send().await {
         Ok(settings) => settings,
         Err(error) => {
@@ -231,7 +232,7 @@ async fn quotas(clients: &Clients) -> Vec<Check> {
     let free = limit.and_then(AccountLimit::unreserved_concurrent_executions).unwrap_or(whole);
     let total = limit.map_or(0, aws_sdk_lambda::types::AccountLimit::total_code_size);
     let used = usage.map_or(0, aws_sdk_lambda::types::AccountUsage::total_code_size);
-    vec![concurrency(free), memory(whole), storage(used, total)]
+    vec![concurrency(free), memory(whole), storage(used, total, region)]
 }
 
 fn concurrency(free: i32) -> Check {
@@ -255,12 +256,12 @@ fn memory(whole_concurrency: i32) -> Check {
     check("memory", State::Limited, found, Some(&mend))
 }
 
-fn storage(used: i64, total: i64) -> Check {
+fn storage(used: i64, total: i64, region: &str) -> Check {
     let gb = |bytes: i64| bytes as f64 / 1e9;
     let found = format!("{:.2} of {:.0} GB of code are used", gb(used), gb(total));
     if total > 0 && used as f64 >= NEARLY_FULL * total as f64 {
-        let mend = "remove old functions and layers: `darkroom clean --target aws`";
-        return check("code storage", State::Limited, found, Some(mend));
+        let mend = format!("remove old functions and layers: {}", advice::clean(None, region));
+        return check("code storage", State::Limited, found, Some(&mend));
     }
     check("code storage", State::Ok, found, None)
 }
@@ -311,8 +312,8 @@ mod tests {
         assert_eq!(concurrency(1000).state, State::Ok);
         assert_eq!((memory(10).state, memory(1000).state), (State::Limited, State::Ok));
         assert!(memory(1000).found.contains("more than 3008 MB"), "the note is there for everybody");
-        assert_eq!(storage(74_000_000_000, 80_530_636_800).state, State::Limited);
-        assert_eq!(storage(1, 80_530_636_800).state, State::Ok);
+        assert_eq!(storage(74_000_000_000, 80_530_636_800, "us-east-1").state, State::Limited);
+        assert_eq!(storage(1, 80_530_636_800, "us-east-1").state, State::Ok);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal};
 
 use darkroom_core::pipeline::Transport;
 
+use crate::advice;
 use crate::cli::{Globals, ImportArgs, ImportEvents};
 use crate::display;
 use crate::exit::{Failure, Outcome};
@@ -47,9 +48,11 @@ pub fn run(args: &ImportArgs, globals: Globals) -> Result<Outcome, Failure> {
     if globals.json {
         display::answer_json(&plan)?;
     } else if !globals.quiet {
-        let of =
-            if plan.pipeline == "image-pipeline" { String::new() } else { format!(" --pipeline {}", plan.pipeline) };
-        display::answer(&format!("written to {}; next: darkroom check {}{of}\n", plan.folder.display(), plan.variant))?;
+        let mut check = vec!["check", &plan.variant];
+        if plan.pipeline != "image-pipeline" {
+            check.extend(["--pipeline", &plan.pipeline]);
+        }
+        display::answer(&format!("written to {}; next: {}\n", plan.folder.display(), advice::darkroom(&check)))?;
     }
     Ok(Outcome::Done)
 }

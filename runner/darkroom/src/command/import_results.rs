@@ -43,6 +43,10 @@ pub fn run(args: &ImportResultsArgs, globals: Globals) -> Result<Outcome, Failur
     if !unreadable.is_empty() {
         return Err(Failure::wrong_request(miette::miette!("{}", unreadable.join("\n"))));
     }
+    if rows.iter().all(Vec::is_empty) {
+        let names: Vec<&str> = files.iter().map(|(name, ..)| name.as_str()).collect();
+        return Err(Failure::wrong_request(miette::miette!("no rows in {}", names.join(", "))));
+    }
     let taken = take(&rows.concat(), &map, jiff::Timestamp::now());
     refuse_as_a_whole(&taken, &map, &args.map)?;
     say_what_was_left(&taken);

@@ -41,7 +41,7 @@ fn latest_unfinished(outputs: &Path) -> Result<PathBuf, Failure> {
     runs.sort_by(|a, b| b.file_name().cmp(&a.file_name()));
     runs.into_iter().find(|run| unfinished(run)).ok_or_else(|| {
         Failure::wrong_request(miette::miette!(
-            help = "every run has come to its end; measure again with darkroom run and a manifest",
+            help = format!("every run has come to its end; {}", advice::run()),
             "no unfinished run under {}",
             outputs.display()
         ))

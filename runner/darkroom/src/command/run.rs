@@ -8,6 +8,7 @@ use darkroom_core::plan::Plan;
 use darkroom_core::selection::Selection;
 
 use super::resume::unfinished;
+use crate::advice;
 use crate::cli::{Globals, RunArgs};
 use crate::display;
 use crate::exit::{Failure, Outcome};
@@ -64,8 +65,8 @@ fn begin(job: &Job<'_>, args: &RunArgs, globals: Globals) -> Result<Begin, Failu
             && !globals.quiet
         {
             display::note(&format!(
-                "an earlier run of this manifest is unfinished; `--resume` goes on with {}",
-                run.display()
+                "an earlier run of this manifest is unfinished; this is a new one. Go on with the earlier one by {}",
+                advice::darkroom(&["resume", &run.display().to_string()])
             ));
         }
         return Ok(ANEW);

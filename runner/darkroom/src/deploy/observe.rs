@@ -52,7 +52,7 @@ where
         Some("TooManyRequestsException") => {
             Some("the account's rate limit is exhausted by something else; run it again")
         }
-        Some("CodeStorageExceededException") => Some("remove old functions and layers: `darkroom clean`"),
+        Some("CodeStorageExceededException") => Some("remove old functions and layers: `darkroom clean --target aws`"),
         _ => None,
     };
     let help = help.map(str::to_owned).or_else(|| of_memory(error.code()?, error.message()?));

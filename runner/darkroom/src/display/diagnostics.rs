@@ -26,7 +26,7 @@ pub fn render(diagnostic: &dyn miette::Diagnostic, json: bool, colours: bool) ->
     }
     let theme = if colours { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
     // A command that is suggested stands in one line, so that it can be copied as it is.
-    let suggests = |text: &str| text.contains("`darkroom ") || text.contains("`--");
+    let suggests = |text: &str| ["`darkroom ", "`--", "`cargo ", "`uv "].iter().any(|begin| text.contains(begin));
     let told = diagnostic.to_string();
     let whole = suggests(&told) || diagnostic.help().is_some_and(|help| suggests(&help.to_string()));
     let graphical =

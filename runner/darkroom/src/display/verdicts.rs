@@ -14,12 +14,19 @@ pub fn page(report: &Report) -> String {
     let width = |of: fn(&Checked) -> usize| outputs.iter().map(of).max().unwrap_or(0);
     let (stages, images) = (width(|o| o.stage.len()), width(|o| named(o).len()));
     for output in outputs {
-        let word = if output.pass { "PASS " } else { "WRONG" };
+        let word = match (output.pass, output.judged) {
+            (true, _) => "PASS ",
+            (false, true) => "WRONG",
+            (false, false) => "NOT JUDGED",
+        };
         let said = said(output);
         let _ = writeln!(text, "{word}  {:stages$}  {:images$}  {said}", output.stage, named(output));
     }
     for stage in &report.without_handler {
         let _ = writeln!(text, "WRONG  {stage:stages$}  no handler for it in functions/{variant}/variant.toml");
+    }
+    for note in &report.notes {
+        let _ = writeln!(text, "NOTE   {note}");
     }
     text + &totals(report)
 }
@@ -61,11 +68,17 @@ fn measured(verdict: &Verdict) -> String {
 }
 
 fn totals(report: &Report) -> String {
-    let wrong = report.outputs.iter().filter(|output| !output.pass).count() + report.without_handler.len();
+    let wrong = report.outputs.iter().filter(|output| !output.pass && output.judged).count();
+    let wrong = wrong + report.without_handler.len();
+    let unjudged = report.outputs.iter().filter(|output| !output.judged).count();
     let all = count(report.outputs.len() as u64, "output");
-    let mut text = match wrong {
-        0 => format!("{}: every one of {all} is right\n", report.variant),
-        wrong => format!("{}: {wrong} WRONG of {all}\n", report.variant),
+    let mut text = match (wrong, unjudged) {
+        (0, 0) => format!("{}: every one of {all} is right\n", report.variant),
+        (wrong, 0) => format!("{}: {wrong} WRONG of {all}\n", report.variant),
+        (wrong, unjudged) => {
+            let why = "names of their study are missing here, which is not counted against the code";
+            format!("{}: {wrong} WRONG and {unjudged} NOT JUDGED of {all}: {why}\n", report.variant)
+        }
     };
     if let Some(folder) = &report.pictures {
         let _ = writeln!(text, "pictures (expected | got | difference, amplified): {}/", folder.display());

@@ -20,6 +20,7 @@ use super::pass::{self, Bench, Pass};
 use super::reconcile::{self, Recorded};
 use super::trigger_s3::Memory;
 use super::{Function, Purse, Setup, cold};
+use crate::advice;
 use crate::record::{Emitter, History, Repetition};
 
 /// Functions whose environments are renewed at the same time: Lambda's control plane takes 15 requests a second.
@@ -36,9 +37,10 @@ pub enum ExecuteError {
     Logs { function: String, reason: String },
     #[error(
         "{function} starts itself again and again, and cannot be stopped or freed again: {reason}; set its reserved \
-         concurrency to 0, or remove it with `darkroom clean`"
+         concurrency to 0, or remove it with {}",
+        advice::clean(None, region)
     )]
-    Loop { function: String, reason: String },
+    Loop { function: String, region: String, reason: String },
     #[error("{function} cannot be called any more: {reason}")]
     InVain { function: String, reason: String },
     #[error("the journal cannot be written")]

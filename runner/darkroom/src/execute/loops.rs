@@ -128,7 +128,7 @@ pub async fn stop(
         match put.reserved_concurrent_executions(0).send().await {
             Ok(_) => stopped.push(function.name.clone()),
             Err(error) if must => {
-                return Err(ExecuteError::Loop { function: function.name.clone(), reason: told(&error) });
+                return Err(endless(setup, &function.name, told(&error)));
             }
             // The loop has come to rest by itself.
             Err(_) => {}
@@ -145,9 +145,13 @@ pub async fn clean_up(setup: &Setup, functions: &[Function], stopped: &[String])
     }
     for function in stopped {
         let removed = setup.control.delete_function_concurrency().function_name(function).send().await;
-        removed.map_err(|error| ExecuteError::Loop { function: function.clone(), reason: told(&error) })?;
+        removed.map_err(|error| endless(setup, function, told(&error)))?;
     }
     Ok(())
+}
+
+fn endless(setup: &Setup, function: &str, reason: String) -> ExecuteError {
+    ExecuteError::Loop { function: function.to_owned(), region: setup.region.clone(), reason }
 }
 
 /// Removes every object under a prefix. What can't be removed now goes with the bucket.

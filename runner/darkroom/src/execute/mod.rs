@@ -37,6 +37,7 @@ use crate::record::Repetition;
 pub use collect_logs::LogReader;
 pub use dispatcher::{Ended, ExecuteError, Finished, Stopping, execute};
 pub use one_by_one::one_by_one;
+pub use pass::GIVEN;
 pub use pictures::{Keep, Pictures};
 
 /// A deployed function, as execution needs to know it.

@@ -29,6 +29,9 @@ use super::{CellUnderTest, ExecuteError, Function, Setup, cold};
 use crate::error_text;
 use crate::record::Emitter;
 
+/// Where the runner puts what it gives to stages that it calls itself.
+pub const GIVEN: &str = "input/";
+
 /// What every pass of a session shares.
 pub struct Bench {
     pub setup: Setup,
@@ -169,12 +172,12 @@ fn names(bench: &Bench, cell: &CellUnderTest, functions: &[Function], pass: &Pas
     for (index, function) in functions.iter().enumerate() {
         let input = match (index, cell.cell.input) {
             (0, _) => {
-                let folder = functions[0].triggered_by.as_deref().unwrap_or("input/");
+                let folder = functions[0].triggered_by.as_deref().unwrap_or(GIVEN);
                 format!("{folder}{stem}.{extension}")
             }
             (_, Input::Chained) => keys.outputs[index - 1].clone(),
             (_, Input::Reference) => {
-                format!("input/{}/{stem}.{}", stages[index].name, stages[index - 1].output.format.extension())
+                format!("{GIVEN}{}/{stem}.{}", stages[index].name, stages[index - 1].output.format.extension())
             }
         };
         let output = facts(bench, function, index, &input).output_key(function.habits.output_key.as_deref());

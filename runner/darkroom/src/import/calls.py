@@ -33,6 +33,11 @@ def follow_call(call, values):
         # `shutil.copy` and `dict.copy` name neither.
         if name in WRITES and (bucket is not None or name != "copy"):
             writes(values.of(key), call, values)
+    elif name == "setdefault" and is_environ(getattr(call.func, "value", None)) and call.args:
+        name = text(values.of(call.args[0])) or ""
+        # Of AWS's names these are the ones that Lambda does not set already.
+        if name.startswith(("AWS_ENDPOINT_URL", "AWS_PROFILE")):
+            values.say("sets environment", call.lineno, name)
     elif name == "update" and is_environ(getattr(call.func, "value", None)):
         members = values.of(call.args[0]) if call.args else ("dict", named)
         for name in members[1] if members and members[0] == "dict" else []:

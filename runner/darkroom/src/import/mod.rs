@@ -288,7 +288,7 @@ fn pipeline(request: &Request<'_>, files: &[File]) -> Result<Pipeline, ImportErr
     if pipeline.transport != events {
         let (takes, sends) = (events.as_str(), pipeline.transport.as_str());
         return Err(ImportError::new(format!("these handlers take {takes} events, and pipeline {name} sends {sends}"))
-            .help(format!("set --pipeline to {usual}")));
+            .help(format!("add `--pipeline {usual}`: of two, the last one counts")));
     }
     Ok(pipeline)
 }

@@ -123,7 +123,8 @@ class Values:
         return joined([self.of(part) for part in node.values])
 
     def of_FormattedValue(self, node):
-        return self.of(node.value) if node.format_spec is None else None
+        value = self.of(node.value)
+        return value if node.format_spec is None else self.cut(value)
 
     def of_NamedExpr(self, node):
         assign(node.target, node.value, self)

@@ -83,7 +83,7 @@ impl Digits {
             plain = plain.replace(',', ".");
         }
         if !plain.contains(|letter: char| letter.is_ascii_digit()) {
-            return f64::from_str(&plain).map_err(|_| "is not a number".into());
+            return f64::from_str(&plain).map_err(|_| no_number(text));
         }
         if plain.contains(',') {
             return Err("has a comma. Set `decimal = \",\"` or `thousands = \",\"` at the top of the map".into());
@@ -93,7 +93,7 @@ impl Digits {
                 "has `{between}` between its digits. Set `thousands = \"{between}\"` at the top of the map"
             ));
         }
-        f64::from_str(&plain).map_err(|_| "is not a number".into())
+        f64::from_str(&plain).map_err(|_| no_number(text))
     }
 
     /// Whether the whole part is digits, three between each two of these.
@@ -104,6 +104,14 @@ impl Digits {
         groups.next().is_some_and(|first| digits(first) && first.len() <= 3)
             && groups.all(|group| digits(group) && group.len() == 3)
     }
+}
+
+/// A word without a digit may be one more for a missing value.
+fn no_number(text: &str) -> String {
+    if text.contains(|letter: char| letter.is_ascii_digit()) {
+        return "is not a number".to_owned();
+    }
+    format!("is not a number. If it stands for a missing value, set `missing = [{text:?}]` at the top of the map")
 }
 
 #[cfg(test)]

@@ -73,7 +73,7 @@ fn python_layer(
     requirements: &Path,
 ) -> Result<(LayerPackage, Record), PackageError> {
     let text = fs::read_to_string(requirements).map_err(PackageError::io("read", requirements))?;
-    if let Some(first) = pins::unpinned(&text).into_iter().next() {
+    if let Some(first) = pins::unpinned(&requirements.display().to_string(), &text).into_iter().next() {
         let (variant, file) = (request.variant.clone(), requirements.to_owned());
         return Err(PackageError::NotPinned { variant, file, line: first.message, help: first.help });
     }

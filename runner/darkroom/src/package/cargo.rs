@@ -9,6 +9,7 @@ use std::process::Command;
 use darkroom_core::cell::Architecture;
 
 use super::{PackageError, Request};
+use crate::advice;
 
 /// Set by rustup when this program was started by `cargo run`; would overrule the variant's `rust-toolchain.toml`.
 const CALLERS_TOOLCHAIN: &str = "RUSTUP_TOOLCHAIN";
@@ -106,8 +107,9 @@ pub fn build(toolchain: &Toolchain, target_dir: &Path, request: &Request, bin: &
     };
     let output = cargo.output().map_err(|error| failed(error.to_string(), "install Rust with rustup"))?;
     if !output.status.success() {
-        let help = "see what it says by itself: cargo build --release --locked, in the variant's folder";
-        return Err(failed(String::from_utf8_lossy(&output.stderr).into_owned(), help));
+        let manifest = request.folder.join("Cargo.toml");
+        let help = format!("see it by itself: {}", advice::cargo_build(&manifest));
+        return Err(failed(String::from_utf8_lossy(&output.stderr).into_owned(), &help));
     }
     let binary = target_dir.join(triple).join("release").join(bin);
     fs::read(&binary).map_err(PackageError::io("read", &binary))

@@ -32,7 +32,7 @@ pub enum PackageError {
     },
     #[error("variant `{variant}`: {} is not pinned with hashes: {line}", file.display())]
     #[diagnostic(code(package::not_pinned), help("{help}"))]
-    NotPinned { variant: String, file: PathBuf, line: String, help: &'static str },
+    NotPinned { variant: String, file: PathBuf, line: String, help: String },
     #[error("the dependencies of variant `{variant}` for {architecture} can't be had: {reason}")]
     #[diagnostic(code(package::dependencies), help("{help}"))]
     Dependencies { variant: String, architecture: Architecture, reason: String, help: String },

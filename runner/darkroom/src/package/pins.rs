@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use crate::advice;
+
 /// A requirement that is not pinned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unpinned {
@@ -13,15 +15,17 @@ pub struct Unpinned {
     /// What is wrong, as a sentence.
     pub message: String,
     /// What to do.
-    pub help: &'static str,
+    pub help: String,
 }
 
-const PIN: &str = "Write name==version --hash=sha256:… for every package, dependencies too. \
-                   `uv pip compile --generate-hashes requirements.in -o requirements.txt` writes such a file.";
+/// Returns every requirement of the text that is not pinned, in order. `file` is where the text stands.
+pub fn unpinned(file: &str, text: &str) -> Vec<Unpinned> {
+    logical_lines(text).into_iter().filter_map(|(span, line)| mistake(file, &line, span)).collect()
+}
 
-/// Returns every requirement of the text that is not pinned, in order.
-pub fn unpinned(text: &str) -> Vec<Unpinned> {
-    logical_lines(text).into_iter().filter_map(|(span, line)| mistake(&line, span)).collect()
+fn pin(file: &str) -> String {
+    let command = advice::pin(file);
+    format!("Write name==version --hash=sha256:… for every package, dependencies too. {command} does that.")
 }
 
 /// Returns lines as pip reads them, each with its place in the text: those that end with a backslash joined with the next, without comments.
@@ -56,8 +60,8 @@ fn without_comment(line: &str) -> &str {
     comment.map_or(line, |at| &line[..at])
 }
 
-fn mistake(line: &str, span: Range<usize>) -> Option<Unpinned> {
-    let refuse = |message: String, help: &'static str| Some(Unpinned { span: span.clone(), message, help });
+fn mistake(file: &str, line: &str, span: Range<usize>) -> Option<Unpinned> {
+    let refuse = |message: String, help: &str| Some(Unpinned { span: span.clone(), message, help: help.to_owned() });
     let first = line.split([' ', '=', '\t']).next().unwrap_or(line);
     match first {
         "-r" | "--requirement" | "-c" | "--constraint" => {
@@ -74,17 +78,17 @@ fn mistake(line: &str, span: Range<usize>) -> Option<Unpinned> {
     }
     let specifier = line.split(" --").next().unwrap_or(line).split(';').next().unwrap_or(line).trim();
     if specifier.contains("://") || specifier.contains('@') || specifier.starts_with(['.', '/']) {
-        return refuse(format!("`{specifier}` is a URL or a path"), PIN);
+        return refuse(format!("`{specifier}` is a URL or a path"), &pin(file));
     }
     let Some((name, version)) = specifier.split_once("==") else {
-        return refuse(format!("`{specifier}` has no exact version"), PIN);
+        return refuse(format!("`{specifier}` has no exact version"), &pin(file));
     };
     let exact = |version: &str| !version.is_empty() && !version.contains(['*', ',', '<', '>', '!', '~', ' ']);
     if !exact(version.trim_start_matches('=').trim()) || name.contains(['<', '>', '!', '~', ',']) {
-        return refuse(format!("`{specifier}` has no exact version"), PIN);
+        return refuse(format!("`{specifier}` has no exact version"), &pin(file));
     }
     if !line.contains("--hash=sha256:") && !line.contains("--hash sha256:") {
-        return refuse(format!("`{specifier}` has no sha256 hash"), PIN);
+        return refuse(format!("`{specifier}` has no sha256 hash"), &pin(file));
     }
     None
 }
@@ -95,7 +99,7 @@ mod tests {
 
     fn told(text: &str) -> Vec<(usize, String)> {
         let line = |span: &Range<usize>| text[..span.start].matches('\n').count() + 1;
-        unpinned(text).into_iter().map(|found| (line(&found.span), found.message)).collect()
+        unpinned("requirements.txt", text).into_iter().map(|found| (line(&found.span), found.message)).collect()
     }
 
     #[test]

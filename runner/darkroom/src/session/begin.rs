@@ -128,7 +128,7 @@ fn take_up(
     let history = history(&dir).map_err(Failure::wrong_request)?;
     if history.run.manifest_sha256 != fingerprint(job) {
         return Err(Failure::wrong_request(miette::miette!(
-            help = "a run is its whole configuration: start a new one with `darkroom run`",
+            help = format!("a run is its whole configuration: start a new one with {}", anew_with(&dir)),
             "{} was begun with another configuration than its manifest.toml and pipeline.toml now say",
             dir.path().display()
         )));
@@ -287,6 +287,11 @@ impl Begun {
     }
 }
 
+/// Returns the command that begins a new run of this run's manifest.
+fn anew_with(dir: &RunDir) -> String {
+    advice::darkroom(&["run", &dir.path().join("manifest.toml").display().to_string()])
+}
+
 /// Returns in words where a run is. Its region is the manifest's, and so compared with that.
 fn place(target: &str, endpoint: Option<&str>, account_id: Option<&str>) -> String {
     let endpoint = endpoint.map(|endpoint| format!(" at {endpoint}")).unwrap_or_default();
@@ -305,7 +310,10 @@ impl Begun {
             return Ok(());
         }
         Err(Failure::wrong_request(miette::miette!(
-            help = "set AWS_PROFILE and AWS_ENDPOINT_URL as they were then, or start a new run with `darkroom run`",
+            help = format!(
+                "set AWS_PROFILE and AWS_ENDPOINT_URL as they were then, or start a new run with {}",
+                anew_with(&self.dir)
+            ),
             "the run was begun on {before}, and this would go on on {here}: its rows would not say which is which"
         )))
     }
@@ -328,8 +336,11 @@ impl Begun {
         match changed {
             None => Ok(()),
             Some(function) => Err(Failure::wrong_request(miette::miette!(
-                help = "rows of different code must not share a table: start a new run with `darkroom run`, or measure all of \
-                    the variant's cells again with --cell",
+                help = format!(
+                    "rows of different code must not share a table: start a new run with {}, or measure all of the \
+                     variant's cells again with --cell",
+                    anew_with(&self.dir)
+                ),
                 "the code of variant `{}` has changed since this run began",
                 function.variant
             ))),

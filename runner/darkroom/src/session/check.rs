@@ -18,7 +18,7 @@ use darkroom_core::pipeline::{Pipeline, Stage};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::Serialize;
 
-use super::{Begin, Job, images, prepare};
+use super::{Begin, Job, images, names, prepare};
 use crate::display::progress::Progress;
 use crate::execute::{CellUnderTest, Image, Keep, Pictures, Setup, one_by_one};
 use crate::exit::Failure;
@@ -56,6 +56,8 @@ pub struct Report {
     pub image_set: String,
     /// By stage in pipeline order, then image, then repetition.
     pub outputs: Vec<Checked>,
+    /// What the outputs don't show: handlers that write where they should not, once for each stage.
+    pub notes: Vec<String>,
     /// Stages of the pipeline that the variant has no handler for.
     pub without_handler: Vec<String>,
     /// Where the pictures are; `None` when none was kept.
@@ -73,6 +75,10 @@ pub struct Checked {
     pub pass: bool,
     /// Why it is not, in words.
     pub reason: Option<String>,
+    /// Whether `pass` says something about the code. False where a name of its study kept it from being judged.
+    pub judged: bool,
+    /// Keys of objects that the handler was seen to write outside of its `OUTPUT_PREFIX`, the first few.
+    pub wrote_elsewhere: Vec<String>,
     pub expected: &'static str,
     pub status: Status,
     pub error_type: Option<String>,
@@ -100,14 +106,21 @@ pub fn check(request: &Request<'_>, progress: &Progress) -> Result<Report, Failu
     let job = subject.job(request);
     let packages = prepare::packages(&job, std::slice::from_ref(&subject.cell), progress)?;
     let fed = subject.feeds(request)?;
-    let events = runtime.block_on(async {
+    let seen = runtime.block_on(async {
         let region = &subject.manifest.target.region;
         let target = Target::open(Cloud::Local, region, request.project.root()).await.map_err(Failure::broken)?;
-        let events = Box::pin(subject.run_in(&target, request, &packages, &fed, &pictures, progress)).await;
+        let seen = Box::pin(subject.run_in(&target, request, &packages, &fed, &pictures, progress)).await;
         target.close().await;
-        events
+        seen
     })?;
-    Ok(subject.report(request, &events, &pictures))
+    Ok(subject.report(request, &seen, &pictures))
+}
+
+/// What the passes gave.
+struct Seen {
+    events: Vec<Arc<Event>>,
+    /// Each stage's `OUTPUT_PREFIX`.
+    prefixes: BTreeMap<String, String>,
 }
 
 /// Where pictures of a check go.
@@ -144,6 +157,8 @@ struct Subject {
     set: ImageSet,
     cell: PlannedCell,
     without_handler: Vec<String>,
+    /// It came by `darkroom import`, with names of its own study.
+    imported: bool,
 }
 
 impl Subject {
@@ -179,6 +194,7 @@ impl Subject {
             pipeline: part,
             whole,
             set,
+            imported: !spec.imported.is_empty(),
             cell: PlannedCell {
                 id: cell.id(),
                 model: spec.model,
@@ -240,7 +256,7 @@ impl Subject {
         fed: &BTreeMap<String, Vec<Image>>,
         pictures: &PicturesFolder,
         progress: &Progress,
-    ) -> Result<Vec<Arc<Event>>, Failure> {
+    ) -> Result<Seen, Failure> {
         let job = self.job(request);
         let cells = std::slice::from_ref(&self.cell);
         let deployed = Box::pin(prepare::deploy(&job, "check", cells, target, packages, progress)).await?;
@@ -272,13 +288,15 @@ impl Subject {
         let _ = thread.join();
         done.map_err(|error| Failure::broken(miette::miette!("{error}")))?;
         let events = std::mem::take(&mut *taken.lock().unwrap_or_else(PoisonError::into_inner));
-        Ok(events)
+        let functions = self.pipeline.stages.iter().zip(&cell.deployments[0]);
+        let prefixes = functions.map(|(stage, function)| (stage.name.clone(), function.output_prefix.clone()));
+        Ok(Seen { events, prefixes: prefixes.collect() })
     }
 
-    fn report(&self, request: &Request<'_>, events: &[Arc<Event>], pictures: &PicturesFolder) -> Report {
+    fn report(&self, request: &Request<'_>, seen: &Seen, pictures: &PicturesFolder) -> Report {
         let mut checks: BTreeMap<(&str, &str, u32), &OutputCheck> = BTreeMap::new();
         let mut invocations = Vec::new();
-        for event in events {
+        for event in &seen.events {
             match &**event {
                 Event::OutputChecked(check) => {
                     checks.insert((&check.stage, &check.pass.image, check.pass.repetition), check);
@@ -292,6 +310,7 @@ impl Subject {
             path.strip_prefix(request.project.root()).map_or(path.clone(), ToOwned::to_owned)
         };
         let mut outputs: Vec<(usize, usize, Checked)> = Vec::new();
+        let mut notes = BTreeMap::new();
         for invocation in invocations {
             let key = (invocation.stage.as_str(), invocation.pass.image.as_str());
             let check = checks.get(&(key.0, key.1, invocation.pass.repetition)).copied();
@@ -299,6 +318,11 @@ impl Subject {
             let (place, image) = self.image(key.1);
             let mut checked = judged(invocation, check, image.expect);
             checked.picture = check.and_then(|check| check.picture.as_ref()).map(shown);
+            checked.wrote_elsewhere = names::elsewhere(invocation, &seen.prefixes[key.0]);
+            self.excuse(&mut checked, invocation, check);
+            if let Some(note) = names::would_start(key.0, &checked.wrote_elsewhere).filter(|_| checked.judged) {
+                notes.entry(stage).or_insert(note);
+            }
             outputs.push((stage, place, checked));
         }
         outputs.sort_by_key(|(stage, image, checked)| (*stage, *image, checked.repetition));
@@ -308,9 +332,21 @@ impl Subject {
             variant: request.variant.to_owned(),
             pipeline: request.pipeline.to_owned(),
             image_set: request.image_set.to_owned(),
+            notes: notes.into_values().collect(),
             without_handler: self.without_handler.clone(),
             pictures: any.then(|| shown(&pictures.folder)),
             outputs,
+        }
+    }
+
+    /// What fails for a name of its study's is not counted against an imported handler's code.
+    fn excuse(&self, checked: &mut Checked, invocation: &Invocation, check: Option<&OutputCheck>) {
+        if checked.pass || !self.imported {
+            return;
+        }
+        let variant = format!("functions/{}/variant.toml", self.cell.cell.variant);
+        if let Some(name) = names::of_its_study(invocation, check, &checked.wrote_elsewhere, &variant) {
+            (checked.judged, checked.reason) = (false, Some(name));
         }
     }
 
@@ -350,6 +386,8 @@ fn judged(invocation: &Invocation, check: Option<&OutputCheck>, expect: Expect) 
         repetition: invocation.pass.repetition,
         pass: reason.is_none(),
         reason,
+        judged: true,
+        wrote_elsewhere: Vec::new(),
         expected: expect.as_str(),
         status: invocation.status,
         error_type: invocation.error_type.clone(),
@@ -416,7 +454,7 @@ fn usable_variant(known: &Known, name: &str, pipeline: &Pipeline) -> Result<dark
                 .find(|(_, entry)| entry.pipeline.as_ref().is_some_and(|other| other.transport == variant.transport))
                 .map_or_else(
                     || format!("no pipeline here has transport {}", variant.transport.as_str()),
-                    |(fitting, _)| format!("add `--pipeline {fitting}`")
+                    |(fitting, _)| format!("add `--pipeline {fitting}`: of two, the last one counts")
                 ),
             "the handlers of variant `{name}` are made for transport {}, and pipeline {} has transport {}",
             variant.transport.as_str(),
@@ -476,7 +514,8 @@ fn cell(variant: &str, image_set: &str, architecture: Architecture) -> Cell {
 fn manifest(pipeline: &str, cell: &Cell) -> Manifest {
     let Cell { variant, architecture, memory_mb, image_set, trigger, input, start, concurrency } = cell.clone();
     Manifest {
-        profile: false,
+        // It sees what is written outside of OUTPUT_PREFIX.
+        profile: true,
         experiment: Experiment { name: EXPERIMENT.to_owned(), pipeline: pipeline.to_owned(), seed: 562 },
         target: TargetKeys::default(),
         matrix: Matrix {

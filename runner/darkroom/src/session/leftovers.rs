@@ -12,6 +12,7 @@ use jiff::civil::Date;
 use miette::Diagnostic;
 
 use super::Job;
+use crate::advice;
 use crate::deploy::clean::{self, Which};
 use crate::deploy::{self, Clients, DeployError, LIFETIME_DAYS, Settings, names};
 use crate::display::count;
@@ -42,14 +43,25 @@ pub async fn not_in_use(
     if is_recent(&last.expires_on, jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date()) {
         return Err(Failure::wrong_request(miette::miette!(
             help = format!(
-                "wait for it, or run this as another experiment ([experiment] name); if that run was killed, `darkroom resume` \
-                 goes on with it, and `darkroom clean {experiment} --target aws --region {region}` removes what it left"
+                "wait for it, or run this as another experiment ([experiment] name); if that run was killed, {}, or remove \
+                 what it left with {}",
+                go_on_with(&folder),
+                advice::clean(Some(experiment), region)
             ),
             "{run} may still be under way, and both would call the same functions"
         )));
     }
     progress.step(&format!("{run} was not seen to end; this run takes over what it left"));
     Ok(())
+}
+
+/// Says how to go on with a run that was killed: from its folder, which may be on another machine.
+fn go_on_with(folder: &Path) -> String {
+    if folder.join("journal.ndjson").is_file() {
+        format!("go on with it by {}", advice::darkroom(&["resume", &folder.display().to_string()]))
+    } else {
+        "resume it where its folder is".to_owned()
+    }
 }
 
 /// Says whether a session that deployed so that it expires then may still run today.
@@ -93,7 +105,7 @@ pub async fn tidy(
         return None;
     }
     let experiment = experiment.name.clone();
-    let by_hand = format!("`darkroom clean {experiment} --target aws --region {}` removes", target.region);
+    let by_hand = format!("{} removes", advice::clean(Some(&experiment), &target.region));
     let clients = target.clients();
     let bucket = names::bucket(&experiment, &target.caller.account_id, &target.region);
     if keep || ended != Some(Ended::Whole) {

@@ -9,6 +9,7 @@ pub mod estimate;
 mod images;
 mod leftovers;
 mod money;
+mod names;
 mod prepare;
 
 use std::path::PathBuf;

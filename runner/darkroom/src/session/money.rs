@@ -128,7 +128,7 @@ fn offer(job: &Job<'_>, plan: &Plan<'_>, spent: Option<&Purse>) -> Result<String
 fn agreed(offer: &str) -> Result<(), Failure> {
     let refused = || {
         Failure::wrong_request(miette::miette!(
-            help = "add --yes to agree to it, or use the local cloud with --target local",
+            help = "add `--yes` to agree to it, or use the local cloud with `--target local`",
             "nothing was done: {offer}"
         ))
     };

@@ -11,8 +11,9 @@ use darkroom_core::event::Event;
 use serde_json::Value;
 
 use crate::deploy::Account;
+use crate::injector::{Injector, Plan};
 use crate::runs::{COPY, manifest, project, variant};
-use crate::story::{Answer, HOST, Project};
+use crate::story::{Answer, HOST, Project, suggestions};
 use aws_sdk_s3::types::{Tag, Tagging};
 use darkroom::deploy::tags;
 
@@ -38,6 +39,27 @@ async fn with_endpoint(arguments: &[&'static str], endpoint: &str, project: Proj
         (project, answer)
     });
     asked.await.unwrap()
+}
+
+/// Runs what a message suggests as it stands, on another thread.
+async fn follow(line: &str, endpoint: &str, project: Project) -> (Project, Answer) {
+    let (line, endpoint) = (line.to_owned(), endpoint.to_owned());
+    let followed = tokio::task::spawn_blocking(move || {
+        let answer = project.shell_with(&line, &NOBODY.iter().copied().chain(at(&endpoint)).collect::<Vec<_>>());
+        (project, answer)
+    });
+    followed.await.unwrap()
+}
+
+/// The same, and the `--yes` that it asks for.
+async fn follow_with_yes(line: &str, endpoint: &str, project: Project) -> (Project, Answer) {
+    let (project, answer) = follow(line, endpoint, project).await;
+    let line = format!("{line} {}", answer.exits(2).suggestion("--yes"));
+    follow(&line, endpoint, project).await
+}
+
+fn at(endpoint: &str) -> [(&str, &str); 3] {
+    [("AWS_ENDPOINT_URL", endpoint), ("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")]
 }
 
 async fn nothing_is_left(clients: &Clients) {
@@ -148,6 +170,74 @@ async fn what_another_run_uses_is_not_taken_over_unless_that_run_has_ended_or_is
 }
 
 #[tokio::test]
+async fn what_is_suggested_about_a_run_under_way_leads_on() {
+    let account = Account::new().await;
+    let (clients, endpoint) = (account.clients(), account.cloud.endpoint_url().to_owned());
+    let project = project();
+    variant(&project, "copy", COPY);
+    manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 1);
+    let keep = ["run", "m.toml", "--target", "aws", "--yes", "--keep"];
+    let (project, answer) = with_endpoint(&keep, &endpoint, project).await;
+    answer.exits(0);
+    // As if it had been killed before its last fact.
+    let run = project.root().join("outputs/test/latest").canonicalize().unwrap();
+    let journal = std::fs::read_to_string(run.join("journal.ndjson")).unwrap();
+    let (before, _) = journal.trim_end().rsplit_once('\n').unwrap();
+    std::fs::write(run.join("journal.ndjson"), format!("{before}\n")).unwrap();
+    under_way(&clients, run.file_name().unwrap().to_str().unwrap(), 0).await;
+    let again = ["run", "m.toml", "--target", "aws", "--yes"];
+    let (project, refused) = with_endpoint(&again, &endpoint, project).await;
+    let resume = refused.exits(2).suggestion("darkroom resume");
+    let (project, answer) = follow_with_yes(&resume, &endpoint, project).await;
+    assert!(answer.exits(0).stderr().contains("removed what was deployed"));
+
+    // One of another machine, of which nothing is known here.
+    let (project, answer) = with_endpoint(&keep, &endpoint, project).await;
+    let stays = answer.exits(0);
+    under_way(&clients, "20261125-000000-abcdef", 0).await;
+    let (project, refused) = with_endpoint(&again, &endpoint, project).await;
+    let clean = refused.exits(2).suggestion("darkroom clean test");
+    let (project, answer) = follow_with_yes(&clean, &endpoint, project).await;
+    assert!(answer.exits(0).stdout().contains("removed all of it"));
+    nothing_is_left(&clients).await;
+
+    let (project, answer) = with_endpoint(&keep, &endpoint, project).await;
+    answer.exits(0);
+    let (_, answer) = follow_with_yes(&stays.suggestion("darkroom clean test"), &endpoint, project).await;
+    answer.exits(0);
+    nothing_is_left(&clients).await;
+    account.cloud.stop().await;
+}
+
+#[test]
+fn what_is_suggested_where_the_control_plane_refuses_leads_on() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let account = runtime.block_on(Account::new());
+    // It has a runtime of its own, and so begins outside of ours.
+    let injector = Injector::new(account.cloud.endpoint_url(), 1);
+    let project = project();
+    variant(&project, "copy", COPY);
+    manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 1);
+    let variables: Vec<(&str, &str)> = NOBODY.iter().copied().chain(at(injector.url())).collect();
+    let run = ["run", "m.toml", "--target", "aws", "--yes", "--keep"];
+    injector.begin(Plan { gone_at: Some(1), ..Plan::default() });
+    let refused = ask(&project, &run, &variables).exits(1).says("these credentials may not do that");
+    let doctor = project.shell_with(&refused.suggestion("darkroom doctor"), &variables);
+    assert!(doctor.stdout().contains("permissions"), "{}{}", doctor.stdout(), doctor.stderr());
+
+    injector.begin(Plan::default());
+    ask(&project, &run, &variables).exits(0);
+    injector.begin(Plan { gone_at: Some(1), ..Plan::default() });
+    let clean = ask(&project, &["clean", "test", "--target", "aws", "--yes"], &variables).exits(1);
+    injector.begin(Plan::default());
+    project.shell_with(&clean.suggestion("darkroom clean"), &variables).exits(0);
+    runtime.block_on(async {
+        nothing_is_left(&account.clients()).await;
+        account.cloud.stop().await;
+    });
+}
+
+#[tokio::test]
 async fn a_run_goes_on_only_where_it_was_begun() {
     let (account, other) = (Account::new().await, Account::new().await);
     let project = project();
@@ -163,6 +253,14 @@ async fn a_run_goes_on_only_where_it_was_begun() {
     let answer = answer.exits(2).says("the run was begun on aws-endpoint at").says("AWS_ENDPOINT_URL");
     assert!(answer.stderr().contains(account.cloud.endpoint_url()), "{}", answer.stderr());
     nothing_is_left(&other.clients()).await;
+    // The new run there has the same budget.
+    let anew = answer.suggestion("darkroom run");
+    let begun = project.root().join("outputs/test/latest").canonicalize().unwrap();
+    let (project, answer) = follow_with_yes(&anew, other.cloud.endpoint_url(), project).await;
+    answer.exits(130).says("budget.minutes is used up");
+    assert_ne!(project.root().join("outputs/test/latest").canonicalize().unwrap(), begun);
+    let resume = ["resume", begun.to_str().unwrap(), "--yes", "--set", "budget.minutes=60"].map(str::to_owned);
+    let resume: Vec<&'static str> = resume.map(|word| &*word.leak()).to_vec();
     let (_, answer) = with_endpoint(&resume, account.cloud.endpoint_url(), project).await;
     answer.exits(0);
     nothing_is_left(&account.clients()).await;
@@ -365,9 +463,20 @@ async fn doctor_asks_the_simulator_and_names_what_is_denied() {
     let permissions = &checks["permissions"];
     assert_eq!(permissions["found"], "IAM's simulator denies 1 action");
     assert_eq!(permissions["details"][0], "lambda:CreateFunction on *: implicitDeny");
-    assert!(permissions["mend"].as_str().unwrap().contains("darkroom iam-policy person"));
     assert_eq!(checks["concurrency"]["state"], "limited");
     assert_eq!(checks["code storage"]["state"], "limited");
+
+    let mend = |check: &str, begin: &str| {
+        let mend = checks[check]["mend"].as_str().unwrap();
+        suggestions(mend, begin)[0].to_owned()
+    };
+    let policy = project().shell(&mend("permissions", "darkroom iam-policy person")).exits(0).stdout();
+    assert!(serde_json::from_str::<Value>(&policy).unwrap()["Statement"].is_array());
+    let account = Account::new().await;
+    let clean = mend("code storage", "darkroom clean --target aws");
+    let (_, answer) = follow(&clean, account.cloud.endpoint_url(), project()).await;
+    assert!(answer.exits(0).stdout().contains("nothing of Darkroom's is there"));
+    account.cloud.stop().await;
 }
 
 #[tokio::test]

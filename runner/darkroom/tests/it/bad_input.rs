@@ -105,11 +105,13 @@ fn a_journal_of_a_newer_version_is_refused_and_its_tables_can_be_read() {
 #[test]
 fn a_run_of_an_earlier_version_is_read_said_to_be_one_and_made_anew() {
     let project = earlier("journal-1");
-    project.darkroom(&["export", RUN]).exits(0).says("schema 1");
+    let old = project.darkroom(&["export", RUN]).exits(0).says("schema 1");
     project.darkroom(&["verify", RUN]).exits(1).says("another version's");
     project.darkroom(&["report", RUN]).exits(0);
     assert!(project.darkroom(&["compare", RUN, RUN]).exits(0).stdout().contains("schema 1"));
     // The first one's variant was wrong, which is exit code 1 in every version.
+    project.shell(&old.suggestion("darkroom aggregate")).exits(1);
+    assert!(!project.darkroom(&["export", RUN]).exits(0).told().contains("schema 1"));
     for fixture in ["journal-1", "journal-2"] {
         let project = earlier(fixture);
         project.darkroom(&["aggregate", RUN]).exits(i32::from(fixture == "journal-1"));

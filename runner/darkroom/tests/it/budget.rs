@@ -5,7 +5,7 @@ use std::path::Path;
 use darkroom_core::event::Event;
 
 use crate::runs::{each_once, facts, latest};
-use crate::story::{HOST, Project};
+use crate::story::{HOST, Project, suggestions};
 
 /// Two repetitions of two images, with prices.
 fn priced() -> Project {
@@ -44,7 +44,7 @@ fn a_run_stops_when_its_money_is_spent_and_goes_on_when_there_is_more() {
     // What each message suggests leads on, as it stands, and so to the end.
     let mut said = refused;
     for _ in 0..5 {
-        let suggested = said.split('`').find(|words| words.starts_with("darkroom resume")).unwrap();
+        let suggested = suggestions(&said, "darkroom resume")[0];
         let next = project.shell(suggested);
         assert!(matches!(next.code(), Some(0 | 130)), "{suggested}: {}", next.stderr());
         if next.code() == Some(0) {
@@ -55,6 +55,8 @@ fn a_run_stops_when_its_money_is_spent_and_goes_on_when_there_is_more() {
     each_once(&run, 4);
     let [_, .., all] = spent(&run)[..] else { panic!("each session says what was spent") };
     assert!(all > first, "a session counts what earlier ones have spent");
+    let cost = project.darkroom(&["cost", "outputs"]).exits(2).suggestion("darkroom cost");
+    project.shell(&cost).exits(0);
     let other = ["resume", &path, "--set", "budget.usd=1", "--set", "repetitions.count=3"];
     project.darkroom(&other).exits(2).says("another configuration");
 }
@@ -73,6 +75,15 @@ fn a_run_that_is_billed_is_not_begun_without_a_yes() {
     let project = priced();
     let said = project.darkroom(&["run", "m.toml", "--target", "aws", "--set", "budget.usd=2"]).exits(2);
     let said = said.says("AWS bills what this run does: 2 functions, 10 invocations; at most");
-    let said = said.says("It stops when $2.00 are spent").says("add --yes");
+    let said = said.says("It stops when $2.00 are spent").says("to agree to it");
     assert!(!project.root().join("outputs").exists(), "{}", said.stderr());
+    let command = "darkroom run m.toml --target aws --set budget.usd=2";
+    let nobody = [
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+        ("AWS_CONFIG_FILE", "/nonexistent/config"),
+        ("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent/credentials"),
+    ];
+    let agreed = project.shell_with(&format!("{command} {}", said.suggestion("--yes")), &nobody);
+    agreed.exits(1).says("there are no AWS credentials");
+    project.shell(&format!("{command} {}", said.suggestion("--target local"))).exits(0);
 }

@@ -153,7 +153,7 @@ fn sets_for_checking_are_checked_and_never_timed() {
     assert_eq!(found(&project, 0, &["--image-set", "ten-bit"]).len(), 10);
     assert_eq!(found(&project, 0, &["--image-set", "edge"]).len(), 13);
     project.manifest("variants = [\"pillow\"]\nimage_sets = [\"edge\"]");
-    project.darkroom(&["validate", "m.toml"]).exits(2).says("image set `edge` is for `darkroom check` alone");
+    project.darkroom(&["validate", "m.toml"]).exits(2).says("image set `edge` is for checking only");
 
     // Handlers that work in 8 bits pass on photographs; on these patterns they do not.
     project.write(

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use serde::Deserialize;
 
-use crate::story::{Answer, Project};
+use crate::story::{Answer, Project, suggestions};
 
 /// One case as its `case.toml` states it.
 #[derive(Deserialize)]
@@ -161,8 +161,9 @@ fn spelt(arguments: &[String]) -> String {
 
 /// Returns the command that a message suggests: a whole one, or options for the one before.
 fn followed(before: &str, told: &str, begin: &str) -> Result<String, String> {
-    let suggested: Vec<&str> = told.split('`').skip(1).step_by(2).filter(|words| words.starts_with(begin)).collect();
-    let commands: Vec<&str> = suggested.iter().copied().filter(|words| words.starts_with("darkroom ")).collect();
+    let suggested = suggestions(told, begin);
+    let is_command = |words: &&str| words.starts_with("darkroom ") || words.starts_with("cargo ");
+    let commands: Vec<&str> = suggested.iter().copied().filter(is_command).collect();
     match (commands.as_slice(), suggested.as_slice()) {
         ([command], [_]) => Ok((*command).to_owned()),
         ([], [_, ..]) if suggested.iter().all(|words| words.starts_with("--")) => {

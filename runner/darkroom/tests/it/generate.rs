@@ -117,6 +117,21 @@ fn every_stage_is_asked_for_once_and_the_answers_become_a_variant() {
 }
 
 #[test]
+fn what_is_suggested_for_variants_that_no_model_was_asked_for_makes_them() {
+    let endpoint = Endpoint::new(vec![fenced(HANDLER); 6]);
+    let project = project(&endpoint);
+    let key = [("SCRIPTED_KEY", KEY)];
+    for (variants, made) in [("\"scripted\"", vec!["scripted"]), ("\"scripted.2\"", vec!["scripted.1", "scripted.2"])] {
+        project.manifest(&format!("variants = [{variants}]\nimage_sets = [\"photos\"]"));
+        let refused = project.darkroom(&["validate", "m.toml"]).exits(2);
+        project.shell_with(&refused.suggestion("darkroom generate"), &key).exits(0);
+        assert!(made.iter().all(|name| functions(&project).contains(&(*name).to_owned())), "{:?}", functions(&project));
+        project.darkroom(&["validate", "m.toml"]).exits(0);
+    }
+    assert_eq!(endpoint.asked().len(), 6);
+}
+
+#[test]
 fn the_prompts_are_printed_without_a_key_and_nobody_is_asked() {
     let endpoint = Endpoint::new(vec![]);
     let project = project(&endpoint);

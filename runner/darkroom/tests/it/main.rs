@@ -29,6 +29,7 @@ mod requests;
 mod runs;
 mod scripted;
 mod story;
+mod suggestions;
 mod tour;
 mod trigger;
 mod until;

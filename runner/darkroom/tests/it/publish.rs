@@ -63,6 +63,15 @@ async fn tables_are_published_as_partitions_replaced_by_publishing_again_and_ref
     };
     says(&publish(&project, &endpoint, "s3://tables/all", true), 0, "s3://tables/all/summary/experiment=old/run=");
     let first = keys().await;
+    // What is no run is refused with a command that publishes one.
+    let refused = project.darkroom(&["publish", "outputs", "s3://tables/all"]).exits(2);
+    let variables = [
+        ("AWS_ENDPOINT_URL", endpoint.as_str()),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+    ];
+    project.shell_with(&refused.suggestion("darkroom publish"), &variables).exits(0);
     says(&publish(&project, &endpoint, "s3://tables/all", true), 0, "part-0.parquet");
     assert_eq!(keys().await, first, "the same objects, and what others wrote is still there");
     assert!(first.contains(&"all/summary/theirs".to_owned()));

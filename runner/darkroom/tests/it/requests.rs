@@ -267,6 +267,24 @@ fn the_help_page_reads_like_a_page_of_the_readme() {
 }
 
 #[test]
+fn every_example_on_the_help_page_is_a_command_that_this_repository_can_follow() {
+    let help = Project::new().darkroom(&["--help"]).exits(0).stdout();
+    let examples: Vec<&str> = help.lines().filter_map(|line| line.strip_prefix("  darkroom ")).collect();
+    assert_eq!(examples.len(), 5, "{help}");
+    for example in examples {
+        // What a comment says begins after two spaces or more.
+        let words = example.split("  ").next().unwrap().replace('\'', "");
+        let words: Vec<&str> = words.split(' ').collect();
+        darkroom::cli::command()
+            .try_get_matches_from(std::iter::once("darkroom").chain(words.iter().copied()))
+            .unwrap_or_else(|error| panic!("{example}: {error}"));
+        for file in words.iter().filter(|word| word.ends_with(".toml")) {
+            assert!(repository().join(file).is_file(), "{example}");
+        }
+    }
+}
+
+#[test]
 fn no_command_and_an_unknown_command_are_wrong_requests() {
     let project = Project::new();
     project.darkroom(&[]).exits(2).before_any_effect().says("Usage: darkroom");

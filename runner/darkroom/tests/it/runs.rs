@@ -243,9 +243,8 @@ fn some_cells_of_an_unfinished_run_do_not_make_it_a_finished_one() {
     wait_for_lines(&project, &mut child, 20);
     child.kill().unwrap();
     child.wait().unwrap();
-    let told = project.darkroom(&["run", "m.toml", "--cell", "twin.*"]).exits(1).stderr();
-    assert!(told.contains("INCOMPLETE copy.") && told.contains("darkroom resume"), "{told}");
-    project.darkroom(&["resume"]).exits(0);
+    let told = project.darkroom(&["run", "m.toml", "--cell", "twin.*"]).exits(1).says("INCOMPLETE copy.");
+    project.shell(&told.suggestion("darkroom resume")).exits(0);
     each_once(&latest(&project), 40);
 }
 
@@ -388,12 +387,15 @@ fn code_that_changed_does_not_go_on_with_an_older_run() {
     child.kill().unwrap();
     child.wait().unwrap();
     variant(&project, "copy", &changing("    return bytes(data)\n"));
-    let error = project.darkroom(&["resume"]).exits(2).stderr();
-    assert!(error.contains("the code of variant `copy` has changed"), "{error}");
+    let refused = project.darkroom(&["resume"]).exits(2).says("the code of variant `copy` has changed");
+    let older = latest(&project);
+    let begun = project.shell(&refused.suggestion("darkroom run")).exits(0);
+    assert_ne!(latest(&project), older, "a new run");
+    assert!(begun.suggestion("darkroom resume").ends_with(older.file_name().unwrap().to_str().unwrap()));
     variant(&project, "copy", COPY);
     project.write("experiments/image-pipeline/pipeline.toml", PIPELINE.replace("max_abs = 0", "max_abs = 9"));
-    let error = project.darkroom(&["resume"]).exits(2).stderr();
-    assert!(error.contains("another configuration"), "{error}");
+    let refused = project.darkroom(&["resume"]).exits(2).says("another configuration");
+    project.shell(&refused.suggestion("darkroom run")).exits(0);
 }
 
 #[test]
@@ -535,11 +537,13 @@ fn a_latest_run_that_is_damaged_is_said_to_be_and_another_image_is_another_run()
 fn calls_that_the_runner_did_not_make_are_a_difference_that_is_always_said() {
     let project = project();
     project.images(&["one"]);
-    // The handler calls itself once more, behind the runner's back, and leaves that call time to begin.
+    // The handler calls itself once more, behind the runner's back, and waits for that call to end.
     let calls = COPY.replace(
         "    record = event",
-        "    if event.get(\"again\"):\n        return\n    boto3.client(\"lambda\").invoke(FunctionName=context.function_name, InvocationType=\"Event\", Payload=b'{\"again\": true}')\n    import time\n    time.sleep(1)\n    record = event",
+        "    if event.get(\"again\"):\n        return\n    boto3.client(\"lambda\").invoke(FunctionName=context.function_name, Payload=b'{\"again\": true}')\n    record = event",
     );
+    let pipeline = "experiments/image-pipeline/pipeline.toml";
+    project.write(pipeline, PIPELINE.replace("timeout_s = 2\n", "timeout_s = 30\n"));
     variant(&project, "copy", &calls);
     manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 1);
     let answer = project.darkroom(&["run", "m.toml", "--quiet"]).exits(0);

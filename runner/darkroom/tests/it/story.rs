@@ -183,12 +183,18 @@ impl Project {
 
     /// Runs a line as a person's shell would in the project's folder, with this build's `darkroom`.
     pub fn shell(&self, line: &str) -> Answer {
+        self.shell_with(line, &[])
+    }
+
+    /// The same with these environment variables.
+    pub fn shell_with(&self, line: &str, variables: &[(&str, &str)]) -> Answer {
         let binary = Path::new(env!("CARGO_BIN_EXE_darkroom")).parent().unwrap();
         let path = std::env::join_paths(
             std::iter::once(binary.to_owned()).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
         );
         let mut shell = Command::new("sh");
         shell.args(["-c", line]).current_dir(self.root()).env("PATH", path.unwrap()).env_remove("NO_COLOR");
+        shell.envs(variables.iter().copied());
         Answer { output: shell.output().unwrap(), root: self.root().canonicalize().unwrap() }
     }
 }
@@ -233,6 +239,16 @@ impl Answer {
         one_line(&format!("{}\n{}", self.stdout(), self.stderr()))
     }
 
+    /// Returns the one suggestion in backticks that begins with this, to be followed as it stands.
+    #[track_caller]
+    pub fn suggestion(&self, begin: &str) -> String {
+        let told = self.told();
+        match suggestions(&told, begin)[..] {
+            [only] => only.to_owned(),
+            ref found => panic!("one suggestion that begins with `{begin}` is expected, not {found:?}, in:\n{told}"),
+        }
+    }
+
     #[track_caller]
     pub fn says(self, words: &str) -> Self {
         assert!(one_line(&self.stderr()).contains(words), "{words:?} is not in:\n{}", self.stderr());
@@ -245,6 +261,17 @@ impl Answer {
         let text = text.replace("$0.0981", "$USD").replace("$0.0785", "$USD");
         text.replace(std::env::consts::ARCH, "HOST").replace(HOST, "HOST").replace(OTHER, "OTHER")
     }
+}
+
+/// Returns what stands in backticks and begins with this, each once.
+pub fn suggestions<'a>(told: &'a str, begin: &str) -> Vec<&'a str> {
+    let mut found = Vec::new();
+    for words in told.split('`').skip(1).step_by(2).filter(|words| words.starts_with(begin)) {
+        if !found.contains(&words) {
+            found.push(words);
+        }
+    }
+    found
 }
 
 /// As one line: where a message wraps, after a space or a hyphen, is not what is asked.

@@ -113,8 +113,8 @@ fn a_killed_run_looks_at_the_very_same_places_and_finds_what_its_facts_say() {
     wait_for_lines(&project, &mut child, 40);
     child.kill().unwrap();
     child.wait().unwrap();
-    let refused = project.darkroom(&["run", "m.toml", "--cell", "twin.*"]).exits(2).stderr();
-    assert!(refused.contains("has not settled on a number of repetitions yet"), "{refused}");
+    let refused = project.darkroom(&["run", "m.toml", "--cell", "twin.*"]).exits(2);
+    let refused = refused.says("has not settled on a number of repetitions yet");
     // Killed before the first look, about it, and between looks.
     for lines in [75, 130, 170] {
         let mut child = start(&project, &["resume"]);
@@ -123,7 +123,7 @@ fn a_killed_run_looks_at_the_very_same_places_and_finds_what_its_facts_say() {
         child.wait().unwrap();
     }
     let run = latest(&project);
-    project.darkroom(&["resume", run.to_str().unwrap(), "--quiet"]).exits(0);
+    project.shell(&refused.suggestion("darkroom resume")).exits(0);
     let after = facts(&run);
     let made = looks(&after);
     assert_eq!(made.iter().map(|look| look.repetitions).collect::<Vec<_>>(), [10, 20, 24]);

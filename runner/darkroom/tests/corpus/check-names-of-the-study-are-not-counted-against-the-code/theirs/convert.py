@@ -1,0 +1,17 @@
+"""Convert, into a folder that nobody can see in the code."""
+import os
+
+import boto3
+
+s3 = boto3.client("s3")
+BUCKET = os.environ["OUTPUT_BUCKET"]
+FOLDER = bytes.fromhex("646f6e65").decode()
+
+
+def lambda_handler(event, context):
+    record = event["Records"][0]["s3"]
+    key = record["object"]["key"]
+    data = s3.get_object(Bucket=record["bucket"]["name"], Key=key)["Body"].read()
+    name = os.path.splitext(os.path.basename(key))[0]
+    s3.put_object(Bucket=BUCKET, Key=f"{FOLDER}/{name}.png", Body=data)
+    return {"statusCode": 200}
