@@ -9,6 +9,7 @@ mod journal;
 mod bad_input;
 mod misleading;
 mod page;
+mod sessions;
 mod several;
 
 use darkroom_core::cell::Cell;
