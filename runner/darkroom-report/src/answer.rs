@@ -3,6 +3,7 @@
 use darkroom_tables::read::Row;
 use darkroom_tables::{Comparable, comparable};
 
+use crate::models;
 use crate::noise;
 use crate::number::{count, figure, interval};
 use crate::pairs::APART;
@@ -132,12 +133,12 @@ fn groups(run: &Run) -> Vec<Group<'_>> {
             None => found.push((key, vec![cell])),
         }
     }
-    let names = names(&found.iter().map(|(key, _)| key).collect::<Vec<_>>());
+    let names = kind_names(&found.iter().map(|(key, _)| key).collect::<Vec<_>>());
     found.into_iter().zip(names).map(|((_, cells), name)| Group { name, cells }).collect()
 }
 
-/// Names groups by the levels that differ among them.
-fn names(keys: &[&Comparable]) -> Vec<Option<String>> {
+/// Names kinds of work by the levels that differ among them; `None` where there is one.
+pub fn kind_names(keys: &[&Comparable]) -> Vec<Option<String>> {
     let levels = |(images, trigger, input, start, concurrency): &Comparable| {
         [
             images.clone(),
@@ -158,6 +159,12 @@ fn names(keys: &[&Comparable]) -> Vec<Option<String>> {
 /// Says which cell of a group has the lowest mean of a pipeline metric, and of which others that may be claimed.
 fn best(run: &Run, group: &Group<'_>, metric: &Metric) -> Option<String> {
     let ranked = ranked(run, group, metric);
+    let cells: Vec<&CellView> = ranked.iter().map(|(cell, _)| *cell).collect();
+    if models::are_samples(&cells) {
+        let means: Vec<(&CellView, f64)> = ranked.iter().map(|(cell, stat)| (*cell, stat.mean)).collect();
+        let said = models::sentence(run, &means, (metric.what, metric.compared, metric.word), metric.told)?;
+        return Some(group.name.as_ref().map_or(said.clone(), |name| format!("With {name}: {said}")));
+    }
     let (winner, stat) = ranked.iter().min_by(|a, b| a.1.mean.total_cmp(&b.1.mean))?;
     let mean = format!("{} {}", (metric.told)(stat.mean), interval(stat.ci));
     let (with, lowest) = match &group.name {

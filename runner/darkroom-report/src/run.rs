@@ -55,6 +55,8 @@ pub struct CellView {
     pub cell: Cell,
     /// What tells it apart from the other cells.
     pub label: String,
+    /// The LLM that wrote its variant, where one did.
+    pub model: Option<String>,
     /// Place of its variant among the variants, which colours go by.
     pub colour: usize,
     pub outputs_ok: Option<bool>,
@@ -342,6 +344,7 @@ fn cells(costs: &Rows, summary: &Rows) -> (Vec<CellView>, Vec<String>) {
         label: factors.label(cell),
         colour: variants.iter().position(|variant| *variant == cell.variant).unwrap_or(0),
         cell: cell.clone(),
+        model: row.text("model").map(str::to_owned),
         outputs_ok: row.truth("outputs_ok"),
         reason: row.text("reason").map(str::to_owned),
         not_measured: not_measured(row),

@@ -8,6 +8,7 @@ mod journal;
 
 mod bad_input;
 mod misleading;
+mod models;
 mod page;
 mod sessions;
 mod several;
