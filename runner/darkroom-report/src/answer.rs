@@ -3,8 +3,10 @@
 use darkroom_tables::read::Row;
 use darkroom_tables::{Comparable, comparable};
 
+use crate::models;
 use crate::noise;
 use crate::number::{count, figure, interval};
+use crate::pairs::APART;
 use crate::run::{CellView, PIPELINE, Run, Stat};
 
 /// What is to be said first of a run.
@@ -33,9 +35,42 @@ pub fn answer(run: &Run) -> Answer {
         first.extend(best);
     }
     first.push(right(run));
-    let then =
-        aside(run, &alone).into_iter().chain(crate::choices::sentences(run)).chain(noise::sentence(run)).collect();
+    let then = apart(run, &shown)
+        .into_iter()
+        .chain(aside(run, &alone))
+        .chain(crate::choices::sentences(run))
+        .chain(noise::sentence(run))
+        .collect();
     Answer { first, then }
+}
+
+/// Warns of cells of one kind of work that were measured at different times, for the sentences before set them side by side.
+fn apart(run: &Run, groups: &[Group<'_>]) -> Option<String> {
+    let (a, b) = groups.iter().find_map(|group| pair_apart(run, &group.cells))?;
+    let of = |cell: &CellView| format!("{} {}", cell.label, run.when(&cell.id));
+    Some(if run.about("order") == "sequential" {
+        format!(
+            "Cells were measured one after the other ({}; {}), so part of a difference between them may be the time's. Set \
+             schedule.order = \"interleaved\" to measure them in turns.",
+            of(a),
+            of(b)
+        )
+    } else {
+        format!(
+            "Not all cells were measured side by side ({}; {}), so part of a difference between them may be the time's. Run \
+             them together again before you quote it.",
+            of(a),
+            of(b)
+        )
+    })
+}
+
+/// Returns the first two cells that were measured at different times.
+fn pair_apart<'a>(run: &Run, cells: &[&'a CellView]) -> Option<(&'a CellView, &'a CellView)> {
+    cells.iter().enumerate().find_map(|(place, a)| {
+        let b = cells[place + 1..].iter().find(|b| run.is_apart(&a.id, &b.id))?;
+        Some((*a, *b))
+    })
 }
 
 /// Says what was measured beside those that are compared.
@@ -98,12 +133,12 @@ fn groups(run: &Run) -> Vec<Group<'_>> {
             None => found.push((key, vec![cell])),
         }
     }
-    let names = names(&found.iter().map(|(key, _)| key).collect::<Vec<_>>());
+    let names = kind_names(&found.iter().map(|(key, _)| key).collect::<Vec<_>>());
     found.into_iter().zip(names).map(|((_, cells), name)| Group { name, cells }).collect()
 }
 
-/// Names groups by the levels that differ among them.
-fn names(keys: &[&Comparable]) -> Vec<Option<String>> {
+/// Names kinds of work by the levels that differ among them; `None` where there is one.
+pub fn kind_names(keys: &[&Comparable]) -> Vec<Option<String>> {
     let levels = |(images, trigger, input, start, concurrency): &Comparable| {
         [
             images.clone(),
@@ -124,6 +159,12 @@ fn names(keys: &[&Comparable]) -> Vec<Option<String>> {
 /// Says which cell of a group has the lowest mean of a pipeline metric, and of which others that may be claimed.
 fn best(run: &Run, group: &Group<'_>, metric: &Metric) -> Option<String> {
     let ranked = ranked(run, group, metric);
+    let cells: Vec<&CellView> = ranked.iter().map(|(cell, _)| *cell).collect();
+    if models::are_samples(&cells) {
+        let means: Vec<(&CellView, f64)> = ranked.iter().map(|(cell, stat)| (*cell, stat.mean)).collect();
+        let said = models::sentence(run, &means, (metric.what, metric.compared, metric.word), metric.told)?;
+        return Some(group.name.as_ref().map_or(said.clone(), |name| format!("With {name}: {said}")));
+    }
     let (winner, stat) = ranked.iter().min_by(|a, b| a.1.mean.total_cmp(&b.1.mean))?;
     let mean = format!("{} {}", (metric.told)(stat.mean), interval(stat.ci));
     let (with, lowest) = match &group.name {
@@ -147,12 +188,13 @@ fn told(run: &Run, winner: &CellView, claims: &[Claim], metric: &Metric) -> Vec<
     let of = |claim: &Claim| {
         let floor = noise::floor(run, &[&winner.id, &claim.other], PIPELINE, metric.compared);
         format!(
-            "{} ({}, ratio {} {}; {})",
+            "{} ({}, ratio {} {}; {}{})",
             run.cell(&claim.other).map_or("", |cell| &cell.label),
             claim.factor,
             figure(claim.ratio),
             interval(Some(claim.ci)),
-            noise::beside(floor.map(|floor| floor.apart), claim.ratio)
+            noise::beside(floor.map(|floor| floor.apart), claim.ratio),
+            if run.is_apart(&winner.id, &claim.other) { format!("; {APART}") } else { String::new() }
         )
     };
     let Some(closest) = worse.iter().max_by(|a, b| a.ratio.total_cmp(&b.ratio)) else {

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 
 use crate::charts::family;
 use crate::number::{figure, interval};
+use crate::pairs::APART;
 use crate::run::{CellView, Run};
 use crate::tables::download;
 
@@ -52,9 +53,17 @@ pub fn sentences(run: &Run) -> Vec<String> {
         }
     };
     let sentence = |(name, picks): (String, Vec<Pick<'_>>)| {
-        format!("Memory of {name}, by means: {}.", picks.iter().map(told).collect::<Vec<_>>().join(", "))
+        let told: Vec<String> = picks.iter().map(told).collect();
+        format!("Memory of {name}, by means: {}{}.", told.join(", "), apart(run, &picks[0]))
     };
     picks(run).into_iter().map(sentence).collect()
+}
+
+/// Warns where the sizes among which one is picked were measured at different times.
+fn apart(run: &Run, pick: &Pick<'_>) -> String {
+    let of = family(pick.cell);
+    let apart = run.measured().any(|cell| family(cell) == of && run.is_apart(&cell.id, &pick.cell.id));
+    if apart { format!("; {APART}") } else { String::new() }
 }
 
 fn cost(pick: &Pick<'_>) -> String {

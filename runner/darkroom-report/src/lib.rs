@@ -7,6 +7,7 @@ mod answer;
 mod charts;
 mod choices;
 mod methods;
+mod models;
 mod noise;
 mod notes;
 mod number;

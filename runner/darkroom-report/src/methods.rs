@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use darkroom_core::event::Look;
 use darkroom_core::manifest::{StoppingMetric, Until};
 use darkroom_core::statistics::{LOOK_EVERY, StoppedBy};
+use darkroom_tables::Session;
 
 use crate::number::count;
 use crate::run::{CellView, Run};
@@ -36,7 +37,7 @@ pub fn methods(run: &Run) -> String {
     let methods: BTreeSet<&str> = run.summary.iter().filter_map(|row| row.text("ci_method")).collect();
     let not_run = not_run(run);
     let (design, day, outputs) = (design(run), day(run), outputs(run));
-    let stopped = stopping_rule(run);
+    let (sessions, stopped) = (sessions(run), stopping_rule(run));
     let (how, clocks) = match run.imported() {
         Some(origin) => (
             format!("taken in from another harness's files ({origin}) with Darkroom {}", run.about("version")),
@@ -58,7 +59,7 @@ pub fn methods(run: &Run) -> String {
     };
     format!(
         "{} of the pipeline {} ({}) were {how}: {design}, {n} invocations a stage and \
-         cell, in {} order (seed {}).{stopped}{not_run} Code: {}. {} {clocks} Not in any statistic, \
+         cell, in {}.{sessions}{stopped}{not_run} Code: {}. {} {clocks} Not in any statistic, \
          but kept as rows: {} warm-ups, {} invocations of the wrong start, {} superseded, {} failed; no outlier was removed. \
          {outputs} Intervals are 95% ({}; 10,000 resamples; order statistics for quantiles). Ratios were bootstrapped over \
          images and repetitions (10,000 resamples, percentile); p-values are Wilcoxon's or Mann-Whitney's, Holm-adjusted within \
@@ -69,8 +70,7 @@ pub fn methods(run: &Run) -> String {
         count(measured, "cell"),
         run.about("pipeline"),
         run.stages.join(", "),
-        run.about("order"),
-        run.about("seed"),
+        order(run),
         code(run),
         decoders(run),
         sum("n_warm_up"),
@@ -87,6 +87,37 @@ pub fn methods(run: &Run) -> String {
         images(run),
         hashes(run),
     )
+}
+
+/// Says in which order cells were measured, and that an order holds within a session only.
+fn order(run: &Run) -> String {
+    let within = if run.sessions.len() > 1 { " within each session" } else { "" };
+    let order = match run.about("order") {
+        "sequential" => "sequential order (one cell after the other, so at different times)",
+        "interleaved" => "interleaved order",
+        other => return format!("{other} order (seed {})", run.about("seed")),
+    };
+    format!("{order}{within} (seed {})", run.about("seed"))
+}
+
+/// Tells the run's sessions where there were several, or where the only one did not come to its end.
+fn sessions(run: &Run) -> String {
+    let all = &run.sessions;
+    if run.imported().is_some() || (all.len() < 2 && !all.iter().any(Session::was_cut_short)) {
+        return String::new();
+    }
+    let cells = run.measured().count();
+    let of = count(all.len(), "session");
+    let told = all.iter().map(|session| session.told(cells, session.number as usize == all.len()));
+    let told: Vec<String> = told.collect();
+    let ids: Vec<&str> = run.measured().map(|cell| cell.id.as_str()).collect();
+    let apart = ids.iter().enumerate().any(|(place, a)| ids[place + 1..].iter().any(|b| run.is_apart(a, b)));
+    let apart = if apart && run.about("order") != "sequential" {
+        " Comparisons of cells that were measured at different times are marked as such (side_by_side is false in comparisons)."
+    } else {
+        ""
+    };
+    format!(" The run took {of}. {}{apart}", told.join(" "))
 }
 
 /// Counts the cells of the plan that gave no numbers: those that failed, and those that were not tried.

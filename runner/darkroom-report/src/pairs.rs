@@ -99,7 +99,7 @@ fn pair(run: &Run, factor: &str, row: Row<'_>) -> Markup {
             td class="n" data-value=[row.number("cliffs_delta")] { (row.number("cliffs_delta").map_or("–".into(), |d| format!("{d:.2} {}", text("effect")))) }
             td class="n" data-value=[row.number("p_adj")] { (row.number("p_adj").map_or("–".into(), p_text)) }
             td class="n" data-value=[floor] { (floor.map_or_else(|| "unknown".into(), percent)) }
-            td class="words" { (in_full(verdict, ratio, floor, factor)) (luck(row)) }
+            td class="words" { (in_full(verdict, ratio, floor, factor)) (luck(row)) (apart(row)) }
         }
     }
 }
@@ -122,6 +122,17 @@ fn luck(row: Row<'_>) -> String {
             format!("; environments of the same code differ by as much (p {} over them)", p_text(p))
         }
         _ => String::new(),
+    }
+}
+
+/// What is said beside every comparison of cells that were not measured side by side.
+pub const APART: &str = "measured at different times";
+
+/// Warns where the two sides were measured at different times; nothing of every other row.
+fn apart(row: Row<'_>) -> &'static str {
+    match row.truth("side_by_side") {
+        Some(false) => "; measured at different times, so part of it may be the time's",
+        _ => "",
     }
 }
 
@@ -175,5 +186,6 @@ pub fn told(run: &Run, row: Row<'_>, label: &str) -> String {
         crate::number::interval(ci),
         in_full(row.text("verdict").unwrap_or("–"), ratio, floor_of(run, row).map(|floor| floor.apart), factor)
             + &luck(row)
+            + apart(row)
     )
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use darkroom_core::cell::{Architecture, Cell, Factors, Input, Start, Trigger};
 use darkroom_core::imported::{IMPORTED, ResultsImported};
-use darkroom_tables::TablesError;
 use darkroom_tables::read::{Row, Rows, Wanted, provenance, read};
+use darkroom_tables::{Measured, Session, TablesError};
 
 /// Rows of the two big tables that are drawn at most; every statistic is of all of them.
 const DRAWN: usize = 20_000;
@@ -41,6 +41,10 @@ pub struct Run {
     /// Every row, or every k-th.
     pub invocations: Rows,
     pub pipelines: Rows,
+    /// Each time that the run was taken up; empty in tables from before that was recorded.
+    pub sessions: Vec<Session>,
+    /// When each cell was measured, by its id.
+    measured_in: BTreeMap<String, Measured>,
     index: HashMap<(String, String, String), usize>,
 }
 
@@ -51,6 +55,8 @@ pub struct CellView {
     pub cell: Cell,
     /// What tells it apart from the other cells.
     pub label: String,
+    /// The LLM that wrote its variant, where one did.
+    pub model: Option<String>,
     /// Place of its variant among the variants, which colours go by.
     pub colour: usize,
     pub outputs_ok: Option<bool>,
@@ -91,9 +97,12 @@ impl Run {
         });
         let (cells, shared) = cells(&costs, &summary);
         let wrong = Rows { rows: wrong(&outputs), columns: outputs.columns.clone(), of: outputs.of };
+        let about = provenance(&path("summary"))?;
         Ok(Self {
+            sessions: about.get("sessions").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default(),
+            measured_in: about.get("measured").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default(),
             pictures: pictures(&wrong, dir),
-            about: provenance(&path("summary"))?,
+            about,
             stages: stages(&summary),
             index: index.collect(),
             checked: outputs.rows.len(),
@@ -151,6 +160,18 @@ impl Run {
             ci: row.number("mean_ci_low").zip(row.number("mean_ci_high")),
             rank: row.number("rank").map(|rank| rank as u32),
         })
+    }
+
+    /// Whether two cells were measured at different times: in other sessions, or one after the other.
+    pub fn is_apart(&self, a: &str, b: &str) -> bool {
+        let (Some(of_a), Some(of_b)) = (self.measured_in.get(a), self.measured_in.get(b)) else { return false };
+        let in_turns = self.about("order") != "sequential";
+        a != b && (!in_turns || of_a.side_by_side(of_b) == Some(false))
+    }
+
+    /// Says when a cell was measured.
+    pub fn when(&self, id: &str) -> String {
+        self.measured_in.get(id).map_or_else(|| "at a time not recorded".to_owned(), Measured::when)
     }
 
     /// The metric that a stage's time is read from: init included where every start is cold.
@@ -323,6 +344,7 @@ fn cells(costs: &Rows, summary: &Rows) -> (Vec<CellView>, Vec<String>) {
         label: factors.label(cell),
         colour: variants.iter().position(|variant| *variant == cell.variant).unwrap_or(0),
         cell: cell.clone(),
+        model: row.text("model").map(str::to_owned),
         outputs_ok: row.truth("outputs_ok"),
         reason: row.text("reason").map(str::to_owned),
         not_measured: not_measured(row),

@@ -1,6 +1,6 @@
 //! Tables of the page: those that a reader needs in words, and those of the run as they are, each with its download.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -8,9 +8,10 @@ use darkroom_tables::read::{Rows, Value};
 use darkroom_tables::{Comparable, comparable};
 use maud::{Markup, html};
 
+use crate::models::claimed_rank;
 use crate::notes::notes;
 use crate::number::figure;
-use crate::run::Run;
+use crate::run::{CellView, Run};
 
 /// Rows of a table shown at most; the download holds all of them.
 const SHOWN: usize = 2_000;
@@ -26,7 +27,7 @@ pub fn numbers(run: &Run) -> Markup {
         let (stat, row) = (run.stat(cell, stage, metric)?, run.summary_row(cell, stage, metric)?);
         Some((what, cell, stage, metric, stat, row, unit))
     });
-    let alone = alone(run);
+    let alike = alike(run);
     html! {
         section id="numbers" {
             h2 { "In numbers" }
@@ -42,25 +43,25 @@ pub fn numbers(run: &Run) -> Markup {
                                 td class="n" data-value=(stat.n) { (stat.n) }
                                 (number(Some(stat.mean))) (number(stat.ci.map(|ci| ci.0))) (number(stat.ci.map(|ci| ci.1)))
                                 (number(stat.sd)) (number(stat.cv.map(|cv| cv * 100.0))) (number(Some(stat.p50))) (number(stat.p95))
-                                td class="n" { (stat.rank.filter(|_| !alone.contains(cell.id.as_str())).map_or("–".into(), |rank| rank.to_string())) }
+                                td class="n" { (claimed_rank(run, cell, &alike[&comparable(&cell.cell)], stage, metric).map_or("–".into(), |rank| rank.to_string())) }
                                 td class="words" { (notes(cell, row).into_iter().map(|note| note.short).collect::<Vec<_>>().join("; ")) }
                             }
                         }
                     }
                 }
             }
-            p class="quiet" { "n counts images × repetitions × deployments; images differ in size, so SD and CV are not noise alone. Rank: among cells of the same image set, trigger, input, start and concurrency with right outputs, where there are several. p95 from n = 20 on. Mind: what would mislead without it." }
+            p class="quiet" { "n counts images × repetitions × deployments; images differ in size, so SD and CV are not noise alone. Rank: among cells of the same image set, trigger, input, start and concurrency with right outputs; it stands only where a difference from each of them is claimed, and never beside a sample of a model. p95 from n = 20 on. Mind: what would mislead without it." }
         }
     }
 }
 
-/// Returns the ids of cells that no other cell with right outputs may be ranked against: being first of one says nothing.
-fn alone(run: &Run) -> BTreeSet<&str> {
-    let mut groups: HashMap<Comparable, Vec<&str>> = HashMap::new();
-    for cell in run.measured().filter(|cell| cell.outputs_ok == Some(true)) {
-        groups.entry(comparable(&cell.cell)).or_default().push(&cell.id);
+/// Returns the measured cells by kind of work: those that may be ranked against each other.
+fn alike(run: &Run) -> HashMap<Comparable, Vec<&CellView>> {
+    let mut groups: HashMap<Comparable, Vec<&CellView>> = HashMap::new();
+    for cell in run.measured() {
+        groups.entry(comparable(&cell.cell)).or_default().push(cell);
     }
-    groups.into_values().filter(|cells| cells.len() == 1).flatten().collect()
+    groups
 }
 
 /// The run's own tables, whole.

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use darkroom_tables::minute;
+
 use crate::run::Run;
 
 /// Returns what differs between two runs, a sentence each; each run comes with the letter that it has on the page.
@@ -17,6 +19,9 @@ pub fn unlike((a, letter_a): (&Run, &str), (b, letter_b): (&Run, &str)) -> Vec<S
     differ(a.place(), b.place(), &|x, y| {
         format!("{both} are of different targets ({x}; {y}): their durations are of different machines.")
     });
+    differ(began(a), began(b), &|x, y| {
+        format!("{both} were measured at different times ({x}; {y}), so part of a difference may be the time's.")
+    });
     differ(a.machine(), b.machine(), &|x, y| format!("{both} ran on different machines ({x}; {y})."));
     let prices = |run: &Run| format!("{} of {}", run.about("price_region"), run.about("price_date"));
     differ(prices(a), prices(b), &|x, y| {
@@ -30,6 +35,11 @@ pub fn unlike((a, letter_a): (&Run, &str), (b, letter_b): (&Run, &str)) -> Vec<S
     found.extend(images(a, b, letter_a, letter_b));
     found.extend(code(a, b, &both));
     found
+}
+
+/// When a run began, to the minute.
+fn began(run: &Run) -> String {
+    run.sessions.first().map_or_else(|| "not recorded".to_owned(), |session| minute(&session.began_at))
 }
 
 fn pipelines(a: &Run, b: &Run, both: &str) -> Option<String> {

@@ -19,8 +19,10 @@ use crate::columns;
 use crate::facts::Facts;
 use crate::frames::{bools, floats, frame, integers, texts};
 use crate::models::{self, Models};
+use crate::notes::joined;
 use crate::outputs::Outputs;
 use crate::samples::{Group, SampleKey};
+use crate::sessions::Times;
 use crate::summary::ComparisonSummary;
 
 /// Columns of `invocations` that are compared.
@@ -58,6 +60,8 @@ pub struct ComparisonRow {
     pub p_adjusted: Option<f64>,
     pub verdict: &'static str,
     pub note: Option<String>,
+    /// Whether the two sides were measured in the same sessions, in turns; `None` where that is not known.
+    pub side_by_side: Option<bool>,
     /// What is pooled, where models are compared.
     pub models: Option<Models>,
 }
@@ -93,13 +97,26 @@ impl Pair {
 }
 
 /// Returns every row of `comparisons`, by factor, pair, stage (the pipeline last) and metric.
-pub fn comparison_rows(facts: &Facts, groups: &Groups, outputs: &[Outputs]) -> Vec<ComparisonRow> {
+pub fn comparison_rows(facts: &Facts, groups: &Groups, outputs: &[Outputs], times: &Times) -> Vec<ComparisonRow> {
     let mut pairs = pairs(&facts.run.cells);
     pairs.extend(twins(facts));
     let mut rows: Vec<ComparisonRow> = pairs.par_iter().flat_map_iter(|&pair| pair_rows(facts, groups, pair)).collect();
     rows.extend(models::model_rows(facts, groups, outputs));
     judge(&mut rows, outputs);
+    rows.iter_mut().for_each(|row| say_when(row, times));
     rows
+}
+
+/// Says of a comparison whether its sides were measured side by side, and if not, when each was.
+fn say_when(row: &mut ComparisonRow, times: &Times) {
+    let (a, b) = match &row.models {
+        Some(models) => (models.a.pooled.clone(), models.b.pooled.clone()),
+        None => (vec![row.pair.a], vec![row.pair.b]),
+    };
+    row.side_by_side = times.side_by_side(&a, &b);
+    if row.side_by_side == Some(false) {
+        row.note = joined(&row.note.take().into_iter().chain([times.apart(&a, &b)]).collect::<Vec<_>>());
+    }
 }
 
 /// Returns the pairs of cells that differ in exactly one factor, the one that comes first in the plan as baseline.
@@ -176,6 +193,7 @@ fn pair_rows(facts: &Facts, groups: &Groups, pair: Pair) -> Vec<ComparisonRow> {
             p_adjusted: None,
             verdict: "inconclusive",
             note,
+            side_by_side: None,
             models: None,
         }
     };
@@ -372,6 +390,7 @@ pub fn shown(facts: &Facts, row: &ComparisonRow) -> ComparisonSummary {
         p_adjusted: row.p_adjusted,
         effect: row.comparison.cliffs_delta.map(effect_word),
         verdict: row.verdict,
+        side_by_side: row.side_by_side,
     }
 }
 
@@ -418,6 +437,7 @@ pub fn comparison_frame(facts: &Facts, rows: &[ComparisonRow]) -> PolarsResult<D
         integers("units_b", rows.iter().map(|row| tested(row).map(|units| units.b as i64))),
         floats("p_units", rows.iter().map(|row| row.units.p)),
         text("verdict", |row| row.verdict),
+        bools("side_by_side", rows.iter().map(|row| row.side_by_side)),
         texts("note", rows.iter().map(|row| row.note.as_ref())),
         texts("target", rows.iter().map(|_| Some(&facts.run.target))),
     ];

@@ -19,6 +19,8 @@ use indexmap::IndexSet;
 
 use imported::ImportedPass;
 
+use crate::sessions::Session;
+
 pub use counting::{CountsAs, outlier_flag};
 
 /// Index into [`Facts::texts`].
@@ -48,6 +50,8 @@ pub struct RepetitionKey {
 pub struct Pass {
     pub key: RepetitionKey,
     pub attempt: u32,
+    /// From 1.
+    pub session: u32,
     pub finished: Option<Finished>,
     pub cost: Cost,
     /// A stage ended well but cold where the cell asked for warm, or the reverse.
@@ -165,8 +169,8 @@ pub struct Facts {
     pub imported: Option<ResultsImported>,
     /// What could not be read of the journal, in words.
     pub damaged: Vec<String>,
-    /// How often the run was taken up, from its start.
-    pub sessions: u32,
+    /// Each time that the run was taken up, its start among them.
+    pub sessions: Vec<Session>,
     cells: HashMap<String, u32>,
     stages: HashMap<String, u32>,
     epochs: Vec<u32>,
@@ -193,7 +197,7 @@ impl Facts {
             last_look: None,
             imported: None,
             damaged: Vec::new(),
-            sessions: 1,
+            sessions: vec![Session::new(1, &run.at, Vec::new())],
             pass_index: HashMap::new(),
             last_attempts: HashMap::new(),
             environments: HashMap::new(),

@@ -25,6 +25,7 @@ mod parquet;
 mod ranks;
 pub mod read;
 mod samples;
+mod sessions;
 mod summary;
 mod tally;
 mod verify;
@@ -41,10 +42,12 @@ use facts::Facts;
 use frames::Frames;
 use outputs::Outputs;
 use parquet::TableWriter;
+use sessions::Times;
 
 pub use between::{Between, Change, between};
 pub use comparisons::is_claim;
 pub use ranks::{Comparable, comparable};
+pub use sessions::{Measured, Session, SessionEnd, minute};
 pub use summary::{
     CellSummary, ComparisonSummary, Difference, Failure, ReconciliationSummary, StageSummary, Statistic, Summary,
     TableFile, WrongOutput,
@@ -99,6 +102,7 @@ pub fn aggregate<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
     let builds = write(&columns::BUILDS, builds::build_frame(&facts))?;
     let reconciliation = write(&columns::RECONCILIATION, frames::reconciliation(&facts))?;
     let seen = overview::seen(&facts);
+    let times = Times::of(&facts);
     // What follows is made of the tables: the facts give their room back, all but what the run is.
     let facts = Facts::new(facts.run);
 
@@ -108,7 +112,7 @@ pub fn aggregate<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
         .invocations
         .load(&comparisons::STAGE_COLUMNS)
         .map_err(|error| parquet::failed("read", &invocations.path, &error))?;
-    let comparison_rows = comparisons::comparison_rows(&facts, &groups, &outputs);
+    let comparison_rows = comparisons::comparison_rows(&facts, &groups, &outputs, &times);
     let choice_rows = choices::choice_rows(&facts, &summary_rows, &cost_rows, &comparison_rows, &outputs);
 
     let summary = write(&columns::SUMMARY, aggregate::summary_frame(&facts, &summary_rows, &outputs))?;

@@ -130,6 +130,7 @@ fn rows_of(facts: &Facts, groups: &Groups, models: &Models) -> Vec<ComparisonRow
             p_adjusted: None,
             verdict: "inconclusive",
             note: (!notes.is_empty()).then(|| notes.join("; ")),
+            side_by_side: None,
             models: Some(models.clone()),
         }
     };

@@ -11,6 +11,7 @@ use crate::comparisons::{self, ComparisonRow};
 use crate::costs::CostRow;
 use crate::facts::{CountsAs, Facts, Text};
 use crate::outputs::Outputs;
+use crate::sessions::Session;
 use crate::summary::{
     CellSummary, Difference, Failure, ReconciliationSummary, StageSummary, Statistic, Summary, TableFile, WrongOutput,
 };
@@ -22,6 +23,7 @@ pub struct Seen {
     reconciliation: ReconciliationSummary,
     damaged: Vec<String>,
     last_look: Option<Look>,
+    sessions: Vec<Session>,
 }
 
 /// Returns what the summary needs of the facts themselves.
@@ -32,6 +34,7 @@ pub fn seen(facts: &Facts) -> Seen {
         reconciliation: reconciliation(facts),
         damaged: facts.damaged.clone(),
         last_look: facts.last_look.clone(),
+        sessions: facts.sessions.clone(),
     }
 }
 
@@ -63,6 +66,7 @@ pub fn overview(
         price_date: prices.date.clone(),
         until: run.until,
         last_look: seen.last_look,
+        sessions: seen.sessions,
         stages: run.stages.clone(),
         cells: cells.collect(),
         comparisons: comparisons.iter().map(|row| comparisons::shown(facts, row)).collect(),
@@ -82,7 +86,7 @@ fn reconciliation(facts: &Facts) -> ReconciliationSummary {
     };
     let differing = heard.iter().filter(|(_, figure)| figure.agrees() == Some(false));
     ReconciliationSummary {
-        sessions: facts.sessions as usize,
+        sessions: facts.sessions.len(),
         sessions_reconciled: heard.iter().map(|(session, _)| session).collect::<BTreeSet<_>>().len(),
         functions: heard.iter().map(|(_, figure)| &figure.function).collect::<BTreeSet<_>>().len(),
         invocations: sum(ReconciledMetric::Invocations),

@@ -14,6 +14,7 @@ use polars::prelude::{DataFrame, KeyValueMetadata, ParquetCompression, ParquetWr
 use crate::columns::Table;
 use crate::facts::Facts;
 use crate::frames::data_type;
+use crate::sessions::Times;
 use crate::{SCHEMA_VERSION, TableFile, TablesError};
 
 /// One table's file under way.
@@ -110,11 +111,15 @@ pub fn provenance(facts: &Facts, prices: &PriceTable) -> Vec<(String, String)> {
         ("price_region", prices.region.clone()),
         ("price_date", prices.date.clone()),
     ];
+    let sessions = [
+        ("sessions", json(serde_json::to_string(&facts.sessions))),
+        ("measured", json(serde_json::to_string(&Times::of(facts).by_id(facts)))),
+    ];
     let until = run.until.map(|until| ("until", json(serde_json::to_string(&until))));
     let look = facts.last_look.as_ref().map(|look| ("last_look", json(serde_json::to_string(look))));
     let imported = facts.imported.as_ref().map(|imported| ("imported", json(serde_json::to_string(imported))));
     let damaged = (!facts.damaged.is_empty()).then(|| ("damaged", json(serde_json::to_string(&facts.damaged))));
-    let pairs = fixed.into_iter().chain(until).chain(look).chain(imported).chain(damaged);
+    let pairs = fixed.into_iter().chain(sessions).chain(until).chain(look).chain(imported).chain(damaged);
     pairs.map(|(key, value)| (format!("darkroom.{key}"), value)).collect()
 }
 

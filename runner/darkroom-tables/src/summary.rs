@@ -9,6 +9,8 @@ use darkroom_core::event::Look;
 use darkroom_core::manifest::Until;
 use serde::Serialize;
 
+use crate::sessions::Session;
+
 /// A run in a screenful.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Summary {
@@ -27,6 +29,8 @@ pub struct Summary {
     pub until: Option<Until>,
     /// What the last look found, and whether it ended the run.
     pub last_look: Option<Look>,
+    /// Each time that the run was taken up, its start among them.
+    pub sessions: Vec<Session>,
     /// In pipeline order.
     pub stages: Vec<String>,
     /// Every cell of the plan in matrix order, also those that can't run here or have not been measured.
@@ -159,6 +163,8 @@ pub struct ComparisonSummary {
     pub effect: Option<&'static str>,
     /// `faster`, `slower`, `cheaper`, `dearer`, `equivalent`, `inconclusive`, or why nothing may be said.
     pub verdict: &'static str,
+    /// Whether the two were measured in the same sessions, in turns; `None` where that is not known.
+    pub side_by_side: Option<bool>,
 }
 
 /// Failures of one kind.

@@ -169,8 +169,22 @@ impl Plot<'_> {
         self.hovers.push(Hover { x: x0.min(x1), y: y0.min(y1), width, height, text });
     }
 
+    /// Writes a name beside each place where there is room: over no other name, no dot and no edge. Returns how many have none.
+    pub fn name_all(&mut self, places: &[(f64, f64)], names: &[String]) -> Result<usize, Failed> {
+        let (across, down) = self.chart.plotting_area().get_pixel_range();
+        let within = Area4 { left: across.start, top: down.start, right: across.end, bottom: down.end };
+        let dots: Vec<(i32, i32)> = places.iter().map(|at| self.chart.backend_coord(at)).collect();
+        let found = beside(&dots, names, within);
+        for ((place, name), offset) in places.iter().zip(names).zip(&found) {
+            if let Some(offset) = offset {
+                self.label(*place, *offset, name.clone())?;
+            }
+        }
+        Ok(found.iter().filter(|offset| offset.is_none()).count())
+    }
+
     /// Writes a word beside a place, some pixels off.
-    pub fn label(&mut self, at: (f64, f64), offset: (i32, i32), text: String) -> Result<(), Failed> {
+    fn label(&mut self, at: (f64, f64), offset: (i32, i32), text: String) -> Result<(), Failed> {
         let word = EmptyElement::at(at) + Text::new(text, offset, text_style(HPos::Left));
         self.chart.draw_series([word])?;
         Ok(())
@@ -210,6 +224,61 @@ impl Drawing {
             height = self.height + extra,
         )
     }
+}
+
+/// A rectangle of pixels.
+#[derive(Clone, Copy, Debug)]
+struct Area4 {
+    left: i32,
+    top: i32,
+    right: i32,
+    bottom: i32,
+}
+
+impl Area4 {
+    const fn overlaps(self, other: Self) -> bool {
+        self.left < other.right && other.left < self.right && self.top < other.bottom && other.top < self.bottom
+    }
+
+    const fn holds(self, other: Self) -> bool {
+        self.left <= other.left && other.right <= self.right && self.top <= other.top && other.bottom <= self.bottom
+    }
+}
+
+/// Pixels of a letter's width at most, and of a line's height, at [`FONT_SIZE`].
+const LETTER: i32 = 7;
+const LINE: i32 = 15;
+/// Pixels around a dot (with its ring) that a name keeps clear of.
+const DOT: i32 = 10;
+
+/// Returns for each dot where its name stands, in pixels from the dot to the name's left end and middle height; `None` where it has no
+/// room.
+fn beside(dots: &[(i32, i32)], names: &[String], within: Area4) -> Vec<Option<(i32, i32)>> {
+    let taken = |(x, y): (i32, i32)| Area4 { left: x - DOT, top: y - DOT, right: x + DOT, bottom: y + DOT };
+    let mut full: Vec<Area4> = dots.iter().map(|dot| taken(*dot)).collect();
+    let mut place = |(x, y): (i32, i32), name: &str| {
+        let width = name.chars().count() as i32 * LETTER;
+        let (right, left) = (DOT + 2, -width - DOT - 2);
+        // Beside the dot first, then further above and below.
+        let rows = [0, -LINE, LINE, -2 * LINE, 2 * LINE, -3 * LINE, 3 * LINE];
+        let tried = rows.into_iter().flat_map(|down| {
+            let middle = (down.abs() >= LINE).then_some(-width / 2);
+            [Some(right), Some(left), middle].into_iter().flatten().map(move |along| (along, down))
+        });
+        let area = |(along, down): (i32, i32)| Area4 {
+            left: x + along,
+            top: y + down - LINE / 2,
+            right: x + along + width,
+            bottom: y + down + LINE / 2 + 1,
+        };
+        let free = |offset: &(i32, i32)| {
+            within.holds(area(*offset)) && full.iter().all(|other| !other.overlaps(area(*offset)))
+        };
+        let found = tried.into_iter().find(free)?;
+        full.push(area(found));
+        Some(found)
+    };
+    dots.iter().zip(names).map(|(dot, name)| place(*dot, name)).collect()
 }
 
 /// Returns marks and words of a legend, and its height.
@@ -320,6 +389,33 @@ mod tests {
             colours.map(|(name, value)| (name.to_owned(), colour(value))).collect()
         };
         rules.map(theme).collect()
+    }
+
+    #[test]
+    fn names_keep_clear_of_each_other_of_dots_and_of_the_edges() {
+        let within = Area4 { left: 0, top: 0, right: 400, bottom: 200 };
+        let dots = [(100, 100), (104, 103), (98, 96), (390, 10), (100, 100)];
+        let names: Vec<String> = ["pillow warm", "rust warm", "numpy", "at the edge", "again"].map(String::from).into();
+        let found = beside(&dots, &names, within);
+        let areas: Vec<Area4> = dots
+            .iter()
+            .zip(&names)
+            .zip(&found)
+            .filter_map(|(((x, y), name), offset)| {
+                let (along, down) = (*offset)?;
+                let (left, top) = (x + along, y + down - LINE / 2);
+                Some(Area4 { left, top, right: left + name.len() as i32 * LETTER, bottom: y + down + LINE / 2 + 1 })
+            })
+            .collect();
+        assert_eq!(areas.len(), 5, "there is room for all: {found:?}");
+        for (place, area) in areas.iter().enumerate() {
+            assert!(within.holds(*area), "{area:?}");
+            assert!(areas[place + 1..].iter().all(|other| !other.overlaps(*area)), "{areas:?}");
+            assert!(!dots.iter().any(|(x, y)| area.left < *x && *x < area.right && area.top < *y && *y < area.bottom));
+        }
+        let crowd = vec![(50, 50); 60];
+        let crowded = beside(&crowd, &vec!["a long name of a cell".to_owned(); 60], within);
+        assert!(crowded.iter().any(Option::is_none), "what has no room is left to the words");
     }
 
     #[test]

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use darkroom_core::cell::Factors;
 use darkroom_tables::read::Row;
+use darkroom_tables::{Comparable, comparable};
 use plotters::prelude::*;
 
 use super::Figure;
 use super::canvas::{Axes, colour, draw, upper};
 use super::runtime::marked;
+use crate::answer::kind_names;
 use crate::number::{figure as spelt, interval};
 use crate::run::{CellView, PIPELINE, Run, Stat};
 
@@ -45,7 +48,7 @@ fn place<'a>(run: &'a Run, cell: &'a CellView) -> Option<Place<'a>> {
 
 /// Draws one mean with its interval over memory, a line for each set of cells that differ in memory only.
 fn curve(places: &[Place<'_>], (id, title, unit): (&str, &str, &str), of: fn(&Place<'_>) -> Stat) -> Option<Figure> {
-    let lines: Vec<Vec<&Place<'_>>> = by_memory(places).into_values().filter(|line| line.len() > 1).collect();
+    let lines: Vec<Vec<&Place<'_>>> = by_memory(&places.iter().collect::<Vec<_>>()).into_values().filter(|line| line.len() > 1).collect();
     let sizes = lines.iter().flatten().map(|place| f64::from(place.cell.cell.memory_mb));
     let (most, high) = (upper(sizes), |place: &Place<'_>| of(place).ci.map_or(of(place).mean, |ci| ci.1));
     if lines.is_empty() {
@@ -86,12 +89,29 @@ fn curve(places: &[Place<'_>], (id, title, unit): (&str, &str, &str), of: fn(&Pl
     })
 }
 
-/// Draws cost over turnaround where there is more than one cell to choose from.
-fn against(run: &Run, places: &[Place<'_>]) -> Option<Figure> {
-    if places.len() < 2 {
-        return None;
+/// Draws cost over turnaround, a figure for each kind of work that has more than one cell to choose from: a front is of cells that
+/// do the same work, and a cold cell is not beaten by a warm one.
+fn against(run: &Run, places: &[Place<'_>]) -> Vec<Figure> {
+    let mut kinds: Vec<(Comparable, Vec<&Place<'_>>)> = Vec::new();
+    for place in places {
+        let kind = comparable(&place.cell.cell);
+        match kinds.iter_mut().find(|(of, _)| *of == kind) {
+            Some((_, places)) => places.push(place),
+            None => kinds.push((kind, vec![place])),
+        }
     }
-    let several_sizes = by_memory(places).values().any(|line| line.len() > 1);
+    let names = kind_names(&kinds.iter().map(|(kind, _)| kind).collect::<Vec<_>>());
+    let drawn = kinds.iter().zip(names).filter(|((_, places), _)| places.len() > 1);
+    drawn.filter_map(|((_, places), name)| of_kind(run, places, name.as_deref())).collect()
+}
+
+/// Draws the cells of one kind of work; `kind` names it where there are several.
+fn of_kind(run: &Run, places: &[&Place<'_>], kind: Option<&str>) -> Option<Figure> {
+    // A front of one is no choice.
+    let candidates = places.iter().filter(|place| place.on_front.is_some()).count();
+    let ringed = |place: &Place<'_>| candidates > 1 && place.on_front == Some(true);
+    let factors = Factors::of(places.iter().map(|place| &place.cell.cell));
+    let names: Vec<String> = places.iter().map(|place| named(place, &factors)).collect();
     let high = |stat: &Stat| stat.ci.map_or(stat.mean, |ci| ci.1);
     let axes = Axes {
         x: 0.0..upper(places.iter().map(|place| high(&place.turnaround))) * 1.08,
@@ -100,6 +120,7 @@ fn against(run: &Run, places: &[Place<'_>]) -> Option<Figure> {
         y_title: "USD per 100,000 images",
         height: 360,
     };
+    let mut unnamed = 0;
     let drawing = draw(&axes, |plot| {
         for line in by_memory(places).values().filter(|line| line.len() > 1) {
             let path: Vec<(f64, f64)> = line.iter().map(|p| (p.turnaround.mean, p.cost.mean)).collect();
@@ -114,14 +135,13 @@ fn against(run: &Run, places: &[Place<'_>]) -> Option<Figure> {
                 plot.chart.draw_series([PathElement::new(bar, ink.stroke_width(1))])?;
             }
             plot.chart.draw_series([Circle::new(at, 5, ink.filled())])?;
-            if place.on_front == Some(true) {
+            if ringed(place) {
                 plot.chart.draw_series([Circle::new(at, 8, BLACK.stroke_width(2))])?;
-            }
-            if several_sizes {
-                plot.label(at, (10, -8), format!("{} MB", place.cell.cell.memory_mb))?;
             }
             plot.tell(at, 10, told(place));
         }
+        let at: Vec<(f64, f64)> = places.iter().map(|place| (place.turnaround.mean, place.cost.mean)).collect();
+        unnamed = plot.name_all(&at, &names)?;
         Ok(())
     })?;
     let mut legend: Vec<(RGBColor, String)> = Vec::new();
@@ -131,34 +151,67 @@ fn against(run: &Run, places: &[Place<'_>]) -> Option<Figure> {
             legend.push(entry);
         }
     }
-    let front = if run.choices.rows.is_empty() {
-        "The Pareto front is not marked: this run has no table of choices."
-    } else {
-        "Ringed: the Pareto front, cells whose outputs are right and that no other right one of the same image set, trigger, \
-         input, start and concurrency beats in both means. Neighbours may differ by noise alone."
+    let front = match (run.choices.rows.is_empty(), candidates) {
+        (true, _) => "The Pareto front is not marked: this run has no table of choices.",
+        (false, 0 | 1) => "No Pareto front is marked: fewer than two of these cells have right outputs.",
+        _ => {
+            "Ringed: the Pareto front, cells with right outputs that no other right cell here beats in both means. Neighbours \
+             may differ by noise alone."
+        }
+    };
+    let unnamed = match unnamed {
+        0 => String::new(),
+        some => format!(" {} no room for a name; the words below name every cell.", dots(some)),
+    };
+    let (id, title) = match kind {
+        None => ("cost-turnaround".to_owned(), "Cost against turnaround".to_owned()),
+        Some(kind) => (format!("cost-turnaround-{}", anchor(kind)), format!("Cost against turnaround, {kind}")),
     };
     Some(Figure {
-        id: "cost-turnaround".into(),
-        title: "Cost against turnaround".into(),
+        id,
+        title,
         caption: format!(
-            "Each dot is a cell, with its 95% intervals; a line joins one variant's memory sizes. {front}"
+            "Each dot is a cell, with its 95% intervals; a line joins one variant's memory sizes. {front}{unnamed}"
         ),
-        alternative: places.iter().map(told).collect::<Vec<_>>().join(". "),
+        alternative: places
+            .iter()
+            .map(|place| told(place) + if ringed(place) { ", on the Pareto front" } else { "" })
+            .collect::<Vec<_>>()
+            .join(". "),
         notes: Vec::new(),
         svg: drawing.with_legend(&legend),
     })
 }
 
+/// Names a cell among those of its figure, and says so where its outputs are not right.
+fn named(place: &Place<'_>, factors: &Factors) -> String {
+    let mark = match place.cell.outputs_ok {
+        Some(true) => "",
+        Some(false) => " (WRONG)",
+        None => " (unchecked)",
+    };
+    factors.label(&place.cell.cell) + mark
+}
+
+fn dots(count: usize) -> String {
+    if count == 1 { "1 dot has".into() } else { format!("{count} dots have") }
+}
+
+/// A name as a part of a file's name and of an anchor.
+fn anchor(name: &str) -> String {
+    let plain = name.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' }).collect::<String>();
+    plain.split('-').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-")
+}
+
 fn told(place: &Place<'_>) -> String {
     format!(
-        "{}, {} MB: {} s {}, ${} per 100,000 images {}{}",
-        marked(place.cell),
+        "{}, {} MB: {} s {}, ${} per 100,000 images {}",
+        family(place.cell),
         place.cell.cell.memory_mb,
         spelt(place.turnaround.mean),
         interval(place.turnaround.ci),
         spelt(place.cost.mean),
-        interval(place.cost.ci),
-        if place.on_front == Some(true) { ", on the Pareto front" } else { "" }
+        interval(place.cost.ci)
     )
 }
 
@@ -168,8 +221,8 @@ pub fn family(cell: &CellView) -> String {
 }
 
 /// Returns places that differ in memory only, smallest first.
-fn by_memory<'p, 'a>(places: &'p [Place<'a>]) -> BTreeMap<String, Vec<&'p Place<'a>>> {
-    let mut lines: BTreeMap<String, Vec<&Place<'_>>> = BTreeMap::new();
+fn by_memory<'p, 'a>(places: &[&'p Place<'a>]) -> BTreeMap<String, Vec<&'p Place<'a>>> {
+    let mut lines: BTreeMap<String, Vec<&'p Place<'a>>> = BTreeMap::new();
     for place in places {
         let mut of = place.cell.cell.clone();
         of.memory_mb = 0;

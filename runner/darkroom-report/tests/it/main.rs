@@ -8,7 +8,9 @@ mod journal;
 
 mod bad_input;
 mod misleading;
+mod models;
 mod page;
+mod sessions;
 mod several;
 
 use darkroom_core::cell::Cell;

@@ -88,6 +88,26 @@ fn each_kind_of_work_has_an_answer_of_its_own_and_ranks_are_of_several() {
 }
 
 #[test]
+fn a_front_is_of_one_kind_of_work_and_names_every_dot() {
+    use darkroom_core::cell::Start;
+    let cold = |variant: &str| Cell { start: Start::Cold, ..cell(variant) };
+    let cells = [(cell("pillow"), 100.0), (cell("rust"), 101.0), (cell("numpy"), 400.0), (cold("pillow"), 900.0)];
+    let made = Made::of(&journal(&cells, 10, 1, |_| 1.0));
+    let ids: Vec<String> = figures(&made.run).into_iter().map(|figure| figure.id).collect();
+    assert!(ids.iter().any(|id| id == "cost-turnaround-warm"), "{ids:?}");
+    assert!(!ids.iter().any(|id| id.contains("turnaround-cold")), "a front of one is no choice: {ids:?}");
+    let figure = made.figure("cost-turnaround-warm");
+    assert_eq!(figure.title, "Cost against turnaround, warm");
+    assert!(!figure.alternative.contains("numpy warm, 512 MB: 0.603 s, on the Pareto") && !figure.alternative.contains("cold"));
+    let ringed: Vec<&str> = figure.alternative.split(". ").filter(|told| told.ends_with("on the Pareto front")).collect();
+    assert!(ringed.iter().all(|told| !told.starts_with("numpy")), "the worst cell is not on it: {ringed:?}");
+    for name in ["pillow", "rust", "numpy"] {
+        let written = figure.svg.matches(&format!("\n{name}\n")).count() + figure.svg.matches(&format!(">{name}<")).count();
+        assert!(written >= 2, "{name} stands in the legend and beside its dot: {}", figure.svg);
+    }
+}
+
+#[test]
 fn every_figure_has_words_and_a_title_and_can_be_reached_by_keyboard() {
     let made = study();
     let page = made.html();

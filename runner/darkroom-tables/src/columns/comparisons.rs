@@ -113,6 +113,13 @@ pub const COMPARISONS: Table = Table {
             Derived,
             "of b: `faster` or `slower` (`cheaper` or `dearer`) if p_adj < 0.05, p_units, where it can be had, is below 0.05, the ratio's interval excludes 1 and it differs by 2% or more; `equivalent` if the interval lies within 0.95 to 1.05; else `inconclusive`. Of `image_set` `lighter` or `heavier`: a statement about images. `wrong outputs`, `outputs not checked`, `not measured`: no claim",
         ),
+        column(
+            "side_by_side",
+            Bool,
+            "",
+            Derived,
+            "a and b were measured in turns, in the same sessions of the run (at least 90% of their repetitions); false: at different times, because one was measured again (`run --cell`) or the order was sequential, so that part of the difference may be the time's, and the note says when; null where a side has no repetition or another harness measured",
+        ),
         NOTE,
         TARGET,
     ],

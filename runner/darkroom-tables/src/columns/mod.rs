@@ -175,7 +175,7 @@ const RANK: Column = column(
     Integer,
     "",
     Derived,
-    "1 = lowest mean among cells of the same image set, trigger, input, start and concurrency whose outputs passed; null otherwise",
+    "place by the mean alone, 1 = lowest, among cells of the same image set, trigger, input, start and concurrency whose outputs passed: it describes this run and claims no difference (the verdicts of `comparisons` do); null otherwise",
 );
 const NOTE: Column =
     column("note", Text, "", Derived, "what a reader must know before believing the row; null if nothing");

@@ -3,6 +3,7 @@
 //! What can't be placed (a cell or stage that the run does not plan, a time that is none) is an error. Knows nothing of
 //! what counts.
 
+use darkroom_core::cell::CellId;
 use darkroom_core::cost::{Cost, PriceTable};
 use darkroom_core::event::{Event, Invocation, OutputCheck, PackageBuilt, PassKey, PipelinePass, Profile, Status};
 use uuid::Uuid;
@@ -11,6 +12,7 @@ use super::{
     CheckFact, Facts, Finished, InvocationFact, Parts, Pass, ProfileFact, RepetitionKey, ReportFact, RequestId, Text,
 };
 use crate::TablesError;
+use crate::sessions::{Session, SessionEnd};
 
 impl Facts {
     /// Takes in every event of a journal; what could not be read of it is left out and said ([`Facts::damaged`]).
@@ -39,16 +41,17 @@ impl Facts {
             Event::InvocationFinished(invocation) => self.take_invocation(&invocation, prices),
             Event::PipelineFinished(pass) => self.take_pass(pass),
             Event::OutputChecked(check) => self.take_check(check),
-            Event::CellsSuperseded { cells, .. } => {
-                self.sessions += 1;
+            Event::CellsSuperseded { at, cells } => {
+                let again = cells.iter().map(CellId::to_string).collect();
+                self.begin_session(&at, again);
                 cells.iter().try_for_each(|cell| {
                     let cell = self.cell(cell.as_str())?;
                     self.epochs[cell as usize] += 1;
                     Ok(())
                 })
             }
-            Event::RunResumed { .. } => {
-                self.sessions += 1;
+            Event::RunResumed { at, .. } => {
+                self.begin_session(&at, Vec::new());
                 Ok(())
             }
             Event::ResultsImported(imported) => {
@@ -57,7 +60,7 @@ impl Facts {
             }
             Event::RowImported(row) => self.take_imported(&row, prices),
             Event::Reconciled(figure) => {
-                self.reconciliations.push((self.sessions, figure));
+                self.reconciliations.push((self.sessions.len() as u32, figure));
                 Ok(())
             }
             Event::EnvironmentSeen { request_id, environment_id } => {
@@ -88,10 +91,25 @@ impl Facts {
             Event::RunStarted(_)
             | Event::ClocksCompared(_)
             | Event::Spent { .. }
-            | Event::EnvironmentsRenewed { .. }
-            | Event::RunFinished { .. }
-            | Event::RunInterrupted { .. } => Ok(()),
+            | Event::EnvironmentsRenewed { .. } => Ok(()),
+            Event::RunFinished { at } => {
+                self.session().end = SessionEnd::Finished { at };
+                Ok(())
+            }
+            Event::RunInterrupted { at, reason } => {
+                self.session().end = SessionEnd::Stopped { at, reason };
+                Ok(())
+            }
         }
+    }
+
+    fn begin_session(&mut self, at: &str, again: Vec<String>) {
+        self.sessions.push(Session::new(self.sessions.len() as u32 + 1, at, again));
+    }
+
+    /// The session that the next fact is of.
+    fn session(&mut self) -> &mut Session {
+        self.sessions.last_mut().expect("a run has its first session from its start")
     }
 
     fn take_invocation(&mut self, fact: &Invocation, prices: &PriceTable) -> Result<(), TablesError> {
@@ -164,6 +182,11 @@ impl Facts {
 
     fn take_pass(&mut self, fact: PipelinePass) -> Result<(), TablesError> {
         let pass = self.pass(&fact.pass)?;
+        let session = self.session();
+        session.passes += 1;
+        if session.last_pass_at.as_ref().is_none_or(|last| *last < fact.started_at) {
+            session.last_pass_at = Some(fact.started_at.clone());
+        }
         let finished = Finished {
             started_at: Some(epoch_ms(&fact.started_at)?),
             turnaround_s: fact.turnaround_s.filter(|s| s.is_finite()),
@@ -211,6 +234,7 @@ impl Facts {
             self.passes.push(Pass {
                 key: repetition,
                 attempt: key.attempt,
+                session: self.sessions.len() as u32,
                 finished: None,
                 cost: Cost::default(),
                 wrong_start: false,

@@ -274,6 +274,27 @@ impl Journal {
         self
     }
 
+    #[allow(dead_code, reason = "for the report's tests")]
+    /// A further session goes on with the run; the one before has no recorded end unless one was written.
+    pub fn resume(&mut self) -> &mut Self {
+        self.events.push(Event::RunResumed { at: at(self.sequence), cells: Vec::new() });
+        self
+    }
+
+    #[allow(dead_code, reason = "for the report's tests")]
+    /// The session ends before its work is done, and says why.
+    pub fn stop(&mut self, reason: &str) -> &mut Self {
+        self.events.push(Event::RunInterrupted { at: at(self.sequence), reason: reason.into() });
+        self
+    }
+
+    #[allow(dead_code, reason = "for the report's tests")]
+    /// The session ends as planned.
+    pub fn end(&mut self) -> &mut Self {
+        self.events.push(Event::RunFinished { at: at(self.sequence) });
+        self
+    }
+
     /// Two witnesses of the invocations of one function.
     pub fn reconciled(&mut self, function: &str, recorded: f64, reported: Option<f64>) -> &mut Self {
         self.events.push(Event::Reconciled(Reconciliation {

@@ -59,7 +59,6 @@ const SHOWN: [(&str, &[Shown]); 4] = [
             ("init_usd_per_100k", "init"),
             ("request_usd_per_100k", "requests"),
             ("s3_usd_per_100k", "S3"),
-            ("rank", "rank"),
             ("reason", "why not ranked"),
         ],
     ),

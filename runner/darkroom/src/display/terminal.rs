@@ -33,6 +33,7 @@ pub fn summary(summary: &Summary, look: Look) -> String {
     if !measured.is_empty() {
         let _ = writeln!(text, "{}", statistics(summary, &measured, &factors, look));
         let _ = writeln!(text, "{}", footnote(summary));
+        text += &sessions(summary);
         text += &stopped(summary);
         text += &poor(&measured);
         text += &hops(&measured);
@@ -156,6 +157,29 @@ fn footnote(summary: &Summary) -> String {
          n counts images x repetitions x deployments; images differ, so SD is not noise alone.{cold}",
         summary.price_region, summary.price_date
     )
+}
+
+/// Tells the run's sessions where one was cut short or measured cells again, and what that means for differences.
+fn sessions(summary: &Summary) -> String {
+    let all = &summary.sessions;
+    let cells = summary.cells.iter().filter(|cell| cell.not_runnable.is_none()).count();
+    let mut text = String::new();
+    if all.len() > 1 {
+        for session in all {
+            let _ = writeln!(text, "{}", session.told(cells, session.number as usize == all.len()));
+        }
+    }
+    let apart = summary.comparisons.iter().filter(|row| row.side_by_side == Some(false));
+    let pairs: BTreeSet<(&str, &str)> = apart.map(|row| (row.cell_a.as_str(), row.cell_b.as_str())).collect();
+    if !pairs.is_empty() {
+        let _ = writeln!(
+            text,
+            "TIMES  {} of cells set values side by side that were measured at different times.\n       \
+             Part of a difference may be the time's (side_by_side and note in comparisons.parquet).",
+            super::count(pairs.len() as u64, "pair")
+        );
+    }
+    text
 }
 
 /// Says, of a run that measures until its intervals are narrow enough, whether they are.

@@ -244,8 +244,29 @@ fn some_cells_of_an_unfinished_run_do_not_make_it_a_finished_one() {
     child.kill().unwrap();
     child.wait().unwrap();
     let told = project.darkroom(&["run", "m.toml", "--cell", "twin.*"]).exits(1).says("INCOMPLETE copy.");
-    project.shell(&told.suggestion("darkroom resume")).exits(0);
+    let resumed = project.shell(&told.suggestion("darkroom resume")).exits(0).stdout();
     each_once(&latest(&project), 40);
+    let page = fs::read_to_string(latest(&project).join("report.html")).unwrap();
+    let methods = &page[page.find("id=\"methods\"").unwrap()..];
+    for said in [
+        "interleaved order within each session (seed ",
+        "The run took 3 sessions. Session 1 began at ",
+        ", and was killed (its last pass began at ",
+        ", measured twin.x86_64.",
+        " again without the other cells (`run --cell`; earlier values do not count), and ended with other cells unfinished at ",
+        ", and ended as planned at ",
+        "are marked as such (side_by_side is false in comparisons)",
+    ] {
+        let said = said.replace("x86_64", HOST);
+        assert!(methods.contains(&said), "{said} in {methods}");
+    }
+    assert!(page.contains("Not all cells were measured side by side (copy 2"), "the answer says so too");
+    assert!(page.contains("; measured at different times, so part of it may be the time"), "and every comparison");
+    for said in
+        ["Session 1 began at ", "TIMES  1 pair of cells set values side by side that were measured at different times"]
+    {
+        assert!(resumed.contains(said), "{said} in {resumed}");
+    }
 }
 
 #[test]

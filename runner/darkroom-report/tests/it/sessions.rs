@@ -1,0 +1,141 @@
+//! What a page says of a run that was taken up again, measured in part again, or measured cell after cell.
+
+use darkroom_core::cell::Cell;
+
+use crate::journal::{Journal, Pass, cell};
+use crate::{IMAGES, Made, random, started};
+
+/// Measures these cells in turns, rust 30% faster than the others.
+fn measure(journal: &mut Journal, cells: &[Cell], repetitions: std::ops::RangeInclusive<u32>) {
+    for repetition in repetitions {
+        for image in IMAGES {
+            for (place, cell) in cells.iter().enumerate() {
+                let jitter = 0.98 + 0.04 * random(u64::from(repetition) * 100 + place as u64);
+                let ms = if cell.variant == "rust" { 70.0 } else { 100.0 };
+                journal.pass(&Pass { image, ..Pass::of(cell, repetition, ms * jitter) });
+            }
+        }
+    }
+}
+
+fn checked(mut journal: Journal, cells: &[Cell]) -> Made {
+    for cell in cells {
+        journal.check_all(cell);
+    }
+    Made::of(&journal)
+}
+
+fn section(page: &str, from: &str, to: &str) -> String {
+    page[page.find(&format!("id=\"{from}\"")).unwrap()..page.find(&format!("id=\"{to}\"")).unwrap()].to_owned()
+}
+
+fn methods(page: &str) -> &str {
+    &page[page.find("id=\"methods\"").unwrap()..]
+}
+
+const WARNING: &str = "measured at different times";
+
+#[test]
+fn sessions_that_were_cut_short_are_told_and_cells_that_took_turns_are_not_warned_of() {
+    let cells = [cell("pillow"), cell("rust")];
+    let mut journal = Journal::of(&cells);
+    measure(&mut journal, &cells, 1..=5);
+    journal.stop("interrupted").resume();
+    measure(&mut journal, &cells, 6..=10);
+    journal.resume();
+    measure(&mut journal, &cells, 11..=20);
+    journal.end();
+    let page = checked(journal, &cells).html();
+    for said in [
+        "in interleaved order within each session (seed 562). The run took 3 sessions. Session 1 began at 2026-11-24 18:00 \
+         UTC, and was stopped by hand (Ctrl-C or SIGTERM) at 2026-11-24 18:00 UTC. Session 2 began at",
+        "and was killed (its last pass began at 2026-11-24 18:01 UTC, and its end is not recorded). Session 3 began at",
+        "and ended as planned at 2026-11-24 18:02 UTC.",
+    ] {
+        assert!(methods(&page).contains(said), "{said} in {}", methods(&page));
+    }
+    assert!(!page.contains(WARNING) && !page.contains("side by side ("), "all cells share all sessions");
+}
+
+#[test]
+fn cells_measured_again_alone_are_named_and_every_claim_against_the_others_warns() {
+    let cells = [cell("pillow"), cell("numpy"), cell("rust")];
+    let mut journal = Journal::of(&cells);
+    measure(&mut journal, &cells, 1..=20);
+    journal.end().supersede(&cells[2]);
+    measure(&mut journal, &cells[2..], 1..=20);
+    journal.end();
+    let made = checked(journal, &cells);
+    let page = made.html();
+    for said in [
+        "Session 2 began at 2026-11-24 18:04 UTC, measured rust.x86_64.512mb.photos.direct.warm again without the other cells \
+         (`run --cell`; earlier values do not count), and ended as planned at",
+        "Comparisons of cells that were measured at different times are marked as such",
+    ] {
+        assert!(methods(&page).contains(said), "{said} in {}", methods(&page));
+    }
+    let answer = section(&page, "answer", "numbers");
+    assert!(
+        answer.contains("noise floor unknown, deployed once; measured at different times)"),
+        "the claim itself warns: {answer}"
+    );
+    assert!(
+        answer.contains(
+            "Not all cells were measured side by side (pillow 2026-11-24 18:00 to 18:03 UTC; rust 2026-11-24 18:04"
+        ),
+        "{answer}"
+    );
+    let pairs = section(&page, "comparisons", "tables");
+    let of = |a: &str, b: &str| {
+        let start = format!("data-cell-a=\"{a}.x86_64.512mb.photos.direct.warm\" data-cell-b=\"{b}.");
+        pairs.split("<tr").find(|row| row.contains(&start)).unwrap().contains(WARNING)
+    };
+    assert!(of("pillow", "rust") && of("numpy", "rust") && !of("pillow", "numpy"));
+    assert!(made.figure("ratio-variant").alternative.contains(WARNING));
+}
+
+#[test]
+fn cells_measured_one_after_the_other_are_said_to_be() {
+    let cells = [cell("pillow"), cell("rust")];
+    let mut journal = Journal::of(&cells);
+    started(&mut journal).order = "sequential".into();
+    measure(&mut journal, &cells[..1], 1..=20);
+    measure(&mut journal, &cells[1..], 1..=20);
+    journal.end();
+    let page = checked(journal, &cells).html();
+    assert!(
+        methods(&page).contains("in sequential order (one cell after the other, so at different times) (seed 562).")
+    );
+    assert!(!methods(&page).contains("The run took"), "one session that came to its end needs no telling");
+    let answer = section(&page, "answer", "numbers");
+    assert!(
+        answer.contains("Cells were measured one after the other (pillow ") && answer.contains(WARNING),
+        "{answer}"
+    );
+}
+
+#[test]
+fn a_run_that_is_not_at_its_end_says_so_and_one_measured_again_whole_needs_no_warning() {
+    let cells = [cell("pillow"), cell("rust")];
+    let mut journal = Journal::of(&cells);
+    measure(&mut journal, &cells, 1..=3);
+    journal.stop("budget.minutes");
+    let page = checked(journal, &cells).html();
+    assert!(
+        methods(&page)
+            .contains("The run took 1 session. Session 1 began at 2026-11-24 18:00 UTC, and stopped when its time"),
+        "{}",
+        methods(&page)
+    );
+    let mut journal = Journal::of(&cells);
+    measure(&mut journal, &cells, 1..=3);
+    journal.end().supersede(&cells[0]);
+    if let Some(darkroom_core::event::Event::CellsSuperseded { cells: again, .. }) = journal.events.last_mut() {
+        again.push(cells[1].id());
+    }
+    measure(&mut journal, &cells, 1..=3);
+    journal.end();
+    let page = checked(journal, &cells).html();
+    assert!(methods(&page).contains("measured all cells again (`run --cell`; earlier values of them do not count)"));
+    assert!(!page.contains(WARNING));
+}

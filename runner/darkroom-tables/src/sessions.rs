@@ -1,0 +1,253 @@
+//! The sessions of a run: when each began, how it ended, what it measured again, and which cells were measured side by side.
+//!
+//! Written into every table's metadata as `darkroom.sessions` and `darkroom.measured`, so that a report can say what happened
+//! and warn where cells of different times are set against each other. Decides nothing about what counts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::facts::{CountsAs, Facts};
+
+/// Share of two cells' repetitions that must be of the same sessions for the two to be measured side by side.
+const SIDE_BY_SIDE: f64 = 0.9;
+
+/// One session of a run: what one `darkroom run` or `darkroom resume` did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// From 1.
+    pub number: u32,
+    /// UTC, as the journal has it.
+    pub began_at: String,
+    /// When the last of its passes began; `None` where it made none.
+    pub last_pass_at: Option<String>,
+    /// Passes that it made, warm-ups included.
+    pub passes: u64,
+    /// Cells that it measured again (`run --cell`): their earlier values no longer count.
+    pub again: Vec<String>,
+    pub end: SessionEnd,
+}
+
+/// How a session ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "how", rename_all = "snake_case")]
+pub enum SessionEnd {
+    /// Every planned repetition had been measured.
+    Finished { at: String },
+    /// Darkroom stopped, and wrote down why.
+    Stopped { at: String, reason: String },
+    /// Nothing was written down: the process was killed, or is still at work.
+    Unrecorded,
+}
+
+impl Session {
+    pub fn new(number: u32, began_at: &str, again: Vec<String>) -> Self {
+        let end = SessionEnd::Unrecorded;
+        Self { number, began_at: began_at.to_owned(), last_pass_at: None, passes: 0, again, end }
+    }
+
+    /// Says in a sentence what became of it. `cells` is how many cells the run measures; `is_last` whether none came after.
+    pub fn told(&self, cells: usize, is_last: bool) -> String {
+        let what = match self.again.len() {
+            0 => String::new(),
+            all if all >= cells => {
+                ", measured all cells again (`run --cell`; earlier values of them do not count)".to_owned()
+            }
+            _ => format!(
+                ", measured {} again without the other cells (`run --cell`; earlier values do not count)",
+                listed(&self.again)
+            ),
+        };
+        let end = match &self.end {
+            SessionEnd::Finished { at } => format!("ended as planned at {}", minute(at)),
+            SessionEnd::Stopped { at, reason } => format!("{} at {}", stopped(reason), minute(at)),
+            SessionEnd::Unrecorded if is_last => {
+                "has no recorded end: it was killed, or it is still running".to_owned()
+            }
+            SessionEnd::Unrecorded => match &self.last_pass_at {
+                Some(at) => format!("was killed (its last pass began at {}, and its end is not recorded)", minute(at)),
+                None => "was killed before its first pass ended".to_owned(),
+            },
+        };
+        format!("Session {} began at {}{what}, and {end}.", self.number, minute(&self.began_at))
+    }
+
+    /// Whether it ended before its work was done.
+    pub const fn was_cut_short(&self) -> bool {
+        !matches!(self.end, SessionEnd::Finished { .. })
+    }
+}
+
+/// Says who stopped a session, by the reason that the journal gives.
+fn stopped(reason: &str) -> String {
+    match reason {
+        "interrupted" => "was stopped by hand (Ctrl-C or SIGTERM)".to_owned(),
+        "budget.minutes" => "stopped when its time was used up (budget.minutes)".to_owned(),
+        "budget.usd" => "stopped when the money was used up (budget.usd)".to_owned(),
+        "only some cells were asked for" => "ended with other cells unfinished".to_owned(),
+        error => format!("was stopped by an error ({error})"),
+    }
+}
+
+/// Cells that a sentence names; of more it says how many.
+const NAMED: usize = 4;
+
+fn listed(cells: &[String]) -> String {
+    match cells.len() {
+        few if few <= NAMED => cells.join(", "),
+        many => format!("{} and {} more cells", cells[..NAMED].join(", "), many - NAMED),
+    }
+}
+
+/// Writes a time of the journal as a person reads it: `2026-11-24 18:00 UTC`.
+pub fn minute(at: &str) -> String {
+    match at.parse::<jiff::Timestamp>() {
+        Ok(time) => time.strftime("%Y-%m-%d %H:%M UTC").to_string(),
+        Err(_) => at.to_owned(),
+    }
+}
+
+/// When the repetitions of a cell that count were made.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Measured {
+    /// How many in which session.
+    pub sessions: BTreeMap<u32, u64>,
+    /// When the first and the last of them began, ms since 1970.
+    pub first_ms: Option<i64>,
+    pub last_ms: Option<i64>,
+}
+
+impl Measured {
+    fn take(&mut self, session: u32, at: Option<i64>) {
+        *self.sessions.entry(session).or_default() += 1;
+        self.first_ms = [self.first_ms, at].into_iter().flatten().min();
+        self.last_ms = [self.last_ms, at].into_iter().flatten().max();
+    }
+
+    /// Those of several cells together.
+    pub fn together<'a>(cells: impl Iterator<Item = &'a Self>) -> Self {
+        cells.fold(Self::default(), |mut all, cell| {
+            for (session, count) in &cell.sessions {
+                *all.sessions.entry(*session).or_default() += count;
+            }
+            all.first_ms = [all.first_ms, cell.first_ms].into_iter().flatten().min();
+            all.last_ms = [all.last_ms, cell.last_ms].into_iter().flatten().max();
+            all
+        })
+    }
+
+    /// Whether two cells were measured in the same sessions: of 90% of their repetitions, the share that either has of each
+    /// session is the other's too. `None` where one has none.
+    pub fn side_by_side(&self, other: &Self) -> Option<bool> {
+        let (mine, theirs) = (self.count()?, other.count()?);
+        let share = |of: &Self, session: &u32, all: f64| of.sessions.get(session).map_or(0.0, |n| *n as f64 / all);
+        let common = self.sessions.keys().map(|s| share(self, s, mine).min(share(other, s, theirs)));
+        Some(common.sum::<f64>() >= SIDE_BY_SIDE)
+    }
+
+    fn count(&self) -> Option<f64> {
+        let count = self.sessions.values().sum::<u64>() as f64;
+        (count > 0.0).then_some(count)
+    }
+
+    /// Says when, for a reader: `2026-11-24 18:00 to 18:20 UTC`.
+    pub fn when(&self) -> String {
+        let time = |ms: Option<i64>| jiff::Timestamp::from_millisecond(ms?).ok();
+        let (Some(first), Some(last)) = (time(self.first_ms), time(self.last_ms)) else {
+            return "at a time not recorded".to_owned();
+        };
+        let (day, minute) = ("%Y-%m-%d", "%H:%M");
+        let (from, to) = (first.strftime(minute).to_string(), last.strftime(minute).to_string());
+        let (day_from, day_to) = (first.strftime(day).to_string(), last.strftime(day).to_string());
+        match (day_from == day_to, from == to) {
+            (true, true) => format!("{day_from} {from} UTC"),
+            (true, false) => format!("{day_from} {from} to {to} UTC"),
+            (false, _) => format!("{day_from} {from} to {day_to} {to} UTC"),
+        }
+    }
+}
+
+/// When each cell of the plan was measured, and whether cells took turns.
+#[derive(Clone, Debug)]
+pub struct Times {
+    cells: Vec<Measured>,
+    in_turns: bool,
+}
+
+impl Times {
+    pub fn of(facts: &Facts) -> Self {
+        let mut cells = vec![Measured::default(); facts.run.cells.len()];
+        for pass in facts.passes.iter().filter(|pass| pass.imported.is_none()) {
+            if !matches!(facts.pass_counts_as(pass), CountsAs::Superseded | CountsAs::WarmUp) {
+                let at = pass.finished.as_ref().and_then(|finished| finished.started_at);
+                cells[pass.key.cell as usize].take(pass.session, at);
+            }
+        }
+        Self { cells, in_turns: facts.run.order != "sequential" }
+    }
+
+    /// Whether the cells of two sides of a comparison were measured side by side; `None` where that is not known.
+    pub fn side_by_side(&self, a: &[u32], b: &[u32]) -> Option<bool> {
+        let same_sessions = self.measured(a).side_by_side(&self.measured(b))?;
+        let all: BTreeSet<&u32> = a.iter().chain(b).collect();
+        Some(same_sessions && (self.in_turns || all.len() == 1))
+    }
+
+    /// Says when either side was measured.
+    pub fn apart(&self, a: &[u32], b: &[u32]) -> String {
+        let why = if self.in_turns { "" } else { ", one cell after the other" };
+        format!(
+            "measured at different times{why} (first {}; second {}): part of the difference may be the time's",
+            self.measured(a).when(),
+            self.measured(b).when()
+        )
+    }
+
+    fn measured(&self, cells: &[u32]) -> Measured {
+        Measured::together(cells.iter().map(|&cell| &self.cells[cell as usize]))
+    }
+
+    /// By cell id.
+    pub fn by_id<'a>(&'a self, facts: &'a Facts) -> BTreeMap<&'a str, &'a Measured> {
+        let known = facts.run.cells.iter().zip(&self.cells).filter(|(_, measured)| measured.count().is_some());
+        known.map(|(planned, measured)| (planned.id.as_str(), measured)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured(sessions: &[(u32, u64)]) -> Measured {
+        Measured { sessions: sessions.iter().copied().collect(), ..Measured::default() }
+    }
+
+    #[test]
+    fn cells_of_one_interrupted_run_are_side_by_side_and_one_measured_again_is_not() {
+        let whole = measured(&[(1, 10), (2, 10)]);
+        assert_eq!(whole.side_by_side(&measured(&[(1, 11), (2, 9)])), Some(true));
+        assert_eq!(whole.side_by_side(&measured(&[(3, 20)])), Some(false));
+        assert_eq!(whole.side_by_side(&measured(&[(1, 10), (3, 10)])), Some(false));
+        assert_eq!(whole.side_by_side(&measured(&[])), None);
+    }
+
+    #[test]
+    fn a_session_without_an_end_was_killed_unless_it_is_the_last() {
+        let mut session = Session::new(2, "2026-11-24T18:00:05.000Z", Vec::new());
+        assert!(session.told(2, true).contains("it was killed, or it is still running"));
+        assert!(session.told(2, false).ends_with("was killed before its first pass ended."));
+        session.last_pass_at = Some("2026-11-24T18:04:00.000Z".into());
+        let told = session.told(2, false);
+        assert!(told.starts_with("Session 2 began at 2026-11-24 18:00 UTC, and was killed (its last pass"), "{told}");
+    }
+
+    #[test]
+    fn times_of_one_day_name_it_once() {
+        let at = |text: &str| text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond);
+        let when =
+            |first: &str, last: &str| Measured { first_ms: at(first), last_ms: at(last), ..Measured::default() }.when();
+        assert_eq!(when("2026-11-24T18:00:00Z", "2026-11-24T18:20:00Z"), "2026-11-24 18:00 to 18:20 UTC");
+        assert_eq!(when("2026-11-24T18:00:00Z", "2026-11-24T18:00:20Z"), "2026-11-24 18:00 UTC");
+        assert_eq!(when("2026-11-24T23:59:00Z", "2026-11-25T00:01:00Z"), "2026-11-24 23:59 to 2026-11-25 00:01 UTC");
+    }
+}
