@@ -13,7 +13,8 @@ pub fn darkroom(arguments: &[&str]) -> String {
     format!("`darkroom {}`", quoted.join(" "))
 }
 
-fn quoted(argument: &str) -> String {
+/// Returns an argument as a shell takes it.
+pub fn quoted(argument: &str) -> String {
     let plain = |letter: char| letter.is_alphanumeric() || "-_./=:,+@%".contains(letter);
     if !argument.is_empty() && argument.chars().all(plain) {
         return argument.to_owned();
