@@ -35,7 +35,7 @@ fn main() {
     for n in [MOST_RESAMPLED, MOST_RESAMPLED + 1] {
         let x = sample(n, 1);
         let started = Instant::now();
-        let method = intervals(&x, &[], seed_of(1, &["one"])).mean.map(|interval| interval.method.as_str());
+        let method = intervals(&x, &[], seed_of(1, &["one"])).mean.map(|interval| interval.method());
         println!("one sample of {n:5}    {:8.4} s {}", started.elapsed().as_secs_f64(), method.unwrap_or("none"));
     }
 }

@@ -46,14 +46,14 @@ pub fn libraries(requirements: &str) -> Vec<Library> {
 }
 
 /// Returns the name of the module that holds a stage's handler: the stage's name as Python can spell it.
-pub fn module(stage: &Stage) -> String {
-    stage.name.replace('-', "_")
+pub fn module(stage: &str) -> String {
+    stage.replace('-', "_")
 }
 
 /// Returns the whole prompt for `stage`, or the name in braces that its sentences use and that is no fact of it.
 pub fn prompt(stage: &Stage, terms: &Terms) -> Result<String, String> {
     let Terms { python, event, libraries } = terms;
-    let (task, module) = (stage.rendered_prompt()?, module(stage));
+    let (task, module) = (stage.rendered_prompt()?, module(&stage.name));
     let (extension, timeout_s) = (stage.output.format.extension(), stage.timeout_s);
     let (libraries, checks) = (spelt(libraries), bullets(&checks(stage)));
     let input = input(&stage.input);
@@ -111,7 +111,7 @@ pub fn repair(stage: &Stage, verdict: &str) -> String {
 Answer with the whole corrected file `{}.py` in one Python code block.
 ",
         verdict.trim(),
-        module(stage)
+        module(&stage.name)
     )
 }
 
@@ -234,7 +234,7 @@ mod tests {
         let own = pipeline.stages[1..].iter().map(|stage| {
             format!(
                 "{}.py\n\n{}\n\nThe input is {}.\n\n{}\n",
-                module(stage),
+                module(&stage.name),
                 stage.rendered_prompt().unwrap().trim(),
                 input(&stage.input),
                 bullets(&checks(stage))

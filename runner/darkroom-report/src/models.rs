@@ -104,7 +104,9 @@ pub fn sentence(
 /// Says that the first model is better than the other, where the table claims it.
 fn claim(run: &Run, first: &Pool<'_>, other: &Pool<'_>, compared: &str, word: &str) -> Option<String> {
     let of_models = |row: &Row<'_>| {
-        row.text("factor") == Some("model") && row.text("stage") == Some(PIPELINE) && row.text("metric") == Some(compared)
+        row.text("factor") == Some("model")
+            && row.text("stage") == Some(PIPELINE)
+            && row.text("metric") == Some(compared)
     };
     let found = run.comparisons.iter().filter(of_models).find_map(|row| {
         let (a, b) = (row.text("cell_a")?, row.text("cell_b")?);
@@ -120,7 +122,8 @@ fn claim(run: &Run, first: &Pool<'_>, other: &Pool<'_>, compared: &str, word: &s
         }
     });
     let (row, ratio, ci) = found?;
-    let apart = if row.truth("side_by_side") == Some(false) { format!("; {}", crate::pairs::APART) } else { String::new() };
+    let apart =
+        if row.truth("side_by_side") == Some(false) { format!("; {}", crate::pairs::APART) } else { String::new() };
     Some(format!(
         "{} (ratio {} {}; {} against {}{apart})",
         other.name,

@@ -18,6 +18,7 @@ use darkroom_core::pipeline::{Pipeline, Stage};
 use darkroom_core::variant::{Build, Variant};
 
 use crate::cli::ManifestArgs;
+use crate::generate;
 use crate::package::pins;
 use crate::set_files::{self, Folder};
 use crate::text_file::{self, NotUtf8, Unread};
@@ -208,7 +209,9 @@ impl Project {
         match Variant::parse(&self.shown(&path), &text) {
             Ok(variant) => {
                 let missing = self.missing_files(name, &variant).into_iter().map(Fault::from);
-                let faults = missing.chain(self.unpinned(name, &variant)).collect();
+                let folder = self.variant_dir(name);
+                let edits = generate::edits(&folder, &self.shown(&folder), &variant);
+                let faults = missing.chain(self.unpinned(name, &variant)).chain(edits).collect();
                 KnownVariant { variant: Some(variant), faults }
             }
             Err(error) => KnownVariant { variant: None, faults: vec![error.to_string().into()] },

@@ -13,13 +13,17 @@ use darkroom_core::answer::Rule;
 use darkroom_core::models::Price;
 use darkroom_core::pipeline::Stage;
 use darkroom_core::prompt;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Wish;
 use crate::project::Project;
 
 /// Where the answers are in a variant's folder. Packaging leaves it out.
 const ANSWERS: &str = "provenance";
+/// Where the code comes from, in a variant's folder.
+pub const PROVENANCE: &str = "provenance.toml";
+/// What the code is packaged with, in a variant's folder.
+pub const REQUIREMENTS: &str = "requirements.txt";
 
 /// A folder of the draft could not be made or moved.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -32,7 +36,7 @@ pub struct FolderError {
 }
 
 /// `provenance.toml`: where a variant's code comes from.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
     pub darkroom_version: String,
     pub pipeline: String,
@@ -51,6 +55,9 @@ pub struct Provenance {
     pub stages: Vec<String>,
     /// Sent along with every ask.
     pub parameters: serde_json::Map<String, serde_json::Value>,
+    /// Of the file that says what the code is packaged with, hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requirements_sha256: Option<String>,
     /// USD per million tokens; absent where it is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub price: Option<Price>,
@@ -62,7 +69,7 @@ pub struct Provenance {
 }
 
 /// A round of repair that could not be carried through: the variant is that of the round before.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stopped {
     pub round: u32,
     /// What happened, and at which stage.
@@ -72,7 +79,7 @@ pub struct Stopped {
 }
 
 /// One question and its answer.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ask {
     pub stage: String,
     /// 0 is the first answer; others are repairs.
@@ -125,6 +132,7 @@ impl Provenance {
             repair_rounds_allowed: wish.repair,
             stages: wish.prompts.iter().map(|(stage, _)| stage.name.clone()).collect(),
             parameters: wish.model.parameters.clone(),
+            requirements_sha256: Some(super::record::hash(wish.requirements.as_bytes())),
             price: wish.model.price.clone(),
             repair_stopped: None,
             asks: Vec::new(),
@@ -199,7 +207,7 @@ impl Draft {
             handlers: String::new(),
             head: head(wish),
         };
-        draft.write("requirements.txt", wish.requirements)?;
+        draft.write(REQUIREMENTS, wish.requirements)?;
         Ok(draft)
     }
 
@@ -216,7 +224,7 @@ impl Draft {
 
     /// Writes a stage's handler, or another in its place.
     pub fn write_code(&mut self, stage: &Stage, code: &str) -> Result<(), FolderError> {
-        let module = prompt::module(stage);
+        let module = prompt::module(&stage.name);
         self.write(&format!("{module}.py"), code)?;
         let line = format!("{} = \"{module}.{}\"\n", stage.name, prompt::HANDLER);
         if !self.handlers.contains(&line) {
@@ -225,10 +233,15 @@ impl Draft {
         self.write("variant.toml", &format!("{}{}", self.head, self.handlers))
     }
 
+    /// Says where the code comes from. A variant of a model without that is refused, by the gate too.
+    pub fn write_provenance(&self, provenance: &Provenance) -> Result<(), FolderError> {
+        let text = toml::to_string(provenance).expect("provenance is made of tables, lists, strings and numbers");
+        self.write(PROVENANCE, &format!("# Written by `darkroom generate`. {WHAT_IT_IS}\n\n{text}"))
+    }
+
     /// Moves the draft to its place.
     pub fn publish(&self, provenance: &Provenance) -> Result<PathBuf, FolderError> {
-        let text = toml::to_string(provenance).expect("provenance is made of tables, lists, strings and numbers");
-        self.write("provenance.toml", &format!("# Written by `darkroom generate`. {PROVENANCE}\n\n{text}"))?;
+        self.write_provenance(provenance)?;
         if self.place.exists() {
             return Err(failed("create", &self.place)(io::Error::from(io::ErrorKind::AlreadyExists)));
         }
@@ -243,7 +256,7 @@ impl Draft {
     }
 }
 
-const PROVENANCE: &str = "The handlers are the code in these answers, as it stands there.";
+const WHAT_IT_IS: &str = "The handlers are the code in these answers, as it stands there.";
 
 /// All of `variant.toml` but its handlers.
 fn head(wish: &Wish<'_>) -> String {

@@ -11,6 +11,7 @@ mod error;
 mod folder;
 pub mod gate;
 mod record;
+mod unedited;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
@@ -29,6 +30,7 @@ use crate::project::Project;
 pub use client::{Answer, Endpoint, Message};
 pub use error::{GenerateError, Problem};
 pub use folder::{Ask, Draft, Provenance, Stopped};
+pub use unedited::edits;
 
 /// What a variant is to be made of.
 pub struct Wish<'a> {
@@ -78,6 +80,7 @@ pub fn generate(
         }
     }
     for round in 1..=wish.repair {
+        asking.draft.write_provenance(&asking.provenance).map_err(Failure::broken)?;
         let verdicts = gate(asking.draft.project(), wish.variant)?;
         if !wish.prompts.iter().any(|(stage, _)| verdicts.contains_key(&stage.name)) {
             say("  the gate finds nothing wrong");

@@ -211,11 +211,16 @@ fn files_under(folder: &Path) -> Result<Vec<PathBuf>, PackageError> {
     Ok(files)
 }
 
-/// Returns the packaged Python files of a variant's folder, as named there, sorted; none where it can't be listed.
+/// Returns the packaged files of a Python variant's folder, as named there, sorted; none where it can't be listed.
+pub fn packaged_files(folder: &Path, requirements: Option<&str>) -> Vec<String> {
+    let files = describe::python_files(&files_under(folder).unwrap_or_default(), requirements);
+    files.iter().map(|file| file.display().to_string()).collect()
+}
+
+/// Returns those that are Python modules.
 pub fn python_modules(folder: &Path) -> Vec<String> {
-    let files = describe::python_files(&files_under(folder).unwrap_or_default(), None);
-    let python = files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "py"));
-    python.map(|file| file.display().to_string()).collect()
+    let is_python = |file: &String| Path::new(file).extension().is_some_and(|extension| extension == "py");
+    packaged_files(folder, None).into_iter().filter(is_python).collect()
 }
 
 fn read_all(folder: &Path, files: &[PathBuf]) -> Result<Entries, PackageError> {

@@ -21,7 +21,7 @@ use darkroom_core::cell::Architecture;
 use darkroom_core::event::Build;
 use darkroom_core::variant::Variant;
 
-pub use build::python_modules;
+pub use build::{packaged_files, python_modules};
 pub use error::{NotPackaged, PackageError};
 pub use profile::profiled;
 pub use provenance::too_new;

@@ -318,32 +318,22 @@ impl Begun {
         )))
     }
 
-    /// A run goes on only with the code it was begun with, or with other code for all that it measured of a variant: of what
-    /// is measured again nothing older counts. Asked before anything is deployed: a refusal leaves all as it was.
+    /// A run goes on only with the code it was begun with, also where cells are measured again: rows of different code
+    /// never share a cell. Asked before anything is deployed: a refusal leaves all as it was.
     pub fn same_code(&self, functions: &[FunctionDeployed]) -> Result<(), Failure> {
-        let stay = |function: &FunctionDeployed| {
-            self.cells.iter().any(|planned| {
-                let of_function =
-                    (&planned.cell.variant, planned.cell.architecture) == (&function.variant, function.architecture);
-                let again = self.again.as_ref().is_some_and(|again| again.contains(&planned.id));
-                of_function && !again && planned.not_runnable.is_none()
-            })
+        let is_changed = |function: &&FunctionDeployed| {
+            self.code.get(&function.function).is_some_and(|before| *before != running(function))
         };
-        let changed = functions
-            .iter()
-            .filter(|function| self.code.get(&function.function).is_some_and(|before| *before != running(function)))
-            .find(|function| stay(function));
-        match changed {
-            None => Ok(()),
-            Some(function) => Err(Failure::wrong_request(miette::miette!(
-                help = format!(
-                    "rows of different code must not share a table: start a new run with {}, or measure all of the \
-                     variant's cells again with --cell",
-                    anew_with(&self.dir)
-                ),
-                "the code of variant `{}` has changed since this run began",
-                function.variant
-            ))),
-        }
+        let Some(function) = functions.iter().find(is_changed) else { return Ok(()) };
+        Err(Failure::wrong_request(miette::miette!(
+            help = format!(
+                "rows of different code must not share a table: start a new run with {}, or put the code back as it was",
+                anew_with(&self.dir)
+            ),
+            "the code of variant `{}` has changed since {} began (function {}: its code, layers, runtime or handler)",
+            function.variant,
+            self.dir.path().display(),
+            function.function
+        )))
     }
 }
