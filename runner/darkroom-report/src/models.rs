@@ -27,11 +27,10 @@ impl Pool<'_> {
         let means = || self.samples.iter().map(|(_, mean)| *mean);
         let spread = match self.samples.len() {
             1 => "1 sample".to_owned(),
-            n => format!(
-                "mean of {n} samples, {} to {}",
-                figure(means().fold(f64::INFINITY, f64::min)),
-                figure(means().fold(0.0, f64::max))
-            ),
+            n => match [figure(means().fold(f64::INFINITY, f64::min)), figure(means().fold(0.0, f64::max))] {
+                [low, high] if low == high => format!("mean of {n} samples, all {low}"),
+                [low, high] => format!("mean of {n} samples, {low} to {high}"),
+            },
         };
         format!("{} {} ({spread})", self.name, value(self.mean()))
     }
@@ -104,7 +103,9 @@ pub fn sentence(
 /// Says that the first model is better than the other, where the table claims it.
 fn claim(run: &Run, first: &Pool<'_>, other: &Pool<'_>, compared: &str, word: &str) -> Option<String> {
     let of_models = |row: &Row<'_>| {
-        row.text("factor") == Some("model") && row.text("stage") == Some(PIPELINE) && row.text("metric") == Some(compared)
+        row.text("factor") == Some("model")
+            && row.text("stage") == Some(PIPELINE)
+            && row.text("metric") == Some(compared)
     };
     let found = run.comparisons.iter().filter(of_models).find_map(|row| {
         let (a, b) = (row.text("cell_a")?, row.text("cell_b")?);
@@ -120,7 +121,8 @@ fn claim(run: &Run, first: &Pool<'_>, other: &Pool<'_>, compared: &str, word: &s
         }
     });
     let (row, ratio, ci) = found?;
-    let apart = if row.truth("side_by_side") == Some(false) { format!("; {}", crate::pairs::APART) } else { String::new() };
+    let apart =
+        if row.truth("side_by_side") == Some(false) { format!("; {}", crate::pairs::APART) } else { String::new() };
     Some(format!(
         "{} (ratio {} {}; {} against {}{apart})",
         other.name,

@@ -98,11 +98,16 @@ fn a_front_is_of_one_kind_of_work_and_names_every_dot() {
     assert!(!ids.iter().any(|id| id.contains("turnaround-cold")), "a front of one is no choice: {ids:?}");
     let figure = made.figure("cost-turnaround-warm");
     assert_eq!(figure.title, "Cost against turnaround, warm");
-    assert!(!figure.alternative.contains("numpy warm, 512 MB: 0.603 s, on the Pareto") && !figure.alternative.contains("cold"));
-    let ringed: Vec<&str> = figure.alternative.split(". ").filter(|told| told.ends_with("on the Pareto front")).collect();
+    assert!(
+        !figure.alternative.contains("numpy warm, 512 MB: 0.603 s, on the Pareto")
+            && !figure.alternative.contains("cold")
+    );
+    let ringed: Vec<&str> =
+        figure.alternative.split(". ").filter(|told| told.ends_with("on the Pareto front")).collect();
     assert!(ringed.iter().all(|told| !told.starts_with("numpy")), "the worst cell is not on it: {ringed:?}");
     for name in ["pillow", "rust", "numpy"] {
-        let written = figure.svg.matches(&format!("\n{name}\n")).count() + figure.svg.matches(&format!(">{name}<")).count();
+        let written =
+            figure.svg.matches(&format!("\n{name}\n")).count() + figure.svg.matches(&format!(">{name}<")).count();
         assert!(written >= 2, "{name} stands in the legend and beside its dot: {}", figure.svg);
     }
 }
