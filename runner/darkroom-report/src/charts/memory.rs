@@ -48,7 +48,8 @@ fn place<'a>(run: &'a Run, cell: &'a CellView) -> Option<Place<'a>> {
 
 /// Draws one mean with its interval over memory, a line for each set of cells that differ in memory only.
 fn curve(places: &[Place<'_>], (id, title, unit): (&str, &str, &str), of: fn(&Place<'_>) -> Stat) -> Option<Figure> {
-    let lines: Vec<Vec<&Place<'_>>> = by_memory(&places.iter().collect::<Vec<_>>()).into_values().filter(|line| line.len() > 1).collect();
+    let lines: Vec<Vec<&Place<'_>>> =
+        by_memory(&places.iter().collect::<Vec<_>>()).into_values().filter(|line| line.len() > 1).collect();
     let sizes = lines.iter().flatten().map(|place| f64::from(place.cell.cell.memory_mb));
     let (most, high) = (upper(sizes), |place: &Place<'_>| of(place).ci.map_or(of(place).mean, |ci| ci.1));
     if lines.is_empty() {
@@ -199,7 +200,8 @@ fn dots(count: usize) -> String {
 
 /// A name as a part of a file's name and of an anchor.
 fn anchor(name: &str) -> String {
-    let plain = name.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' }).collect::<String>();
+    let plain =
+        name.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' }).collect::<String>();
     plain.split('-').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-")
 }
 
