@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use darkroom_core::event::Look;
 use darkroom_core::manifest::{StoppingMetric, Until};
 use darkroom_core::statistics::{LOOK_EVERY, StoppedBy};
+use darkroom_core::until::asked;
 use darkroom_tables::Session;
 
 use crate::number::count;
@@ -148,11 +149,11 @@ fn stopping_rule(run: &Run) -> String {
         None => "the run had not come to its end".to_owned(),
     };
     format!(
-        " Repetitions ({} to {}) went on until the 95% interval of {whose} was within ±{}% of it, looked at after {} and every \
+        " Repetitions ({} to {}) went on until the 95% interval of {whose} was within ±{} of it, looked at after {} and every \
          {LOOK_EVERY} further whole blocks (cells with wrong outputs or without any value were not waited for): {ended}.",
         until.min,
         until.max,
-        until.ci_half_width * 100.0,
+        asked(until.ci_half_width),
         until.min,
     )
 }

@@ -27,11 +27,10 @@ impl Pool<'_> {
         let means = || self.samples.iter().map(|(_, mean)| *mean);
         let spread = match self.samples.len() {
             1 => "1 sample".to_owned(),
-            n => format!(
-                "mean of {n} samples, {} to {}",
-                figure(means().fold(f64::INFINITY, f64::min)),
-                figure(means().fold(0.0, f64::max))
-            ),
+            n => match [figure(means().fold(f64::INFINITY, f64::min)), figure(means().fold(0.0, f64::max))] {
+                [low, high] if low == high => format!("mean of {n} samples, all {low}"),
+                [low, high] => format!("mean of {n} samples, {low} to {high}"),
+            },
         };
         format!("{} {} ({spread})", self.name, value(self.mean()))
     }

@@ -20,6 +20,7 @@ use indexmap::IndexSet;
 use imported::ImportedPass;
 
 use crate::sessions::Session;
+use crate::summary::Spent;
 
 pub use counting::{CountsAs, outlier_flag};
 
@@ -165,6 +166,8 @@ pub struct Facts {
     pub reconciliations: Vec<(u32, Reconciliation)>,
     /// Of a run that measures until its intervals are narrow enough.
     pub last_look: Option<Look>,
+    /// What all sessions cost until now, as the last one to end wrote down.
+    pub spent: Option<Spent>,
     /// Where the rows come from that another harness measured.
     pub imported: Option<ResultsImported>,
     /// What could not be read of the journal, in words.
@@ -195,6 +198,7 @@ impl Facts {
             checks: Vec::new(),
             reconciliations: Vec::new(),
             last_look: None,
+            spent: None,
             imported: None,
             damaged: Vec::new(),
             sessions: vec![Session::new(1, &run.at, Vec::new())],

@@ -13,7 +13,8 @@ use crate::facts::{CountsAs, Facts, Text};
 use crate::outputs::Outputs;
 use crate::sessions::Session;
 use crate::summary::{
-    CellSummary, Difference, Failure, ReconciliationSummary, StageSummary, Statistic, Summary, TableFile, WrongOutput,
+    CellSummary, Difference, Failure, ReconciliationSummary, Spent, StageSummary, Statistic, Summary, TableFile,
+    WrongOutput,
 };
 
 /// What the summary says of single facts.
@@ -24,6 +25,7 @@ pub struct Seen {
     damaged: Vec<String>,
     last_look: Option<Look>,
     sessions: Vec<Session>,
+    spent: Option<Spent>,
 }
 
 /// Returns what the summary needs of the facts themselves.
@@ -35,6 +37,7 @@ pub fn seen(facts: &Facts) -> Seen {
         damaged: facts.damaged.clone(),
         last_look: facts.last_look.clone(),
         sessions: facts.sessions.clone(),
+        spent: facts.spent,
     }
 }
 
@@ -67,6 +70,7 @@ pub fn overview(
         until: run.until,
         last_look: seen.last_look,
         sessions: seen.sessions,
+        spent: seen.spent,
         stages: run.stages.clone(),
         cells: cells.collect(),
         comparisons: comparisons.iter().map(|row| comparisons::shown(facts, row)).collect(),
@@ -137,6 +141,7 @@ fn cell_summary(
             max_memory_mb: memory.and_then(|row| row.description.max),
             n_failed: time.map_or(0, |row| row.group.failed),
             n_wrong_start: time.map_or(0, |row| row.group.wrong_start),
+            n_warm_up: time.map_or(0, |row| row.group.warm_up),
         }
     });
     CellSummary {

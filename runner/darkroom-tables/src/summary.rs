@@ -31,6 +31,8 @@ pub struct Summary {
     pub last_look: Option<Look>,
     /// Each time that the run was taken up, its start among them.
     pub sessions: Vec<Session>,
+    /// What the run cost, or would on AWS, of all its sessions; `None` where no session wrote it down.
+    pub spent: Option<Spent>,
     /// In pipeline order.
     pub stages: Vec<String>,
     /// Every cell of the plan in matrix order, also those that can't run here or have not been measured.
@@ -77,6 +79,13 @@ impl Summary {
     }
 }
 
+/// What a run came to: every attempt, warm-ups too, and its S3 requests.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Spent {
+    pub usd: f64,
+    pub invocations: u64,
+}
+
 /// One cell of the plan.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CellSummary {
@@ -121,6 +130,7 @@ pub struct StageSummary {
     pub max_memory_mb: Option<f64>,
     pub n_failed: usize,
     pub n_wrong_start: usize,
+    pub n_warm_up: usize,
 }
 
 /// One row of the summary table, short. `None` where the statistic does not exist.

@@ -190,6 +190,22 @@ fn facts_of_a_cell_measured_anew_are_forgotten() {
 }
 
 #[test]
+fn what_is_said_of_a_width_is_on_the_side_of_the_target_that_it_is_on() {
+    for target in [0.001, 0.02, 0.0495, 0.05, 0.07, 0.1, 0.125] {
+        for step in -2000..=2000 {
+            let width = target * (1.0 + f64::from(step) * 1e-5);
+            let told = beside(width, target);
+            let number: f64 = told.trim_start_matches("just above ").trim_matches(['±', '%']).parse().unwrap();
+            let above = number > target * 100.0 + 1e-9 || told.starts_with("just above");
+            assert_eq!(above, width * 100.0 > target * 100.0, "{width} beside {target}: {told}");
+        }
+    }
+    assert_eq!(beside(0.1002, 0.1), "±10.02%");
+    assert_eq!((beside(0.0312, 0.05), beside(0.1, 0.1), asked(0.07)), ("±3.1%".into(), "±10%".into(), "7%".into()));
+    assert_eq!(beside(0.1 + 1e-12, 0.1), "just above ±10%");
+}
+
+#[test]
 fn where_a_run_stands_is_said_in_a_sentence() {
     let until = run("turnaround", &[A]).until.unwrap();
     let base = look(&watch("turnaround", &[A], steady(A, 20)), 20);
@@ -207,10 +223,10 @@ fn where_a_run_stands_is_said_in_a_sentence() {
             "Stopped after 20 repetitions: every interval is within ±5% of the mean turnaround; the widest is ±3.1% ({A}). Not waited for: {B} (wrong outputs)."
         ),
         format!(
-            "Stopped after 20 repetitions, the most allowed: 1 of 1 intervals are wider than ±5% of the mean turnaround; the widest is ±3.1% ({A})."
+            "Stopped after 20 repetitions, the most allowed: the only interval is wider than ±5% of the mean turnaround; the widest is ±3.1% ({A})."
         ),
         format!(
-            "Not at its end: at 20 repetitions 1 of 1 intervals were wider than ±5% of the mean turnaround; {A} one has no interval."
+            "Not at its end: at 20 repetitions the only interval was wider than ±5% of the mean turnaround; {A} one has no interval."
         ),
     ];
     assert_eq!(said, expected);

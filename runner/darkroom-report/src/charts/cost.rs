@@ -1,5 +1,6 @@
 //! What 100,000 images cost, by part.
 
+use darkroom_tables::read::Row;
 use plotters::prelude::*;
 
 use super::Figure;
@@ -15,6 +16,13 @@ const PARTS: [(&str, &str); 4] = [
     ("request_usd_per_100k", "requests"),
     ("ephemeral_usd_per_100k", "/tmp over 512 MB"),
 ];
+
+/// Place of the colour of S3 requests.
+const S3: usize = 6;
+
+fn s3_of(row: Row<'_>) -> Option<f64> {
+    row.number("s3_usd_per_100k").filter(|usd| *usd > 0.0)
+}
 
 /// Draws one bar a cell, made of the parts of its hosting cost.
 pub fn figure(run: &Run) -> Option<Figure> {
@@ -33,8 +41,8 @@ pub fn figure(run: &Run) -> Option<Figure> {
         .filter(|(_, (column, _))| rows.iter().any(|(.., row)| row.number(column).unwrap_or(0.0) > 0.0))
         .map(|(place, (column, name))| (place, *column, *name))
         .collect();
-    let high = |row: darkroom_tables::read::Row<'_>| row.number("cost_usd_per_100k_ci_high").unwrap_or(0.0);
-    let most = upper(rows.iter().map(|(_, total, row)| total.max(high(*row))));
+    let high = |row: Row<'_>| row.number("cost_usd_per_100k_ci_high").unwrap_or(0.0);
+    let most = upper(rows.iter().map(|(_, total, row)| total.max(high(*row)).max(total + s3_of(*row).unwrap_or(0.0))));
     let drawing = draw_rows(&labels, 0.0..most, "USD per 100,000 images", |plot| {
         for (place, (cell, total, row)) in rows.iter().enumerate() {
             let (top, bottom, mut from) = (place as f64 + 0.2, place as f64 + 0.8, 0.0);
@@ -43,6 +51,11 @@ pub fn figure(run: &Run) -> Option<Figure> {
                 let text = format!("{}: {name} ${}, of ${} in all", marked(cell), spelt(value), spelt(*total));
                 plot.bar((from, top), (from + value, bottom), colour(*part).mix(1.0), text)?;
                 from += value;
+            }
+            if let Some(s3) = s3_of(*row) {
+                let text =
+                    format!("{}: S3 requests ${}, beside ${} for compute", marked(cell), spelt(s3), spelt(*total));
+                plot.bar((from, top), (from + s3, bottom), colour(S3).mix(0.35), text)?;
             }
             if let Some(low) = row.number("cost_usd_per_100k_ci_low") {
                 let style = BLACK.stroke_width(1);
@@ -54,13 +67,20 @@ pub fn figure(run: &Run) -> Option<Figure> {
         }
         Ok(())
     })?;
-    let legend: Vec<_> = present.iter().map(|(place, _, name)| (colour(*place), (*name).to_owned())).collect();
+    let mut legend: Vec<_> = present.iter().map(|(place, _, name)| (colour(*place), (*name).to_owned())).collect();
+    if rows.iter().any(|(.., row)| s3_of(*row).is_some()) {
+        legend.push((colour(S3), "S3 requests (light)".to_owned()));
+    }
     let words = rows.iter().map(|(cell, total, row)| {
         let ci = row.number("cost_usd_per_100k_ci_low").map(|low| (low, high(*row)));
-        format!("{}: ${} {}", marked(cell), spelt(*total), interval(ci))
+        let s3 = s3_of(*row).map(|usd| format!(", and ${} for S3 requests", spelt(usd))).unwrap_or_default();
+        format!("{}: ${} {}{s3}", marked(cell), spelt(*total), interval(ci))
     });
-    let s3 = rows.iter().find_map(|(.., row)| row.number("s3_usd_per_100k"));
-    let s3 = s3.map(|usd| format!(" S3 requests (${usd:.2}, equal for all) are not in it.")).unwrap_or_default();
+    let s3 = if rows.iter().any(|(.., row)| s3_of(*row).is_some()) {
+        " Light: S3 requests, the same for every variant, beyond the sum that is ranked."
+    } else {
+        ""
+    };
     Some(Figure {
         id: "cost".into(),
         title: "Hosting cost of 100,000 images".into(),

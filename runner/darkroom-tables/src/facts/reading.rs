@@ -13,6 +13,7 @@ use super::{
 };
 use crate::TablesError;
 use crate::sessions::{Session, SessionEnd};
+use crate::summary::Spent;
 
 impl Facts {
     /// Takes in every event of a journal; what could not be read of it is left out and said ([`Facts::damaged`]).
@@ -88,10 +89,11 @@ impl Facts {
                 self.code.push(code);
                 Ok(())
             }
-            Event::RunStarted(_)
-            | Event::ClocksCompared(_)
-            | Event::Spent { .. }
-            | Event::EnvironmentsRenewed { .. } => Ok(()),
+            Event::RunStarted(_) | Event::ClocksCompared(_) | Event::EnvironmentsRenewed { .. } => Ok(()),
+            Event::Spent { usd, invocations, .. } => {
+                self.spent = Some(Spent { usd, invocations });
+                Ok(())
+            }
             Event::RunFinished { at } => {
                 self.session().end = SessionEnd::Finished { at };
                 Ok(())

@@ -87,6 +87,7 @@ fn say_what_is_missing(path: &Path, run: &RunStarted, summary: &Summary, end: En
     let mut lines = Vec::new();
     let settled = summary.last_look.as_ref().filter(|look| look.stopped_by.is_some()).map(|look| look.repetitions);
     let repetitions = run.until.map_or(run.repetitions, |until| settled.unwrap_or(until.min));
+    let runnable = summary.cells.iter().filter(|cell| cell.not_runnable.is_none()).count();
     for cell in summary.cells.iter().filter(|cell| cell.not_runnable.is_none()) {
         let images = run.image_sets.get(&cell.cell.image_set).map_or(0, Vec::len);
         let planned = images * repetitions as usize * run.deployments as usize;
@@ -94,8 +95,21 @@ fn say_what_is_missing(path: &Path, run: &RunStarted, summary: &Summary, end: En
         let failed: usize = cell.stages.iter().map(|stage| stage.n_failed).sum();
         let fewest = cell.stages.iter().map(|stage| stage.time_ms.n).min().unwrap_or(0);
         if fewest + failed < planned {
-            lines.push(format!("INCOMPLETE {}: {fewest} of {planned} repetitions count", cell.cell_id));
+            lines.push(format!(
+                "INCOMPLETE {}: {fewest} of {planned} passes count ({})",
+                cell.cell_id,
+                product(images, repetitions, run.deployments)
+            ));
         }
+    }
+    if lines.len() > 1
+        && lines.len() == runnable
+        && summary.cells.iter().all(|cell| cell.passes == 0)
+        && !summary.has_failures()
+    {
+        // Of a run that was stopped at once, one line says as much as one for every cell.
+        lines =
+            vec![format!("INCOMPLETE no pass of any cell counts yet ({})", display::count(runnable as u64, "cell"))];
     }
     match end {
         End::Finished => {}
@@ -112,6 +126,16 @@ fn say_what_is_missing(path: &Path, run: &RunStarted, summary: &Summary, end: En
         }
     }
     !lines.is_empty()
+}
+
+/// Says what a number of passes is made of: `2 repetitions x 6 images`.
+fn product(images: usize, repetitions: u32, deployments: u32) -> String {
+    let deployments = match deployments {
+        1 => String::new(),
+        several => format!(" x {several} deployments"),
+    };
+    let of = |number: u64, noun: &str| display::count(number, noun);
+    format!("{} x {}{deployments}", of(repetitions.into(), "repetition"), of(images as u64, "image"))
 }
 
 fn show(summary: &Summary, globals: Globals) -> Result<(), Failure> {

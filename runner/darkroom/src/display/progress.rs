@@ -79,11 +79,17 @@ impl Progress {
 
     /// Starts following a run, `done` of whose passes an earlier session has made.
     ///
-    /// `purse` says what earlier sessions have spent; without it money is not shown.
-    pub fn follow(&self, extent: Extent, done: u64, purse: Option<&Purse>) -> (mpsc::Sender<Arc<Event>>, Following) {
+    /// `purse` says what earlier sessions have spent; without it money is not shown. `billed`: somebody is sent a bill.
+    pub fn follow(
+        &self,
+        extent: Extent,
+        done: u64,
+        purse: Option<&Purse>,
+        billed: bool,
+    ) -> (mpsc::Sender<Arc<Event>>, Following) {
         let (sender, facts) = mpsc::channel::<Arc<Event>>();
         let style = self.style;
-        let money = purse.map(|purse| Money { spent: purse.now(), limit_usd: purse.limit_usd });
+        let money = purse.map(|purse| Money { spent: purse.now(), limit_usd: purse.limit_usd, billed });
         let thread = std::thread::spawn(move || {
             let mut view = View::new(style, extent, done, money);
             for event in facts {
@@ -99,6 +105,8 @@ impl Progress {
 struct Money {
     spent: Spending,
     limit_usd: Option<f64>,
+    /// Whether somebody is sent a bill.
+    billed: bool,
 }
 
 struct View {
@@ -109,6 +117,8 @@ struct View {
     looked: String,
     done: u64,
     before: u64,
+    /// Warm-up passes of this session.
+    warm_ups: u64,
     failed: BTreeMap<String, u64>,
     money: Option<Money>,
     begun: Option<Instant>,
@@ -131,7 +141,8 @@ impl View {
         let bar = ProgressBar::with_draw_target(Some(extent.most), target).with_style(bar_style.progress_chars("━╸ "));
         bar.set_position(done);
         let (looked, failed) = (String::new(), BTreeMap::new());
-        Self { style, bar, extent, looked, done, before: done, failed, money, begun: None, said: Instant::now() }
+        let said = Instant::now();
+        Self { style, bar, extent, looked, done, before: done, warm_ups: 0, failed, money, begun: None, said }
     }
 
     fn take(&mut self, event: &Event) {
@@ -146,7 +157,11 @@ impl View {
                     *self.failed.entry(invocation.pass.cell_id.to_string()).or_default() += 1;
                 }
             }
-            Event::PipelineFinished(pass) if !pass.pass.warm_up && pass.again.is_none() => {
+            Event::PipelineFinished(pass) if pass.pass.warm_up => {
+                self.warm_ups += 1;
+                self.say_warming_up();
+            }
+            Event::PipelineFinished(pass) if pass.again.is_none() => {
                 let begun = *self.begun.get_or_insert_with(Instant::now);
                 self.done += 1;
                 self.bar.set_position(self.done);
@@ -155,7 +170,7 @@ impl View {
             }
             Event::Looked(look) => {
                 let widest =
-                    look.widest.map_or_else(|| "no interval".to_owned(), |share| format!("±{:.1}%", share * 100.0));
+                    look.widest.map_or_else(|| "no interval".to_owned(), |share| format!("±{:.2}%", share * 100.0));
                 let wider = format!("{} of {} intervals too wide", look.wider, look.samples);
                 self.looked = format!("at {} repetitions {wider}, widest {widest} · ", look.repetitions);
             }
@@ -170,22 +185,20 @@ impl View {
             return self.looked.clone();
         }
         let pace = begun.elapsed().as_secs_f64() / (made - 1) as f64;
-        let until = |total: u64| rough(pace * total.saturating_sub(self.done) as f64);
-        let most = until(self.extent.most);
-        if !self.extent.is_open() {
-            return format!("{most} left · ");
-        }
-        if self.done < self.extent.least {
-            return format!("{} to {most} left · ", until(self.extent.least));
-        }
-        format!("{}at most {most} left · ", self.looked)
+        let left = left(pace, self.done, self.extent);
+        if self.done < self.extent.least { format!("{left} · ") } else { format!("{}{left} · ", self.looked) }
     }
 
     /// What is billed, or would be; nothing where prices are not known.
     fn spent(&self) -> String {
-        let Some(Money { spent, limit_usd }) = &self.money else { return String::new() };
-        let of = limit_usd.map(|usd| format!(" of {}", dollars(usd))).unwrap_or_default();
-        format!("{}{of} · ", dollars(spent.usd()))
+        let Some(Money { spent, limit_usd, billed }) = &self.money else { return String::new() };
+        match (limit_usd, billed) {
+            (Some(usd), true) => format!("{} of {} spent · ", dollars(spent.usd()), dollars(*usd)),
+            (Some(usd), false) => format!("budget.usd {} of {} · ", dollars(spent.usd()), dollars(*usd)),
+            (None, true) => format!("{} spent · ", dollars(spent.usd())),
+            // Nobody bills it, and nothing stops by it: the summary says once what AWS would charge.
+            (None, false) => String::new(),
+        }
     }
 
     fn failures(&self) -> String {
@@ -201,14 +214,49 @@ impl View {
         }
         self.said = Instant::now();
         let (left, spent, failures) = (self.left(begun), self.spent(), self.failures());
-        let Extent { least, most } = self.extent;
-        let of = if self.extent.is_open() { format!("{least} to {most}") } else { most.to_string() };
-        let text = format!("measured {} of {of} · {left}{spent}{failures}", self.done);
+        let text = format!("{} · {left}{spent}{failures}", measured(self.done, self.extent));
         super::note(text.trim_end_matches(" · "));
+    }
+
+    /// Warm-ups come before the first repetition and count for nothing: without a word the run seems to stand still.
+    fn say_warming_up(&mut self) {
+        if self.done == self.before {
+            self.bar.set_prefix(format!("warming up, {} so far · ", super::count(self.warm_ups, "uncounted pass")));
+        }
+        if self.style == Style::Plain && (self.warm_ups == 1 || self.said.elapsed() >= PLAIN_EVERY) {
+            self.said = Instant::now();
+            super::note(&format!("warming up: {} so far", super::count(self.warm_ups, "uncounted pass")));
+        }
     }
 
     fn end(&self) {
         self.bar.finish_and_clear();
+    }
+}
+
+/// Says how many passes were measured, of how many: with an open end the least only until it is reached.
+fn measured(done: u64, Extent { least, most }: Extent) -> String {
+    if least == most {
+        format!("measured {done} of {most}")
+    } else if done < least {
+        format!("measured {done} of {least} to {most}")
+    } else {
+        format!("measured {done}, at most {most}")
+    }
+}
+
+/// Says how long is left at this pace, in seconds a pass.
+fn left(pace: f64, done: u64, extent: Extent) -> String {
+    let until = |total: u64| rough(pace * total.saturating_sub(done) as f64);
+    let (least, most) = (until(extent.least), until(extent.most));
+    if !extent.is_open() {
+        format!("{most} left")
+    } else if done >= extent.least {
+        format!("at most {most} left")
+    } else if least == most {
+        format!("about {most} left")
+    } else {
+        format!("{least} to {most} left")
     }
 }
 
@@ -224,7 +272,26 @@ fn rough(seconds: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::rough;
+    use super::{Extent, left, measured, rough};
+
+    #[test]
+    fn an_open_end_is_never_a_range_of_one_or_below_what_was_measured() {
+        let extent = Extent { least: 180, most: 216 };
+        assert_eq!(measured(100, extent), "measured 100 of 180 to 216");
+        assert_eq!(measured(191, extent), "measured 191, at most 216");
+        assert_eq!(measured(3, Extent { least: 6, most: 6 }), "measured 3 of 6");
+        assert_eq!(left(1.0, 0, extent), "3 min to 4 min left");
+        assert_eq!(left(0.9, 0, extent), "about 3 min left");
+        assert_eq!(left(1.0, 191, extent), "at most 25 s left");
+        for done in 0..216 {
+            for tenths in 1..40 {
+                let text = left(f64::from(tenths) / 10.0, done, extent);
+                if let Some((low, high)) = text.trim_end_matches(" left").split_once(" to ") {
+                    assert!(low != high, "{text}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn times_are_written_as_one_says_them() {

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use comfy_table::{Cell as TableCell, CellAlignment, Color, ContentArrangement, LineStyle, Table, TableStyle};
 use darkroom_core::cell::Factors;
 use darkroom_core::imported::IMPORTED;
-use darkroom_tables::{CellSummary, Difference, ReconciliationSummary, StageSummary, Statistic, Summary};
+use darkroom_tables::{CellSummary, Difference, ReconciliationSummary, Spent, StageSummary, Statistic, Summary};
 
 /// Rules above, under the header and below; stages are told apart by their name, which stands once.
 pub const RULED: TableStyle = {
@@ -30,11 +30,16 @@ pub fn summary(summary: &Summary, look: Look) -> String {
     let factors = Factors::of(runnable.map(|cell| &cell.cell));
     let mut text = format!("\n{}\n", heading(summary, &factors));
     let measured: Vec<&CellSummary> = summary.cells.iter().filter(|cell| cell.not_runnable.is_none()).collect();
-    if !measured.is_empty() {
+    if !measured.is_empty() && is_nothing_measured(&measured) {
+        // A table of dashes says less.
+        text += "No repetition was measured to its end, so there are no numbers to show.\n";
+        text += &sessions(summary);
+    } else if !measured.is_empty() {
         let _ = writeln!(text, "{}", statistics(summary, &measured, &factors, look));
         let _ = writeln!(text, "{}", footnote(summary));
         text += &sessions(summary);
         text += &stopped(summary);
+        text += &warm_ups(&measured);
         text += &poor(&measured);
         text += &hops(&measured);
         text += &coarse(&measured);
@@ -43,8 +48,15 @@ pub fn summary(summary: &Summary, look: Look) -> String {
     text += &wrong(summary);
     text += &failures(summary);
     text += &not_runnable(summary);
+    text += &money(summary);
     text += &files(summary);
     text
+}
+
+/// Whether no cell has a value, and none failed: then nothing was measured, for better or worse.
+fn is_nothing_measured(cells: &[&CellSummary]) -> bool {
+    let stages = cells.iter().flat_map(|cell| &cell.stages);
+    stages.into_iter().all(|of| of.time_ms.n == 0 && of.n_failed == 0 && of.n_wrong_start == 0)
 }
 
 fn heading(summary: &Summary, factors: &Factors) -> String {
@@ -66,23 +78,24 @@ fn statistics(summary: &Summary, cells: &[&CellSummary], factors: &Factors, look
     } else {
         table.force_no_tty();
     }
-    table.set_header(["stage", "cell", "n", "mean", "SD", "CV", "p50", "p95", "$/100k", ""]);
+    table.set_header(["stage", "cell", "n", "mean", "SD", "CV", "p50", "p95", "$/100k", "S3 $/100k", ""]);
     for (index, stage) in summary.stages.iter().enumerate() {
         for (row, cell) in cells.iter().enumerate() {
             let Some(of) = cell.stages.get(index) else { continue };
             let name = if row == 0 { format!("{stage} ms") } else { String::new() };
             let label = factors.label(&cell.cell);
             let remark = remark(summary, cell, Some(stage));
-            table.add_row(line(&name, &label, &of.time_ms, &of.cost_usd_per_100k, remark, look));
+            table.add_row(line([&name, &label], &of.time_ms, of.cost_usd_per_100k.mean, None, remark, look));
         }
     }
     for (row, cell) in cells.iter().enumerate() {
         let Some(turnaround) = &cell.turnaround_s else { continue };
         let name = if row == 0 { "turnaround s" } else { "" };
         let label = factors.label(&cell.cell);
-        table.add_row(line(name, &label, turnaround, &cell.cost_usd_per_100k, remark(summary, cell, None), look));
+        let (cost, s3) = (cell.cost_usd_per_100k.mean, cell.s3_usd_per_100k.filter(|_| turnaround.n > 0));
+        table.add_row(line([name, &label], turnaround, cost, s3, remark(summary, cell, None), look));
     }
-    for column in 2..9 {
+    for column in 2..10 {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }
@@ -90,18 +103,28 @@ fn statistics(summary: &Summary, cells: &[&CellSummary], factors: &Factors, look
     table
 }
 
-fn line(name: &str, label: &str, of: &Statistic, cost: &Statistic, remark: String, look: Look) -> Vec<TableCell> {
+/// One row; `cost` and `s3` are USD per 100,000 images.
+fn line(
+    names: [&str; 2],
+    of: &Statistic,
+    cost: Option<f64>,
+    s3: Option<f64>,
+    remark: String,
+    look: Look,
+) -> Vec<TableCell> {
+    let dollars = |usd: Option<f64>, without: &str| usd.map_or_else(|| without.to_owned(), |usd| format!("{usd:.3}"));
     let number = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), figure);
     let texts = [
-        name.to_owned(),
-        label.to_owned(),
+        names[0].to_owned(),
+        names[1].to_owned(),
         of.n.to_string(),
         number(of.mean),
         number(of.sd),
         of.cv.map_or_else(|| "–".to_owned(), |cv| format!("{:.1}%", cv * 100.0)),
         number(of.p50),
         number(of.p95),
-        cost.mean.map_or_else(|| "–".to_owned(), |usd| format!("{usd:.3}")),
+        dollars(cost, "–"),
+        dollars(s3, ""),
     ];
     let wrong = remark.starts_with("WRONG");
     let mut cells: Vec<TableCell> = texts.into_iter().map(TableCell::new).collect();
@@ -153,7 +176,7 @@ fn footnote(summary: &Summary) -> String {
     let cold = if cold { "\ncold: a stage's time is init + duration." } else { "" };
     format!(
         "$/100k: {durations}, per 100,000 images: compute and requests at the {} prices\n\
-         of {}; storage requests are apart, in costs.parquet. p95 is shown from n = 20 on.\n\
+         of {}. S3 $/100k: the S3 requests of a whole pass, to be added. p95 is shown from n = 20 on.\n\
          n counts images x repetitions x deployments; images differ, so SD is not noise alone.{cold}",
         summary.price_region, summary.price_date
     )
@@ -180,6 +203,33 @@ fn sessions(summary: &Summary) -> String {
         );
     }
     text
+}
+
+/// Counts the invocations that warmed environments up: they are rows, and in no statistic.
+fn warm_ups(measured: &[&CellSummary]) -> String {
+    match measured.iter().flat_map(|cell| &cell.stages).map(|stage| stage.n_warm_up).sum::<usize>() {
+        0 => String::new(),
+        all => format!("warm-ups: {} more, in no statistic\n", super::count(all as u64, "invocation")),
+    }
+}
+
+/// Says once what the run cost, or what AWS would charge for it where nobody is sent a bill.
+fn money(summary: &Summary) -> String {
+    let Some(Spent { usd, invocations }) = summary.spent.filter(|spent| spent.invocations > 0) else {
+        return String::new();
+    };
+    let all = super::count(invocations, "invocation");
+    let dollars = super::plan::dollars(usd);
+    match summary.target.as_str() {
+        IMPORTED => String::new(),
+        "aws" => format!(
+            "\nThis run cost about {dollars} (compute and S3 requests of {all}, warm-ups and repeated attempts included).\n"
+        ),
+        _ => format!(
+            "\nWould cost on AWS: {dollars} (compute and S3 requests of {all}, warm-ups and repeated attempts included). Nobody \
+             bills this run.\n"
+        ),
+    }
 }
 
 /// Says, of a run that measures until its intervals are narrow enough, whether they are.
@@ -242,26 +292,33 @@ fn coarse(measured: &[&CellSummary]) -> String {
     text
 }
 
-/// Says whether CloudWatch's metrics agree with what was recorded.
+/// Says whether CloudWatch's metrics agree with what was recorded, and of which sessions that is not known.
 pub fn reconciled(found: &ReconciliationSummary) -> String {
     let mut text = differences(found);
-    for reason in &found.unknown {
-        let _ = writeln!(text, "not reconciled with CloudWatch's metrics: {reason}");
-    }
-    let unheard = found.sessions - found.sessions_reconciled;
-    if unheard > 0 && found.sessions > 1 {
-        let _ = writeln!(text, "{unheard} of {} sessions ended early and are not reconciled", found.sessions);
-    }
-    if found.sessions_reconciled > 0 && found.differences.is_empty() {
+    let (all, of) = (found.sessions, found.sessions_reconciled);
+    if of > 0 && found.differences.is_empty() {
+        let part = if of < all { format!(" ({of} of {all} sessions)") } else { String::new() };
         let _ = writeln!(
             text,
-            "reconciled with CloudWatch's metrics: {} functions, {} invocations, {} errors, {} throttles, {} ms",
+            "reconciled with CloudWatch's metrics{part}: {} functions, {} invocations, {} errors, {} throttles, {} ms",
             found.functions,
             found.invocations,
             found.errors,
             found.throttles,
             found.duration_ms.round()
         );
+    }
+    // What is said of the rest must not read as if it were of the whole run.
+    let rest = if of > 0 {
+        "for the rest, CloudWatch's metrics are unknown"
+    } else {
+        "not reconciled with CloudWatch's metrics"
+    };
+    for reason in &found.unknown {
+        let _ = writeln!(text, "{rest}: {reason}");
+    }
+    if of < all && all > 1 && found.unknown.is_empty() {
+        let _ = writeln!(text, "{} of {all} sessions ended early and could not be reconciled", all - of);
     }
     text
 }

@@ -159,7 +159,8 @@ impl Session<'_> {
         let done = schedule.passes().filter(is_done).count() as u64;
         let others_done = self.others_done(&history);
         let purse = money::purse(self.job, &self.begun.dir().journal(), &history.run)?;
-        let (display, following) = self.progress.follow(self.extent(&schedule, &history), done, purse.as_ref());
+        let (display, following) =
+            self.progress.follow(self.extent(&schedule, &history), done, purse.as_ref(), self.job.capability.billed);
         let (stopping, watched) = self.stopping(&history)?.unzip();
         let recorder = Recorder::start(journal, [display].into_iter().chain(watched).collect());
         let setup = Setup {

@@ -9,15 +9,21 @@ mod bad_input;
 mod budget;
 mod check;
 mod compared;
+mod contradictions;
 mod corpus;
 mod deploy;
 mod deploy_faults;
+#[path = "../../../darkroom-tables/tests/it/everything.rs"]
+mod everything;
 mod faults;
 mod generate;
 mod image_sets;
 mod import;
 mod import_results;
 mod injector;
+#[path = "../../../darkroom-tables/tests/it/journal.rs"]
+#[allow(dead_code, reason = "the tables' own tests use the rest of it")]
+mod journal;
 mod loops;
 mod misbehaving;
 mod payload;

@@ -66,7 +66,7 @@ fn of_a_direct_call_ministack_reports_nothing_and_the_run_says_so_instead_of_inv
     // Its log tail has no REPORT line, and the request ids of its logs are others than those of its answers: nothing
     // proves that a start was warm, so no repetition counts.
     let told = person.darkroom(&["run", "m.toml", "--target", "aws", "--yes"]).exits(1);
-    assert!(told.contains("INCOMPLETE") && told.contains("0 of 2 repetitions count"), "{told}");
+    assert!(told.contains("INCOMPLETE") && told.contains("0 of 2 passes count ("), "{told}");
     let calls = rows(&person, "invocations");
     assert_eq!(calls.len(), 15);
     for row in &calls {
