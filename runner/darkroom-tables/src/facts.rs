@@ -11,7 +11,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use darkroom_core::cost::{Cost, FREE_EPHEMERAL_MB, PriceTable, Usage, cost};
 use darkroom_core::event::{
-    Again, CodeExamined, FunctionDeployed, Look, PackageBuilt, Profile, Reconciliation, RunStarted, Status, Verdict,
+    Again, CodeExamined, Extension, FunctionDeployed, Look, PackageBuilt, Profile, Reconciliation, RunStarted, Status,
+    Verdict,
 };
 use darkroom_core::imported::ResultsImported;
 use darkroom_core::pipeline::Transport;
@@ -165,6 +166,8 @@ pub struct Facts {
     pub imported: Option<ResultsImported>,
     /// What could not be read of the journal, in words.
     pub damaged: Vec<String>,
+    /// Repetitions that were added once the run had finished.
+    pub extensions: Vec<Extension>,
     /// How often the run was taken up, from its start.
     pub sessions: u32,
     cells: HashMap<String, u32>,
@@ -193,6 +196,7 @@ impl Facts {
             last_look: None,
             imported: None,
             damaged: Vec::new(),
+            extensions: Vec::new(),
             sessions: 1,
             pass_index: HashMap::new(),
             last_attempts: HashMap::new(),

@@ -52,7 +52,7 @@ pub use summary::{
 pub use verify::{Verified, verify};
 
 /// Version of the tables' columns, in every file's metadata. Raised when a column is added, removed or changes meaning.
-pub const SCHEMA_VERSION: u32 = 4;
+pub const SCHEMA_VERSION: u32 = 5;
 
 /// Tables could not be made.
 #[derive(Debug, thiserror::Error)]

@@ -51,6 +51,13 @@ impl Facts {
                 self.sessions += 1;
                 Ok(())
             }
+            Event::RunExtended(extension) => {
+                self.sessions += 1;
+                self.run.repetitions = extension.to;
+                self.run.manifest_sha256.clone_from(&extension.manifest_sha256);
+                self.extensions.push(extension);
+                Ok(())
+            }
             Event::ResultsImported(imported) => {
                 self.imported = Some(imported);
                 Ok(())

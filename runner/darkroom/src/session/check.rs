@@ -58,6 +58,8 @@ pub struct Report {
     pub outputs: Vec<Checked>,
     /// Stages of the pipeline that the variant has no handler for.
     pub without_handler: Vec<String>,
+    /// What the prompts of the checked stages ask for and no check tells, a stage each.
+    pub not_checked: Vec<String>,
     /// Where the pictures are; `None` when none was kept.
     pub pictures: Option<PathBuf>,
 }
@@ -309,6 +311,7 @@ impl Subject {
             pipeline: request.pipeline.to_owned(),
             image_set: request.image_set.to_owned(),
             without_handler: self.without_handler.clone(),
+            not_checked: self.pipeline.demands_not_checked(),
             pictures: any.then(|| shown(&pictures.folder)),
             outputs,
         }
