@@ -14,7 +14,12 @@ pub struct Unpinned {
     pub message: String,
     /// What to do.
     pub help: &'static str,
+    /// The package that is named, as indexes spell it, where it is one of theirs.
+    pub package: Option<String>,
 }
+
+/// What writes a pinned file, from the names in another one.
+pub const COMMAND: &str = "`uv pip compile --generate-hashes requirements.in -o requirements.txt`";
 
 const PIN: &str = "Write name==version --hash=sha256:… for every package, dependencies too. \
                    `uv pip compile --generate-hashes requirements.in -o requirements.txt` writes such a file.";
@@ -22,6 +27,20 @@ const PIN: &str = "Write name==version --hash=sha256:… for every package, depe
 /// Returns every requirement of the text that is not pinned, in order.
 pub fn unpinned(text: &str) -> Vec<Unpinned> {
     logical_lines(text).into_iter().filter_map(|(span, line)| mistake(&line, span)).collect()
+}
+
+/// Returns the packages that the text pins, as indexes spell them.
+pub fn pinned(text: &str) -> Vec<String> {
+    let lines = logical_lines(text).into_iter().filter(|(span, line)| mistake(line, span.clone()).is_none());
+    lines.filter_map(|(_, line)| package(&line)).collect()
+}
+
+/// Returns the name of a package that a line begins with, normalised. Source: PyPA, "Names and normalization".
+fn package(line: &str) -> Option<String> {
+    let is_letter = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
+    let name = line.split(|letter| !is_letter(letter)).next()?;
+    let plain = name.starts_with(|letter: char| letter.is_ascii_alphanumeric()) && !line.contains("://");
+    plain.then(|| name.to_lowercase().replace(['_', '.'], "-"))
 }
 
 /// Returns lines as pip reads them, each with its place in the text: those that end with a backslash joined with the next, without comments.
@@ -57,7 +76,9 @@ fn without_comment(line: &str) -> &str {
 }
 
 fn mistake(line: &str, span: Range<usize>) -> Option<Unpinned> {
-    let refuse = |message: String, help: &'static str| Some(Unpinned { span: span.clone(), message, help });
+    let refuse = |message: String, help: &'static str| {
+        Some(Unpinned { span: span.clone(), message, help, package: if help == PIN { package(line) } else { None } })
+    };
     let first = line.split([' ', '=', '\t']).next().unwrap_or(line);
     match first {
         "-r" | "--requirement" | "-c" | "--constraint" => {
@@ -96,6 +117,16 @@ mod tests {
     fn told(text: &str) -> Vec<(usize, String)> {
         let line = |span: &Range<usize>| text[..span.start].matches('\n').count() + 1;
         unpinned(text).into_iter().map(|found| (line(&found.span), found.message)).collect()
+    }
+
+    #[test]
+    fn the_packages_that_are_pinned_are_named_as_indexes_do() {
+        let text = "Pillow==1 --hash=sha256:aa\nruamel.yaml[x]==1 \\\n --hash=sha256:aa\nnumpy\n--only-binary :all:\n";
+        assert_eq!(pinned(text), ["pillow", "ruamel-yaml"]);
+        assert_eq!(
+            unpinned("Zope.Event>=1\n-e .\n").iter().map(|found| found.package.clone()).collect::<Vec<_>>(),
+            [Some("zope-event".to_owned()), None]
+        );
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod compared;
 mod corpus;
 mod deploy;
 mod deploy_faults;
+mod doctor;
 mod faults;
 mod generate;
 mod image_sets;
