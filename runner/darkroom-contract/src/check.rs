@@ -9,6 +9,7 @@ use crate::closest::{Closest, broken};
 use crate::codec::{Undecodable, decode};
 use crate::diagnosis::{self, Judged};
 use crate::header::{Header, NotAnImage, format_of};
+use crate::jpeg_quality::{MORE_OF_AN_UNKNOWN_TABLE, jpeg_quality};
 use crate::measure::{Difference, mse_under, psnr_db, ssim};
 use crate::orientation::{Turn, best_fit};
 use crate::picture::Picture;
@@ -26,6 +27,7 @@ pub mod reason {
     pub const BLANK: &str = "blank";
     pub const WRONG_ORIENTATION: &str = "wrong orientation";
     pub const OUT_OF_TOLERANCE: &str = "out of tolerance";
+    pub const WRONG_QUALITY: &str = "wrong quality";
 }
 
 struct Failure {
@@ -82,8 +84,10 @@ fn judge(
     record(verdict, stage, &closest.difference);
     check_blank(&judged, &closest.difference)?;
     check_orientation(&judged, verdict)?;
+    verdict.quality = jpeg_quality(bytes).filter(|_| stage.output.format == Format::Jpeg).map(|quality| quality.value);
     verdict.ssim = ssim(&picture, &closest.reference, stage.output.peak());
-    check_tolerance(&judged, &closest, lossy)
+    check_tolerance(&judged, &closest, lossy)?;
+    check_quality(stage, bytes)
 }
 
 /// Missing bytes apart, what the bytes are: not decodable, wrong format, wrong mode.
@@ -204,6 +208,25 @@ fn check_tolerance(judged: &Judged, closest: &Closest, lossy: bool) -> Result<()
     let cause = diagnosis::of_samples(judged, &closest.difference);
     let cause = cause.map_or(String::new(), |cause| format!(": {cause}?"));
     Err(Failure::new(reason::OUT_OF_TOLERANCE, format!("{}{cause}", broken.join("; "))))
+}
+
+/// Whether a JPEG was written at the quality that was asked for. Fewer bytes at a lower one are not faster code.
+fn check_quality(stage: &Stage, bytes: &[u8]) -> Result<(), Failure> {
+    let (Some(asked), Some(within)) = (stage.output.quality, stage.output.quality_within) else { return Ok(()) };
+    let Some(found) = jpeg_quality(bytes) else {
+        return Err(Failure::new(reason::WRONG_QUALITY, "it has no quantisation table that can be read"));
+    };
+    let within = if found.exact { within } else { within.saturating_add(MORE_OF_AN_UNKNOWN_TABLE) };
+    let (least, most) = (asked.saturating_sub(within), asked.saturating_add(within).min(100));
+    if (least..=most).contains(&found.value) {
+        return Ok(());
+    }
+    let about = if found.exact { "" } else { "about " };
+    let detail = format!(
+        "expected a JPEG of quality {asked} ({least} to {most} pass), found {about}{}, as its quantisation table says",
+        found.value
+    );
+    Err(Failure::new(reason::WRONG_QUALITY, detail))
 }
 
 /// Returns in words what no decoder of a JPEG does.

@@ -18,7 +18,8 @@ pub fn generate(seed: u64, width: u32, height: u32, format: Format) -> Vec<u8> {
     let pixels = u64::from(width) * u64::from(height);
     assert!((1..=MAX_GENERATED_PIXELS).contains(&pixels), "{width}x{height} is not a size of a generated image");
     let quality = matches!(format, Format::Jpeg).then_some(QUALITY);
-    let output = OutputSpec { format, mode: Mode::Rgb8, bits: None, size: SizeRule::Unchanged, quality };
+    let output =
+        OutputSpec { format, mode: Mode::Rgb8, bits: None, size: SizeRule::Unchanged, quality, quality_within: None };
     encode(&scene(seed, width, height), &output)
 }
 

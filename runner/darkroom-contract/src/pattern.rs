@@ -24,6 +24,7 @@ pub fn pattern(pattern: Pattern, width: u32, height: u32) -> Vec<u8> {
         bits: Some(PATTERN_BITS),
         size: SizeRule::Unchanged,
         quality: None,
+        quality_within: None,
     };
     encode(&picture, &output)
 }

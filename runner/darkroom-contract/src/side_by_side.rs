@@ -36,8 +36,14 @@ pub fn side_by_side(stage: &Stage, input: &[u8], output: Option<&[u8]>) -> Optio
         },
     );
     let panels = [shown(expected.as_ref()), shown(got.as_ref()), difference];
-    let output =
-        OutputSpec { format: Format::Png, mode: Mode::Rgb8, bits: None, size: SizeRule::Unchanged, quality: None };
+    let output = OutputSpec {
+        format: Format::Png,
+        mode: Mode::Rgb8,
+        bits: None,
+        size: SizeRule::Unchanged,
+        quality: None,
+        quality_within: None,
+    };
     Some(encode(&beside(&panels), &output))
 }
 

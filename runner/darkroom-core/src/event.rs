@@ -16,9 +16,10 @@ use crate::statistics::StoppedBy;
 /// Version of the journal's lines. Raised whenever a field is added, removed or changes meaning.
 ///
 /// A reader refuses a newer number; what an older one lacks is `None` or empty (`serde(default)`).
+/// 5: that repetitions were added to a finished run; what no check tells; the quality of a JPEG.
 /// 4: which JPEG decoder a dependency brings.
 /// 2: what a handler's inside view, a chain's hops and a build say of themselves; how a function is fed.
-pub const JOURNAL_VERSION: u32 = 4;
+pub const JOURNAL_VERSION: u32 = 5;
 
 /// Something that happened during a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,6 +38,8 @@ pub enum Event {
         at: String,
         cells: Vec<CellId>,
     },
+    /// A finished run was taken up again to make more repetitions: the same seed, the next blocks (`--extend`).
+    RunExtended(Extension),
     /// A function is deployed and what runs is what was packaged (`code_sha256` as Lambda reports it).
     FunctionDeployed(FunctionDeployed),
     /// A variant's package: what it was made of and by what.
@@ -137,6 +140,21 @@ pub struct RunStarted {
     /// Host facts: `cpu_model`, `cores`, `memory_mb`, `kernel`, `os`.
     pub machine: BTreeMap<String, String>,
     pub darkroom_version: String,
+    /// What the stages' prompts ask for and no check tells, a stage each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_checked: Vec<String>,
+}
+
+/// Repetitions that were added to a finished run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Extension {
+    pub at: String,
+    /// Repetitions that were planned until then.
+    pub from: u32,
+    /// And from then on.
+    pub to: u32,
+    /// As [`RunStarted::manifest_sha256`], from then on.
+    pub manifest_sha256: String,
 }
 
 /// One cell of the plan as the journal remembers it.
@@ -574,5 +592,8 @@ pub struct Verdict {
     pub mean_out: Option<f64>,
     pub mean_reference: Option<f64>,
     pub levels: Option<u32>,
+    /// Of a JPEG, as its quantisation table says, on libjpeg's scale.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality: Option<u8>,
     pub orientation: Option<String>,
 }

@@ -43,8 +43,9 @@ pub struct Model {
     pub price: Option<Price>,
     #[serde(default)]
     pub price_unknown: Option<String>,
-    /// What to ask instead once the vendor withdraws this model, and who decides that.
-    pub successor: String,
+    /// What to ask instead once the vendor withdraws this model, and who decides that; absent: nothing is known.
+    #[serde(default)]
+    pub successor: Option<String>,
 }
 
 /// USD per million tokens.
@@ -71,12 +72,64 @@ impl Price {
     }
 }
 
+/// Keys that every model has, with what each is.
+const REQUIRED: [(&str, &str); 4] = [
+    ("title", "what people call it"),
+    ("base_url", "what /chat/completions is appended to"),
+    ("id", "what the vendor calls it in a request"),
+    ("key_variable", "the environment variable that holds the key"),
+];
+
+/// Keys that a model may have besides.
+const KNOWN: [&str; 5] = ["parameters", "timeout_s", "price", "price_unknown", "successor"];
+
+/// Says which keys models lack: all of them at once, where reading would stop at the first.
+fn missing(file: &DataFile<'_>) -> Option<DataFileError> {
+    let table: toml::Table = file.text.parse().ok()?;
+    let models = table.get("models")?.as_table()?;
+    let lacks = |model: &toml::Table| {
+        let named = REQUIRED.iter().filter(|(key, _)| !model.contains_key(*key));
+        let mut lacks: Vec<String> = named.map(|(key, what)| format!("`{key}` ({what})")).collect();
+        if !model.contains_key("price") && !model.contains_key("price_unknown") {
+            lacks.push("`price` (or `price_unknown`: why it is not known)".to_owned());
+        }
+        lacks
+    };
+    // A key that is misspelt is told as that, not as missing.
+    let is_known = |key: &String| KNOWN.contains(&key.as_str()) || REQUIRED.iter().any(|(known, _)| known == key);
+    if !models.values().filter_map(toml::Value::as_table).flat_map(toml::Table::keys).all(is_known) {
+        return None;
+    }
+    let mut all = Vec::new();
+    for (name, model) in models.iter().filter_map(|(name, model)| Some((name, model.as_table()?))) {
+        let lacks = lacks(model);
+        if !lacks.is_empty() {
+            all.push((name, lacks.join(", ")));
+        }
+    }
+    let (first, _) = all.first()?;
+    let said: Vec<String> = all.iter().map(|(name, lacks)| format!("models.{name} lacks {lacks}")).collect();
+    let help = "the entries of experiments/image-pipeline/models.toml are examples; `successor` and `parameters` may be left out";
+    Some(file.error(span_of(file.text, first), "", said.join("; "), Some(help.to_owned())))
+}
+
+/// Returns where a model's table stands.
+fn span_of(text: &str, name: &str) -> std::ops::Range<usize> {
+    let headers = [format!("[models.{name}]"), format!("[models.\"{name}\"]")];
+    let start = headers.iter().find_map(|header| text.find(header)).unwrap_or(0);
+    let end = text[start..].find('\n').map_or(text.len(), |length| start + length);
+    start..end
+}
+
 impl Models {
     /// Returns the models that `text` describes. `file` is its name for messages.
     ///
     /// Refuses unknown keys, a key that would travel in clear, a price without a source, and no price without a reason.
     pub fn parse(file: &str, text: &str) -> Result<Self, DataFileError> {
         let file = DataFile { name: file, text };
+        if let Some(missing) = missing(&file) {
+            return Err(missing);
+        }
         let models: Self = file.parse()?;
         for (name, model) in &models.models {
             if let Some((key, message)) = model.mistake() {
@@ -125,8 +178,11 @@ impl Model {
         if self.timeout_s == 0 {
             return Some(("timeout_s", "0 s is no time to answer".into()));
         }
-        if self.successor.trim().is_empty() {
-            return Some(("successor", "is empty: say what is asked once this model is withdrawn".into()));
+        if self.successor.as_ref().is_some_and(|successor| successor.trim().is_empty()) {
+            return Some((
+                "successor",
+                "is empty: say what is asked once this model is withdrawn, or leave it out".into(),
+            ));
         }
         match (&self.price, &self.price_unknown) {
             (None, None) => {
@@ -175,6 +231,23 @@ successor = "none"
     }
 
     #[test]
+    fn all_missing_keys_of_all_models_are_said_at_once_and_a_successor_may_be_missing() {
+        let text = ONE.replace("successor = \"none\"\n", "");
+        assert_eq!(Models::parse("models.toml", &text).unwrap().models["scripted"].successor, None);
+        let text = format!(
+            "{ONE}\n[models.\"new-5.1\"]\ntitle = \"New\"\n\n[models.other]\nid = \"o\"\nprice_unknown = \"private\"\n"
+        );
+        let error = Models::parse("models.toml", &text).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "models.toml:10: models.new-5.1 lacks `base_url` (what /chat/completions is appended to), `id` (what the vendor \
+             calls it in a request), `key_variable` (the environment variable that holds the key), `price` (or \
+             `price_unknown`: why it is not known); models.other lacks `title` (what people call it), `base_url` (what \
+             /chat/completions is appended to), `key_variable` (the environment variable that holds the key)"
+        );
+    }
+
+    #[test]
     fn an_answer_costs_its_tokens() {
         let price = Models::parse("models.toml", ONE).unwrap().models["scripted"].price.clone().unwrap();
         assert!((price.cost_usd(1_000, 500) - 0.006).abs() < 1e-12);
@@ -210,7 +283,7 @@ successor = "none"
             ("SCRIPTED_KEY", "sk-canary", ":6: models.scripted.key_variable: "),
             ("successor = \"none\"", "successor = \" \"", ":8: models.scripted.successor: is empty"),
             ("date = \"2026-11-24\"", "date = \"\"", ":7: models.scripted.price: needs `source` and `date`"),
-            ("price = {", "# price = {", "models.scripted.price: is missing"),
+            ("price = {", "# price = {", "models.scripted lacks `price` (or `price_unknown`"),
             ("successor =", "parameters = { n = 2 }\nsuccessor =", "`n` is set by darkroom"),
             ("title =", "titel =", "unknown field `titel`"),
         ];

@@ -92,6 +92,12 @@ Every output is compared with a reference that is made of the same input object.
 
 {checks}
 
+# What is ranked
+
+Outputs come first: code with one wrong output is not ranked. Code whose outputs are right is ranked by how long a call takes, with \
+a cold start and with a warm one, by what AWS charges for it, and by the memory size at which it does so. The sizes are chosen by \
+whoever runs it, from 128 to 10240 MB; more memory brings more CPU.
+
 # How to answer
 
 Answer with the whole file `{module}.py` in one Python code block. It must work as it stands.
@@ -99,6 +105,37 @@ Answer with the whole file `{module}.py` in one Python code block. It must work 
         task.trim(),
         event.trim(),
     ))
+}
+
+/// Returns a prompt of the user's own with the facts that it names in braces, or the name of one that is none.
+///
+/// `{prompt}` is the whole standard prompt, `{task}`, `{event}`, `{libraries}` and `{checks}` its parts; any fact of the stage
+/// ([`Stage::facts`]) can be named too. Braces around anything but lowercase letters and `_` are text: JSON, for example.
+pub fn of_template(template: &str, stage: &Stage, terms: &Terms) -> Result<String, String> {
+    let mut facts = stage.facts();
+    facts.insert("prompt", prompt(stage, terms)?);
+    facts.insert("task", stage.rendered_prompt()?.trim().to_owned());
+    facts.insert("event", terms.event.trim().to_owned());
+    facts.insert("libraries", spelt(&terms.libraries));
+    facts.insert("checks", bullets(&checks(stage)));
+    facts.insert("python", terms.python.clone());
+    facts.insert("module", module(&stage.name));
+    let is_name = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    let (mut filled, mut rest) = (String::new(), template);
+    while let Some((before, after)) = rest.split_once('{') {
+        filled.push_str(before);
+        match after.split_once('}').filter(|(name, _)| is_name(name)) {
+            Some((name, after)) => {
+                filled.push_str(facts.get(name).ok_or_else(|| name.to_owned())?);
+                rest = after;
+            }
+            None => {
+                filled.push('{');
+                rest = after;
+            }
+        }
+    }
+    Ok(filled + rest)
 }
 
 /// Returns what asks a model to mend its answer: what the gate said of it, word for word.
@@ -157,6 +194,12 @@ pub fn checks(stage: &Stage) -> Vec<String> {
         );
     }
     checks.push(tolerance.trim_end().to_owned());
+    if let (Some(quality), Some(within)) = (output.quality, output.quality_within) {
+        let (least, most) = (quality.saturating_sub(within), quality.saturating_add(within).min(100));
+        checks.push(format!(
+            "Its quality, as its quantisation table says, is {quality} on libjpeg's scale; {least} to {most} pass."
+        ));
+    }
     checks
 }
 
@@ -224,6 +267,32 @@ mod tests {
     fn prompts(text: &str) -> Vec<String> {
         let pipeline = Pipeline::parse("pipeline.toml", text).unwrap();
         pipeline.stages.iter().map(|stage| prompt(stage, &terms()).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_prompt_of_ones_own_is_filled_in_and_braces_of_json_stay() {
+        let pipeline = Pipeline::parse("pipeline.toml", IMAGE_PIPELINE).unwrap();
+        let (stage, terms) = (&pipeline.stages[1], terms());
+        let filled = |template: &str| of_template(template, stage, &terms);
+        assert_eq!(filled("{prompt}\nBe fast.").unwrap(), prompt(stage, &terms).unwrap() + "\nBe fast.");
+        assert_eq!(filled("{module}: {width}x{height}, { \"a\": {} }").unwrap(), "resize: 800x600, { \"a\": {} }");
+        assert!(filled("{task} {checks}").unwrap().contains("exactly 800x600 pixels"));
+        assert_eq!(filled("{colour}"), Err("colour".to_owned()));
+    }
+
+    #[test]
+    fn every_prompt_says_what_is_ranked_and_a_quality_that_is_not_checked_is_not_said_to_be() {
+        for prompt in prompts(IMAGE_PIPELINE) {
+            assert!(prompt.contains("# What is ranked") && prompt.contains("memory size"), "{prompt}");
+        }
+        let quality = |text: &str| {
+            let pipeline = Pipeline::parse("pipeline.toml", text).unwrap();
+            let stage = pipeline.stages[3].clone();
+            (checks(&stage).join(" ").contains("85 to 95 pass"), stage.demands_not_checked())
+        };
+        assert_eq!(quality(IMAGE_PIPELINE), (true, vec![]));
+        let unchecked = IMAGE_PIPELINE.replace(", quality_within = 5", "");
+        assert_eq!(quality(&unchecked), (false, vec!["that the JPEG has quality 90".to_owned()]));
     }
 
     /// One whole prompt, and of the others what is theirs alone: the rest is the same text.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use darkroom_core::event::Look;
+use darkroom_core::event::{Extension, Look};
 use darkroom_core::manifest::{StoppingMetric, Until};
 use darkroom_core::statistics::{LOOK_EVERY, StoppedBy};
 use darkroom_core::until::asked;
@@ -38,7 +38,7 @@ pub fn methods(run: &Run) -> String {
     let methods: BTreeSet<&str> = run.summary.iter().filter_map(|row| row.text("ci_method")).collect();
     let not_run = not_run(run);
     let (design, day, outputs) = (design(run), day(run), outputs(run));
-    let (sessions, stopped) = (sessions(run), stopping_rule(run));
+    let (sessions, stopped) = (sessions(run), stopping_rule(run) + &extended(run));
     let (how, clocks) = match run.imported() {
         Some(origin) => (
             format!("taken in from another harness's files ({origin}) with Darkroom {}", run.about("version")),
@@ -158,6 +158,27 @@ fn stopping_rule(run: &Run) -> String {
     )
 }
 
+/// Says when repetitions were added to the finished run.
+fn extended(run: &Run) -> String {
+    let extensions: Vec<Extension> =
+        run.about.get("extended").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let told = |Extension { at, from, to, .. }: &Extension| {
+        let day = at.get(..10).unwrap_or(at);
+        format!(
+            " On {day} (UTC), after the run had finished, it was extended from {from} to {to} repetitions of every cell, with the \
+             same seed, by further blocks."
+        )
+    };
+    extensions.iter().map(told).collect()
+}
+
+/// Says what the prompts ask for and no check tells.
+fn not_checked(run: &Run) -> String {
+    let demands: Vec<String> =
+        run.about.get("not_checked").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    if demands.is_empty() { String::new() } else { format!(" Not checked, though asked for: {}.", demands.join(". ")) }
+}
+
 /// Says how many images, deployments and rounds the numbers are of.
 fn design(run: &Run) -> String {
     let distinct = |column: &str| -> BTreeSet<String> {
@@ -201,8 +222,9 @@ fn outputs(run: &Run) -> String {
         );
     }
     format!(
-        "{} were checked against an independent reference, stage by stage; cells with a wrong or no checked output are not ranked.",
-        count(run.checked, "output")
+        "{} were checked against an independent reference, stage by stage; cells with a wrong or no checked output are not ranked.{}",
+        count(run.checked, "output"),
+        not_checked(run)
     )
 }
 

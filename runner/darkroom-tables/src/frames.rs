@@ -332,6 +332,7 @@ impl<'a> Frames<'a> {
             floats("mean_out", verdicts().map(|v| v.mean_out)),
             floats("mean_reference", verdicts().map(|v| v.mean_reference)),
             integers("levels", verdicts().map(|v| v.levels.map(i64::from))),
+            integers("quality", verdicts().map(|v| v.quality.map(i64::from))),
             texts("orientation", verdicts().map(|v| v.orientation.as_ref())),
             texts("input_sha256", checks.iter().map(|check| check.input_sha256.as_ref())),
             texts("output_sha256", checks.iter().map(|check| check.output_sha256.as_ref())),

@@ -119,7 +119,11 @@ pub fn provenance(facts: &Facts, prices: &PriceTable) -> Vec<(String, String)> {
     let look = facts.last_look.as_ref().map(|look| ("last_look", json(serde_json::to_string(look))));
     let imported = facts.imported.as_ref().map(|imported| ("imported", json(serde_json::to_string(imported))));
     let damaged = (!facts.damaged.is_empty()).then(|| ("damaged", json(serde_json::to_string(&facts.damaged))));
+    let not_checked =
+        (!run.not_checked.is_empty()).then(|| ("not_checked", json(serde_json::to_string(&run.not_checked))));
+    let extended = (!facts.extensions.is_empty()).then(|| ("extended", json(serde_json::to_string(&facts.extensions))));
     let pairs = fixed.into_iter().chain(sessions).chain(until).chain(look).chain(imported).chain(damaged);
+    let pairs = pairs.chain(not_checked).chain(extended);
     pairs.map(|(key, value)| (format!("darkroom.{key}"), value)).collect()
 }
 

@@ -22,8 +22,12 @@ pub fn cargo_build(manifest: &Path) -> String {
 
 /// Returns the command that pins every package of a file of requirements, and its dependencies, with hashes.
 pub fn pin(file: &str) -> String {
-    let file = quoted(file);
-    format!("`uv pip compile --generate-hashes {file} -o {file}`")
+    pin_from(file, file)
+}
+
+/// The same from a file of names into another one.
+pub fn pin_from(names: &str, file: &str) -> String {
+    format!("`uv pip compile --generate-hashes {} -o {}`", quoted(names), quoted(file))
 }
 
 /// Returns the call that removes what was deployed in AWS: of one experiment, or all that Darkroom made there.

@@ -122,6 +122,9 @@ pub struct RunArgs {
     /// Go on with the latest unfinished run of this manifest instead of starting anew
     #[arg(long)]
     pub resume: bool,
+    /// Add repetitions to the latest finished run, up to N in all: same seed, further blocks
+    #[arg(long, value_name = "repetitions.count=N", value_parser = extension, conflicts_with_all = ["resume", "cells"])]
+    pub extend: Option<u32>,
     /// Where runs land: overrides [output] dir
     #[arg(long, value_name = "DIR")]
     pub output_dir: Option<PathBuf>,
@@ -131,6 +134,15 @@ pub struct RunArgs {
     /// Do not ask before a run that costs money
     #[arg(long, short)]
     pub yes: bool,
+}
+
+fn extension(text: &str) -> Result<u32, String> {
+    let wanted = || "expected repetitions.count=N: how many repetitions there are to be in all".to_owned();
+    let (key, number) = text.split_once('=').ok_or_else(wanted)?;
+    if key.trim() != "repetitions.count" {
+        return Err(format!("`{}` can't be extended: {}", key.trim(), wanted()));
+    }
+    number.trim().parse().ok().filter(|number| *number > 0).ok_or_else(wanted)
 }
 
 #[derive(Clone, Debug, Args)]
@@ -388,7 +400,7 @@ pub struct GenerateArgs {
     /// The folder to make under functions/
     #[arg(long, required_unless_present = "dry_run")]
     pub variant: Option<String>,
-    /// Ask this often, independently: makes NAME.1, NAME.2 and so on, those that are not there yet
+    /// Ask this often, independently: makes NAME-s1, NAME-s2 and so on, those that are not there yet
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub samples: Option<u32>,
     /// Send back what the gate finds wrong, this many rounds at most [default: the first answer counts]
@@ -401,6 +413,12 @@ pub struct GenerateArgs {
     /// The pipeline, a folder under experiments/
     #[arg(long, default_value = "image-pipeline")]
     pub pipeline: String,
+    /// Ask by this file's text instead of the standard prompt; `{prompt}`, `{task}`, `{event}`, `{libraries}`, `{checks}` in it are filled in
+    #[arg(long, value_name = "FILE")]
+    pub prompt: Option<PathBuf>,
+    /// Send this file's text before every prompt, as the system's message [default: none]
+    #[arg(long, value_name = "FILE")]
+    pub system: Option<PathBuf>,
     /// Only this stage; may be repeated
     #[arg(long = "stage", value_name = "STAGE")]
     pub stages: Vec<String>,

@@ -97,12 +97,37 @@ fn unreadable(path: &Path, source: io::Error) -> LoadError {
         .filter(is_manifest)
         .map(|path| path.strip_prefix(".").unwrap_or(&path).display().to_string())
         .collect();
-    let help = if near.is_empty() {
+    let elsewhere = if near.is_empty() { manifests_here() } else { Vec::new() };
+    let all: Vec<&str> = near.iter().chain(&elsewhere).map(String::as_str).collect();
+    let listed = if all.is_empty() {
         "name a TOML file, for example manifests/smoke.toml".to_owned()
     } else {
-        format!("there are: {}", near.join(", "))
+        format!("there are: {}", all.join(", "))
+    };
+    let help = match meant(path, &all) {
+        Some(meant) => format!("did you mean `{meant}`? {listed}"),
+        None => listed,
     };
     LoadError::Unreadable { path: path.to_owned(), source, help }
+}
+
+/// Returns the file that is most likely meant: the one whose name is a slip away.
+fn meant<'a>(path: &Path, files: &[&'a str]) -> Option<&'a str> {
+    fn stem(file: &str) -> &str {
+        Path::new(file).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default()
+    }
+    let stems: Vec<&str> = files.iter().map(|file| stem(file)).collect();
+    let found = manifest::nearest(stem(path.to_str()?), &stems)?;
+    files.iter().copied().find(|file| stem(file) == found)
+}
+
+/// The project's manifests, as they can be named in the current folder.
+fn manifests_here() -> Vec<String> {
+    let Ok(project) = Project::here() else { return Vec::new() };
+    let here = std::env::current_dir().unwrap_or_default();
+    let is_manifest = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "toml");
+    let manifests = files(&project.root.join("manifests")).into_iter().filter(is_manifest);
+    manifests.map(|path| path.strip_prefix(&here).unwrap_or(&path).display().to_string()).collect()
 }
 
 impl Project {
@@ -198,7 +223,7 @@ impl Project {
     }
 
     fn known_variant(&self, name: &str, mentioned: &BTreeSet<String>) -> KnownVariant {
-        if !mentioned.contains(name) {
+        if !manifest::mentions(mentioned, name) {
             return KnownVariant { variant: None, faults: Vec::new() };
         }
         let path = self.variant_dir(name).join("variant.toml");
@@ -226,9 +251,22 @@ impl Project {
             return Vec::new();
         }
         match self.text(&path) {
-            Ok(text) => unpinned(&self.shown(&path), &text),
+            Ok(text) => unpinned(&self.shown(&path), &text, |package| self.pinned_by(package, &path)),
             Err(fault) => vec![fault.into()],
         }
+    }
+
+    /// Returns another file of the project that pins a package with hashes, from which lines can be copied.
+    pub fn pinned_by(&self, package: &str, but: &Path) -> Option<String> {
+        let of_variants = folders_with(&self.root.join("functions"), "requirements.txt").into_iter();
+        let of_variants = of_variants.map(|name| self.variant_dir(&name).join("requirements.txt"));
+        let of_generated = folders_with(&self.root.join("experiments"), "generated/requirements.txt").into_iter();
+        let of_generated =
+            of_generated.map(|name| self.root.join("experiments").join(name).join("generated/requirements.txt"));
+        let pins = |path: &PathBuf| {
+            path != but && self.text(path).is_ok_and(|text| pins::pinned(&text).iter().any(|name| name == package))
+        };
+        of_generated.chain(of_variants).find(pins).map(|path| self.shown(&path))
     }
 
     /// Says which files that a variant's description names are not there.
@@ -241,7 +279,13 @@ impl Project {
         match &variant.build {
             Build::Cargo { .. } => missing("Cargo.toml", "which cargo builds").into_iter().collect(),
             Build::Python { requirements } => {
-                let requirements = requirements.iter().filter_map(|file| missing(file, "which names its dependencies"));
+                let requirements = requirements.iter().filter_map(|file| {
+                    let said = missing(file, "which names its dependencies")?;
+                    let command = crate::advice::pin_from("requirements.in", "requirements.txt");
+                    Some(format!(
+                        "{said}. Make it by {command}, or leave `requirements` out of [build] if there are none"
+                    ))
+                });
                 let handlers = variant.handlers.iter().filter_map(|(stage, handler)| {
                     let module = handler.rsplit_once('.').map_or(handler.as_str(), |(module, _)| module);
                     let file = format!("{}.py", module.replace('.', "/"));
@@ -331,9 +375,20 @@ pub fn models_file(pipeline: &str) -> String {
 }
 
 /// Returns every requirement of a text that is not pinned, as a fault of that file.
-pub fn unpinned(file: &str, text: &str) -> Vec<Fault> {
+///
+/// `pinned_by` says which other file pins a package, if one does.
+pub fn unpinned(file: &str, text: &str, pinned_by: impl Fn(&str) -> Option<String>) -> Vec<Fault> {
     let data = DataFile { name: file, text };
-    let fault = |found: pins::Unpinned| data.error(found.span, "", found.message, Some(found.help)).into();
+    let fault = |found: pins::Unpinned| {
+        let copy = found.package.as_deref().and_then(|package| Some((package, pinned_by(package)?)));
+        let help = match copy {
+            Some((package, from)) => {
+                format!("Copy the lines of {package} from {from}, which pins it. Or: {}", found.help)
+            }
+            None => found.help,
+        };
+        data.error(found.span, "", found.message, Some(help)).into()
+    };
     pins::unpinned(file, text).into_iter().map(fault).collect()
 }
 

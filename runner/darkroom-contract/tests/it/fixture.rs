@@ -82,6 +82,6 @@ pub fn rgb(picture: &Picture, format: Format) -> Vec<u8> {
 }
 
 pub fn encoded(picture: &Picture, format: Format, mode: Mode, quality: Option<u8>) -> Vec<u8> {
-    let output = OutputSpec { format, mode, bits: None, size: SizeRule::Unchanged, quality };
+    let output = OutputSpec { format, mode, bits: None, size: SizeRule::Unchanged, quality, quality_within: None };
     darkroom_contract::encode(picture, &output)
 }

@@ -117,7 +117,7 @@ pub(super) fn suggestion<'a>(wrong: &str, known: impl IntoIterator<Item = &'a st
 }
 
 /// The name that is a slip of the keyboard away, or that begins or goes on where the wrong one ends.
-fn nearest<'a>(wrong: &str, known: &[&'a str]) -> Option<&'a str> {
+pub fn nearest<'a>(wrong: &str, known: &[&'a str]) -> Option<&'a str> {
     let wrong = wrong.to_lowercase();
     let distance = |name: &str| {
         let name = name.to_lowercase();

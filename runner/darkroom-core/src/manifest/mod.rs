@@ -4,11 +4,13 @@
 //! types are the descriptions in the JSON Schema, their attributes its rules, and the schema is what a text is checked
 //! with: what an editor says, `darkroom validate` says. What needs more than one value at a time is in `validate`.
 
+mod brackets;
 mod check;
 mod known;
 mod mistake;
 mod schema;
 mod set;
+mod spelling;
 mod tree;
 mod validate;
 
@@ -19,9 +21,10 @@ use crate::cell::{Architecture, Input, Start, Trigger};
 use crate::statistics::Rule;
 
 pub use self::known::{Fault, Known, KnownImageSet, KnownPipeline, KnownVariant, Unusable};
-pub use self::mistake::{InvalidManifest, Mistake};
+pub use self::mistake::{InvalidManifest, Mistake, nearest};
 pub use self::schema::schema_text;
 pub use self::set::Override;
+pub use self::spelling::mentions;
 pub use self::validate::{MAX_CELLS, mentioned, validate};
 
 /// One experiment: what is compared, how often, and where.

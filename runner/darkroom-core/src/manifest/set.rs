@@ -5,6 +5,7 @@ use std::sync::Arc;
 use miette::NamedSource;
 
 use super::mistake::Mistake;
+use super::spelling;
 use super::tree::{self, Node, Place, Value};
 
 /// A key of the manifest with its new value, and how the user said so.
@@ -39,7 +40,12 @@ impl Override {
             return Err(Mistake::new("set", "an override needs a key and a value", &all, "expected key=value")
                 .help("for example --set repetitions.count=10"));
         };
-        let path = path(key, &place)?;
+        let mut path = path(key, &place)?;
+        if let [(table, _), (list, _), ..] = path.as_mut_slice()
+            && table == "matrix"
+        {
+            *list = spelling::list(list).to_owned();
+        }
         let start = key.len() + 1;
         let node = match tree::value(&source, start) {
             Ok(node) => node,

@@ -283,3 +283,76 @@ fn a_windows_path_in_double_quotes_is_refused_with_what_to_write_instead() {
     let name = MINIMAL.replace("\"pillow\"", "\"pil\\tlow\"");
     assert!(told(&validate("m.toml", &name, &[], &known()).unwrap_err()).contains("`matrix.variants` holds a tab"));
 }
+
+fn mistakes_of(text: &str) -> Vec<String> {
+    match validate("m.toml", text, &[], &known()) {
+        Ok(_) => Vec::new(),
+        Err(invalid) => invalid.mistakes().iter().map(ToString::to_string).collect(),
+    }
+}
+
+const ONE: &str = "[experiment]\nname = \"t\"\n[matrix]\nvariants = [\"pillow\"]\nimage_sets = [\"photos\"]\n";
+
+#[test]
+fn every_list_of_the_matrix_is_known_in_singular_and_plural_and_only_once() {
+    let text = "[experiment]\nname = \"t\"\n[matrix]\nvariant = [\"pillow\", \"rust\"]\narchitecture = [\"x86_64\"]\n\
+                image_set = [\"photos\"]\ntriggers = [\"direct\"]\ninputs = [\"chained\"]\nstarts = [\"warm\", \"cold\"]\n\
+                concurrencies = [2]\nexclude = [{ variants = \"rust\", starts = \"cold\" }]\n";
+    let manifest = validate("m.toml", text, &[], &known()).unwrap();
+    assert_eq!(manifest.matrix.start, [Start::Warm, Start::Cold]);
+    assert_eq!((manifest.matrix.concurrency.clone(), manifest.matrix.cells().count()), (vec![2], 3));
+    let set = [Override::set("matrix.starts=[\"cold\"]"), Override::set("matrix.variant=[\"rust\"]")];
+    let text = format!("{ONE}start = [\"warm\"]\n");
+    let manifest = validate("m.toml", &text, &set, &known()).unwrap();
+    assert_eq!((manifest.matrix.start, manifest.matrix.variants), (vec![Start::Cold], vec!["rust".to_owned()]));
+    let both = format!("{ONE}start = [\"warm\"]\nstarts = [\"cold\"]\n");
+    assert_eq!(mistakes_of(&both), ["`start` and `starts` are one key, and both are here"]);
+    assert!(mistakes_of(&format!("{ONE}startz = [\"warm\"]\n"))[0].contains("unknown key `startz`"));
+}
+
+#[test]
+fn a_glob_stands_for_the_variants_that_it_matches() {
+    let mut known = known();
+    for name in ["gpt-5-s1", "gpt-5-s2", "gpt-5-mini-s1"] {
+        known.variants.insert(name.into(), known.variants["pillow"].clone());
+    }
+    let variants = |list: &str| {
+        let text = ONE.replace("[\"pillow\"]", list);
+        validate("m.toml", &text, &[], &known).map(|manifest| manifest.matrix.variants)
+    };
+    assert_eq!(variants("[\"gpt-5-s*\"]").unwrap(), ["gpt-5-s1", "gpt-5-s2"]);
+    assert_eq!(
+        variants("[\"rust\", \"gpt-5-s2\", \"*-s?\"]").unwrap(),
+        ["rust", "gpt-5-s2", "gpt-5-mini-s1", "gpt-5-s1"]
+    );
+    assert_eq!(variants("[\"{rust,pillow}\"]").unwrap(), ["pillow", "rust"]);
+    let said = |list: &str| variants(list).unwrap_err().mistakes().iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert!(said("[\"rust\", \"gpt-6*\"]").contains(&"no variant matches `gpt-6*`".to_owned()));
+    assert!(said("[\"rust\", \"gpt-[5\"]")[0].contains("`gpt-[5` is not a glob"));
+    let text = ONE.replace("[\"pillow\"]", "[\"*\"]")
+        + "start = [\"warm\", \"cold\"]\nexclude = [{ variant = \"gpt*\", start = \"cold\" }]\n";
+    let manifest = validate("m.toml", &text, &[], &known).unwrap();
+    assert_eq!(manifest.matrix.cells().count(), 5 * 2 - 3);
+    let all = std::collections::BTreeSet::from(["gpt-5-s*".to_owned(), "rust".to_owned()]);
+    assert!(mentions(&all, "gpt-5-s7") && mentions(&all, "rust") && !mentions(&all, "gpt-5-mini-s1"));
+}
+
+#[test]
+fn mistakes_of_a_stopping_rule_are_said_beside_its_other_mistakes() {
+    let text = format!(
+        "{ONE}[repetitions]\ncount = 5\nuntil = {{ metric = \"speed\", ci_half_width = 2.0, min = 40, max = 30 }}\n"
+    );
+    let said = mistakes_of(&text).join("\n");
+    for words in ["says both `count` and `until`", "allows fewer repetitions (30)", "speed"] {
+        assert!(said.contains(words), "{words} is not in:\n{said}");
+    }
+}
+
+#[test]
+fn one_missing_bracket_is_one_mistake() {
+    for (from, to) in [("[\"pillow\"]", "[\"pillow\""), ("[matrix]", "[matrix"), ("[\"photos\"]", "\"photos\"]")] {
+        let text = ONE.replace(from, to) + "memory_mb = [512]\n[repetitions]\ncount = 3\n";
+        let said = mistakes_of(&text);
+        assert!(said.len() == 1 && said[0].starts_with("not TOML: this `"), "{text}: {said:?}");
+    }
+}

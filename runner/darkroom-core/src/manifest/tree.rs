@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
+use super::brackets::{Unpaired, unpaired};
 use super::mistake::Mistake;
 use crate::data_file;
 
@@ -62,6 +63,32 @@ impl Node {
         match &self.value {
             Value::Array(items) => items,
             _ => &[],
+        }
+    }
+
+    pub fn items_mut(&mut self) -> &mut [Self] {
+        match &mut self.value {
+            Value::Array(items) => items,
+            _ => &mut [],
+        }
+    }
+
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut Self> {
+        match &mut self.value {
+            Value::Table(entries) => entries.iter_mut().find(|entry| entry.key == key).map(|entry| &mut entry.node),
+            _ => None,
+        }
+    }
+
+    /// Returns a string at this node's place.
+    pub fn spelt(&self, text: &str) -> Self {
+        Self { value: Value::String(text.to_owned()), at: self.at.clone() }
+    }
+
+    pub fn as_whole(&self) -> Option<i128> {
+        match self.value {
+            Value::Integer(number) => Some(number),
+            _ => None,
         }
     }
 
@@ -132,11 +159,16 @@ impl Node {
     }
 }
 
-/// Reads a whole document; every place where it is not TOML is a mistake.
+/// Reads a whole document; every place where it is not TOML is a mistake. A bracket that is missing is one, whatever the
+/// lines after it look like without it.
 pub(super) fn document(source: &Arc<NamedSource<String>>) -> Result<Node, Vec<Mistake>> {
     let (table, errors) = DeTable::parse_recoverable(source.inner());
     if errors.is_empty() {
         return Ok(Node { value: table_value(source, table.get_ref(), 0), at: place(source, 0..0) });
+    }
+    if let Some(Unpaired { at, message, help }) = unpaired(source.inner()) {
+        let message = format!("not TOML: {message}");
+        return Err(vec![Mistake::new("syntax", message, &place(source, at), "here").help(help)]);
     }
     Err(errors.iter().map(|error| syntax(source, error, 0)).collect())
 }

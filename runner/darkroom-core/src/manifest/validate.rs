@@ -13,6 +13,7 @@ use super::check::check;
 use super::mistake::{InvalidManifest, Mistake, suggestion};
 use super::schema::schema;
 use super::set::Override;
+use super::spelling;
 use super::tree::{self, Node, Value};
 use super::{Fault, Known, KnownImageSet, KnownPipeline, Levels, Manifest, Order, StoppingMetric, Until};
 use crate::cell::{Input, Trigger};
@@ -27,6 +28,7 @@ pub fn validate(name: &str, text: &str, overrides: &[Override], known: &Known) -
     let invalid = |mistakes| InvalidManifest::new(name, mistakes);
     let mut mistakes = Vec::new();
     let mut root = document(name, text, overrides, &mut mistakes).map_err(invalid)?;
+    spelling::expand_globs(&mut root, known, &mut mistakes);
     let schema = schema();
     let sound_matrix = is_sound(root.get(&["matrix"]), &schema["properties"]["matrix"]);
     check(&mut root, &schema, "", &mut mistakes);
@@ -69,6 +71,7 @@ pub fn mentioned(name: &str, text: &str, overrides: &[Override]) -> BTreeSet<Str
 fn document(name: &str, text: &str, overrides: &[Override], mistakes: &mut Vec<Mistake>) -> Result<Node, Vec<Mistake>> {
     let source = Arc::new(NamedSource::new(name, text.to_owned()).with_language("toml"));
     let mut root = tree::document(&source)?;
+    spelling::one_name(&mut root, mistakes);
     mistakes.extend(overrides.iter().filter_map(|change| change.apply(&mut root).err()));
     Ok(root)
 }
@@ -156,22 +159,26 @@ impl Meaning<'_> {
 
     /// A rule for stopping: its own numbers, and what it can't go with.
     fn check_until(&mut self) {
-        let Some(until) = self.manifest.repetitions.until else { return };
         let Some(node) = self.root.get(&["repetitions", "until"]) else { return };
         let place = |key: &str| node.entry(key).map_or(&node.at, |entry| &entry.node.at);
-        if until.max < until.min {
-            let message = format!("`repetitions.until` allows fewer repetitions ({}) than it asks for", until.max);
-            let label = format!("expected {} or more, as `min` says", until.min);
+        // By what is written: another mistake in the rule hides neither of these.
+        let number = |key: &str| node.entry(key).and_then(|entry| entry.node.as_whole());
+        if let (Some(min), Some(max)) = (number("min"), number("max"))
+            && max < min
+        {
+            let message = format!("`repetitions.until` allows fewer repetitions ({max}) than it asks for");
+            let label = format!("expected {min} or more, as `min` says");
             self.mistakes.push(Mistake::new("until", message, place("max"), label));
         }
         // A resolved manifest says both, and the same.
         let count = self.root.get(&["repetitions", "count"]);
-        if let Some(count) = count.filter(|_| self.manifest.repetitions.count != until.max) {
+        if let Some(count) = count.filter(|count| count.as_whole() != number("max")) {
             let message = "`repetitions` says both `count` and `until`: which is it?";
             let help = "leave `count` out to stop when the answer is sure enough, or `until` to measure that often; `until.max` is \
                         the most";
             self.mistakes.push(Mistake::new("until", message, &count.at, "a fixed number").help(help));
         }
+        let Some(until) = self.manifest.repetitions.until else { return };
         self.manifest.repetitions.count = until.max;
         if self.manifest.schedule.order == Order::Sequential {
             let message = "`repetitions.until` can't go with schedule.order = \"sequential\"";
@@ -247,7 +254,7 @@ impl Meaning<'_> {
         }
     }
 
-    /// Says which command makes a variant that bears the name of a model, or of a sample of its answers (`gpt-5.2`).
+    /// Says which command makes a variant that bears the name of a model, or of a sample of its answers (`gpt-5-s2`).
     fn how_to_generate(&self, variant: &str) -> Option<String> {
         let models = &self.pipeline()?.models;
         let has = |name: &str| models.iter().any(|model| model == name);
@@ -257,7 +264,7 @@ impl Meaning<'_> {
             let entry = entry(variant);
             return Some(format!("`darkroom generate --model {variant} --variant {variant}` makes it, from {entry}"));
         }
-        let (model, sample) = variant.rsplit_once('.').filter(|(model, _)| has(model))?;
+        let (model, sample) = variant.rsplit_once("-s").filter(|(model, _)| has(model))?;
         let sample: u32 = sample.parse().ok().filter(|sample| *sample > 0)?;
         let entry = entry(model);
         Some(format!("`darkroom generate --model {model} --variant {model} --samples {sample}` makes it, from {entry}"))

@@ -236,9 +236,12 @@ pub struct OutputSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bits: Option<u32>,
     pub size: SizeRule,
-    /// JPEG quality that is asked for and that the reference uses, 1 to 100. The check's tolerance allows others.
+    /// JPEG quality that is asked for and that the reference uses, 1 to 100, on libjpeg's scale.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quality: Option<u8>,
+    /// How far the quality that the quantisation table tells may be from that; absent: it is not checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality_within: Option<u8>,
 }
 
 impl OutputSpec {
@@ -324,6 +327,9 @@ pub struct Stage {
     pub check: Tolerance,
     /// What an author is asked for, with `{facts}` of this stage in braces ([`Stage::facts`]).
     pub prompt: String,
+    /// What the prompt asks for and no check can tell, as people read it: `that …`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_checked: Vec<String>,
 }
 
 /// How an image comes to a stage and from it.
@@ -374,6 +380,15 @@ impl Pipeline {
         self.transport == Transport::Payload && stage.name != self.destination
     }
 
+    /// Returns what the prompts ask for and no check tells, a stage each: ``resize: that …``.
+    pub fn demands_not_checked(&self) -> Vec<String> {
+        let of_stage = |stage: &Stage| {
+            let demands = stage.demands_not_checked();
+            (!demands.is_empty()).then(|| format!("{}: {}", stage.name, demands.join("; ")))
+        };
+        self.stages.iter().filter_map(of_stage).collect()
+    }
+
     /// Returns the stage and its index from 0.
     pub fn stage(&self, name: &str) -> Option<(usize, &Stage)> {
         self.stages.iter().enumerate().find(|(_, stage)| stage.name == name)
@@ -409,6 +424,13 @@ impl Stage {
             }
         }
         facts
+    }
+
+    /// Returns every demand of the prompt that the check does not tell, in words.
+    pub fn demands_not_checked(&self) -> Vec<String> {
+        let quality = self.output.quality.filter(|_| self.output.quality_within.is_none());
+        let quality = quality.map(|quality| format!("that the JPEG has quality {quality}"));
+        self.not_checked.iter().cloned().chain(quality).collect()
     }
 
     /// Returns the prompt with its facts filled in, or the name in braces that is not a fact of this stage.

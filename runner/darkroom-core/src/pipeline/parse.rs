@@ -125,6 +125,12 @@ impl Stage {
             (Format::Jpeg, Mode::Grey16, _) => Some(Mistake::new("output", "JPEG can't hold 16-bit samples")),
             (Format::Jpeg, _, None) => Some(Mistake::new("output", "a JPEG output needs `quality`, 1 to 100")),
             (Format::Jpeg, _, Some(0 | 101..)) => Some(Mistake::new("output", "`quality` is outside 1 to 100")),
+            _ if output.quality_within.is_some_and(|within| within > 50) => {
+                Some(Mistake::new("output", "`quality_within` is outside 0 to 50: any quality would pass"))
+            }
+            _ if output.quality_within.is_some() && output.quality.is_none() => {
+                Some(Mistake::new("output", "`quality_within` is of a `quality`, and none is named"))
+            }
             (Format::Png, _, Some(_)) => Some(Mistake::new("output", "`quality` means nothing for a PNG")),
             _ => None,
         }
@@ -362,6 +368,12 @@ prompt = "Make a thumbnail."
             ("bits = 10, size = \"unchanged\"", "bits = 17, size = \"unchanged\"", "does not fit grey16"),
             ("clockwise_degrees = 90 }", "clockwise_degrees = 45 }", "turns by 90, 180 or 270"),
             (", quality = 90", "", "needs `quality`"),
+            ("quality_within = 5", "quality_within = 60", "outside 0 to 50"),
+            (
+                "format = \"png\", mode = \"grey8\", size = \"unchanged\"",
+                "format = \"png\", mode = \"grey8\", size = \"unchanged\", quality_within = 5",
+                "none is named",
+            ),
             ("check = { max_abs = 2 }", "check = {}", "any picture would pass"),
             ("check = { max_abs = 2 }", "check = { max_abs = nan }", "finite number"),
             ("{width}x", "{breadth}x", "`{breadth}` is not a fact of this stage"),

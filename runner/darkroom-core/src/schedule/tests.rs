@@ -121,6 +121,15 @@ fn the_interleaved_order_of_a_seed_never_changes() {
     insta::assert_snapshot!(spelt(order.passes()).join(" "));
 }
 
+/// What `run --extend` builds on.
+#[test]
+fn more_repetitions_are_further_blocks_after_the_same_ones() {
+    let order = |count| spelt(schedule(&[2, 3], (count, 0, 2), Order::Interleaved).passes());
+    let (few, many) = (order(2), order(5));
+    assert_eq!(few, many[..few.len()]);
+    assert_eq!(many.len(), 5 * 2 * (2 + 3));
+}
+
 #[test]
 fn warm_ups_run_before_the_first_repetition_in_either_order() {
     for order in [Order::Interleaved, Order::Sequential] {

@@ -167,6 +167,7 @@ fn check(pass: &PassKey, stage: usize) -> OutputCheck {
             mean_out: Some(400.0),
             mean_reference: Some(400.0),
             levels: Some(1000),
+            quality: None,
             orientation: None,
         },
     }
@@ -208,6 +209,7 @@ pub fn run_started(cells: &[Cell]) -> RunStarted {
         image_sets: BTreeMap::new(),
         machine: BTreeMap::new(),
         darkroom_version: env!("CARGO_PKG_VERSION").into(),
+        not_checked: Vec::new(),
     }
 }
 

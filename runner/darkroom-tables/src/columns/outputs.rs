@@ -56,6 +56,13 @@ pub const OUTPUTS: Table = Table {
         column("mean_out", Float, "levels", Contract, "mean of the output"),
         column("mean_reference", Float, "levels", Contract, "mean of the reference"),
         column("levels", Integer, "", Contract, "distinct levels of the output"),
+        column(
+            "quality",
+            Integer,
+            "",
+            Contract,
+            "of a JPEG, 1 to 100 on libjpeg's scale, as its quantisation table says; null for other formats",
+        ),
         column("orientation", Text, "", Contract, "which of the 8 orientations was found"),
         column("input_sha256", Text, "", Contract, "of the stage's input object, hex"),
         column("output_sha256", Text, "", Contract, "of the output object, hex; null when there was none"),

@@ -55,6 +55,13 @@ impl Facts {
                 self.begin_session(&at, Vec::new());
                 Ok(())
             }
+            Event::RunExtended(extension) => {
+                self.begin_session(&extension.at, Vec::new());
+                self.run.repetitions = extension.to;
+                self.run.manifest_sha256.clone_from(&extension.manifest_sha256);
+                self.extensions.push(extension);
+                Ok(())
+            }
             Event::ResultsImported(imported) => {
                 self.imported = Some(imported);
                 Ok(())

@@ -117,6 +117,7 @@ impl Journal {
             image_sets: BTreeMap::from([("photos".into(), vec!["astronaut.png".into(), "chelsea.png".into()])]),
             machine: BTreeMap::from([("cpu_model".into(), "Test CPU".into())]),
             darkroom_version: "0.1.0".into(),
+            not_checked: Vec::new(),
         };
         let deployed = FunctionDeployed {
             at: at(0),
@@ -345,6 +346,7 @@ fn verdict(reason: Option<&str>) -> Verdict {
         mean_out: Some(400.0),
         mean_reference: Some(400.0),
         levels: Some(1000),
+        quality: None,
         orientation: None,
     }
 }

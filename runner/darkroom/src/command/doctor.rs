@@ -43,27 +43,52 @@ pub(super) struct Check {
 }
 
 pub fn run(args: &DoctorArgs, globals: Globals) -> Result<Outcome, Failure> {
-    let checks = match args.target {
-        TargetName::Local => local_checks()?,
-        TargetName::Aws => threads()?.block_on(doctor_aws::checks(&args.region, &args.experiment)),
-    };
-    if globals.json {
-        display::answer_json(&checks)?;
-    } else if !globals.quiet {
-        display::answer(&shown(&checks))?;
+    let mut told = Told { checks: Vec::new(), shows: !globals.json && !globals.quiet };
+    match args.target {
+        TargetName::Local => local_checks(&mut told)?,
+        TargetName::Aws => threads()?.block_on(doctor_aws::checks(&args.region, &args.experiment, &mut told))?,
     }
-    let missing = checks.iter().any(|check| check.state == State::Missing);
+    if globals.json {
+        display::answer_json(&told.checks)?;
+    }
+    let missing = told.checks.iter().any(|check| check.state == State::Missing);
     Ok(if missing { Outcome::NotReady } else { Outcome::Done })
 }
 
-fn local_checks() -> Result<Vec<Check>, Failure> {
+/// What has been looked at so far. Each check is shown as it ends, for some take seconds.
+pub(super) struct Told {
+    checks: Vec<Check>,
+    shows: bool,
+}
+
+impl Told {
+    /// Says what the next check waits for.
+    pub(super) fn waits_for(&self, what: &str) {
+        if self.shows {
+            display::note(&format!("...      {what}"));
+        }
+    }
+
+    pub(super) fn end(&mut self, check: Check) -> Result<(), Failure> {
+        if self.shows {
+            display::answer(&shown(&check))?;
+        }
+        self.checks.push(check);
+        Ok(())
+    }
+}
+
+fn local_checks(told: &mut Told) -> Result<(), Failure> {
     let root = Project::here().map_or_else(|_| PathBuf::from("."), |project| project.root().to_owned());
     let cache_dir = root.join(".darkroom").join("runtimes");
-    let mut checks = vec![architectures(), memory_sizes()];
-    checks.extend(python_checks(&cache_dir));
-    checks.push(rust_check());
-    checks.extend(sandbox_checks(&cache_dir)?);
-    Ok(checks)
+    told.end(architectures())?;
+    told.end(memory_sizes())?;
+    told.waits_for(&format!("looking for Python {DEFAULT_PYTHON}: every interpreter that is found is run once"));
+    python_checks(&cache_dir).into_iter().try_for_each(|check| told.end(check))?;
+    told.waits_for("asking rustc and cargo for their versions");
+    told.end(rust_check())?;
+    told.waits_for("starting a local cloud, to see what it can enforce here");
+    sandbox_checks(&cache_dir)?.into_iter().try_for_each(|check| told.end(check))
 }
 
 fn threads() -> Result<tokio::runtime::Runtime, Failure> {
@@ -196,20 +221,20 @@ fn isolation_checks(isolation: &Isolation) -> Vec<Check> {
     std::iter::once(summary).chain(limits).collect()
 }
 
-fn shown(checks: &[Check]) -> String {
-    let wide = checks.iter().map(|check| check.name.len()).max().unwrap_or_default();
-    let margin = " ".repeat(wide + 11);
-    let mut lines = Vec::new();
-    for Check { name, state, found, details, mend } in checks {
-        let word = match state {
-            State::Ok => "ok",
-            State::Limited => "limited",
-            State::Missing => "missing",
-        };
-        lines.push(format!("{word:<8} {name:<wide$}  {found}\n"));
-        lines.extend(details.iter().map(|line| format!("{margin}{line}\n")));
-        lines.extend(mend.iter().map(|mend| format!("{margin}mend: {mend}\n")));
-    }
+/// Room for a check's name: they are shown before the longest is known.
+const WIDE: usize = 27;
+
+fn shown(check: &Check) -> String {
+    let Check { name, state, found, details, mend } = check;
+    let word = match state {
+        State::Ok => "ok",
+        State::Limited => "limited",
+        State::Missing => "missing",
+    };
+    let margin = " ".repeat(WIDE + 11);
+    let mut lines = vec![format!("{word:<8} {name:<WIDE$}  {found}\n")];
+    lines.extend(details.iter().map(|line| format!("{margin}{line}\n")));
+    lines.extend(mend.iter().map(|mend| format!("{margin}mend: {mend}\n")));
     lines.concat()
 }
 
@@ -221,12 +246,12 @@ mod tests {
     #[test]
     fn what_is_missing_comes_with_what_was_tried_and_its_mend() {
         let tried = [Tried { path: "/shims/python3.13".into(), outcome: Err("fails with exit status: 127".into()) }];
-        let text = shown(&[interpreter_check("3.13", None, &tried)]);
+        let text = shown(&interpreter_check("3.13", None, &tried));
+        let margin = " ".repeat(38);
         assert_eq!(
-            text,
-            "missing  Python 3.13  none that works\n                      \
-             /shims/python3.13: fails with exit status: 127\n                      \
-             mend: install it, for example with `uv python install 3.13` or `pyenv install 3.13`\n"
+            text.replace(&margin, "> "),
+            "missing  Python 3.13                  none that works\n> /shims/python3.13: fails with exit status: 127\n\
+             > mend: install it, for example with `uv python install 3.13` or `pyenv install 3.13`\n"
         );
     }
 

@@ -9,12 +9,13 @@ use aws_sdk_lambda::types::AccountLimit;
 use darkroom_core::capability::NEW_ACCOUNT_MEMORY_MB;
 use miette::Diagnostic;
 
-use super::doctor::{Check, State};
+use super::doctor::{Check, State, Told};
 use crate::account::{self, Caller};
 use crate::advice;
 use crate::deploy::Clients;
 use crate::display;
-use crate::error_text::told;
+use crate::error_text;
+use crate::exit::Failure;
 use crate::permissions::{On, PERMISSIONS, Permission, Scope};
 use crate::target::{self, aws_configuration};
 
@@ -26,38 +27,38 @@ const NEARLY_FULL: f64 = 0.9;
 /// Looks at the account; blocking.
 ///
 /// `experiment` is whose things are asked about: a policy may be for one alone.
-pub async fn checks(region: &str, experiment: &str) -> Vec<Check> {
+pub async fn checks(region: &str, experiment: &str, told: &mut Told) -> Result<(), Failure> {
     let config = aws_configuration(region).await;
-    let mut checks = Vec::new();
     if let Some(endpoint) = target::endpoint(&config) {
         let found = format!("{endpoint} stands for AWS: what is measured there is not AWS's, and is never called so");
         let mend = "unset AWS_ENDPOINT_URL (and endpoint_url in ~/.aws/config) to reach AWS itself";
-        checks.push(check("endpoint", State::Limited, found, Some(mend)));
+        told.end(check("endpoint", State::Limited, found, Some(mend)))?;
     }
+    told.waits_for("finding credentials and asking STS whose they are");
     let caller = match account::caller(&config).await {
         Ok(caller) => caller,
         Err(error) => {
             let mend = error.help().map(|help| help.to_string());
-            checks.push(Check { mend, ..check("credentials", State::Missing, error.to_string(), None) });
-            return checks;
+            return told.end(Check { mend, ..check("credentials", State::Missing, error.to_string(), None) });
         }
     };
-    checks.push(credentials(&caller));
-    checks.push(region_check(region));
+    told.end(credentials(&caller))?;
+    told.end(region_check(region))?;
     let clients = Clients::new(&config);
     let role = std::env::var(target::ROLE_VARIABLE).ok().filter(|role| !role.is_empty());
     let question = Question { caller: &caller, region, experiment, role: role.as_deref() };
-    checks.push(permissions(&clients, &question).await);
-    checks.extend(quotas(&clients, region).await);
-    checks.push(check(
+    told.waits_for("asking IAM what these credentials may do");
+    told.end(permissions(&clients, &question).await)?;
+    told.waits_for("asking Lambda for the account's quotas");
+    quotas(&clients, region).await.into_iter().try_for_each(|check| told.end(check))?;
+    told.end(check(
         "runtimes",
         State::Ok,
         "python3.13 by default, python3.14 and provided.al2023 by `runtime` in variant.toml, on x86_64 and arm64; AWS has \
          no call that lists what a region offers, so that a deployment says it where one is refused"
             .to_owned(),
         None,
-    ));
-    checks
+    ))
 }
 
 fn check(name: &str, state: State, found: String, mend: Option<&str>) -> Check {
@@ -161,7 +162,7 @@ async fn simulated(
         .set_resource_arns(Some(resources))
         .context_entries(context("iam:PassedToService", "lambda.amazonaws.com"))
         .context_entries(context("aws:ResourceTag/darkroom:experiment", experiment));
-    let answer = asked.send().await.map_err(|error| told(&error))?;
+    let answer = asked.send().await.map_err(|error| error_text::told(&error))?;
     let results = answer.evaluation_results();
     if results.is_empty() {
         return Err("it gave no result".to_owned());
@@ -223,7 +224,7 @@ async fn quotas(clients: &Clients, region: &str) -> Vec<Check> {
     let settings = match clients.lambda.get_account_settings().send().await {
         Ok(settings) => settings,
         Err(error) => {
-            let found = format!("not known: {}", told(&error));
+            let found = format!("not known: {}", error_text::told(&error));
             return vec![check("quotas", State::Missing, found, Some(MEND_PERMISSIONS))];
         }
     };
@@ -271,7 +272,7 @@ where
     E: std::error::Error + ProvideErrorMetadata + 'static,
     R: std::fmt::Debug + 'static,
 {
-    sent.map(|_| ()).map_err(|error| told(&error))
+    sent.map(|_| ()).map_err(|error| error_text::told(&error))
 }
 
 #[cfg(test)]

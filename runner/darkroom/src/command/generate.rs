@@ -1,5 +1,7 @@
 //! `darkroom generate`: asks a model for a variant, or shows what it would be asked.
 
+use std::path::Path;
+
 use darkroom_core::manifest::Unusable;
 use darkroom_core::models::{Model, Models};
 use darkroom_core::pipeline::{Pipeline, Stage, Transport};
@@ -13,12 +15,16 @@ use crate::execute::event_shape;
 use crate::exit::{Failure, Outcome};
 use crate::generate::{self, Endpoint, Stopped, Wish, gate};
 use crate::project::{self, Project};
+use crate::text_file;
 
 /// `generate --dry-run --json`, a list of these.
 #[derive(Serialize)]
-struct Prompt<'a> {
-    stage: &'a str,
-    prompt: &'a str,
+struct Prompt {
+    stage: String,
+    /// What is sent before it as the system's message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    system: Option<String>,
+    prompt: String,
 }
 
 /// `generate --json`, a list of these.
@@ -41,21 +47,30 @@ pub fn run(args: &GenerateArgs, globals: Globals) -> Result<Outcome, Failure> {
     }
     let requirements = requirements(&project, &pipeline)?;
     let unpinned =
-        project::unpinned(&format!("experiments/{}/generated/requirements.txt", pipeline.name), &requirements);
+        project::unpinned(&format!("experiments/{}/generated/requirements.txt", pipeline.name), &requirements, |_| {
+            None
+        });
     if !unpinned.is_empty() {
         let what = format!("the requirements of generated code for `{}`", pipeline.name);
         return Err(Failure::wrong_request(Unusable { what, faults: unpinned }));
     }
     let stages = stages(&pipeline, &args.stages)?;
     let terms = terms(&args.python, &requirements)?;
+    let template = args.prompt.as_deref().map(text_of).transpose()?;
+    let system = args.system.as_deref().map(text_of).transpose()?;
     let mut prompts = Vec::new();
     for stage in stages {
         let unknown =
             |name| wrong(format!("the prompt of stage `{}` names {{{name}}}", stage.name), "it is no fact of it");
-        prompts.push((stage, prompt::prompt(stage, &terms).map_err(unknown)?));
+        let text = match (&args.prompt, &template) {
+            (Some(file), Some(template)) => prompt::of_template(template, stage, &terms)
+                .map_err(|name| wrong(format!("{} names {{{name}}}", file.display()), &known_facts(stage)))?,
+            _ => prompt::prompt(stage, &terms).map_err(unknown)?,
+        };
+        prompts.push((stage, text));
     }
     let (Some(model_name), Some(name), false) = (&args.model, &args.variant, args.dry_run) else {
-        return show(&prompts, globals);
+        return show(&prompts, system.as_deref(), globals);
     };
     let models = project.models(&pipeline.name).map_err(Failure::wrong_request)?;
     let model = chosen(&models, model_name, &pipeline)?;
@@ -78,6 +93,8 @@ pub fn run(args: &GenerateArgs, globals: Globals) -> Result<Outcome, Failure> {
             project: &project,
             pipeline: &pipeline,
             prompts: &prompts,
+            template: template.as_deref(),
+            system: system.as_deref(),
             model_name,
             model,
             python: &args.python,
@@ -109,9 +126,32 @@ pub fn run(args: &GenerateArgs, globals: Globals) -> Result<Outcome, Failure> {
     Ok(Outcome::Done)
 }
 
-fn show(prompts: &[(&Stage, String)], globals: Globals) -> Result<Outcome, Failure> {
+/// Reads a text that models are asked by; an empty one asks nothing.
+fn text_of(path: &Path) -> Result<String, Failure> {
+    let text = text_file::read(path)
+        .map_err(|why| wrong(format!("cannot read {}: {why}", path.display()), "name a text file in UTF-8"))?;
+    if text.trim().is_empty() {
+        return Err(wrong(format!("{} is empty", path.display()), "write into it what the model is to be asked"));
+    }
+    Ok(text)
+}
+
+fn known_facts(stage: &Stage) -> String {
+    let facts = stage.facts().into_keys().collect::<Vec<_>>().join(", ");
+    format!("known are prompt, task, event, libraries, checks, python, module, and of stage `{}` {facts}", stage.name)
+}
+
+fn show(prompts: &[(&Stage, String)], system: Option<&str>, globals: Globals) -> Result<Outcome, Failure> {
+    if let Some(system) = system.filter(|_| !globals.json) {
+        display::answer(&format!("===== system =====\n{}\n\n", system.trim_end()))?;
+    }
     if globals.json {
-        let prompts: Vec<_> = prompts.iter().map(|(stage, prompt)| Prompt { stage: &stage.name, prompt }).collect();
+        let of_stage = |(stage, prompt): &'_ (&'_ Stage, String)| Prompt {
+            stage: stage.name.clone(),
+            system: system.map(str::to_owned),
+            prompt: prompt.clone(),
+        };
+        let prompts: Vec<_> = prompts.iter().map(of_stage).collect();
         display::answer_json(&prompts)?;
     } else if let [(_, only)] = prompts {
         display::answer(only)?; // Nothing but the prompt, to the letter.
@@ -156,8 +196,13 @@ fn terms(python: &str, requirements: &str) -> Result<Terms, Failure> {
 fn requirements(project: &Project, pipeline: &Pipeline) -> Result<String, Failure> {
     let path = project.root().join("experiments").join(&pipeline.name).join("generated/requirements.txt");
     std::fs::read_to_string(&path).map_err(|error| {
-        let help = "it pins, with hashes, what generated code may import";
-        wrong(format!("cannot read {}: {error}", path.display()), help)
+        let from = project.pinned_by("pillow", &path);
+        let copy = from.map(|from| format!("copy {from} there, or ")).unwrap_or_default();
+        let help = format!(
+            "it pins, with hashes, what generated code may import: {copy}make it by {}",
+            crate::advice::pin_from("requirements.in", "requirements.txt")
+        );
+        wrong(format!("cannot read {}: {error}", path.display()), &help)
     })
 }
 
@@ -197,7 +242,7 @@ fn wanted(project: &Project, name: &str, model: &str, samples: Option<u32>) -> R
     };
     let mut missing = Vec::new();
     for sample in 1..=samples {
-        let variant = format!("{name}.{sample}");
+        let variant = format!("{name}-s{sample}");
         if !project.variant_dir(&variant).exists() {
             missing.push((variant, sample));
         } else if !is_sample(project, &variant, model, sample) {

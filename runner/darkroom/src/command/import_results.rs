@@ -203,6 +203,7 @@ fn write(outputs: &Path, map: &Map, text: &str, taken: Taken, imported: ResultsI
         image_sets: taken.image_sets,
         machine: std::collections::BTreeMap::new(),
         darkroom_version: env!("CARGO_PKG_VERSION").into(),
+        not_checked: Vec::new(),
     }))?;
     let at = imported.at.clone();
     journal.append(&Event::ResultsImported(imported))?;

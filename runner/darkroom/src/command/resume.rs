@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 
 use darkroom_core::manifest::Override;
 
+use super::run::nothing_to_resume;
 use crate::advice;
 use crate::cli::{Globals, ResumeArgs};
+use crate::display;
 use crate::exit::{Failure, Outcome};
 use crate::project::{self, Loaded, Project};
 use crate::record::{History, read};
@@ -21,6 +23,12 @@ pub fn run(args: &ResumeArgs, globals: Globals) -> Result<Outcome, Failure> {
     let run = run
         .canonicalize()
         .map_err(|error| Failure::wrong_request(miette::miette!("cannot open the run {}: {error}", run.display())))?;
+    if is_finished(&run) {
+        if !globals.quiet {
+            display::note(&nothing_to_resume(&run));
+        }
+        return Ok(Outcome::Done);
+    }
     let overrides: Vec<Override> = args.set.iter().map(|argument| Override::set(argument)).collect();
     let loaded = project::load_with(&run.join("manifest.toml"), &overrides).map_err(Failure::wrong_request)?;
     let Loaded { project, manifest, known } = loaded;
@@ -48,8 +56,13 @@ fn latest_unfinished(outputs: &Path) -> Result<PathBuf, Failure> {
     })
 }
 
+fn is_finished(run: &Path) -> bool {
+    let history = read(&run.join("journal.ndjson")).and_then(History::replay);
+    history.is_ok_and(|history| history.is_some_and(|history| history.finished))
+}
+
 /// Says whether a run's journal can be read and has no end yet.
-pub fn unfinished(run: &Path) -> bool {
+fn unfinished(run: &Path) -> bool {
     let history = read(&run.join("journal.ndjson")).and_then(History::replay);
     history.is_ok_and(|history| history.is_some_and(|history| !history.finished))
 }

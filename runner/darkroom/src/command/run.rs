@@ -1,13 +1,12 @@
 //! `darkroom run`: from a manifest to tables.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use darkroom_core::cell::CellId;
 use darkroom_core::manifest::Override;
 use darkroom_core::plan::Plan;
 use darkroom_core::selection::Selection;
 
-use super::resume::unfinished;
 use crate::advice;
 use crate::cli::{Globals, RunArgs};
 use crate::display;
@@ -22,6 +21,7 @@ pub fn run(args: &RunArgs, globals: Globals) -> Result<Outcome, Failure> {
     overrides.extend(
         args.output_dir.iter().map(|dir| Override::option("--output-dir", "output.dir", &dir.display().to_string())),
     );
+    overrides.extend(args.extend.map(|count| Override::option("--extend", "repetitions.count", &count.to_string())));
     let loaded = project::load_with(&args.manifest.manifest, &overrides).map_err(Failure::wrong_request)?;
     let Loaded { project, manifest, known } = loaded;
     let capability = target::capability(manifest.target.cloud);
@@ -34,52 +34,140 @@ pub fn run(args: &RunArgs, globals: Globals) -> Result<Outcome, Failure> {
         yes: args.yes,
         keep: args.keep,
     };
-    job.begin = begin(&job, args, globals)?;
+    match begin(&job, args, globals)? {
+        Some(begin) => job.begin = begin,
+        None => return Ok(Outcome::Done),
+    }
     session::run(&job, globals)
 }
 
 const ANEW: Begin = Begin::Anew { cells: None };
 
-/// Decides whether this is a new run, or more of an earlier one.
-fn begin(job: &Job<'_>, args: &RunArgs, globals: Globals) -> Result<Begin, Failure> {
-    let latest = match latest_of_same_configuration(job) {
+/// Decides whether this is a new run, or more of an earlier one; `None` where there is nothing to do, which has been said.
+fn begin(job: &Job<'_>, args: &RunArgs, globals: Globals) -> Result<Option<Begin>, Failure> {
+    let latest = match latest(job) {
         Ok(latest) => latest,
-        Err(error) if args.resume || !args.cells.is_empty() => return Err(Failure::wrong_request(error)),
+        Err(error) if args.resume || args.extend.is_some() || !args.cells.is_empty() => {
+            return Err(Failure::wrong_request(error));
+        }
         Err(error) => {
             display::note(&format!("the latest run is damaged, and left as it is: {error}"));
             None
         }
     };
     if args.resume {
-        return match latest {
-            Some(run) if unfinished(&run) => Ok(Begin::GoOn { run }),
-            _ => Err(Failure::wrong_request(miette::miette!(
-                help = "leave out --resume to start a new run",
-                "no unfinished run of this manifest in {}",
-                job.project.output_dir(job.manifest).join(&job.manifest.experiment.name).display()
-            ))),
-        };
+        return go_on(job, latest, globals);
     }
+    if args.extend.is_some() {
+        return extend(job, latest, globals);
+    }
+    let latest = latest.filter(|latest| latest.same);
     if args.cells.is_empty() {
-        if let Some(run) = latest.filter(|run| unfinished(run))
+        if let Some(latest) = latest.filter(|latest| !latest.finished)
             && !globals.quiet
         {
             display::note(&format!(
                 "an earlier run of this manifest is unfinished; this is a new one. Go on with the earlier one by {}",
-                advice::darkroom(&["resume", &run.display().to_string()])
+                advice::darkroom(&["resume", &latest.run.display().to_string()])
             ));
         }
-        return Ok(ANEW);
+        return Ok(Some(ANEW));
     }
     let cells = chosen(job, &args.cells)?;
-    if let Some(run) = latest {
-        return Ok(Begin::Again { run, cells });
+    if let Some(latest) = latest {
+        return Ok(Some(Begin::Again { run: latest.run, cells }));
     }
     let outputs = job.project.output_dir(job.manifest);
     if !globals.quiet && RunDir::latest(&outputs, &job.manifest.experiment.name).is_ok() {
         display::note("the latest run has another configuration: these cells become a new run of their own");
     }
-    Ok(Begin::Anew { cells: Some(cells) })
+    Ok(Some(Begin::Anew { cells: Some(cells) }))
+}
+
+/// `--resume`: the latest run, if it is this manifest's and not at its end.
+fn go_on(job: &Job<'_>, latest: Option<Latest>, globals: Globals) -> Result<Option<Begin>, Failure> {
+    let folder = job.project.output_dir(job.manifest).join(&job.manifest.experiment.name);
+    let none = || format!("no unfinished run of this manifest in {}", folder.display());
+    let Some(Latest { run, history, finished, same }) = latest else {
+        let help = "leave out --resume to start a new run";
+        return Err(Failure::wrong_request(miette::miette!(help = help, "{}", none())));
+    };
+    if same && finished {
+        if !globals.quiet {
+            display::note(&nothing_to_resume(&run));
+        }
+        return Ok(None);
+    }
+    if same {
+        return Ok(Some(Begin::GoOn { run }));
+    }
+    let differs = session::what_differs(job, &history.run, &run);
+    let shown = run.display().to_string();
+    Err(Failure::wrong_request(if finished {
+        let help = "leave out --resume to start a new run";
+        miette::miette!(
+            help = help,
+            "{}; the latest, {shown}, is finished and has another configuration: {differs}",
+            none()
+        )
+    } else {
+        let help = format!(
+            "undo the change and say --resume again, go on with that run as it was begun by {}, or leave out --resume to \
+             start a new run",
+            advice::darkroom(&["resume", &shown])
+        );
+        miette::miette!(
+            help = help,
+            "the unfinished run {shown} was begun with another configuration than this manifest: {differs}"
+        )
+    }))
+}
+
+/// `--extend`: the latest run, if it differs from this manifest in the number of repetitions alone and has come to its end.
+fn extend(job: &Job<'_>, latest: Option<Latest>, globals: Globals) -> Result<Option<Begin>, Failure> {
+    let refused =
+        |message: String, help: String| Err(Failure::wrong_request(miette::miette!(help = help, "{message}")));
+    if job.manifest.repetitions.until.is_some() {
+        let help = "start a new run with a smaller `ci_half_width` or a larger `max`".to_owned();
+        return refused("a run with `repetitions.until` decides itself how often it measures".to_owned(), help);
+    }
+    let Some(Latest { run, history, finished, same }) = latest else {
+        let help = "leave out --extend to start one".to_owned();
+        return refused(format!("there is no run of `{}` to extend", job.manifest.experiment.name), help);
+    };
+    let (shown, from, to) = (run.display().to_string(), history.run.repetitions, job.manifest.repetitions.count);
+    let as_it_was = session::with_count(job.manifest, from);
+    let was = session::before(job, &as_it_was);
+    if history.run.manifest_sha256 != session::fingerprint(&was) {
+        let differs = session::what_differs(&was, &history.run, &run);
+        let help = "undo the change, or leave out --extend to start a new run".to_owned();
+        return refused(format!("{shown} was begun with another configuration than this manifest: {differs}"), help);
+    }
+    if !finished && same {
+        // An earlier session of the same extension was cut short.
+        return Ok(Some(Begin::Extend { run, from }));
+    }
+    if !finished {
+        let help = format!("let it come to its end first: {}", advice::darkroom(&["resume", &shown]));
+        return refused(format!("{shown} is unfinished"), help);
+    }
+    if to <= from {
+        let help = format!("name more than {from}: the number is that of all repetitions");
+        return refused(format!("{shown} has {from} repetitions already"), help);
+    }
+    if !globals.quiet {
+        display::note(&format!("extending {shown} from {from} to {to} repetitions of every cell, with the same seed"));
+    }
+    Ok(Some(Begin::Extend { run, from }))
+}
+
+/// Says that a run is at its end, and what can be done with it.
+pub fn nothing_to_resume(run: &Path) -> String {
+    format!(
+        "{} is finished: there is nothing to resume. `darkroom run MANIFEST --extend repetitions.count=N` adds repetitions to \
+         it, `--cell` measures some cells again",
+        run.display()
+    )
 }
 
 /// Returns the cells that the patterns of `--cell` choose; each must choose some.
@@ -91,10 +179,22 @@ fn chosen(job: &Job<'_>, patterns: &[String]) -> Result<Vec<CellId>, Failure> {
     Ok(ids.into_iter().filter(|id| selection.contains(id)).collect())
 }
 
-/// Returns the experiment's latest run, when it is a run of this very configuration; an error when that can't be known.
-fn latest_of_same_configuration(job: &Job<'_>) -> Result<Option<PathBuf>, JournalError> {
+/// The experiment's latest run.
+struct Latest {
+    run: PathBuf,
+    history: History,
+    finished: bool,
+    /// It is a run of this very configuration.
+    same: bool,
+}
+
+/// Returns the experiment's latest run; an error when its journal can't be read.
+fn latest(job: &Job<'_>) -> Result<Option<Latest>, JournalError> {
     let latest = RunDir::latest(&job.project.output_dir(job.manifest), &job.manifest.experiment.name);
     let Some(run) = latest.ok().filter(|run| run.join("journal.ndjson").exists()) else { return Ok(None) };
     let history = read(&run.join("journal.ndjson")).and_then(History::replay)?;
-    Ok(history.filter(|history| history.run.manifest_sha256 == session::fingerprint(job)).map(|_| run))
+    Ok(history.map(|history| {
+        let same = history.run.manifest_sha256 == session::fingerprint(job);
+        Latest { run, finished: history.finished, same, history }
+    }))
 }

@@ -58,6 +58,7 @@ fn measured(verdict: &Verdict) -> String {
     }
     values.extend(verdict.max_abs.filter(|max| *max > 0.0).map(|max| format!("max {max}")));
     values.extend(verdict.ssim.map(|ssim| format!("SSIM {ssim:.4}")));
+    values.extend(verdict.quality.map(|quality| format!("quality {quality}")));
     if let (Some(mean), Some(reference)) = (verdict.mean_out, verdict.mean_reference) {
         values.push(format!("mean {mean:.1} of {reference:.1}"));
     }
@@ -80,6 +81,10 @@ fn totals(report: &Report) -> String {
             format!("{}: {wrong} WRONG and {unjudged} NOT JUDGED of {all}: {why}\n", report.variant)
         }
     };
+    if !report.not_checked.is_empty() {
+        text += "not checked, though the prompts ask for it:\n";
+        text.extend(report.not_checked.iter().map(|demand| format!("  {demand}\n")));
+    }
     if let Some(folder) = &report.pictures {
         let _ = writeln!(text, "pictures (expected | got | difference, amplified): {}/", folder.display());
     }

@@ -86,6 +86,11 @@ pub enum AskError {
 }
 
 impl Message {
+    /// What the model is told before anyone asks.
+    pub fn system(content: &str) -> Self {
+        Self { role: "system", content: content.to_owned() }
+    }
+
     pub fn user(content: &str) -> Self {
         Self { role: "user", content: content.to_owned() }
     }

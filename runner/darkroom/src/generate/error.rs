@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use darkroom_core::answer::Unusable;
+use darkroom_core::models::Model;
 use miette::Diagnostic;
 
 use super::Wish;
@@ -67,13 +68,20 @@ impl GenerateError {
     }
 }
 
+/// What to ask once a model is withdrawn, in words.
+fn successor(model: &Model) -> &str {
+    model.successor.as_deref().unwrap_or("not known; look at the vendor's list of models")
+}
+
 fn mend(problem: &Problem, wish: &Wish<'_>) -> String {
     let (model, name) = (wish.model, wish.model_name);
     let entry = format!("[models.{name}] of {}", models_file(&wish.pipeline.name));
     match problem {
         Problem::NoAnswer { error, .. } => match error {
             AskError::Key { .. } => format!("export a valid key of {} in {}", model.title, model.key_variable),
-            AskError::NoModel { .. } => format!("if it was withdrawn, its successor is: {} ({entry})", model.successor),
+            AskError::NoModel { .. } => {
+                format!("if it was withdrawn, its successor is: {} ({entry})", successor(model))
+            }
             AskError::Limit { .. } => {
                 "wait until the account may ask again, or raise its limit; then say it again".into()
             }
@@ -88,7 +96,7 @@ fn mend(problem: &Problem, wish: &Wish<'_>) -> String {
         Problem::Substituted { answered, .. } => format!(
             "no code is ascribed to a model that did not write it. To study `{answered}`, give it an entry of its own; \
              the successor rule of `{name}` says: {}",
-            model.successor
+            successor(model)
         ),
         Problem::Refused { .. } => "a refusal is an answer: the model has no variant. It can be asked again".into(),
         Problem::Truncated { .. } => format!("raise the limit of tokens among `parameters` in {entry}"),

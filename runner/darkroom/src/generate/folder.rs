@@ -20,6 +20,9 @@ use crate::project::Project;
 
 /// Where the answers are in a variant's folder. Packaging leaves it out.
 const ANSWERS: &str = "provenance";
+/// Among them, what was asked otherwise than usual.
+const TEMPLATE: &str = "prompt-template.md";
+const SYSTEM: &str = "system.md";
 /// Where the code comes from, in a variant's folder.
 pub const PROVENANCE: &str = "provenance.toml";
 /// What the code is packaged with, in a variant's folder.
@@ -58,6 +61,12 @@ pub struct Provenance {
     /// Of the file that says what the code is packaged with, hex.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requirements_sha256: Option<String>,
+    /// File with the user's own text that the prompts were made of; absent: the standard prompt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt_template: Option<String>,
+    /// File with the system's message; absent: there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system_message: Option<String>,
     /// USD per million tokens; absent where it is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub price: Option<Price>,
@@ -93,7 +102,7 @@ pub struct Ask {
     pub asked_at: String,
     /// Until the whole answer was there, retries included.
     pub seconds: f64,
-    /// sha256 of the prompt, hex; in a repair of the conversation's messages as JSON.
+    /// sha256 of the prompt, hex; in a repair and with a system's message of the conversation's messages as JSON.
     pub prompt_sha256: String,
     /// What the gate said, which was sent back.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -133,6 +142,8 @@ impl Provenance {
             stages: wish.prompts.iter().map(|(stage, _)| stage.name.clone()).collect(),
             parameters: wish.model.parameters.clone(),
             requirements_sha256: Some(super::record::hash(wish.requirements.as_bytes())),
+            prompt_template: wish.template.map(|_| format!("{ANSWERS}/{TEMPLATE}")),
+            system_message: wish.system.map(|_| format!("{ANSWERS}/{SYSTEM}")),
             price: wish.model.price.clone(),
             repair_stopped: None,
             asks: Vec::new(),
@@ -208,6 +219,12 @@ impl Draft {
             head: head(wish),
         };
         draft.write(REQUIREMENTS, wish.requirements)?;
+        for (name, text) in [(TEMPLATE, wish.template), (SYSTEM, wish.system)] {
+            text.map(|text| draft.write(&format!("{ANSWERS}/{name}"), text)).transpose()?;
+        }
+        for (stage, prompt) in wish.prompts {
+            draft.write(&format!("{ANSWERS}/{}.prompt.md", stage.name), prompt)?;
+        }
         Ok(draft)
     }
 

@@ -38,6 +38,10 @@ pub struct Wish<'a> {
     pub pipeline: &'a Pipeline,
     /// Stages with their prompts, in order.
     pub prompts: &'a [(&'a Stage, String)],
+    /// The user's own text that the prompts were made of, where it was not the standard one.
+    pub template: Option<&'a str>,
+    /// Sent before every prompt as the system's message.
+    pub system: Option<&'a str>,
     /// Name in `models.toml`.
     pub model_name: &'a str,
     pub model: &'a Model,
@@ -53,6 +57,13 @@ pub struct Wish<'a> {
     pub repair: u32,
     /// Ask also for what was answered in an earlier attempt.
     pub ask_again: bool,
+}
+
+impl Wish<'_> {
+    /// Returns the messages that a conversation begins with.
+    fn opening(&self, prompt: &str) -> Vec<Message> {
+        self.system.map(Message::system).into_iter().chain([Message::user(prompt)]).collect()
+    }
 }
 
 /// A variant that was made.
@@ -126,7 +137,7 @@ impl<'a> Asking<'a> {
     }
 
     fn first(&mut self, stage: &'a Stage, text: &str) -> Result<(), Problem> {
-        let usable = self.answer(stage, &[Message::user(text)], 0, None)?;
+        let usable = self.answer(stage, &self.wish.opening(text), 0, None)?;
         self.take(usable)
     }
 
@@ -139,7 +150,8 @@ impl<'a> Asking<'a> {
             let Some(verdict) = verdicts.get(&stage.name) else { continue };
             let before = self.answers.get(&stage.name).cloned().unwrap_or_default();
             let repair = prompt::repair(stage, verdict);
-            let messages = [Message::user(text), Message::assistant(&before), Message::user(&repair)];
+            let mut messages = wish.opening(text);
+            messages.extend([Message::assistant(&before), Message::user(&repair)]);
             match self.answer(stage, &messages, round, Some(verdict)) {
                 Ok(answer) => usable.push_back(answer),
                 Err(problem) => {
@@ -283,7 +295,7 @@ fn named(stage: &Stage, round: u32) -> (String, String) {
     }
 }
 
-/// Returns the sha256 of what was sent, hex: of the prompt, and in a repair of the whole conversation.
+/// Returns the sha256 of what was sent, hex: of the prompt, and of more than one message of the whole conversation.
 fn hash_of(messages: &[Message]) -> String {
     match messages {
         [only] => record::hash(only.content.as_bytes()),

@@ -16,6 +16,8 @@ pub struct Unpinned {
     pub message: String,
     /// What to do.
     pub help: String,
+    /// The package that is named, as indexes spell it, where it is one of theirs.
+    pub package: Option<String>,
 }
 
 /// Returns every requirement of the text that is not pinned, in order. `file` is where the text stands.
@@ -23,9 +25,23 @@ pub fn unpinned(file: &str, text: &str) -> Vec<Unpinned> {
     logical_lines(text).into_iter().filter_map(|(span, line)| mistake(file, &line, span)).collect()
 }
 
-fn pin(file: &str) -> String {
+fn pinning(file: &str) -> String {
     let command = advice::pin(file);
     format!("Write name==version --hash=sha256:… for every package, dependencies too. {command} does that.")
+}
+
+/// Returns the packages that the text pins, as indexes spell them.
+pub fn pinned(text: &str) -> Vec<String> {
+    let lines = logical_lines(text).into_iter().filter(|(span, line)| mistake("", line, span.clone()).is_none());
+    lines.filter_map(|(_, line)| package(&line)).collect()
+}
+
+/// Returns the name of a package that a line begins with, normalised. Source: PyPA, "Names and normalization".
+fn package(line: &str) -> Option<String> {
+    let is_letter = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
+    let name = line.split(|letter| !is_letter(letter)).next()?;
+    let plain = name.starts_with(|letter: char| letter.is_ascii_alphanumeric()) && !line.contains("://");
+    plain.then(|| name.to_lowercase().replace(['_', '.'], "-"))
 }
 
 /// Returns lines as pip reads them, each with its place in the text: those that end with a backslash joined with the next, without comments.
@@ -61,7 +77,11 @@ fn without_comment(line: &str) -> &str {
 }
 
 fn mistake(file: &str, line: &str, span: Range<usize>) -> Option<Unpinned> {
-    let refuse = |message: String, help: &str| Some(Unpinned { span: span.clone(), message, help: help.to_owned() });
+    let pin = pinning(file);
+    let refuse = |message: String, help: &str| {
+        let package = if help == pin { package(line) } else { None };
+        Some(Unpinned { span: span.clone(), message, help: help.to_owned(), package })
+    };
     let first = line.split([' ', '=', '\t']).next().unwrap_or(line);
     match first {
         "-r" | "--requirement" | "-c" | "--constraint" => {
@@ -78,17 +98,17 @@ fn mistake(file: &str, line: &str, span: Range<usize>) -> Option<Unpinned> {
     }
     let specifier = line.split(" --").next().unwrap_or(line).split(';').next().unwrap_or(line).trim();
     if specifier.contains("://") || specifier.contains('@') || specifier.starts_with(['.', '/']) {
-        return refuse(format!("`{specifier}` is a URL or a path"), &pin(file));
+        return refuse(format!("`{specifier}` is a URL or a path"), &pin);
     }
     let Some((name, version)) = specifier.split_once("==") else {
-        return refuse(format!("`{specifier}` has no exact version"), &pin(file));
+        return refuse(format!("`{specifier}` has no exact version"), &pin);
     };
     let exact = |version: &str| !version.is_empty() && !version.contains(['*', ',', '<', '>', '!', '~', ' ']);
     if !exact(version.trim_start_matches('=').trim()) || name.contains(['<', '>', '!', '~', ',']) {
-        return refuse(format!("`{specifier}` has no exact version"), &pin(file));
+        return refuse(format!("`{specifier}` has no exact version"), &pin);
     }
     if !line.contains("--hash=sha256:") && !line.contains("--hash sha256:") {
-        return refuse(format!("`{specifier}` has no sha256 hash"), &pin(file));
+        return refuse(format!("`{specifier}` has no sha256 hash"), &pin);
     }
     None
 }
@@ -100,6 +120,19 @@ mod tests {
     fn told(text: &str) -> Vec<(usize, String)> {
         let line = |span: &Range<usize>| text[..span.start].matches('\n').count() + 1;
         unpinned("requirements.txt", text).into_iter().map(|found| (line(&found.span), found.message)).collect()
+    }
+
+    #[test]
+    fn the_packages_that_are_pinned_are_named_as_indexes_do() {
+        let text = "Pillow==1 --hash=sha256:aa\nruamel.yaml[x]==1 \\\n --hash=sha256:aa\nnumpy\n--only-binary :all:\n";
+        assert_eq!(pinned(text), ["pillow", "ruamel-yaml"]);
+        assert_eq!(
+            unpinned("requirements.txt", "Zope.Event>=1\n-e .\n")
+                .iter()
+                .map(|found| found.package.clone())
+                .collect::<Vec<_>>(),
+            [Some("zope-event".to_owned()), None]
+        );
     }
 
     #[test]

@@ -50,7 +50,10 @@ impl Held {
                 ready.push_back(Event::PipelineFinished(pass));
             }
             // What is said of cells must not overtake their invocations.
-            event @ (Event::CellsSuperseded { .. } | Event::RunResumed { .. } | Event::RunInterrupted { .. }) => {
+            event @ (Event::CellsSuperseded { .. }
+            | Event::RunResumed { .. }
+            | Event::RunExtended(_)
+            | Event::RunInterrupted { .. }) => {
                 self.release_all(ready);
                 ready.push_back(event);
             }

@@ -111,6 +111,11 @@ impl History {
             Event::FunctionDeployed(function) => {
                 self.code.insert(function.function.clone(), running(function));
             }
+            Event::RunExtended(extension) => {
+                self.finished = false;
+                self.run.repetitions = extension.to;
+                self.run.manifest_sha256.clone_from(&extension.manifest_sha256);
+            }
             Event::RunFinished { .. } => self.finished = true,
             _ => {}
         }

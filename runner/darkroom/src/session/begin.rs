@@ -2,17 +2,19 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
+use std::path::Path;
 
 use darkroom_core::adapt::Adapt;
 use darkroom_core::cell::CellId;
 use darkroom_core::event::{
-    CodeExamined, Event, FunctionDeployed, JOURNAL_VERSION, PackageBuilt, PlannedCell, RunStarted,
+    CodeExamined, Event, Extension, FunctionDeployed, JOURNAL_VERSION, PackageBuilt, PlannedCell, RunStarted,
 };
 use darkroom_core::image_set::Source;
-use darkroom_core::manifest::{Budget, Cloud, Manifest, Order};
+use darkroom_core::manifest::{Budget, Cloud, Manifest, Order, Repetitions};
 use darkroom_core::pipeline::Pipeline;
 use sha2::{Digest, Sha256};
 
+use super::differences::{differences, listed};
 use super::{Begin, Job};
 use crate::advice;
 use crate::execute::now;
@@ -33,6 +35,8 @@ pub struct Begun {
     code: HashMap<String, String>,
     /// Cells whose facts so far no longer count.
     again: Option<Vec<CellId>>,
+    /// Repetitions that a finished run had, where this session adds some.
+    extends: Option<u32>,
 }
 
 /// Returns the resolved manifest as text: the run's whole configuration.
@@ -50,6 +54,34 @@ pub fn fingerprint(job: &Job<'_>) -> String {
     let manifest = Manifest { budget: Budget::default(), ..job.manifest.clone() };
     let told = told(super::prepare::pipeline(job));
     hex::encode(Sha256::digest(resolved(&manifest) + &told + &images(job) + &habits(job)))
+}
+
+/// Returns the manifest with another number of repetitions.
+pub fn with_count(manifest: &Manifest, count: u32) -> Manifest {
+    let repetitions = Repetitions { count, ..manifest.repetitions.clone() };
+    Manifest { repetitions, ..manifest.clone() }
+}
+
+/// Returns the job with another manifest of the same project.
+pub fn before<'a>(job: &'a Job<'_>, manifest: &'a Manifest) -> Job<'a> {
+    let Job { project, known, capability, yes, keep, .. } = *job;
+    Job { project, manifest, known, capability, begin: Begin::Anew { cells: None }, yes, keep }
+}
+
+/// Says in what the job's configuration differs from the one that a run in `folder` was begun with.
+pub fn what_differs(job: &Job<'_>, run: &RunStarted, folder: &Path) -> String {
+    let there = std::fs::read_to_string(folder.join("manifest.toml")).unwrap_or_default();
+    let found = differences(&there, &resolved(job.manifest));
+    let pipeline = hex::encode(Sha256::digest(told(super::prepare::pipeline(job))));
+    if !found.is_empty() {
+        listed(&found)
+    } else if run.pipeline_sha256.as_ref().is_some_and(|before| *before != pipeline) {
+        format!("experiments/{}/pipeline.toml has changed since", run.pipeline)
+    } else {
+        "one of its images, how a variant is called ([adapt] in variant.toml), or manifest.toml in the run's folder has \
+         changed since"
+            .to_owned()
+    }
 }
 
 /// Returns everything that the pipeline says.
@@ -97,6 +129,11 @@ pub fn begin(job: &Job<'_>, planned: Vec<PlannedCell>) -> Result<Begun, Failure>
     match &job.begin {
         Begin::Anew { cells } => anew(job, planned, cells.as_deref()),
         Begin::GoOn { run } => take_up(job, planned, RunDir::open(run).map_err(Failure::wrong_request)?, None),
+        Begin::Extend { run, from } => {
+            let dir = RunDir::open(run).map_err(Failure::wrong_request)?;
+            let begun = take_up(&before(job, &with_count(job.manifest, *from)), planned, dir, None)?;
+            Ok(Begun { extends: Some(*from), ..begun })
+        }
         Begin::Again { run, cells } => {
             take_up(job, planned, RunDir::open(run).map_err(Failure::wrong_request)?, Some(cells.clone()))
         }
@@ -111,7 +148,7 @@ fn anew(job: &Job<'_>, mut planned: Vec<PlannedCell>, only: Option<&[CellId]>) -
     if let Some(only) = only {
         planned.retain(|cell| only.contains(&cell.id));
     }
-    let begun = Begun { dir, run_id, cells: planned, earlier: None, code: HashMap::new(), again: None };
+    let begun = Begun { dir, run_id, cells: planned, earlier: None, code: HashMap::new(), again: None, extends: None };
     if let Err(error) = begun.dir.write("manifest.toml", &resolved(job.manifest)) {
         begun.discard_if_nothing_recorded();
         return Err(Failure::broken(error));
@@ -128,9 +165,13 @@ fn take_up(
     let history = history(&dir).map_err(Failure::wrong_request)?;
     if history.run.manifest_sha256 != fingerprint(job) {
         return Err(Failure::wrong_request(miette::miette!(
-            help = format!("a run is its whole configuration: start a new one with {}", anew_with(&dir)),
-            "{} was begun with another configuration than its manifest.toml and pipeline.toml now say",
-            dir.path().display()
+            help = format!(
+                "a run is its whole configuration: undo the change to go on, or start a new one with {}",
+                anew_with(&dir)
+            ),
+            "{} was begun with another configuration: {}",
+            dir.path().display(),
+            what_differs(job, &history.run, dir.path())
         )));
     }
     if again.is_some() && history.run.until.is_some() && history.settled.is_none() {
@@ -153,7 +194,15 @@ fn take_up(
     }
     planned.retain(|cell| held(&cell.id));
     let History { run, code, .. } = history;
-    Ok(Begun { dir, run_id: run.run_id.clone(), cells: planned, earlier: Some(Box::new(run)), code, again })
+    Ok(Begun {
+        dir,
+        run_id: run.run_id.clone(),
+        cells: planned,
+        earlier: Some(Box::new(run)),
+        code,
+        again,
+        extends: None,
+    })
 }
 
 /// Replays the run's journal.
@@ -197,7 +246,7 @@ impl Begun {
         let (mut journal, mut history) = if self.earlier.is_some() {
             let journal = Journal::open(&path).map_err(Failure::broken)?;
             let history = history(&self.dir).map_err(Failure::wrong_request)?;
-            facts.push(self.resumed());
+            facts.push(self.resumed(job));
             (journal, history)
         } else {
             let run = self.started(job, target);
@@ -208,19 +257,27 @@ impl Begun {
         };
         facts.extend(builds.map(Event::PackageBuilt));
         facts.extend(functions.into_iter().map(Event::FunctionDeployed));
-        for fact in &facts {
+        for (index, fact) in facts.iter().enumerate() {
             journal.append(fact).map_err(Failure::broken)?;
             history.take(fact);
             self.dir.link_latest().map_err(Failure::broken)?;
+            if index == 0 && self.extends.is_some() {
+                // `resume` goes by this file. After a kill between the two, the same `--extend` goes on and writes it.
+                self.dir.write("manifest.toml", &resolved(job.manifest)).map_err(Failure::broken)?;
+            }
         }
         Ok((journal, history))
     }
 
-    fn resumed(&self) -> Event {
+    fn resumed(&self, job: &Job<'_>) -> Event {
         let at = now();
-        match &self.again {
-            Some(cells) => Event::CellsSuperseded { at, cells: cells.clone() },
-            None => Event::RunResumed { at, cells: self.cells.iter().map(|cell| cell.id.clone()).collect() },
+        match (&self.again, self.extends) {
+            (Some(cells), _) => Event::CellsSuperseded { at, cells: cells.clone() },
+            (None, Some(from)) => {
+                let to = job.manifest.repetitions.count;
+                Event::RunExtended(Extension { at, from, to, manifest_sha256: fingerprint(job) })
+            }
+            (None, None) => Event::RunResumed { at, cells: self.cells.iter().map(|cell| cell.id.clone()).collect() },
         }
     }
 
@@ -258,6 +315,7 @@ impl Begun {
             image_sets: self.cells.iter().map(|cell| images(&cell.cell.image_set)).collect(),
             machine: machine::facts(),
             darkroom_version: env!("CARGO_PKG_VERSION").to_owned(),
+            not_checked: pipeline.demands_not_checked(),
         }
     }
 

@@ -60,6 +60,8 @@ pub struct Report {
     pub notes: Vec<String>,
     /// Stages of the pipeline that the variant has no handler for.
     pub without_handler: Vec<String>,
+    /// What the prompts of the checked stages ask for and no check tells, a stage each.
+    pub not_checked: Vec<String>,
     /// Where the pictures are; `None` when none was kept.
     pub pictures: Option<PathBuf>,
 }
@@ -334,6 +336,7 @@ impl Subject {
             image_set: request.image_set.to_owned(),
             notes: notes.into_values().collect(),
             without_handler: self.without_handler.clone(),
+            not_checked: self.pipeline.demands_not_checked(),
             pictures: any.then(|| shown(&pictures.folder)),
             outputs,
         }

@@ -5,6 +5,7 @@
 
 mod begin;
 pub mod check;
+mod differences;
 pub mod estimate;
 mod images;
 mod leftovers;
@@ -35,7 +36,7 @@ use crate::project::Project;
 use crate::record::{self, History, JournalError, Recorder, Repetition};
 use crate::target::Target;
 use begin::Begun;
-pub use begin::fingerprint;
+pub use begin::{before, fingerprint, what_differs, with_count};
 
 /// What a session is to do.
 pub struct Job<'a> {
@@ -56,6 +57,8 @@ pub enum Begin {
     Anew { cells: Option<Vec<CellId>> },
     /// An earlier run is to be carried on.
     GoOn { run: PathBuf },
+    /// A finished run of `from` repetitions is to have as many as the manifest now says.
+    Extend { run: PathBuf, from: u32 },
     /// Some cells of an earlier run are to be measured again.
     Again { run: PathBuf, cells: Vec<CellId> },
 }

@@ -51,7 +51,7 @@ pub fn may_begin(job: &Job<'_>, plan: &Plan<'_>) -> Result<(), Failure> {
     }
     let spent = match &job.begin {
         Begin::Anew { .. } => None,
-        Begin::GoOn { run } | Begin::Again { run, .. } => {
+        Begin::GoOn { run } | Begin::Extend { run, .. } | Begin::Again { run, .. } => {
             let dir = RunDir::open(run).map_err(Failure::wrong_request)?;
             let history = begin::history(&dir).map_err(Failure::wrong_request)?;
             purse(job, &dir.journal(), &history.run)?
@@ -77,7 +77,7 @@ fn within_budget(job: &Job<'_>, spent: Option<&Purse>) -> Result<(), Failure> {
     let limit = job.manifest.budget.usd.unwrap_or_default();
     let again = match &job.begin {
         Begin::Anew { .. } => None,
-        Begin::GoOn { run } | Begin::Again { run, .. } => Some(run),
+        Begin::GoOn { run } | Begin::Extend { run, .. } | Begin::Again { run, .. } => Some(run),
     };
     match spent.filter(|purse| purse.is_empty()) {
         None => Ok(()),

@@ -152,20 +152,20 @@ fn samples_are_independent_variants_and_those_that_are_there_are_left_alone() {
     let endpoint = Endpoint::new(answers(0..4));
     let project = project(&endpoint);
     generate(&project, &["--samples", "2", "--quiet"]).exits(0);
-    assert_eq!(functions(&project), ["new.1", "new.2", "pillow", "rust"]);
+    assert_eq!(functions(&project), ["new-s1", "new-s2", "pillow", "rust"]);
     for sample in 1..=2 {
-        let variant: toml::Table = text(&project, &format!("functions/new.{sample}/variant.toml")).parse().unwrap();
+        let variant: toml::Table = text(&project, &format!("functions/new-s{sample}/variant.toml")).parse().unwrap();
         assert_eq!((variant["model"].as_str(), variant["sample"].as_integer()), (Some("scripted"), Some(sample)));
     }
-    assert_ne!(text(&project, "functions/new.1/resize.py"), text(&project, "functions/new.2/resize.py"));
+    assert_ne!(text(&project, "functions/new-s1/resize.py"), text(&project, "functions/new-s2/resize.py"));
     let more = Endpoint::new(answers(4..6));
     models(&project, &more, "");
-    let before = text(&project, "functions/new.1/resize.py");
+    let before = text(&project, "functions/new-s1/resize.py");
     generate(&project, &["--samples", "3"]).exits(0);
-    assert_eq!((text(&project, "functions/new.1/resize.py"), more.asked().len()), (before, 2));
+    assert_eq!((text(&project, "functions/new-s1/resize.py"), more.asked().len()), (before, 2));
     generate(&project, &["--samples", "3"]).exits(2).says("every sample of `new` is there");
-    project.write("functions/new.1/variant.toml", text(&project, "functions/pillow/variant.toml"));
-    generate(&project, &["--samples", "3"]).exits(2).says("functions/new.1 is there already");
+    project.write("functions/new-s1/variant.toml", text(&project, "functions/pillow/variant.toml"));
+    generate(&project, &["--samples", "3"]).exits(2).says("functions/new-s1 is there already");
 }
 
 fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {
@@ -504,7 +504,8 @@ fn generated_variants_run_are_checked_and_appear_with_model_and_sample_and_a_wro
     let endpoint = Endpoint::new(right().into_iter().chain(with_black_colour_depth()).collect());
     let project = whole_project(&endpoint);
     generate(&project, &["--samples", "2", "--quiet"]).exits(0);
-    let matrix = format!("variants = [\"new.1\", \"new.2\"]\narchitectures = [\"{HOST}\"]\nimage_sets = [\"photos\"]");
+    let matrix =
+        format!("variants = [\"new-s1\", \"new-s2\"]\narchitectures = [\"{HOST}\"]\nimage_sets = [\"photos\"]");
     let manifest = format!("[experiment]\nname = \"test\"\n\n[matrix]\n{matrix}\n\n[repetitions]\ncount = 1\n");
     project.write("m.toml", manifest);
     let answer = project.darkroom(&["run", "m.toml", "--json"]).exits(1);
@@ -674,4 +675,34 @@ fn a_line_that_is_missing_at_the_end_and_other_line_ends_are_edits_too() {
         project.write("functions/new/greyscale.py", text);
         project.darkroom(&["validate", "m.toml"]).exits(2).says("edited after generation");
     }
+}
+
+#[test]
+fn a_prompt_of_ones_own_and_a_systems_message_are_sent_and_recorded() {
+    let endpoint = Endpoint::new(vec![fenced(HANDLER)]);
+    let project = project(&endpoint);
+    project
+        .write("mine.md", "{prompt}\nMake {width}x{height} fast: { \"fast\": true }\n")
+        .write("system.md", "You are terse.\n");
+    let own = ["--stage", "resize", "--prompt", "mine.md", "--system", "system.md"];
+    generate(&project, &own).exits(0);
+    let messages = endpoint.asked()[0].body["messages"].clone();
+    assert_eq!(messages[0], json!({ "role": "system", "content": "You are terse.\n" }));
+    let prompt = messages[1]["content"].as_str().unwrap();
+    assert!(
+        prompt.starts_with("Write an AWS Lambda function")
+            && prompt.ends_with("Make 800x600 fast: { \"fast\": true }\n")
+    );
+    let made = provenance(&project, "new");
+    for (key, file) in [("prompt_template", "mine.md"), ("system_message", "system.md")] {
+        let kept = made[key].as_str().unwrap();
+        assert_eq!(text(&project, &format!("functions/new/{kept}")), text(&project, file));
+    }
+    assert_eq!(text(&project, "functions/new/provenance/resize.prompt.md"), prompt);
+    let dry = project.darkroom(&[&["generate", "--dry-run"], &own[..]].concat()).exits(0).stdout();
+    assert!(dry.contains("You are terse.") && dry.contains("Make 800x600 fast"), "{dry}");
+    project.write("mine.md", "{colour}").write("empty.md", " \n");
+    generate(&project, &["--prompt", "mine.md"]).exits(2).says("mine.md names {colour}").says("known are prompt, task");
+    generate(&project, &["--system", "empty.md"]).exits(2).says("empty.md is empty");
+    generate(&project, &["--prompt", "none.md"]).exits(2).says("cannot read none.md");
 }

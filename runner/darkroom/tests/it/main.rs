@@ -13,6 +13,7 @@ mod contradictions;
 mod corpus;
 mod deploy;
 mod deploy_faults;
+mod doctor;
 #[path = "../../../darkroom-tables/tests/it/everything.rs"]
 mod everything;
 mod faults;

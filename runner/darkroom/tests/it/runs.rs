@@ -591,3 +591,87 @@ fn calls_that_the_runner_did_not_make_are_a_difference_that_is_always_said() {
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert!(!json["reconciliation"]["differences"].as_array().unwrap().is_empty(), "{json}");
 }
+
+#[test]
+fn a_finished_run_is_extended_by_further_blocks_and_says_so() {
+    let project = project();
+    manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 2);
+    project.darkroom(&["run", "m.toml", "--extend", "repetitions.count=3"]).exits(2).says("there is no run of `test`");
+    project.darkroom(&["run", "m.toml", "--quiet"]).exits(0);
+    let run = latest(&project);
+    each_once(&run, 4);
+    let refused = project.darkroom(&["run", "m.toml", "--extend", "repetitions.count=2"]).exits(2);
+    refused.says("has 2 repetitions already").says("name more than 2");
+    for argument in ["repetitions.warm_up=3", "repetitions.count", "repetitions.count=0"] {
+        project.darkroom(&["run", "m.toml", "--extend", argument]).exits(2).says("expected repetitions.count=N");
+    }
+    let other = ["run", "m.toml", "--extend", "repetitions.count=3", "--set", "experiment.seed=7"];
+    project
+        .darkroom(&other)
+        .exits(2)
+        .says("was begun with another configuration")
+        .says("experiment.seed is 562 there and 7 now");
+    let answer = project.darkroom(&["run", "m.toml", "--extend", "repetitions.count=3"]).exits(0);
+    answer.says("from 2 to 3 repetitions of every cell, with the same seed");
+    assert_eq!(latest(&project), run);
+    each_once(&run, 6);
+    let extended = facts(&run).into_iter().find_map(|event| match event {
+        Event::RunExtended(extension) => Some((extension.from, extension.to)),
+        _ => None,
+    });
+    assert_eq!(extended, Some((2, 3)));
+    project.darkroom(&["report", "outputs/test/latest"]).exits(0);
+    let page = fs::read_to_string(run.join("report.html")).unwrap();
+    assert!(page.contains("it was extended from 2 to 3 repetitions of every cell, with the same seed"), "{page}");
+    project.darkroom(&["verify", "outputs/test/latest"]).exits(0);
+    project.darkroom(&["resume", "outputs/test/latest"]).exits(0).says("there is nothing to resume");
+    project.darkroom(&["run", "m.toml", "--set", "repetitions.count=3", "--cell", "copy.*", "--quiet"]).exits(0);
+    assert_eq!(latest(&project), run, "its configuration is the extended one");
+}
+
+#[test]
+fn an_extension_that_was_killed_goes_on() {
+    let project = project();
+    manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 1);
+    project.darkroom(&["run", "m.toml", "--quiet"]).exits(0);
+    let run = latest(&project);
+    let before = facts(&run).len();
+    let mut child = start(&project, &["run", "m.toml", "--extend", "repetitions.count=30"]);
+    wait_for_lines(&project, &mut child, before + 20);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    project.darkroom(&["run", "m.toml", "--extend", "repetitions.count=40"]).exits(2).says("is unfinished");
+    project.darkroom(&["resume", "--quiet"]).exits(0);
+    assert_eq!(latest(&project), run);
+    each_once(&run, 60);
+}
+
+#[test]
+fn a_finished_run_is_not_resumed_and_a_changed_manifest_says_what_differs() {
+    let project = project();
+    manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 40);
+    project.darkroom(&["run", "m.toml", "--resume"]).exits(2).says("no unfinished run of this manifest");
+    let mut child = start(&project, &["run", "m.toml"]);
+    wait_for_lines(&project, &mut child, 20);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let run = latest(&project);
+    let id = run.file_name().unwrap().to_str().unwrap().to_owned();
+    let changed = ["run", "m.toml", "--resume", "--set", "repetitions.count=41"];
+    let answer = project.darkroom(&changed).exits(2).says(&id).says("repetitions.count is 40 there and 41 now");
+    answer.says("`darkroom resume ");
+    let answer = project.darkroom(&["resume", "--set", "repetitions.warm_up=2"]).exits(2).says(&id);
+    answer.says("repetitions.warm_up is 1 there and 2 now").says("undo the change");
+    project.darkroom(&["resume", "--quiet"]).exits(0);
+    let journal = fs::read(run.join("journal.ndjson")).unwrap();
+    for command in [&["resume", "outputs/test/latest"][..], &["run", "m.toml", "--resume"]] {
+        let answer = project.darkroom(command).exits(0).says(&id).says("is finished: there is nothing to resume");
+        assert!(!answer.stderr().contains("packaging"), "{}", answer.stderr());
+    }
+    assert!(fs::read(run.join("journal.ndjson")).unwrap() == journal, "nothing is recorded");
+    let other = ["run", "m.toml", "--resume", "--set", "experiment.seed=7"];
+    project
+        .darkroom(&other)
+        .exits(2)
+        .says("is finished and has another configuration: experiment.seed is 562 there and 7 now");
+}
