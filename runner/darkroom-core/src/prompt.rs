@@ -124,15 +124,12 @@ pub fn of_template(template: &str, stage: &Stage, terms: &Terms) -> Result<Strin
     let (mut filled, mut rest) = (String::new(), template);
     while let Some((before, after)) = rest.split_once('{') {
         filled.push_str(before);
-        match after.split_once('}').filter(|(name, _)| is_name(name)) {
-            Some((name, after)) => {
-                filled.push_str(facts.get(name).ok_or_else(|| name.to_owned())?);
-                rest = after;
-            }
-            None => {
-                filled.push('{');
-                rest = after;
-            }
+        if let Some((name, after)) = after.split_once('}').filter(|(name, _)| is_name(name)) {
+            filled.push_str(facts.get(name).ok_or_else(|| name.to_owned())?);
+            rest = after;
+        } else {
+            filled.push('{');
+            rest = after;
         }
     }
     Ok(filled + rest)

@@ -61,7 +61,7 @@ pub fn interval_notes(d: &Description, intervals: &Intervals) -> Vec<String> {
     }
     match intervals.r1.map(|r1| (neighbours(d.n, r1), r1)) {
         Some((Neighbours::Alike, r1)) => {
-            notes.push(format!("neighbours resemble each other (r1 {r1:.2}): intervals by blocks"))
+            notes.push(format!("neighbours resemble each other (r1 {r1:.2}): intervals by blocks"));
         }
         Some((Neighbours::Alternating, r1)) => {
             notes.push(format!("neighbours alternate (r1 {r1:.2}): no interval is narrowed for that"));

@@ -28,7 +28,7 @@ pub fn levels_out(values: &[f64], images: &[u32]) -> Option<Vec<f64>> {
 
 /// Returns the 95% interval of the mean if the images are a random sample of all that could have been taken.
 ///
-/// Mean +- t(k - 1) x sqrt(k / (k - 1) x Sum (n_i (image's mean - mean))^2) / n: each image is one witness. Where images have
+/// Mean +- t of k - 1 degrees x `sqrt(k / (k - 1) x Sum (n_i (image's mean - mean))^2) / n`: each image is one witness. Where images have
 /// equally many values, that is the t-interval of the images' means. `None` for fewer than two images. Source: A. C. Cameron,
 /// D. L. Miller, "A Practitioner's Guide to Cluster-Robust Inference", J. Human Resources 50(2), 2015, sections II.B and VI.D.
 pub fn random_images(values: &[f64], images: &[u32]) -> Option<(f64, f64)> {

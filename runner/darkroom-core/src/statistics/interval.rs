@@ -222,7 +222,7 @@ fn moment_intervals(
         })
     };
     let [of_the_mean, sd, cv] = found;
-    let all_equal = pairs.iter().all(|pair| pair.within == pairs[0].within);
+    let all_equal = pairs.iter().all(|pair| pair.within.total_cmp(&pairs[0].within).is_eq());
     let of_the_mean = if all_equal { same(mean, true) } else { of_the_mean.map(|it| Interval { stratified, ..it }) };
     [of_the_mean, sd, cv.filter(|_| has_cv)]
 }
