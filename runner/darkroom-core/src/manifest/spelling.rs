@@ -39,7 +39,9 @@ pub(super) fn one_name(root: &mut Node, mistakes: &mut Vec<Mistake>) {
     rename(matrix, list, mistakes);
     for levels in ["include", "exclude"] {
         let items = matrix.get_mut(levels).map_or(&mut [][..], Node::items_mut);
-        items.iter_mut().for_each(|item| rename(item, factor, mistakes));
+        for item in items {
+            rename(item, factor, mistakes);
+        }
     }
 }
 

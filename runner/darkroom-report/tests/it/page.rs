@@ -150,7 +150,7 @@ fn the_methods_can_be_pasted() {
         "pillow 13.0.0",
         "Identical code deployed twice came out up to",
         "pillow decodes JPEG with libjpeg-turbo 3.2.0 (in pillow 13.0.0).",
-        "tables of schema 4",
+        "tables of schema 5",
         "abababab",
         "us-east-1 prices of",
     ] {
