@@ -124,12 +124,12 @@ pub fn of_template(template: &str, stage: &Stage, terms: &Terms) -> Result<Strin
     let (mut filled, mut rest) = (String::new(), template);
     while let Some((before, after)) = rest.split_once('{') {
         filled.push_str(before);
+        rest = after;
         if let Some((name, after)) = after.split_once('}').filter(|(name, _)| is_name(name)) {
             filled.push_str(facts.get(name).ok_or_else(|| name.to_owned())?);
             rest = after;
         } else {
             filled.push('{');
-            rest = after;
         }
     }
     Ok(filled + rest)
@@ -317,7 +317,8 @@ mod tests {
             (0, "timeout_s = 60", "timeout_s = 45", "ended after 45 s"),
             (1, "check = { min_psnr_db = 40 }", "check = { min_psnr_db = 42 }", "at least 42 dB (peak 1023)"),
             (2, "max_mean_difference = 2", "max_mean_difference = 3", "by at most 3 of 255"),
-            (2, "quality = 90 }\noperations = [{ depth", "quality = 85 }\noperations = [{ depth", "at quality 85"),
+            (2, "quality = 90, quality_within = 5 }", "quality = 88, quality_within = 5 }", "at quality 88"),
+            (2, "quality = 90, quality_within = 5 }", "quality = 90, quality_within = 3 }", "87 to 93 pass"),
             (3, "clockwise_degrees = 90 }", "clockwise_degrees = 270 }", "turned by 270 degrees clockwise"),
             (
                 4,

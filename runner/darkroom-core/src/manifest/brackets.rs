@@ -21,6 +21,8 @@ pub(super) fn unpaired(text: &str) -> Option<Unpaired> {
         match bytes[at] {
             b'#' => at += text[at..].find('\n').unwrap_or(bytes.len() - at),
             b'"' | b'\'' => at = after_string(text, at)?,
+            // A header ends with its line, and the parser takes up again behind it.
+            b'[' if open.is_empty() && begins_line(text, at) => at += text[at..].find('\n').unwrap_or(bytes.len() - at),
             bracket @ (b'[' | b'{') => open.push((at, bracket)),
             bracket @ (b']' | b'}') => match open.pop() {
                 Some((_, opened)) if closing(opened) == bracket => {}
@@ -36,6 +38,10 @@ pub(super) fn unpaired(text: &str) -> Option<Unpaired> {
         at += 1;
     }
     open.first().map(|(at, bracket)| never_closed(*at, *bracket))
+}
+
+fn begins_line(text: &str, at: usize) -> bool {
+    text[..at].rsplit('\n').next().is_none_or(|before| before.trim().is_empty())
 }
 
 const fn closing(bracket: u8) -> u8 {
@@ -82,7 +88,7 @@ mod tests {
     fn the_bracket_that_is_missing_is_told_by_its_partner() {
         let list = "variants = [\"a\", \"b\"\nimage_sets = [\"c\"]\n[repetitions]\ncount = 1\n";
         assert_eq!(found(list), Some((&list[11..], "this `[` is never closed".to_owned())));
-        assert_eq!(found("[matrix\nx = 1\n").unwrap().0, "[matrix\nx = 1\n");
+        assert_eq!(found("[matrix\nx = [1\n").unwrap().0, "[1\n", "a header is the parser's to tell");
         assert_eq!(found("x = 1]\n").unwrap().1, "this `]` closes nothing");
         assert_eq!(found("x = [{ a = 1 ]\n").unwrap().0, "{ a = 1 ]\n");
     }

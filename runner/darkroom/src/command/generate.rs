@@ -19,7 +19,7 @@ use crate::text_file;
 
 /// `generate --dry-run --json`, a list of these.
 #[derive(Serialize)]
-struct Prompt {
+struct Asked {
     stage: String,
     /// What is sent before it as the system's message.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -146,7 +146,7 @@ fn show(prompts: &[(&Stage, String)], system: Option<&str>, globals: Globals) ->
         display::answer(&format!("===== system =====\n{}\n\n", system.trim_end()))?;
     }
     if globals.json {
-        let of_stage = |(stage, prompt): &'_ (&'_ Stage, String)| Prompt {
+        let of_stage = |(stage, prompt): &'_ (&'_ Stage, String)| Asked {
             stage: stage.name.clone(),
             system: system.map(str::to_owned),
             prompt: prompt.clone(),

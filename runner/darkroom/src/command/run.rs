@@ -21,7 +21,7 @@ pub fn run(args: &RunArgs, globals: Globals) -> Result<Outcome, Failure> {
     overrides.extend(
         args.output_dir.iter().map(|dir| Override::option("--output-dir", "output.dir", &dir.display().to_string())),
     );
-    overrides.extend(args.extend.map(|count| Override::option("--extend", "repetitions.count", &count.to_string())));
+    overrides.extend(args.extend.map(|count| Override::set(&format!("repetitions.count={count}"))));
     let loaded = project::load_with(&args.manifest.manifest, &overrides).map_err(Failure::wrong_request)?;
     let Loaded { project, manifest, known } = loaded;
     let capability = target::capability(manifest.target.cloud);

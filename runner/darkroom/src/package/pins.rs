@@ -36,7 +36,7 @@ pub fn pinned(text: &str) -> Vec<String> {
     lines.filter_map(|(_, line)| package(&line)).collect()
 }
 
-/// Returns the name of a package that a line begins with, normalised. Source: PyPA, "Names and normalization".
+/// Returns the name of a package that a line begins with, normalised. Source: Python packaging user guide, "Names and normalization".
 fn package(line: &str) -> Option<String> {
     let is_letter = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
     let name = line.split(|letter| !is_letter(letter)).next()?;

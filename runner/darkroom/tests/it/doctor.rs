@@ -13,8 +13,8 @@ fn checks_are_shown_while_later_ones_are_still_waited_for() {
     // An interpreter that answers once it is let: whoever waits for all checks would wait for ever.
     project.write("bin/python3.13", format!("#!/bin/sh\ncat {}\nexit 1\n", pipe.display()));
     std::fs::set_permissions(&python, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    let path =
-        [project.root().join("bin")].into_iter().chain(std::env::split_paths(&std::env::var_os("PATH").unwrap()));
+    let paths = std::env::var_os("PATH").unwrap();
+    let path = std::iter::once(project.root().join("bin")).chain(std::env::split_paths(&paths));
     let mut doctor = Command::new(env!("CARGO_BIN_EXE_darkroom"))
         .arg("doctor")
         .current_dir(project.root())

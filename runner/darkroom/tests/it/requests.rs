@@ -256,7 +256,7 @@ fn the_study_says_which_command_makes_each_variant_and_is_valid_with_them() {
     assert!(cells.lines().all(|cell| cell.contains(".512mb.photos.s3.warm.")), "{cells}");
     let resolved = project.darkroom(&["validate", "m.toml", "--json"]).exits(0).stdout();
     assert_eq!(serde_json::from_str::<Json>(&resolved).unwrap()["repetitions"]["count"], 100);
-    project.manifest("variants = [\"gpt-5\", \"gpt-5.3\", \"gpt-5.x\"]\nimage_sets = [\"photos\"]");
+    project.manifest("variants = [\"gpt-5\", \"gpt-5-s3\", \"gpt-5-sx\"]\nimage_sets = [\"photos\"]");
     let answer = project.darkroom(&["plan", "m.toml"]).exits(2).says("has 2 mistakes");
     answer.says("`darkroom generate --model gpt-5 --variant gpt-5 --samples 3` makes it");
 }
