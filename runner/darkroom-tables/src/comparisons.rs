@@ -103,7 +103,9 @@ pub fn comparison_rows(facts: &Facts, groups: &Groups, outputs: &[Outputs], time
     let mut rows: Vec<ComparisonRow> = pairs.par_iter().flat_map_iter(|&pair| pair_rows(facts, groups, pair)).collect();
     rows.extend(models::model_rows(facts, groups, outputs));
     judge(&mut rows, outputs);
-    rows.iter_mut().for_each(|row| say_when(row, times));
+    for row in &mut rows {
+        say_when(row, times);
+    }
     rows
 }
 

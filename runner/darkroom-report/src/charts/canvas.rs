@@ -267,7 +267,7 @@ const LINE: i32 = 15;
 const DOT: i32 = 10;
 
 fn name_width(name: &str) -> i32 {
-    name.chars().count() as i32 * LETTER
+    i32::try_from(name.chars().count()).unwrap_or(i32::MAX / LETTER) * LETTER
 }
 
 /// Returns small boxes along a line, which a name must not cover.
@@ -287,8 +287,8 @@ fn beside(dots: &[(i32, i32)], names: &[String], crossed: &[Box4], within: Box4)
         let width = name_width(name);
         let (right, left) = (DOT + 2, -width - DOT - 2);
         // Beside the dot first, then further above and below.
-        let rows = [0, -LINE, LINE, -2 * LINE, 2 * LINE, -3 * LINE, 3 * LINE];
-        let tried = rows.into_iter().flat_map(|down| {
+        let rows = (0..=5).flat_map(|row| [-row * LINE, row * LINE]);
+        let tried = rows.flat_map(|down| {
             let middle = (down.abs() >= LINE).then_some(-width / 2);
             [Some(right), Some(left), middle].into_iter().flatten().map(move |along| (along, down))
         });
@@ -431,7 +431,7 @@ mod tests {
             .filter_map(|(((x, y), name), offset)| {
                 let (along, down) = (*offset)?;
                 let (left, top) = (x + along, y + down - LINE / 2);
-                Some(Box4 { left, top, right: left + name.len() as i32 * LETTER, bottom: y + down + LINE / 2 + 1 })
+                Some(Box4 { left, top, right: left + name_width(name), bottom: y + down + LINE / 2 + 1 })
             })
             .collect();
         assert_eq!(areas.len(), 5, "there is room for all: {found:?}");

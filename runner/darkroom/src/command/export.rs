@@ -1,6 +1,7 @@
 //! `darkroom export`: a table of a run as CSV, JSON, LaTeX or Markdown, on stdout.
 
 use std::collections::{BTreeSet, HashMap};
+use std::fmt::Write as _;
 
 use darkroom_tables::read::{Row, Rows, Value, Wanted, other_schema, read};
 
@@ -215,13 +216,13 @@ fn markdown(rows: &Rows, columns: &[(&str, &str)]) -> String {
     for (line, row) in fields.iter().enumerate() {
         for (place, field) in row.iter().enumerate() {
             let width = width(place);
-            text += &if right[place] { format!("| {field:>width$} ") } else { format!("| {field:<width$} ") };
+            let _ = if right[place] { write!(text, "| {field:>width$} ") } else { write!(text, "| {field:<width$} ") };
         }
         text += "|\n";
         if line == 0 {
             for (place, right) in right.iter().enumerate() {
                 let dashes = "-".repeat(width(place) - 1);
-                text += &if *right { format!("| {dashes}: ") } else { format!("| -{dashes} ") };
+                let _ = if *right { write!(text, "| {dashes}: ") } else { write!(text, "| -{dashes} ") };
             }
             text += "|\n";
         }
