@@ -55,12 +55,11 @@ pub fn pools<'a>(ranked: &[(&'a CellView, f64)]) -> Vec<Pool<'a>> {
     for (cell, mean) in ranked {
         let Some(model) = cell.model.as_deref() else { continue };
         let same = |pool: &&mut Pool<'_>| pool.model == model && levels(&pool.samples[0].0.cell) == levels(&cell.cell);
-        match pools.iter_mut().find(same) {
-            Some(pool) => pool.samples.push((cell, *mean)),
-            None => {
-                let rest = cell.label.strip_prefix(&cell.cell.variant).unwrap_or_default();
-                pools.push(Pool { name: format!("{model}{rest}"), model, samples: vec![(cell, *mean)] });
-            }
+        if let Some(pool) = pools.iter_mut().find(same) {
+            pool.samples.push((cell, *mean));
+        } else {
+            let rest = cell.label.strip_prefix(&cell.cell.variant).unwrap_or_default();
+            pools.push(Pool { name: format!("{model}{rest}"), model, samples: vec![(cell, *mean)] });
         }
     }
     pools
@@ -95,7 +94,7 @@ pub fn sentence(
         .map(|(cell, mean)| format!("{} {}", cell.label, value(*mean)))
         .collect();
     if !by_hand.is_empty() {
-        text += &format!(" Code that no model wrote: {}.", by_hand.join("; "));
+        text = format!("{text} Code that no model wrote: {}.", by_hand.join("; "));
     }
     Some(text)
 }

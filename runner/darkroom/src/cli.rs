@@ -186,6 +186,15 @@ pub struct ExportArgs {
     /// CSV and JSON hold every column in full; LaTeX and Markdown what a page shows, rounded
     #[arg(long, default_value = "csv")]
     pub format: ExportFormat,
+    /// Keep the rows of this metric only; can be given several times
+    #[arg(long)]
+    pub metric: Vec<String>,
+    /// Keep the rows of this stage only (`pipeline`: the whole); can be given several times
+    #[arg(long)]
+    pub stage: Vec<String>,
+    /// Write one row a cell, with n, mean and interval of every stage and metric side by side (of `summary`)
+    #[arg(long)]
+    pub wide: bool,
 }
 
 fn table_names() -> PossibleValuesParser {

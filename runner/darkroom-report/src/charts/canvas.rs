@@ -169,16 +169,31 @@ impl Plot<'_> {
         self.hovers.push(Hover { x: x0.min(x1), y: y0.min(y1), width, height, text });
     }
 
-    /// Writes a name beside each place where there is room: over no other name, no dot and no edge. Returns how many have none.
-    pub fn name_all(&mut self, places: &[(f64, f64)], names: &[String]) -> Result<usize, Failed> {
+    /// Writes a name beside each place where there is room, the first ones first: over no other name, no dot, no edge and none of
+    /// these lines. Returns how many have none.
+    pub fn name_all(
+        &mut self,
+        places: &[(f64, f64)],
+        names: &[String],
+        lines: &[[(f64, f64); 2]],
+    ) -> Result<usize, Failed> {
         let (across, down) = self.chart.plotting_area().get_pixel_range();
-        let within = Area4 { left: across.start, top: down.start, right: across.end, bottom: down.end };
+        let within = Box4 { left: across.start, top: down.start, right: across.end, bottom: down.end };
         let dots: Vec<(i32, i32)> = places.iter().map(|at| self.chart.backend_coord(at)).collect();
-        let found = beside(&dots, names, within);
+        let ends = lines.iter().map(|[from, to]| [self.chart.backend_coord(from), self.chart.backend_coord(to)]);
+        let crossed: Vec<Box4> = ends.flat_map(along).collect();
+        let found = beside(&dots, names, &crossed, within);
         for ((place, name), offset) in places.iter().zip(names).zip(&found) {
-            if let Some(offset) = offset {
-                self.label(*place, *offset, name.clone())?;
+            let Some((x, y)) = *offset else { continue };
+            if y.abs() > LINE {
+                // Further away than the next line: led to its dot.
+                let foot = (x.max(0).min(x + name_width(name)), y - y.signum() * LINE / 2);
+                let foot = (if x > 0 { x } else { foot.0 }, foot.1);
+                let leader =
+                    EmptyElement::at(*place) + PathElement::new([(0, 0), foot], BLACK.mix(0.4).stroke_width(1));
+                self.chart.draw_series([leader])?;
             }
+            self.label(*place, (x, y), name.clone())?;
         }
         Ok(found.iter().filter(|offset| offset.is_none()).count())
     }
@@ -228,14 +243,14 @@ impl Drawing {
 
 /// A rectangle of pixels.
 #[derive(Clone, Copy, Debug)]
-struct Area4 {
+struct Box4 {
     left: i32,
     top: i32,
     right: i32,
     bottom: i32,
 }
 
-impl Area4 {
+impl Box4 {
     const fn overlaps(self, other: Self) -> bool {
         self.left < other.right && other.left < self.right && self.top < other.bottom && other.top < self.bottom
     }
@@ -251,21 +266,33 @@ const LINE: i32 = 15;
 /// Pixels around a dot (with its ring) that a name keeps clear of.
 const DOT: i32 = 10;
 
+fn name_width(name: &str) -> i32 {
+    i32::try_from(name.chars().count()).unwrap_or(i32::MAX / LETTER) * LETTER
+}
+
+/// Returns small boxes along a line, which a name must not cover.
+fn along([(x0, y0), (x1, y1)]: [(i32, i32); 2]) -> Vec<Box4> {
+    let steps = ((x1 - x0).abs().max((y1 - y0).abs()) / 4).max(1);
+    let at = |from: i32, to: i32, step: i32| from + (to - from) * step / steps;
+    let point = |step| (at(x0, x1, step), at(y0, y1, step));
+    (0..=steps).map(point).map(|(x, y)| Box4 { left: x - 2, top: y - 2, right: x + 2, bottom: y + 2 }).collect()
+}
+
 /// Returns for each dot where its name stands, in pixels from the dot to the name's left end and middle height; `None` where it has no
 /// room.
-fn beside(dots: &[(i32, i32)], names: &[String], within: Area4) -> Vec<Option<(i32, i32)>> {
-    let taken = |(x, y): (i32, i32)| Area4 { left: x - DOT, top: y - DOT, right: x + DOT, bottom: y + DOT };
-    let mut full: Vec<Area4> = dots.iter().map(|dot| taken(*dot)).collect();
+fn beside(dots: &[(i32, i32)], names: &[String], crossed: &[Box4], within: Box4) -> Vec<Option<(i32, i32)>> {
+    let taken = |(x, y): (i32, i32)| Box4 { left: x - DOT, top: y - DOT, right: x + DOT, bottom: y + DOT };
+    let mut full: Vec<Box4> = dots.iter().map(|dot| taken(*dot)).chain(crossed.iter().copied()).collect();
     let mut place = |(x, y): (i32, i32), name: &str| {
-        let width = name.chars().count() as i32 * LETTER;
+        let width = name_width(name);
         let (right, left) = (DOT + 2, -width - DOT - 2);
         // Beside the dot first, then further above and below.
-        let rows = [0, -LINE, LINE, -2 * LINE, 2 * LINE, -3 * LINE, 3 * LINE];
-        let tried = rows.into_iter().flat_map(|down| {
+        let rows = (0..=5).flat_map(|row| [-row * LINE, row * LINE]);
+        let tried = rows.flat_map(|down| {
             let middle = (down.abs() >= LINE).then_some(-width / 2);
             [Some(right), Some(left), middle].into_iter().flatten().map(move |along| (along, down))
         });
-        let area = |(along, down): (i32, i32)| Area4 {
+        let area = |(along, down): (i32, i32)| Box4 {
             left: x + along,
             top: y + down - LINE / 2,
             right: x + along + width,
@@ -393,28 +420,29 @@ mod tests {
 
     #[test]
     fn names_keep_clear_of_each_other_of_dots_and_of_the_edges() {
-        let within = Area4 { left: 0, top: 0, right: 400, bottom: 200 };
+        let within = Box4 { left: 0, top: 0, right: 400, bottom: 200 };
         let dots = [(100, 100), (104, 103), (98, 96), (390, 10), (100, 100)];
         let names: Vec<String> = ["pillow warm", "rust warm", "numpy", "at the edge", "again"].map(String::from).into();
-        let found = beside(&dots, &names, within);
-        let areas: Vec<Area4> = dots
+        let found = beside(&dots, &names, &along([(0, 150), (400, 150)]), within);
+        let areas: Vec<Box4> = dots
             .iter()
             .zip(&names)
             .zip(&found)
             .filter_map(|(((x, y), name), offset)| {
                 let (along, down) = (*offset)?;
                 let (left, top) = (x + along, y + down - LINE / 2);
-                Some(Area4 { left, top, right: left + name.len() as i32 * LETTER, bottom: y + down + LINE / 2 + 1 })
+                Some(Box4 { left, top, right: left + name_width(name), bottom: y + down + LINE / 2 + 1 })
             })
             .collect();
         assert_eq!(areas.len(), 5, "there is room for all: {found:?}");
         for (place, area) in areas.iter().enumerate() {
             assert!(within.holds(*area), "{area:?}");
+            assert!(!(area.top < 150 && 150 < area.bottom), "over the line: {area:?}");
             assert!(areas[place + 1..].iter().all(|other| !other.overlaps(*area)), "{areas:?}");
             assert!(!dots.iter().any(|(x, y)| area.left < *x && *x < area.right && area.top < *y && *y < area.bottom));
         }
         let crowd = vec![(50, 50); 60];
-        let crowded = beside(&crowd, &vec!["a long name of a cell".to_owned(); 60], within);
+        let crowded = beside(&crowd, &vec!["a long name of a cell".to_owned(); 60], &[], within);
         assert!(crowded.iter().any(Option::is_none), "what has no room is left to the words");
     }
 

@@ -112,7 +112,6 @@ fn of_kind(run: &Run, places: &[&Place<'_>], kind: Option<&str>) -> Option<Figur
     let candidates = places.iter().filter(|place| place.on_front.is_some()).count();
     let ringed = |place: &Place<'_>| candidates > 1 && place.on_front == Some(true);
     let factors = Factors::of(places.iter().map(|place| &place.cell.cell));
-    let names: Vec<String> = places.iter().map(|place| named(place, &factors)).collect();
     let high = |stat: &Stat| stat.ci.map_or(stat.mean, |ci| ci.1);
     let axes = Axes {
         x: 0.0..upper(places.iter().map(|place| high(&place.turnaround))) * 1.08,
@@ -141,8 +140,15 @@ fn of_kind(run: &Run, places: &[&Place<'_>], kind: Option<&str>) -> Option<Figur
             }
             plot.tell(at, 10, told(place));
         }
-        let at: Vec<(f64, f64)> = places.iter().map(|place| (place.turnaround.mean, place.cost.mean)).collect();
-        unnamed = plot.name_all(&at, &names)?;
+        let at = |place: &&Place<'_>| (place.turnaround.mean, place.cost.mean);
+        let lines = by_memory(places);
+        let lines: Vec<[(f64, f64); 2]> =
+            lines.values().flat_map(|line| line.windows(2).map(|ends| [at(&ends[0]), at(&ends[1])])).collect();
+        // Who chooses looks at the front first.
+        let mut order: Vec<&&Place<'_>> = places.iter().collect();
+        order.sort_by_key(|place| !ringed(place));
+        let names: Vec<String> = order.iter().map(|place| named(place, &factors)).collect();
+        unnamed = plot.name_all(&order.into_iter().map(at).collect::<Vec<_>>(), &names, &lines)?;
         Ok(())
     })?;
     let mut legend: Vec<(RGBColor, String)> = Vec::new();

@@ -3,7 +3,7 @@
 use darkroom_core::cell::{Architecture, Cell};
 use darkroom_report::figures;
 
-use crate::journal::cell;
+use crate::journal::{Journal, Pass, cell};
 use crate::{Made, journal};
 
 /// Both architectures and two memory sizes, deployed twice; arm64 is 20% faster.
@@ -90,18 +90,26 @@ fn each_kind_of_work_has_an_answer_of_its_own_and_ranks_are_of_several() {
 #[test]
 fn a_front_is_of_one_kind_of_work_and_names_every_dot() {
     use darkroom_core::cell::Start;
-    let cold = |variant: &str| Cell { start: Start::Cold, ..cell(variant) };
-    let cells = [(cell("pillow"), 100.0), (cell("rust"), 101.0), (cell("numpy"), 400.0), (cold("pillow"), 900.0)];
-    let made = Made::of(&journal(&cells, 10, 1, |_| 1.0));
+    let cold = Cell { start: Start::Cold, ..cell("pillow") };
+    let cells = [(cell("pillow"), 100.0), (cell("rust"), 101.0), (cell("numpy"), 400.0), (cold, 900.0)];
+    let mut journal = Journal::of(&cells.clone().map(|(cell, _)| cell));
+    for repetition in 1..=10 {
+        for (cell, ms) in &cells {
+            let init_ms = (cell.start == Start::Cold).then_some(50.0);
+            let ms = ms * (1.0 + 0.002 * f64::from(repetition * 7 % 5));
+            journal.pass(&Pass { init_ms, ..Pass::of(cell, repetition, ms) });
+        }
+    }
+    for (cell, _) in &cells {
+        journal.check_all(cell);
+    }
+    let made = Made::of(&journal);
     let ids: Vec<String> = figures(&made.run).into_iter().map(|figure| figure.id).collect();
     assert!(ids.iter().any(|id| id == "cost-turnaround-warm"), "{ids:?}");
     assert!(!ids.iter().any(|id| id.contains("turnaround-cold")), "a front of one is no choice: {ids:?}");
     let figure = made.figure("cost-turnaround-warm");
     assert_eq!(figure.title, "Cost against turnaround, warm");
-    assert!(
-        !figure.alternative.contains("numpy warm, 512 MB: 0.603 s, on the Pareto")
-            && !figure.alternative.contains("cold")
-    );
+    assert!(!figure.alternative.contains("cold"), "{}", figure.alternative);
     let ringed: Vec<&str> =
         figure.alternative.split(". ").filter(|told| told.ends_with("on the Pareto front")).collect();
     assert!(ringed.iter().all(|told| !told.starts_with("numpy")), "the worst cell is not on it: {ringed:?}");

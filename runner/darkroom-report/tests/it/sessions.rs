@@ -68,7 +68,7 @@ fn cells_measured_again_alone_are_named_and_every_claim_against_the_others_warns
     let made = checked(journal, &cells);
     let page = made.html();
     for said in [
-        "Session 2 began at 2026-11-24 18:04 UTC, measured rust.x86_64.512mb.photos.direct.warm again without the other cells \
+        "Session 2 began at 2026-11-24 18:04 UTC, measured rust.x86_64.512mb.photos.direct.warm.c1 again without the other cells \
          (`run --cell`; earlier values do not count), and ended as planned at",
         "Comparisons of cells that were measured at different times are marked as such",
     ] {
@@ -87,7 +87,7 @@ fn cells_measured_again_alone_are_named_and_every_claim_against_the_others_warns
     );
     let pairs = section(&page, "comparisons", "tables");
     let of = |a: &str, b: &str| {
-        let start = format!("data-cell-a=\"{a}.x86_64.512mb.photos.direct.warm\" data-cell-b=\"{b}.");
+        let start = format!("data-cell-a=\"{a}.x86_64.512mb.photos.direct.warm.c1\" data-cell-b=\"{b}.");
         pairs.split("<tr").find(|row| row.contains(&start)).unwrap().contains(WARNING)
     };
     assert!(of("pillow", "rust") && of("numpy", "rust") && !of("pillow", "numpy"));

@@ -1,6 +1,8 @@
 //! `darkroom export`: a table of a run as CSV, JSON, LaTeX or Markdown, on stdout.
 
-use comfy_table::{Table, presets};
+use std::collections::{BTreeSet, HashMap};
+use std::fmt::Write as _;
+
 use darkroom_tables::read::{Row, Rows, Value, Wanted, other_schema, read};
 
 use crate::advice;
@@ -86,6 +88,7 @@ pub fn run(args: &ExportArgs, _: Globals) -> Result<Outcome, Failure> {
     }
     let rows = read(&path, Wanted::default())
         .map_err(|error| Failure::wrong_request(miette::miette!(help = advice::tables_of(&args.run), "{error}")))?;
+    let rows = if args.wide { wide(&chosen(rows, args)?, args)? } else { chosen(rows, args)? };
     let text = match args.format {
         ExportFormat::Csv => rows.csv(),
         ExportFormat::Json => json(&rows),
@@ -94,6 +97,71 @@ pub fn run(args: &ExportArgs, _: Globals) -> Result<Outcome, Failure> {
     };
     display::answer(&text)?;
     Ok(Outcome::Done)
+}
+
+/// Keeps the rows of the metrics and stages that were asked for.
+fn chosen(mut rows: Rows, args: &ExportArgs) -> Result<Rows, Failure> {
+    for (column, wanted) in [("metric", &args.metric), ("stage", &args.stage)] {
+        if wanted.is_empty() {
+            continue;
+        }
+        let Some(place) = rows.columns.iter().position(|name| name == column) else {
+            return Err(Failure::wrong_request(miette::miette!(
+                help = format!("leave out --{column}, or take --table summary"),
+                "table `{}` has no column `{column}`",
+                args.table
+            )));
+        };
+        let value = |row: &Vec<Value>| if let Value::Text(text) = &row[place] { text.clone() } else { String::new() };
+        let known: BTreeSet<String> = rows.rows.iter().map(value).collect();
+        if let Some(unknown) = wanted.iter().find(|name| !known.contains(*name)) {
+            return Err(Failure::wrong_request(miette::miette!(
+                help = format!("take one of: {}", known.into_iter().collect::<Vec<_>>().join(", ")),
+                "table `{}` has no row of {column} `{unknown}`",
+                args.table
+            )));
+        }
+        rows.rows.retain(|row| wanted.contains(&value(row)));
+        rows.of = rows.rows.len();
+    }
+    Ok(rows)
+}
+
+/// What a wide table holds of every stage and metric.
+const WIDE: [&str; 4] = ["n", "mean", "mean_ci_low", "mean_ci_high"];
+
+/// Turns `summary` into one row a cell, with the columns of [`WIDE`] for every stage and metric.
+fn wide(rows: &Rows, args: &ExportArgs) -> Result<Rows, Failure> {
+    if args.table != "summary" {
+        return Err(Failure::wrong_request(miette::miette!(
+            help = "leave out --wide, or take --table summary",
+            "only `summary` has a wide form, not `{}`",
+            args.table
+        )));
+    }
+    let mut columns = vec!["cell_id".to_owned()];
+    let mut cells: Vec<(String, HashMap<String, Value>)> = Vec::new();
+    for row in rows.iter() {
+        let text = |column| row.text(column).unwrap_or_default().to_owned();
+        let (cell, stage, metric) = (text("cell_id"), text("stage"), text("metric"));
+        let at = cells.iter().position(|(id, _)| *id == cell).unwrap_or_else(|| {
+            cells.push((cell, HashMap::new()));
+            cells.len() - 1
+        });
+        for of in WIDE {
+            let name = format!("{stage} {metric} {of}");
+            if !columns.contains(&name) {
+                columns.push(name.clone());
+            }
+            cells[at].1.insert(name, row.value(of).clone());
+        }
+    }
+    let row = |(cell, mut values): (String, HashMap<String, Value>)| {
+        let rest = columns[1..].iter().map(|name| values.remove(name).unwrap_or(Value::Null));
+        std::iter::once(Value::Text(cell)).chain(rest).collect()
+    };
+    let rows: Vec<Vec<Value>> = cells.into_iter().map(row).collect();
+    Ok(Rows { columns, of: rows.len(), rows })
 }
 
 fn json(rows: &Rows) -> String {
@@ -115,8 +183,9 @@ fn json(rows: &Rows) -> String {
 fn columns<'a>(rows: &'a Rows, table: &str) -> Vec<(&'a str, &'a str)> {
     let of_file = |name: &str| rows.columns.iter().any(|of| of == name);
     match SHOWN.iter().find(|(name, _)| *name == table) {
-        Some((_, shown)) => shown.iter().copied().filter(|(name, _)| of_file(name)).collect(),
-        None => rows.columns.iter().map(|name| (name.as_str(), name.as_str())).collect(),
+        // A wide table has columns of its own.
+        Some((_, shown)) if of_file(shown[1].0) => shown.iter().copied().filter(|(name, _)| of_file(name)).collect(),
+        _ => rows.columns.iter().map(|name| (name.as_str(), name.as_str())).collect(),
     }
 }
 
@@ -130,20 +199,42 @@ fn cell(row: Row<'_>, column: &str) -> String {
     }
 }
 
+/// Whether a column holds nothing but numbers, which stand to the right.
+fn is_of_numbers(rows: &Rows, column: &str) -> bool {
+    let is_number = |row: Row<'_>| matches!(row.value(column), Value::Integer(_) | Value::Float(_) | Value::Null);
+    let any = rows.iter().any(|row| !matches!(row.value(column), Value::Null));
+    any && rows.iter().all(is_number)
+}
+
 fn markdown(rows: &Rows, columns: &[(&str, &str)]) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::ASCII_MARKDOWN).force_no_tty().set_header(columns.iter().map(|(_, head)| *head));
-    for row in rows.iter() {
-        table.add_row(columns.iter().map(|(name, _)| cell(row, name).replace('|', "\\|").replace('\n', " ")));
+    let escape = |text: String| text.replace('|', "\\|").replace('\n', " ");
+    let mut text = String::new();
+    let mut fields: Vec<Vec<String>> = vec![columns.iter().map(|(_, head)| (*head).to_owned()).collect()];
+    fields.extend(rows.iter().map(|row| columns.iter().map(|(name, _)| escape(cell(row, name))).collect()));
+    let width = |place: usize| fields.iter().map(|row| row[place].chars().count()).max().unwrap_or(0).max(3);
+    let right: Vec<bool> = columns.iter().map(|(name, _)| is_of_numbers(rows, name)).collect();
+    for (line, row) in fields.iter().enumerate() {
+        for (place, field) in row.iter().enumerate() {
+            let width = width(place);
+            let _ = if right[place] { write!(text, "| {field:>width$} ") } else { write!(text, "| {field:<width$} ") };
+        }
+        text += "|\n";
+        if line == 0 {
+            for (place, right) in right.iter().enumerate() {
+                let dashes = "-".repeat(width(place) - 1);
+                let _ = if *right { write!(text, "| {dashes}: ") } else { write!(text, "| -{dashes} ") };
+            }
+            text += "|\n";
+        }
     }
-    format!("{table}\n")
+    text
 }
 
 /// A `tabular` with booktabs' rules.
 fn latex(rows: &Rows, columns: &[(&str, &str)]) -> String {
     let line = |cells: Vec<String>| cells.join(" & ") + " \\\\\n";
-    let mut text =
-        format!("% needs \\usepackage{{booktabs}}\n\\begin{{tabular}}{{{}}}\n\\toprule\n", "l".repeat(columns.len()));
+    let aligned: String = columns.iter().map(|(name, _)| if is_of_numbers(rows, name) { 'r' } else { 'l' }).collect();
+    let mut text = format!("% needs \\usepackage{{booktabs}}\n\\begin{{tabular}}{{{aligned}}}\n\\toprule\n");
     text += &line(columns.iter().map(|(_, head)| escaped(head)).collect());
     text += "\\midrule\n";
     for row in rows.iter() {
@@ -175,6 +266,51 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn args(table: &str, metric: &[&str], stage: &[&str], wide: bool) -> ExportArgs {
+        let all = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let (metric, stage) = (all(metric), all(stage));
+        ExportArgs { run: "r".into(), table: table.into(), format: ExportFormat::Csv, metric, stage, wide }
+    }
+
+    fn summary() -> Rows {
+        let columns = ["cell_id", "stage", "metric", "n", "mean", "mean_ci_low", "mean_ci_high"];
+        let text = |text: &str| Value::Text(text.to_owned());
+        let row = |cell, stage, metric, mean| {
+            let numbers = [Value::Integer(6), Value::Float(mean), Value::Null, Value::Float(mean + 1.0)];
+            [vec![text(cell), text(stage), text(metric)], numbers.into()].concat()
+        };
+        let rows = vec![
+            row("pillow", "resize", "duration_ms", 120.0),
+            row("pillow", "pipeline", "turnaround_s", 2.0),
+            row("rust", "resize", "duration_ms", 9.0),
+        ];
+        Rows { columns: columns.map(String::from).into(), of: rows.len(), rows }
+    }
+
+    #[test]
+    fn rows_are_chosen_by_metric_and_stage_and_what_does_not_exist_is_refused() {
+        let kept =
+            |metric: &[&str], stage: &[&str]| chosen(summary(), &args("summary", metric, stage, false)).unwrap().of;
+        assert_eq!((kept(&[], &[]), kept(&["duration_ms"], &[]), kept(&[], &["pipeline"])), (3, 2, 1));
+        assert_eq!(kept(&["duration_ms", "turnaround_s"], &["resize", "pipeline"]), 3);
+        assert!(chosen(summary(), &args("summary", &["speed"], &[], false)).is_err());
+        assert!(wide(&summary(), &args("costs", &[], &[], true)).is_err());
+    }
+
+    #[test]
+    fn a_wide_table_has_one_row_a_cell_and_numbers_stand_to_the_right() {
+        let wide = wide(&summary(), &args("summary", &[], &[], true)).unwrap();
+        assert_eq!((wide.of, wide.columns.len(), wide.columns[2].as_str()), (2, 9, "resize duration_ms mean"));
+        assert!(matches!(wide.rows[1][6], Value::Null), "rust has no turnaround");
+        let of: Vec<(&str, &str)> = vec![("cell_id", "cell"), ("mean", "mean")];
+        let page = markdown(&summary(), &of);
+        assert_eq!(
+            page.lines().take(3).collect::<Vec<_>>(),
+            ["| cell   | mean |", "| ------ | ---: |", "| pillow |  120 |"]
+        );
+        assert!(latex(&summary(), &of).contains("\\begin{tabular}{lr}"));
+    }
 
     #[test]
     fn what_latex_reads_as_a_command_is_escaped() {

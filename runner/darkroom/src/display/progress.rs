@@ -241,7 +241,7 @@ fn measured(done: u64, Extent { least, most }: Extent) -> String {
     } else if done < least {
         format!("measured {done} of {least} to {most}")
     } else {
-        format!("measured {done}, at most {most}")
+        format!("measured {done} of at most {most}")
     }
 }
 
@@ -278,7 +278,7 @@ mod tests {
     fn an_open_end_is_never_a_range_of_one_or_below_what_was_measured() {
         let extent = Extent { least: 180, most: 216 };
         assert_eq!(measured(100, extent), "measured 100 of 180 to 216");
-        assert_eq!(measured(191, extent), "measured 191, at most 216");
+        assert_eq!(measured(191, extent), "measured 191 of at most 216");
         assert_eq!(measured(3, Extent { least: 6, most: 6 }), "measured 3 of 6");
         assert_eq!(left(1.0, 0, extent), "3 min to 4 min left");
         assert_eq!(left(0.9, 0, extent), "about 3 min left");

@@ -32,7 +32,7 @@ fn found(text: &str) -> Vec<String> {
         .filter(|(one, other)| text.contains(one) && text.contains(other))
         .map(|(one, other)| format!("`{one}` beside `{}`", other.trim()))
         .collect();
-    for sentence in text.split(['\n', ';', '.']).filter(|sentence| sentence.len() < 2_000) {
+    for sentence in text.split(['\n', ';']).flat_map(|line| line.split(". ")) {
         let tokens: Vec<&str> = sentence.split_whitespace().collect();
         if tokens.iter().enumerate().any(|(place, _)| contradicts(&tokens[place..])) {
             found.push(sentence.trim().to_owned());
@@ -50,6 +50,11 @@ fn number(token: &str) -> Option<f64> {
     plain(token).trim_start_matches(['±', '$']).trim_end_matches('%').replace(',', "").parse().ok()
 }
 
+/// Whether a word is a figure: a number, a time, a share.
+fn is_value(token: &str) -> bool {
+    plain(token).trim_start_matches(['±', '$']).starts_with(|letter: char| letter.is_ascii_digit())
+}
+
 /// Whether a sentence that begins with these words says `5 of 3`, `3 min to 3 min`, `191 of 180 to 216` or `2 [1, 0.5]`.
 fn contradicts(tokens: &[&str]) -> bool {
     match tokens {
@@ -57,9 +62,9 @@ fn contradicts(tokens: &[&str]) -> bool {
             matches!((number(done), number(least)), (Some(done), Some(least)) if done > least)
         }
         [part, "of", whole, ..] if number(part) > number(whole) && number(whole).is_some() => true,
-        [low, "to", high, ..] if number(low).is_some() && plain(low) == plain(high) => true,
+        [low, "to", high, ..] if is_value(low) && plain(low) == plain(high) => true,
         [low, unit, "to", high, of, ..] => {
-            number(low).is_some() && number(unit).is_none() && (plain(low), plain(unit)) == (plain(high), plain(of))
+            is_value(low) && !is_value(unit) && (plain(low), plain(unit)) == (plain(high), plain(of))
         }
         [value, low, high, ..] if low.starts_with('[') && high.contains(']') => {
             let end = |text: &str| number(text.trim_matches(['[', ']', ',', ')', ';', '.']));
@@ -100,7 +105,7 @@ fn the_four_that_were_met_are_found_and_what_should_stand_there_is_not() {
     for fine in [
         "1 of 2 intervals is wider than ±10% of the mean; the widest is ±10.02% (a).",
         "the only interval is wider than ±10% of the mean; the widest is just above ±10% (a).",
-        "measured 191, at most 216 · at most 25 s left",
+        "measured 191 of at most 216 · at most 25 s left",
         "reconciled with CloudWatch's metrics (1 of 2 sessions): 5 functions\nfor the rest, unknown: interrupted",
         "0.099 s per image [0.088, 0.115]; ratio 0.9 [0.85, 1.2]",
         "at the prices of 2026-11-25",
