@@ -36,6 +36,11 @@ pub fn methods(run: &Run) -> String {
         _ => String::new(),
     };
     let methods: BTreeSet<&str> = run.summary.iter().filter_map(|row| row.text("ci_method")).collect();
+    let images_fixed = if methods.iter().any(|method| method.starts_with("stratified")) {
+        " The interval of a mean is of these images: what lies between images is no part of it (stratified by image)."
+    } else {
+        ""
+    };
     let not_run = not_run(run);
     let (design, day, outputs) = (design(run), day(run), outputs(run));
     let (sessions, stopped) = (sessions(run), stopping_rule(run) + &extended(run));
@@ -62,7 +67,7 @@ pub fn methods(run: &Run) -> String {
         "{} of the pipeline {} ({}) were {how}: {design}, {n} invocations a stage and \
          cell, in {}.{sessions}{stopped}{not_run} Code: {}. {} {clocks} Not in any statistic, \
          but kept as rows: {} warm-ups, {} invocations of the wrong start, {} superseded, {} failed; no outlier was removed. \
-         {outputs} Intervals are 95% ({}; 10,000 resamples; order statistics for quantiles). Ratios were bootstrapped over \
+         {outputs} Intervals are 95% ({}; 10,000 resamples; order statistics for quantiles).{images_fixed} Ratios were bootstrapped over \
          images and repetitions (10,000 resamples, percentile); p-values are Wilcoxon's or Mann-Whitney's, Holm-adjusted within \
          a metric and factor; a difference is claimed only if p < 0.05, the interval excludes 1, it is 2% or more and, where a side has several \
          environments, it is larger than theirs (Welch's test on their mean logarithms, p < 0.05); \
