@@ -35,12 +35,7 @@ pub fn methods(run: &Run) -> String {
         known if run.is_local() && known != "–" => format!(" ({known})"),
         _ => String::new(),
     };
-    let methods: BTreeSet<&str> = run.summary.iter().filter_map(|row| row.text("ci_method")).collect();
-    let images_fixed = if methods.iter().any(|method| method.starts_with("stratified")) {
-        " The interval of a mean is of these images: what lies between images is no part of it (stratified by image)."
-    } else {
-        ""
-    };
+    let intervals = intervals(run);
     let not_run = not_run(run);
     let (design, day, outputs) = (design(run), day(run), outputs(run));
     let (sessions, stopped) = (sessions(run), stopping_rule(run) + &extended(run));
@@ -67,8 +62,8 @@ pub fn methods(run: &Run) -> String {
         "{} of the pipeline {} ({}) were {how}: {design}, {n} invocations a stage and \
          cell, in {}.{sessions}{stopped}{not_run} Code: {}. {} {clocks} Not in any statistic, \
          but kept as rows: {} warm-ups, {} invocations of the wrong start, {} superseded, {} failed; no outlier was removed. \
-         {outputs} Intervals are 95% ({}; 10,000 resamples; order statistics for quantiles).{images_fixed} Ratios were bootstrapped over \
-         images and repetitions (10,000 resamples, percentile); p-values are Wilcoxon's or Mann-Whitney's, Holm-adjusted within \
+         {outputs} {intervals} Ratios were bootstrapped over \
+         images and repetitions, so they are for images drawn anew (10,000 resamples, percentile); p-values are Wilcoxon's or Mann-Whitney's, Holm-adjusted within \
          a metric and factor; a difference is claimed only if p < 0.05, the interval excludes 1, it is 2% or more and, where a side has several \
          environments, it is larger than theirs (Welch's test on their mean logarithms, p < 0.05); \
          effect sizes are Cliff's delta. {} Costs: {} prices of {}, first tier, without the free one, storage requests apart.{local} \
@@ -83,7 +78,6 @@ pub fn methods(run: &Run) -> String {
         sum("n_wrong_start"),
         sum("n_superseded"),
         sum("n_failed"),
-        methods.into_iter().collect::<Vec<_>>().join(", "),
         noise(run),
         run.about("price_region"),
         run.about("price_date"),
@@ -93,6 +87,32 @@ pub fn methods(run: &Run) -> String {
         images(run),
         hashes(run),
     )
+}
+
+/// Says how the intervals were made, and what they are of.
+fn intervals(run: &Run) -> String {
+    let of_means: BTreeSet<&str> =
+        run.summary.iter().filter_map(|row| row.text("ci_method")?.split(';').next()).collect();
+    let plain: BTreeSet<&str> =
+        of_means.iter().map(|method| method.strip_prefix("stratified_").unwrap_or(method)).collect();
+    let in_words = |method: &&str| match *method {
+        "bca" => "BCa bootstrap",
+        "abc" => "ABC, the BCa bootstrap's approximation",
+        "percentile" => "percentile bootstrap",
+        "block" => "moving-block bootstrap where neighbours resemble each other",
+        "block_normal" => "moving-block bootstrap's normal form where neighbours resemble each other",
+        "degenerate" => "no width where all values are equal",
+        other => other,
+    };
+    let ways = plain.iter().map(in_words).collect::<Vec<_>>().join("; ");
+    let stratified = of_means.iter().any(|method| method.starts_with("stratified_"));
+    let of = if stratified {
+        " They are for these images, stratified by image, and do not cover other images: mean_ci_images_low and \
+         mean_ci_images_high in summary do."
+    } else {
+        ""
+    };
+    format!("Intervals are 95% ({ways}; 10,000 resamples).{of} Quantiles have order statistics.")
 }
 
 /// Says in which order cells were measured, and that an order holds within a session only.

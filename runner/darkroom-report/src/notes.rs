@@ -11,8 +11,8 @@ use darkroom_tables::read::Row;
 use crate::number::figure;
 use crate::run::{CellView, Run};
 
-/// Below this an interval is rough (method.md, section 3).
-const SMALL_N: f64 = 10.0;
+/// What the table notes of a sample so small that its interval is rough (method.md, section 3).
+const SMALL_N: &str = "small n";
 /// A trend's adjusted p below which the table calls a sample not stationary (method.md, section 5).
 const TREND_SIGNIFICANCE: f64 = 0.01;
 /// Share of the variance between images from which the SD is mostly theirs.
@@ -98,7 +98,7 @@ pub fn notes(cell: &CellView, row: Row<'_>) -> Vec<Note> {
     }
     if n < 2.0 {
         say(Kind::Single, "n = 1".into(), "n = 1".into());
-    } else if n < SMALL_N {
+    } else if row.text("note").is_some_and(|note| note.contains(SMALL_N)) {
         say(Kind::Small, format!("n = {n}"), "small n".into());
     }
     if n > 1.0 && number("sd") == Some(0.0) {

@@ -34,7 +34,7 @@ pub fn numbers(run: &Run) -> Markup {
             (download("summary", &run.summary))
             div class="wide" role="region" aria-label="In numbers" tabindex="0" {
                 table class="sortable" {
-                    caption { "Mean with 95% interval, SD and CV of every stage, of turnaround and of cost" }
+                    caption { "Mean with its 95% interval (for these images), SD and CV of every stage, of turnaround and of cost" }
                     thead { tr { th { "what" } th { "cell" } th { "n" } th { "mean" } th { "95% low" } th { "high" } th { "SD" } th { "CV %" } th { "median" } th { "p95" } th { "rank" } th { "mind" } } }
                     tbody {
                         @for (what, cell, stage, metric, stat, row, unit) in rows {

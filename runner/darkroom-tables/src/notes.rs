@@ -56,7 +56,7 @@ pub fn interval_notes(d: &Description, intervals: &Intervals) -> Vec<String> {
             "all values are equal: the interval has no width, which says nothing of another hour or host".to_owned(),
         );
     }
-    if d.n >= 2 && d.n < SMALL_N {
+    if d.n >= 2 && intervals.degrees + 1 < SMALL_N {
         notes.push("small n".to_owned());
     }
     match intervals.r1.map(|r1| (neighbours(d.n, r1), r1)) {

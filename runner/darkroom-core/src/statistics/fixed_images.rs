@@ -4,26 +4,40 @@
 //! interval is therefore made of the values less their image's level. The other question, how the mean would come out over
 //! other images of the kind, has an interval of its own, in which an image counts once, however often it was measured.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use super::interval::ALPHA;
+use super::normal::normal_quantile;
 use super::summary::{mean_of_sorted, sorted};
 
 /// Returns `values` with their images' levels taken out: mean + (value - image's mean) x sqrt(n / (n - k)), in the order given.
 ///
 /// n values of k images (`images[i]` is that of `values[i]`). The mean of the result has the variance MSW / n, MSW being the mean
 /// square within images of a one-way analysis of variance; where images have equally many values, that is the stratified
-/// estimator's. `None` for fewer than two images, and where no image has two values. Source: W. G. Cochran, "Sampling
+/// estimator's. `None` for fewer than two images, and where an image has a single value, which says nothing of its noise. Source: W. G. Cochran, "Sampling
 /// Techniques", 3rd ed. 1977, section 5.4 (strata of equal weight for every value); residuals inflated as in A. C. Davison,
 /// D. V. Hinkley, "Bootstrap Methods and their Application", 1997, section 3.3.
 pub fn levels_out(values: &[f64], images: &[u32]) -> Option<Vec<f64>> {
     let levels = levels(values, images);
-    let within = values.len().checked_sub(levels.len()).filter(|degrees| *degrees > 0 && levels.len() > 1)?;
+    if levels.len() < 2 || levels.values().any(|level| level.n < 2.0) {
+        return None;
+    }
     let mean = mean_of_sorted(&sorted(values))?;
-    let inflated = (values.len() as f64 / within as f64).sqrt();
+    let n = values.len() as f64;
+    let inflated = (n / (n - levels.len() as f64)).sqrt();
     Some(values.iter().zip(images).map(|(value, image)| (value - levels[image].mean).mul_add(inflated, mean)).collect())
+}
+
+/// Returns by how much a bound of the mean of n values within k images must be further from it than a bootstrap says, which knows
+/// no degrees of freedom: t of n - k degrees / normal quantile, at 97.5%.
+///
+/// Source: T. C. Hesterberg, "What Teachers Should Know About the Bootstrap", The American Statistician 69(4), 2015, section 4.2.
+pub fn for_few_degrees(n: usize, images: &[u32]) -> f64 {
+    let k = images.iter().collect::<BTreeSet<_>>().len();
+    let t = StudentsT::new(0.0, 1.0, n.saturating_sub(k) as f64).map(|t| t.inverse_cdf(1.0 - ALPHA / 2.0));
+    t.map_or(1.0, |t| t / normal_quantile(1.0 - ALPHA / 2.0))
 }
 
 /// Returns the 95% interval of the mean if the images are a random sample of all that could have been taken.
@@ -85,8 +99,15 @@ mod tests {
     }
 
     #[test]
+    fn few_values_widen_the_interval() {
+        assert_close(Some(for_few_degrees(8, &IMAGES_OF_S)), 2.4469 / 1.9600, 1e-4);
+        assert_close(Some(for_few_degrees(100_000, &[1, 2])), 1.0, 1e-4);
+    }
+
+    #[test]
     fn one_image_and_images_measured_once_have_no_levels_to_take_out() {
         assert_eq!((levels_out(&[1.0, 2.0], &[3, 3]), levels_out(&[1.0, 2.0], &[1, 2])), (None, None));
+        assert_eq!(levels_out(&[1.0, 2.0, 3.0, 4.0, 5.0], &[1, 1, 2, 2, 3]), None, "a block that was cut off");
         assert_eq!((levels_out(&[], &[]), random_images(&[1.0, 2.0], &[3, 3])), (None, None));
     }
 }

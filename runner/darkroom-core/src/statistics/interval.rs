@@ -4,11 +4,13 @@
 //! of images (`fixed_images`); sd and cv are of all values as one sample. Quantiles: order statistics, exact and without a seed.
 //! Values come in the order of execution, which only r1 and the block bootstrap look at.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use statrs::distribution::{Binomial, DiscreteCDF};
 
-use super::fixed_images::{levels_out, random_images};
+use super::fixed_images::{for_few_degrees, levels_out, random_images};
 use super::moments::{Moment, Moments, Pair, Scheme, percentile, replicates};
 use super::resampling::RESAMPLES;
 use super::stationarity::{Neighbours, lag_one_autocorrelation, neighbours};
@@ -51,6 +53,12 @@ pub struct Interval {
 }
 
 impl Interval {
+    /// Returns the interval with both bounds further from `middle` by this factor.
+    fn wider(self, middle: f64, factor: f64) -> Self {
+        let moved = |bound: f64| (bound - middle).mul_add(factor, middle);
+        Self { low: moved(self.low), high: moved(self.high), ..self }
+    }
+
     /// Names the way it was made: a value of `ci_method`.
     pub const fn method(&self) -> &'static str {
         match (self.method, self.stratified) {
@@ -75,6 +83,8 @@ pub type Bounds = (Option<f64>, Option<f64>);
 /// Intervals of one sample. `None`: the statistic or its interval does not exist.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Intervals {
+    /// Degrees of freedom of the mean's interval: values less images.
+    pub degrees: usize,
     /// Of the mean over this set of images.
     pub mean: Option<Interval>,
     /// Of the mean if the images are a random sample; `None` for one image.
@@ -96,6 +106,7 @@ impl Intervals {
         let interval = |i: Option<Interval>| i.map(|i| Interval { low: i.low * factor, high: i.high * factor, ..i });
         let bounds = |(low, high): Bounds| (low.map(|v| v * factor), high.map(|v| v * factor));
         Self {
+            degrees: self.degrees,
             mean: interval(self.mean),
             mean_of_random_images: self.mean_of_random_images.map(|(low, high)| (low * factor, high * factor)),
             sd: interval(self.sd),
@@ -131,7 +142,11 @@ pub fn intervals(values: &[f64], images: &[u32], seed: [u8; 32]) -> Intervals {
     let within = levels_out(&values, &images);
     let r1 = lag_one_autocorrelation(within.as_ref().unwrap_or(&values));
     let [mean, sd, cv] = moment_intervals(&values, within.as_deref(), r1, seed, RESAMPLES);
+    let (n, wider) = (values.len(), for_few_degrees(values.len(), &images));
+    let middle = mean_of_sorted(&ascending).unwrap_or_default();
+    let mean = mean.map(|of| if of.stratified { of.wider(middle, wider) } else { of });
     Intervals {
+        degrees: n.saturating_sub(if within.is_some() { images.iter().collect::<BTreeSet<_>>().len() } else { 1 }),
         mean,
         mean_of_random_images: random_images(&values, &images),
         sd,
@@ -330,9 +345,10 @@ mod tests {
         let found = intervals(&S, &IMAGES_OF_S, seed_of(562, &["worked"]));
         let mean = found.mean.unwrap();
         assert_eq!((mean.method(), found.sd.unwrap().method()), ("stratified_bca", "bca"));
-        // scipy's BCa of S with its images' levels taken out.
-        assert!((mean.low - 24.2).abs() < 0.2 && (mean.high - 26.8).abs() < 0.2, "{mean:?}");
-        // Taken for one sample the same values give an interval ten times as wide.
+        // scipy's BCa of S with its images' levels taken out is [24.2, 26.8]; with 6 degrees of freedom 1.25 times as far.
+        assert!((mean.low - 23.88).abs() < 0.2 && (mean.high - 27.12).abs() < 0.2, "{mean:?}");
+        assert_eq!(found.degrees, 6);
+        // Taken for one sample the same values give an interval about seven times as wide.
         let alone = of(&S).mean.unwrap();
         assert!(alone.high - alone.low > 6.0 * (mean.high - mean.low), "{alone:?}");
         assert!(found.mean_of_random_images.is_some());

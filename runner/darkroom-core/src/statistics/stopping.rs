@@ -148,4 +148,29 @@ mod tests {
         let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         assert_eq!(one.install(|| relative_half_widths(&samples)), widths);
     }
+    /// Turnaround of six photographs that differ tenfold, each with a CV of 0.1: 96% of the variance is between them.
+    fn six_photographs(blocks: u32) -> Watched {
+        let noise = lognormal(6 * blocks as usize, 0.1, 8);
+        let sizes = [1.0, 2.0, 3.0, 4.0, 7.0, 10.0];
+        let values = noise.iter().zip(sizes.iter().cycle()).map(|(noise, size)| noise * size).collect();
+        Watched { values, images: (0..6 * blocks).map(|i| i % 6).collect(), seed: [1; 32] }
+    }
+
+    #[test]
+    fn the_readmes_example_of_until_comes_to_its_end_by_its_interval() {
+        let readme = include_str!("../../../../README.md");
+        let example = readme.split_once("until = {").and_then(|(_, rest)| rest.split_once('}')).unwrap().0;
+        let number = |key: &str| -> f64 {
+            let after = example.split_once(&format!("{key} = ")).unwrap().1;
+            after.split([',', ' ']).next().unwrap().parse().unwrap()
+        };
+        let rule = Rule { target: number("ci_half_width"), min: number("min") as u32, max: number("max") as u32 };
+        let looks = (1..=rule.max).filter(|&n| rule.is_look(n));
+        let ended =
+            looks.filter_map(|n| Some((n, rule.decide(n, &relative_half_widths(&[six_photographs(n)]))?))).next();
+        assert!(matches!(ended, Some((30..=60, StoppedBy::CiHalfWidth))), "{ended:?}");
+        // Taken as one sample they would not be narrow enough after all 400.
+        let raw = Watched { images: Vec::new(), ..six_photographs(rule.max) };
+        assert!(relative_half_widths(&[raw])[0].unwrap() > rule.target);
+    }
 }
