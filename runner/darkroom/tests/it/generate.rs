@@ -121,7 +121,7 @@ fn what_is_suggested_for_variants_that_no_model_was_asked_for_makes_them() {
     let endpoint = Endpoint::new(vec![fenced(HANDLER); 6]);
     let project = project(&endpoint);
     let key = [("SCRIPTED_KEY", KEY)];
-    for (variants, made) in [("\"scripted\"", vec!["scripted"]), ("\"scripted.2\"", vec!["scripted.1", "scripted.2"])] {
+    for (variants, made) in [("\"scripted\"", vec!["scripted"]), ("\"scripted-s2\"", vec!["scripted-s1", "scripted-s2"])] {
         project.manifest(&format!("variants = [{variants}]\nimage_sets = [\"photos\"]"));
         let refused = project.darkroom(&["validate", "m.toml"]).exits(2);
         project.shell_with(&refused.suggestion("darkroom generate"), &key).exits(0);
