@@ -9,7 +9,7 @@ use crate::closest::{Closest, broken};
 use crate::codec::{Undecodable, decode};
 use crate::diagnosis::{self, Judged};
 use crate::header::{Header, NotAnImage, format_of};
-use crate::jpeg_quality::{MORE_OF_AN_UNKNOWN_TABLE, jpeg_quality};
+use crate::jpeg_quality::jpeg_quality;
 use crate::measure::{Difference, mse_under, psnr_db, ssim};
 use crate::orientation::{Turn, best_fit};
 use crate::picture::Picture;
@@ -212,13 +212,13 @@ fn check_tolerance(judged: &Judged, closest: &Closest, lossy: bool) -> Result<()
 
 /// Whether a JPEG was written at the quality that was asked for. Fewer bytes at a lower one are not faster code.
 fn check_quality(stage: &Stage, bytes: &[u8]) -> Result<(), Failure> {
-    let (Some(asked), Some(within)) = (stage.output.quality, stage.output.quality_within) else { return Ok(()) };
+    let (Some(asked), Some(within)) = (stage.output.quality, stage.output.qualities()) else { return Ok(()) };
     let Some(found) = jpeg_quality(bytes) else {
         return Err(Failure::new(reason::WRONG_QUALITY, "it has no quantisation table that can be read"));
     };
-    let within = if found.exact { within } else { within.saturating_add(MORE_OF_AN_UNKNOWN_TABLE) };
-    let (least, most) = (asked.saturating_sub(within), asked.saturating_add(within).min(100));
-    if (least..=most).contains(&found.value) {
+    let pass = if found.exact { within.of_a_known_table } else { within.of_another };
+    let (least, most) = (pass.start(), pass.end());
+    if pass.contains(&found.value) {
         return Ok(());
     }
     let about = if found.exact { "" } else { "about " };

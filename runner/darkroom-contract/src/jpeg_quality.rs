@@ -12,10 +12,6 @@ pub struct Quality {
     pub exact: bool,
 }
 
-/// How much further off a table may be that no known one was scaled to. mozjpeg's other eight tables come out 78 to 97
-/// where 90 was asked for.
-pub const MORE_OF_AN_UNKNOWN_TABLE: u8 = 7;
-
 /// Share of a table by which it may differ from a scaled known one: roundings differ, and variants of the standard's exist.
 const SAME_TABLE: f64 = 0.1;
 

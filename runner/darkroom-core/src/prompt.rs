@@ -5,8 +5,9 @@
 //! requirements that are packaged: what is asked and what is checked, sent and installed can't differ.
 
 use std::fmt::Write as _;
+use std::ops::RangeInclusive;
 
-use crate::pipeline::{InputSpec, Mode, OutputSpec, SizeRule, Stage};
+use crate::pipeline::{InputSpec, Mode, OutputSpec, Qualities, SizeRule, Stage};
 
 /// The function that a generated file defines.
 pub const HANDLER: &str = "handler";
@@ -95,8 +96,8 @@ Every output is compared with a reference that is made of the same input object.
 # What is ranked
 
 Outputs come first: code with one wrong output is not ranked. Code whose outputs are right is ranked by how long a call takes, with \
-a cold start and with a warm one, by what AWS charges for it, and by the memory size at which it does so. The sizes are chosen by \
-whoever runs it, from 128 to 10240 MB; more memory brings more CPU.
+a cold start and with a warm one, and by what AWS charges for it. Each memory size is measured; the cheapest, the fastest and the \
+balanced one are named. The sizes are chosen by whoever runs it, from 128 to 10240 MB; more memory brings more CPU.
 
 # How to answer
 
@@ -191,10 +192,12 @@ pub fn checks(stage: &Stage) -> Vec<String> {
         );
     }
     checks.push(tolerance.trim_end().to_owned());
-    if let (Some(quality), Some(within)) = (output.quality, output.quality_within) {
-        let (least, most) = (quality.saturating_sub(within), quality.saturating_add(within).min(100));
+    if let (Some(quality), Some(Qualities { of_a_known_table, of_another })) = (output.quality, output.qualities()) {
+        let spelt = |pass: &RangeInclusive<u8>| format!("{} to {}", pass.start(), pass.end());
+        let (pass, more) = (spelt(&of_a_known_table), spelt(&of_another));
         checks.push(format!(
-            "Its quality, as its quantisation table says, is {quality} on libjpeg's scale; {least} to {most} pass."
+            "Its quality, as its quantisation table says, is {quality} on libjpeg's scale; {pass} pass; {more} for a table that is \
+             neither libjpeg's nor mozjpeg's default."
         ));
     }
     checks
@@ -280,12 +283,12 @@ mod tests {
     #[test]
     fn every_prompt_says_what_is_ranked_and_a_quality_that_is_not_checked_is_not_said_to_be() {
         for prompt in prompts(IMAGE_PIPELINE) {
-            assert!(prompt.contains("# What is ranked") && prompt.contains("memory size"), "{prompt}");
+            assert!(prompt.contains("# What is ranked") && prompt.contains("Each memory size is measured"), "{prompt}");
         }
         let quality = |text: &str| {
             let pipeline = Pipeline::parse("pipeline.toml", text).unwrap();
             let stage = pipeline.stages[3].clone();
-            (checks(&stage).join(" ").contains("85 to 95 pass"), stage.demands_not_checked())
+            (checks(&stage).join(" ").contains("85 to 95 pass; 78 to 100 for a table that is neither"), stage.demands_not_checked())
         };
         assert_eq!(quality(IMAGE_PIPELINE), (true, vec![]));
         let unchecked = IMAGE_PIPELINE.replace(", quality_within = 5", "");

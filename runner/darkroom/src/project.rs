@@ -213,8 +213,11 @@ impl Project {
     pub fn known(&self, mentioned: &BTreeSet<String>) -> Known {
         let variants = folders_with(&self.root.join("functions"), "variant.toml");
         let pipelines = folders_with(&self.root.join("experiments"), "pipeline.toml");
+        let mut variants: BTreeMap<String, KnownVariant> =
+            variants.into_iter().map(|name| (name.clone(), self.known_variant(&name, mentioned))).collect();
+        self.refuse_copies(&mut variants);
         Known {
-            variants: variants.into_iter().map(|name| (name.clone(), self.known_variant(&name, mentioned))).collect(),
+            variants,
             pipelines: pipelines
                 .into_iter()
                 .map(|name| (name.clone(), self.known_pipeline(&name, mentioned)))
@@ -240,6 +243,31 @@ impl Project {
                 KnownVariant { variant: Some(variant), faults }
             }
             Err(error) => KnownVariant { variant: None, faults: vec![error.to_string().into()] },
+        }
+    }
+
+    /// Finds variants that hold the same answers of a model: a copied folder is no further sample of it.
+    fn refuse_copies(&self, variants: &mut BTreeMap<String, KnownVariant>) {
+        let mut seen: Vec<(&String, Vec<generate::Ask>)> = Vec::new();
+        for (name, known) in variants {
+            if known.variant.as_ref().is_none_or(|variant| variant.model.is_none()) {
+                continue;
+            }
+            let asks = generate::asks(&self.variant_dir(name));
+            match seen.iter().find(|(_, others)| !asks.is_empty() && *others == asks) {
+                Some((other, _)) => {
+                    let shown = |name: &str| self.shown(&self.variant_dir(name));
+                    let (copy, first) = (shown(name), shown(other));
+                    known.faults.push(
+                        format!(
+                            "{copy} and {first} hold the same answers of the model: one is a copy, and would count as a \
+                             further sample. Delete one of them, or take it out of the manifest"
+                        )
+                        .into(),
+                    );
+                }
+                None => seen.push((name, asks)),
+            }
         }
     }
 

@@ -70,7 +70,8 @@ fn after_string(text: &str, start: usize) -> Option<usize> {
             b'\n' if !long => return None,
             _ => at += 1,
         }
-        while !text.is_char_boundary(at) {
+        // A backslash may be the text's last byte: behind the end is no boundary to come to.
+        while at < text.len() && !text.is_char_boundary(at) {
             at += 1;
         }
     }
@@ -101,5 +102,19 @@ mod tests {
             assert_eq!(found(paired), None, "{paired}");
         }
         assert_eq!(found("x = \"[\n"), None, "a string that does not end is another mistake");
+        for cut in ["x = \"a\\", "x = \"\"\"a\\", "x = \"a\\é", "x = 'a\\", "x = \"", "x = \"\"\""] {
+            assert_eq!(found(cut), None, "{cut}");
+        }
+    }
+
+    proptest::proptest! {
+        /// It comes to an end, and what it points at is a bracket of the text.
+        #[test]
+        fn any_text_has_an_answer(text in "[a=é#\\[\\]{}\"'\\\\\n]{0,24}") {
+            if let Some(unpaired) = unpaired(&text) {
+                let pointed_at = &text[unpaired.at];
+                proptest::prop_assert!("[]{}".contains(pointed_at), "{}", pointed_at);
+            }
+        }
     }
 }

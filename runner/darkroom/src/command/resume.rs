@@ -23,13 +23,18 @@ pub fn run(args: &ResumeArgs, globals: Globals) -> Result<Outcome, Failure> {
     let run = run
         .canonicalize()
         .map_err(|error| Failure::wrong_request(miette::miette!("cannot open the run {}: {error}", run.display())))?;
-    if is_finished(&run) {
+    let history = history(&run);
+    if let Some(history) = history.as_ref().filter(|history| history.finished) {
         if !globals.quiet {
-            display::note(&nothing_to_resume(&run));
+            display::note(&nothing_to_resume(&run, history));
         }
         return Ok(Outcome::Done);
     }
-    let overrides: Vec<Override> = args.set.iter().map(|argument| Override::set(argument)).collect();
+    // A kill may have come between an extension's record in the journal and the same in manifest.toml.
+    let extended = history.filter(|history| history.extended).map(|history| history.run.repetitions);
+    let extended = extended.map(|count| Override::set(&format!("repetitions.count={count}")));
+    let overrides: Vec<Override> =
+        extended.into_iter().chain(args.set.iter().map(|argument| Override::set(argument))).collect();
     let loaded = project::load_with(&run.join("manifest.toml"), &overrides).map_err(Failure::wrong_request)?;
     let Loaded { project, manifest, known } = loaded;
     let capability = target::capability(manifest.target.cloud);
@@ -56,13 +61,12 @@ fn latest_unfinished(outputs: &Path) -> Result<PathBuf, Failure> {
     })
 }
 
-fn is_finished(run: &Path) -> bool {
-    let history = read(&run.join("journal.ndjson")).and_then(History::replay);
-    history.is_ok_and(|history| history.is_some_and(|history| history.finished))
+/// Returns what a run's journal tells; `None` where it can't be read, which the session will say.
+fn history(run: &Path) -> Option<History> {
+    read(&run.join("journal.ndjson")).and_then(History::replay).ok().flatten()
 }
 
 /// Says whether a run's journal can be read and has no end yet.
 fn unfinished(run: &Path) -> bool {
-    let history = read(&run.join("journal.ndjson")).and_then(History::replay);
-    history.is_ok_and(|history| history.is_some_and(|history| !history.finished))
+    history(run).is_some_and(|history| !history.finished)
 }

@@ -94,7 +94,7 @@ fn go_on(job: &Job<'_>, latest: Option<Latest>, globals: Globals) -> Result<Opti
     };
     if same && finished {
         if !globals.quiet {
-            display::note(&nothing_to_resume(&run));
+            display::note(&nothing_to_resume(&run, &history));
         }
         return Ok(None);
     }
@@ -144,7 +144,7 @@ fn extend(job: &Job<'_>, latest: Option<Latest>, globals: Globals) -> Result<Opt
         return refused(format!("{shown} was begun with another configuration than this manifest: {differs}"), help);
     }
     if !finished && same {
-        // An earlier session of the same extension was cut short.
+        // An earlier session was cut short: the run has this number of repetitions already, and goes on.
         return Ok(Some(Begin::Extend { run, from }));
     }
     if !finished {
@@ -161,13 +161,22 @@ fn extend(job: &Job<'_>, latest: Option<Latest>, globals: Globals) -> Result<Opt
     Ok(Some(Begin::Extend { run, from }))
 }
 
-/// Says that a run is at its end, and what can be done with it.
-pub fn nothing_to_resume(run: &Path) -> String {
-    format!(
-        "{} is finished: there is nothing to resume. `darkroom run MANIFEST --extend repetitions.count=N` adds repetitions to \
-         it, `--cell` measures some cells again",
-        run.display()
-    )
+/// Says that a run is at its end, and how to measure more of it where that can be.
+pub fn nothing_to_resume(run: &Path, history: &History) -> String {
+    let said = format!("{} is finished: there is nothing to resume", run.display());
+    let manifest = run.join("manifest.toml");
+    if history.run.until.is_some() || !manifest.is_file() || !is_latest(run) {
+        return said;
+    }
+    let count = format!("repetitions.count={}", history.run.repetitions.saturating_mul(2));
+    let command = advice::darkroom(&["run", &manifest.display().to_string(), "--extend", &count]);
+    format!("{said}. Add repetitions to it, for example twice as many in all: {command}")
+}
+
+/// Only an experiment's latest run can be extended.
+fn is_latest(run: &Path) -> bool {
+    let latest = run.parent().map(|experiment| experiment.join("latest").canonicalize());
+    latest.is_some_and(|latest| latest.is_ok_and(|latest| latest == run))
 }
 
 /// Returns the cells that the patterns of `--cell` choose; each must choose some.

@@ -30,7 +30,7 @@ use crate::project::Project;
 pub use client::{Answer, Endpoint, Message};
 pub use error::{GenerateError, Problem};
 pub use folder::{Ask, Draft, Provenance, Stopped};
-pub use unedited::edits;
+pub use unedited::{asks, edits};
 
 /// What a variant is to be made of.
 pub struct Wish<'a> {

@@ -34,6 +34,15 @@ pub fn edits(folder: &Path, shown: &str, variant: &Variant) -> Vec<Fault> {
     }
 }
 
+/// Returns what was asked and answered for the code in `folder`; nothing where its provenance can't be read, which
+/// [`edits`] says.
+///
+/// No two variants have the same: also an answer that comes twice comes at another time.
+pub fn asks(folder: &Path) -> Vec<Ask> {
+    let text = fs::read_to_string(folder.join(PROVENANCE)).unwrap_or_default();
+    toml::from_str::<Provenance>(&text).map(|provenance| provenance.asks).unwrap_or_default()
+}
+
 struct Place<'a> {
     folder: &'a Path,
     shown: &'a str,

@@ -40,6 +40,8 @@ pub fn running(function: &FunctionDeployed) -> String {
 pub struct History {
     pub run: RunStarted,
     pub finished: bool,
+    /// It has more repetitions than it was begun with.
+    pub extended: bool,
     /// Invocations so far: the next one's `sequence`.
     pub sequence: u64,
     /// Repetitions after which the intervals were last looked at (`repetitions.until`); 0: not yet.
@@ -70,6 +72,7 @@ impl History {
         Self {
             run,
             finished: false,
+            extended: false,
             sequence: 0,
             looked: 0,
             settled: None,
@@ -112,7 +115,7 @@ impl History {
                 self.code.insert(function.function.clone(), running(function));
             }
             Event::RunExtended(extension) => {
-                self.finished = false;
+                (self.finished, self.extended) = (false, true);
                 self.run.repetitions = extension.to;
                 self.run.manifest_sha256.clone_from(&extension.manifest_sha256);
             }

@@ -35,7 +35,7 @@ pub struct Begun {
     code: HashMap<String, String>,
     /// Cells whose facts so far no longer count.
     again: Option<Vec<CellId>>,
-    /// Repetitions that a finished run had, where this session adds some.
+    /// Repetitions that the run had, where it has been extended or this session adds some.
     extends: Option<u32>,
 }
 
@@ -193,15 +193,15 @@ fn take_up(
         )));
     }
     planned.retain(|cell| held(&cell.id));
-    let History { run, code, .. } = history;
+    let History { run, code, extended, .. } = history;
     Ok(Begun {
         dir,
         run_id: run.run_id.clone(),
         cells: planned,
-        earlier: Some(Box::new(run)),
         code,
         again,
-        extends: None,
+        extends: extended.then_some(run.repetitions),
+        earlier: Some(Box::new(run)),
     })
 }
 
@@ -262,7 +262,7 @@ impl Begun {
             history.take(fact);
             self.dir.link_latest().map_err(Failure::broken)?;
             if index == 0 && self.extends.is_some() {
-                // `resume` goes by this file. After a kill between the two, the same `--extend` goes on and writes it.
+                // After a kill between the two, the next session of the run goes by the journal and writes it.
                 self.dir.write("manifest.toml", &resolved(job.manifest)).map_err(Failure::broken)?;
             }
         }
@@ -271,13 +271,13 @@ impl Begun {
 
     fn resumed(&self, job: &Job<'_>) -> Event {
         let at = now();
+        let to = job.manifest.repetitions.count;
         match (&self.again, self.extends) {
             (Some(cells), _) => Event::CellsSuperseded { at, cells: cells.clone() },
-            (None, Some(from)) => {
-                let to = job.manifest.repetitions.count;
+            (None, Some(from)) if from < to => {
                 Event::RunExtended(Extension { at, from, to, manifest_sha256: fingerprint(job) })
             }
-            (None, None) => Event::RunResumed { at, cells: self.cells.iter().map(|cell| cell.id.clone()).collect() },
+            (None, _) => Event::RunResumed { at, cells: self.cells.iter().map(|cell| cell.id.clone()).collect() },
         }
     }
 
@@ -319,8 +319,12 @@ impl Begun {
         }
     }
 
-    /// Records a run of which this target can run no cell: its tables still say so.
+    /// Records a new run of which this target can run no cell: its tables still say so. To an earlier run such a session
+    /// would add nothing but an interruption, so that it is refused.
     pub fn record_nothing_to_measure(&self, job: &Job<'_>) -> Result<(), Failure> {
+        if self.earlier.is_some() {
+            return Err(self.none_can_run_here());
+        }
         let name = match job.manifest.target.cloud {
             Cloud::Local => "local",
             Cloud::Aws => "aws",
@@ -328,10 +332,23 @@ impl Begun {
         let region = job.manifest.target.region.clone();
         let target = Facts { name, region, endpoint: None, account_id: None, isolation: "not started".to_owned() };
         let (mut journal, _) = self.open_journal(job, &target, std::iter::empty(), Vec::new(), Vec::new())?;
-        if self.earlier.is_some() {
-            return Ok(()); // What was asked for can't run here; whether the rest is done was said before.
-        }
         journal.append(&Event::RunFinished { at: now() }).map_err(Failure::broken)
+    }
+
+    fn none_can_run_here(&self) -> Failure {
+        let asked = self.cells.iter().filter(|cell| self.again.as_ref().is_none_or(|again| again.contains(&cell.id)));
+        let why: BTreeSet<&str> = asked.filter_map(|cell| cell.not_runnable.as_deref()).collect();
+        let help = if self.again.is_some() {
+            "name other cells with --cell, or run these where they can run"
+        } else {
+            "go on with the run where its cells can run"
+        };
+        let why = why.into_iter().collect::<Vec<_>>().join("; ");
+        Failure::wrong_request(miette::miette!(
+            help = help,
+            "none of these cells of {} can run here: {why}",
+            self.dir.path().display()
+        ))
     }
 
     /// Removes the folder of a run that never came to a first fact; says whether it did.

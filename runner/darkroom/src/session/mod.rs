@@ -57,7 +57,7 @@ pub enum Begin {
     Anew { cells: Option<Vec<CellId>> },
     /// An earlier run is to be carried on.
     GoOn { run: PathBuf },
-    /// A finished run of `from` repetitions is to have as many as the manifest now says.
+    /// A run of `from` repetitions is to have as many as the manifest now says. Where it has them already, it goes on.
     Extend { run: PathBuf, from: u32 },
     /// Some cells of an earlier run are to be measured again.
     Again { run: PathBuf, cells: Vec<CellId> },

@@ -669,6 +669,28 @@ fn every_way_to_pass_other_code_off_as_a_models_is_refused_by_name() {
 }
 
 #[test]
+fn a_copy_of_a_generated_variant_is_no_further_sample() {
+    let project = generated();
+    let copied = |sample: &str| {
+        for file in ["greyscale.py", "resize.py", "requirements.txt", "provenance/greyscale.md", "provenance/resize.md"] {
+            project.write(&format!("functions/new-s9/{file}"), text(&project, &format!("functions/new/{file}")));
+        }
+        for file in ["variant.toml", "provenance.toml"] {
+            let text = text(&project, &format!("functions/new/{file}")).replace("sample = 1", sample);
+            project.write(&format!("functions/new-s9/{file}"), text);
+        }
+    };
+    project.manifest("variants = [\"new\", \"new-s9\"]\nimage_sets = [\"photos\"]");
+    for sample in ["sample = 1", "sample = 9"] {
+        copied(sample);
+        let answer = project.darkroom(&["validate", "m.toml"]).exits(2);
+        answer.says("functions/new-s9 and functions/new hold the same answers of the model").says("Delete one of them");
+    }
+    project.manifest("variants = [\"new\"]\nimage_sets = [\"photos\"]");
+    project.darkroom(&["validate", "m.toml"]).exits(0);
+}
+
+#[test]
 fn a_line_that_is_missing_at_the_end_and_other_line_ends_are_edits_too() {
     for text in [HANDLER.lines().next().unwrap().to_owned() + "\n", HANDLER.replace('\n', "\r\n"), String::new()] {
         let project = generated();

@@ -615,18 +615,30 @@ fn a_finished_run_is_extended_by_further_blocks_and_says_so() {
     answer.says("from 2 to 3 repetitions of every cell, with the same seed");
     assert_eq!(latest(&project), run);
     each_once(&run, 6);
-    let extended = facts(&run).into_iter().find_map(|event| match event {
-        Event::RunExtended(extension) => Some((extension.from, extension.to)),
-        _ => None,
-    });
-    assert_eq!(extended, Some((2, 3)));
+    assert_eq!(extensions(&run), [(2, 3)]);
     project.darkroom(&["report", "outputs/test/latest"]).exits(0);
     let page = fs::read_to_string(run.join("report.html")).unwrap();
     assert!(page.contains("it was extended from 2 to 3 repetitions of every cell, with the same seed"), "{page}");
     project.darkroom(&["verify", "outputs/test/latest"]).exits(0);
-    project.darkroom(&["resume", "outputs/test/latest"]).exits(0).says("there is nothing to resume");
     project.darkroom(&["run", "m.toml", "--set", "repetitions.count=3", "--cell", "copy.*", "--quiet"]).exits(0);
     assert_eq!(latest(&project), run, "its configuration is the extended one");
+    let told = project.darkroom(&["resume", "outputs/test/latest"]).exits(0).says("there is nothing to resume");
+    project.shell(&told.suggestion("darkroom run")).exits(0).says("from 3 to 6 repetitions of every cell");
+    assert_eq!(latest(&project), run);
+    each_once(&run, 12);
+    assert_eq!(extensions(&run), [(2, 3), (3, 6)]);
+    // Another run is the latest one now, so that this one can't be extended any more.
+    project.darkroom(&["run", "m.toml", "--quiet"]).exits(0);
+    let told = project.darkroom(&["resume", &run.display().to_string()]).exits(0).says("there is nothing to resume");
+    assert!(!told.stderr().contains('`'), "{}", told.stderr());
+}
+
+fn extensions(run: &Path) -> Vec<(u32, u32)> {
+    let extensions = facts(run).into_iter().filter_map(|event| match event {
+        Event::RunExtended(extension) => Some((extension.from, extension.to)),
+        _ => None,
+    });
+    extensions.collect()
 }
 
 #[test]
@@ -635,15 +647,52 @@ fn an_extension_that_was_killed_goes_on() {
     manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 1);
     project.darkroom(&["run", "m.toml", "--quiet"]).exits(0);
     let run = latest(&project);
-    let before = facts(&run).len();
-    let mut child = start(&project, &["run", "m.toml", "--extend", "repetitions.count=30"]);
-    wait_for_lines(&project, &mut child, before + 20);
-    child.kill().unwrap();
-    child.wait().unwrap();
+    let as_begun = fs::read(run.join("manifest.toml")).unwrap();
+    let extend = ["run", "m.toml", "--extend", "repetitions.count=30"];
+    kill_after_20_lines(&project, facts(&run).len(), &extend);
     project.darkroom(&["run", "m.toml", "--extend", "repetitions.count=40"]).exits(2).says("is unfinished");
+    kill_after_20_lines(&project, facts(&run).len(), &extend);
+    assert_eq!(extensions(&run), [(1, 30)], "saying it again goes on with it");
+    // As after a kill between the journal's line and this file.
+    fs::write(run.join("manifest.toml"), as_begun).unwrap();
     project.darkroom(&["resume", "--quiet"]).exits(0);
     assert_eq!(latest(&project), run);
     each_once(&run, 60);
+    assert_eq!(extensions(&run), [(1, 30)]);
+    let manifest = fs::read_to_string(run.join("manifest.toml")).unwrap();
+    assert!(manifest.contains("count = 30"), "{manifest}");
+}
+
+fn kill_after_20_lines(project: &Project, before: usize, command: &[&str]) {
+    let mut child = start(project, command);
+    wait_for_lines(project, &mut child, before + 20);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn extending_an_unfinished_run_to_what_it_was_begun_with_goes_on_with_it() {
+    let project = project();
+    manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 15);
+    kill_after_20_lines(&project, 0, &["run", "m.toml"]);
+    let run = latest(&project);
+    project.darkroom(&["run", "m.toml", "--extend", "repetitions.count=15", "--quiet"]).exits(0);
+    assert_eq!(latest(&project), run);
+    each_once(&run, 30);
+    assert_eq!(extensions(&run), []);
+}
+
+#[test]
+fn cells_that_cannot_run_here_are_not_measured_again_and_the_run_stays_finished() {
+    let project = project();
+    manifest(&project, "\"copy\"", &format!("\"{HOST}\", \"{OTHER}\""), 1);
+    project.darkroom(&["run", "m.toml", "--quiet"]).exits(0);
+    let run = latest(&project);
+    let journal = fs::read(run.join("journal.ndjson")).unwrap();
+    let refused = project.darkroom(&["run", "m.toml", "--cell", &format!("*{OTHER}*")]).exits(2);
+    refused.says("none of these cells of ").says(" can run here: ").says(OTHER).says("name other cells with --cell");
+    assert!(fs::read(run.join("journal.ndjson")).unwrap() == journal, "nothing is recorded");
+    project.darkroom(&["resume", "outputs/test/latest"]).exits(0).says("there is nothing to resume");
 }
 
 #[test]
