@@ -121,7 +121,9 @@ fn what_is_suggested_for_variants_that_no_model_was_asked_for_makes_them() {
     let endpoint = Endpoint::new(vec![fenced(HANDLER); 6]);
     let project = project(&endpoint);
     let key = [("SCRIPTED_KEY", KEY)];
-    for (variants, made) in [("\"scripted\"", vec!["scripted"]), ("\"scripted-s2\"", vec!["scripted-s1", "scripted-s2"])] {
+    for (variants, made) in
+        [("\"scripted\"", vec!["scripted"]), ("\"scripted-s2\"", vec!["scripted-s1", "scripted-s2"])]
+    {
         project.manifest(&format!("variants = [{variants}]\nimage_sets = [\"photos\"]"));
         let refused = project.darkroom(&["validate", "m.toml"]).exits(2);
         project.shell_with(&refused.suggestion("darkroom generate"), &key).exits(0);
@@ -672,7 +674,8 @@ fn every_way_to_pass_other_code_off_as_a_models_is_refused_by_name() {
 fn a_copy_of_a_generated_variant_is_no_further_sample() {
     let project = generated();
     let copied = |sample: &str| {
-        for file in ["greyscale.py", "resize.py", "requirements.txt", "provenance/greyscale.md", "provenance/resize.md"] {
+        for file in ["greyscale.py", "resize.py", "requirements.txt", "provenance/greyscale.md", "provenance/resize.md"]
+        {
             project.write(&format!("functions/new-s9/{file}"), text(&project, &format!("functions/new/{file}")));
         }
         for file in ["variant.toml", "provenance.toml"] {
