@@ -95,7 +95,20 @@ fn intervals(run: &Run) -> String {
         run.summary.iter().filter_map(|row| row.text("ci_method")?.split(';').next()).collect();
     let plain: BTreeSet<&str> =
         of_means.iter().map(|method| method.strip_prefix("stratified_").unwrap_or(method)).collect();
-    let in_words = |method: &&str| match *method {
+    let ways = plain.into_iter().map(way_in_words).collect::<Vec<_>>().join("; ");
+    let stratified = of_means.iter().any(|method| method.starts_with("stratified_"));
+    let of = if stratified {
+        " Those of means are for these images, stratified by image, and do not cover other images: mean_ci_images_low and \
+         mean_ci_images_high in summary do."
+    } else {
+        ""
+    };
+    format!("Intervals are 95% ({ways}; 10,000 resamples).{of} Those of quantiles are order statistics.")
+}
+
+/// Names the way of an interval, a value of `ci_method` of `summary`, as a paper does.
+fn way_in_words(method: &str) -> &str {
+    match method {
         "bca" => "BCa bootstrap",
         "abc" => "ABC, the BCa bootstrap's approximation",
         "percentile" => "percentile bootstrap",
@@ -103,16 +116,7 @@ fn intervals(run: &Run) -> String {
         "block_normal" => "moving-block bootstrap's normal form where neighbours resemble each other",
         "degenerate" => "no width where all values are equal",
         other => other,
-    };
-    let ways = plain.iter().map(in_words).collect::<Vec<_>>().join("; ");
-    let stratified = of_means.iter().any(|method| method.starts_with("stratified_"));
-    let of = if stratified {
-        " They are for these images, stratified by image, and do not cover other images: mean_ci_images_low and \
-         mean_ci_images_high in summary do."
-    } else {
-        ""
-    };
-    format!("Intervals are 95% ({ways}; 10,000 resamples).{of} Quantiles have order statistics.")
+    }
 }
 
 /// Says in which order cells were measured, and that an order holds within a session only.

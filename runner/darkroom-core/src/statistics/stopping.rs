@@ -151,7 +151,7 @@ mod tests {
     /// Turnaround of six photographs that differ tenfold, each with a CV of 0.1: 96% of the variance is between them.
     fn six_photographs(blocks: u32) -> Watched {
         let noise = lognormal(6 * blocks as usize, 0.1, 8);
-        let sizes = [1.0, 2.0, 3.0, 4.0, 7.0, 10.0];
+        let sizes = [1.0, 10.0, 2.0, 7.0, 3.0, 4.0];
         let values = noise.iter().zip(sizes.iter().cycle()).map(|(noise, size)| noise * size).collect();
         Watched { values, images: (0..6 * blocks).map(|i| i % 6).collect(), seed: [1; 32] }
     }
