@@ -76,7 +76,7 @@ fn pair_apart<'a>(run: &Run, cells: &[&'a CellView]) -> Option<(&'a CellView, &'
 /// Says what was measured beside those that are compared.
 fn aside(run: &Run, alone: &[Group<'_>]) -> Option<String> {
     let told = |group: &Group<'_>| {
-        let of = |metric: &Metric| ranked(run, group, metric).first().map(|(_, stat)| (metric.told)(stat.mean));
+        let of = |metric: &Metric| ranked(run, group, metric).first().map(|(_, stat)| metric.told(stat.mean));
         let values: Vec<String> = [&FASTER, &CHEAPER].into_iter().filter_map(of).collect();
         let (cell, _) = ranked(run, group, &FASTER).into_iter().next()?;
         Some(format!("{} ({})", cell.label, values.join(", ")))
@@ -92,13 +92,25 @@ fn ranked<'a>(run: &'a Run, group: &Group<'a>, metric: &Metric) -> Vec<(&'a Cell
 }
 
 /// What a best cell is looked for by.
-struct Metric {
-    name: &'static str,
+pub struct Metric {
+    pub name: &'static str,
     /// Name in `comparisons`.
-    compared: &'static str,
-    what: &'static str,
-    word: &'static str,
-    told: fn(f64) -> String,
+    pub compared: &'static str,
+    pub what: &'static str,
+    /// The verdict of what is better.
+    pub word: &'static str,
+    /// The same, where nothing else in the sentence says what it is about.
+    pub in_words: &'static str,
+    /// A value with its unit.
+    pub amount: fn(f64) -> String,
+    /// Of how many images it is.
+    pub per: &'static str,
+}
+
+impl Metric {
+    pub fn told(&self, value: f64) -> String {
+        format!("{} {}", (self.amount)(value), self.per)
+    }
 }
 
 const FASTER: Metric = Metric {
@@ -106,14 +118,18 @@ const FASTER: Metric = Metric {
     compared: "turnaround_s",
     what: "turnaround",
     word: "faster",
-    told: |mean| format!("{} s per image", figure(mean)),
+    in_words: "faster",
+    amount: |mean| format!("{} s", figure(mean)),
+    per: "per image",
 };
 const CHEAPER: Metric = Metric {
     name: "cost_usd_per_100k",
     compared: "cost_usd",
     what: "hosting cost",
     word: "cheaper",
-    told: |mean| format!("${} per 100,000 images", figure(mean)),
+    in_words: "cheaper to host",
+    amount: |mean| format!("${}", figure(mean)),
+    per: "per 100,000 images",
 };
 
 /// Measured cells that may be ranked against each other.
@@ -156,17 +172,24 @@ pub fn kind_names(keys: &[&Comparable]) -> Vec<Option<String>> {
     all.iter().map(|levels| (!differing.is_empty()).then(|| name(levels))).collect()
 }
 
-/// Says which cell of a group has the lowest mean of a pipeline metric, and of which others that may be claimed.
+/// Says what a group's best is by a metric: among models where cells are samples of them, otherwise among cells. Whether they are
+/// is decided by all planned cells: a model with one right sample of three is still known by that one draw only.
 fn best(run: &Run, group: &Group<'_>, metric: &Metric) -> Option<String> {
     let ranked = ranked(run, group, metric);
-    let cells: Vec<&CellView> = ranked.iter().map(|(cell, _)| *cell).collect();
-    if models::are_samples(&cells) {
-        let means: Vec<(&CellView, f64)> = ranked.iter().map(|(cell, stat)| (*cell, stat.mean)).collect();
-        let said = models::sentence(run, &means, (metric.what, metric.compared, metric.word), metric.told)?;
-        return Some(group.name.as_ref().map_or(said.clone(), |name| format!("With {name}: {said}")));
+    let kind = comparable(&group.cells.first()?.cell);
+    let planned: Vec<&CellView> = run.cells.iter().filter(|cell| comparable(&cell.cell) == kind).collect();
+    if !models::are_samples(&planned) {
+        return best_cell(run, group, &ranked, metric);
     }
+    let means: Vec<(&CellView, f64)> = ranked.iter().map(|(cell, stat)| (*cell, stat.mean)).collect();
+    let said = models::sentences(run, &means, metric).or_else(|| best_cell(run, group, &ranked, metric))?;
+    Some(said + &models::left_out(&planned, &means))
+}
+
+/// Says which cell of a group has the lowest mean of a pipeline metric, and of which others that may be claimed.
+fn best_cell(run: &Run, group: &Group<'_>, ranked: &[(&CellView, Stat)], metric: &Metric) -> Option<String> {
     let (winner, stat) = ranked.iter().min_by(|a, b| a.1.mean.total_cmp(&b.1.mean))?;
-    let mean = format!("{} {}", (metric.told)(stat.mean), interval(stat.ci));
+    let mean = format!("{} {}", metric.told(stat.mean), interval(stat.ci));
     let (with, lowest) = match &group.name {
         Some(name) => (format!("With {name}: "), "lowest"),
         None => (String::new(), "Lowest"),

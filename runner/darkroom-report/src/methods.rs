@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use darkroom_core::event::{Extension, Look};
+use darkroom_core::event::Look;
 use darkroom_core::manifest::{StoppingMetric, Until};
 use darkroom_core::statistics::{LOOK_EVERY, StoppedBy};
 use darkroom_core::until::asked;
@@ -38,7 +38,7 @@ pub fn methods(run: &Run) -> String {
     let intervals = intervals(run);
     let not_run = not_run(run);
     let (design, day, outputs) = (design(run), day(run), outputs(run));
-    let (sessions, stopped) = (sessions(run), stopping_rule(run) + &extended(run));
+    let (sessions, stopped) = (sessions(run), stopping_rule(run));
     let (how, clocks) = match run.imported() {
         Some(origin) => (
             format!("taken in from another harness's files ({origin}) with Darkroom {}", run.about("version")),
@@ -136,9 +136,8 @@ fn sessions(run: &Run) -> String {
     if run.imported().is_some() || (all.len() < 2 && !all.iter().any(Session::was_cut_short)) {
         return String::new();
     }
-    let cells = run.measured().count();
     let of = count(all.len(), "session");
-    let told = all.iter().map(|session| session.told(cells, session.number as usize == all.len()));
+    let told = all.iter().map(|session| session.told(session.number as usize == all.len()));
     let told: Vec<String> = told.collect();
     let ids: Vec<&str> = run.measured().map(|cell| cell.id.as_str()).collect();
     let apart = ids.iter().enumerate().any(|(place, a)| ids[place + 1..].iter().any(|b| run.is_apart(a, b)));
@@ -187,25 +186,19 @@ fn stopping_rule(run: &Run) -> String {
     )
 }
 
-/// Says when repetitions were added to the finished run.
-fn extended(run: &Run) -> String {
-    let extensions: Vec<Extension> =
-        run.about.get("extended").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-    let told = |Extension { at, from, to, .. }: &Extension| {
-        let day = at.get(..10).unwrap_or(at);
-        format!(
-            " On {day} (UTC), after the run had finished, it was extended from {from} to {to} repetitions of every cell, with the \
-             same seed, by further blocks."
-        )
-    };
-    extensions.iter().map(told).collect()
-}
-
 /// Says what the prompts ask for and no check tells.
 fn not_checked(run: &Run) -> String {
     let demands: Vec<String> =
         run.about.get("not_checked").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-    if demands.is_empty() { String::new() } else { format!(" Not checked, though asked for: {}.", demands.join(". ")) }
+    let told = |demand: &String| match demand.split_once(": ") {
+        Some((stage, demand)) => format!("{demand} ({stage})"),
+        None => demand.clone(),
+    };
+    let told: Vec<String> = demands.iter().map(told).collect();
+    if told.is_empty() {
+        return String::new();
+    }
+    format!(" The prompts also ask for what no check can tell: {}.", told.join("; "))
 }
 
 /// Says how many images, deployments and rounds the numbers are of.
@@ -234,9 +227,16 @@ fn design(run: &Run) -> String {
 
 /// The day of the first invocation, UTC.
 fn day(run: &Run) -> String {
-    let first = run.invocations.iter().filter_map(|row| row.time_ms("started_at")).min();
-    let first = first.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
-    first.map_or(String::new(), |at| format!(" on {} (UTC)", at.strftime("%Y-%m-%d")))
+    let day = |ms: Option<i64>| {
+        let time = jiff::Timestamp::from_millisecond(ms?).ok()?;
+        Some(time.strftime("%Y-%m-%d").to_string())
+    };
+    let times = run.times();
+    match (day(times.first_ms), day(times.last_ms)) {
+        (Some(first), Some(last)) if first == last => format!(" on {first} (UTC)"),
+        (Some(first), Some(last)) => format!(" from {first} to {last} (UTC)"),
+        _ => String::new(),
+    }
 }
 
 fn outputs(run: &Run) -> String {

@@ -6,14 +6,19 @@
 use darkroom_core::cell::Cell;
 use darkroom_tables::read::Row;
 
+use crate::answer::Metric;
 use crate::noise::DEPLOYMENT;
-use crate::number::{count, figure, interval};
+use crate::number::{count, figure};
 use crate::run::{CellView, PIPELINE, Run};
 
+/// Pairs without a claim that a sentence names; of more it says how many.
+const NAMED: usize = 4;
+
 /// A model's samples at the same levels of all other factors, with the mean of each.
-pub struct Pool<'a> {
-    pub name: String,
+struct Pool<'a> {
     model: &'a str,
+    /// What tells these levels from the run's others; empty where there are none.
+    levels: &'a str,
     samples: Vec<(&'a CellView, f64)>,
 }
 
@@ -23,21 +28,34 @@ impl Pool<'_> {
         self.samples.iter().map(|(_, mean)| mean).sum::<f64>() / self.samples.len() as f64
     }
 
-    fn told(&self, value: fn(f64) -> String) -> String {
+    /// Says the model's mean, and how far its samples lie apart.
+    fn told(&self, metric: &Metric) -> String {
         let means = || self.samples.iter().map(|(_, mean)| *mean);
         let spread = match self.samples.len() {
             1 => "1 sample".to_owned(),
-            n => match [figure(means().fold(f64::INFINITY, f64::min)), figure(means().fold(0.0, f64::max))] {
-                [low, high] if low == high => format!("mean of {n} samples, all {low}"),
-                [low, high] => format!("mean of {n} samples, {low} to {high}"),
-            },
+            n => {
+                let ends = [means().fold(f64::INFINITY, f64::min), means().fold(0.0, f64::max)];
+                match ends.map(metric.amount) {
+                    [low, high] if low == high => format!("mean of {n} samples, all {low}"),
+                    [low, high] => format!("mean of {n} samples, {low} to {high}"),
+                }
+            }
         };
-        format!("{} {} ({spread})", self.name, value(self.mean()))
+        format!("{} {} ({spread})", self.model, metric.told(self.mean()))
     }
 
     fn holds(&self, ids: &str) -> bool {
         ids.split(' ').any(|id| self.samples.iter().any(|(cell, _)| cell.id == id))
     }
+
+    fn is_alike(&self, other: &CellView) -> bool {
+        levels(&self.samples[0].0.cell) == levels(&other.cell)
+    }
+}
+
+/// What two cells must share to be samples at equal levels: all but the variant.
+fn levels(cell: &Cell) -> Cell {
+    Cell { variant: String::new(), ..cell.clone() }
 }
 
 /// Whether models among these cells are known by several samples, so that a cell stands for one draw of its model.
@@ -48,88 +66,185 @@ pub fn are_samples(cells: &[&CellView]) -> bool {
     })
 }
 
-/// Pools ranked cells by model and levels, in the order of the matrix; cells that no model wrote are not in it.
-pub fn pools<'a>(ranked: &[(&'a CellView, f64)]) -> Vec<Pool<'a>> {
-    let levels = |cell: &Cell| Cell { variant: String::new(), ..cell.clone() };
-    let mut pools: Vec<Pool<'a>> = Vec::new();
+/// Pools ranked cells by model, a set for each combination of levels, in the order of the matrix. Within a set the lowest mean
+/// comes first. Cells that no model wrote are in none.
+fn sets<'a>(ranked: &[(&'a CellView, f64)]) -> Vec<Vec<Pool<'a>>> {
+    let mut sets: Vec<Vec<Pool<'a>>> = Vec::new();
     for (cell, mean) in ranked {
         let Some(model) = cell.model.as_deref() else { continue };
-        let same = |pool: &&mut Pool<'_>| pool.model == model && levels(&pool.samples[0].0.cell) == levels(&cell.cell);
-        if let Some(pool) = pools.iter_mut().find(same) {
+        let place = sets.iter().position(|set| set[0].is_alike(cell)).unwrap_or_else(|| {
+            sets.push(Vec::new());
+            sets.len() - 1
+        });
+        let set = &mut sets[place];
+        if let Some(pool) = set.iter_mut().find(|pool| pool.model == model) {
             pool.samples.push((cell, *mean));
         } else {
-            let rest = cell.label.strip_prefix(&cell.cell.variant).unwrap_or_default();
-            pools.push(Pool { name: format!("{model}{rest}"), model, samples: vec![(cell, *mean)] });
+            let levels = cell.label.strip_prefix(&cell.cell.variant).unwrap_or_default().trim();
+            set.push(Pool { model, levels, samples: vec![(cell, *mean)] });
         }
     }
-    pools
+    for set in &mut sets {
+        set.sort_by(|a, b| a.mean().total_cmp(&b.mean()));
+    }
+    sets
 }
 
-/// Says which model is claimed to be better by a metric, or that none is; and how the code that no model wrote did.
-pub fn sentence(
-    run: &Run,
-    ranked: &[(&CellView, f64)],
-    (what, compared, word): (&str, &str, &str),
-    value: fn(f64) -> String,
-) -> Option<String> {
-    let mut pools = pools(ranked);
-    pools.sort_by(|a, b| a.mean().total_cmp(&b.mean()));
-    let (first, rest) = pools.split_first()?;
-    let claims: Vec<String> = rest.iter().filter_map(|other| claim(run, first, other, compared, word)).collect();
-    let others = rest.iter().map(|pool| pool.told(value)).collect::<Vec<_>>().join("; ");
-    let mut text = match (rest.len(), claims.len()) {
-        (0, _) => format!("{what} of the only model with right outputs: {}.", first.told(value)),
-        (_, 0) => format!("No model is claimed to be {word} than another in {what}: {}; {others}.", first.told(value)),
-        (all, some) => {
-            let unclear = match all - some {
-                0 => String::new(),
-                left => format!("; against {} no difference is claimed", count(left, "other")),
-            };
-            format!("Model {word} in {what}: {}, than {}{unclear}.", first.told(value), claims.join("; "))
-        }
-    };
+/// Says of every set of equal levels which models are claimed to be better than which, or that none is; then what cannot be
+/// compared, and how the code that no model wrote did. `None` where no sample has right outputs.
+pub fn sentences(run: &Run, ranked: &[(&CellView, f64)], metric: &Metric) -> Option<String> {
+    let sets = sets(ranked);
+    let model = sets.first()?[0].model;
+    let (compared, alone): (Vec<_>, Vec<_>) = sets.iter().partition(|set| set.len() > 1);
+    let mut said: Vec<String> = compared.into_iter().map(|set| of_set(run, set, metric)).collect();
+    if !alone.is_empty() {
+        let why = match sets.iter().flatten().all(|pool| pool.model == model) {
+            true => "only one model has right outputs",
+            false => "no other model with right outputs ran the same way",
+        };
+        let told = |pool: &Pool<'_>| match pool.levels {
+            "" => pool.told(metric),
+            levels => format!("with {levels}, {}", pool.told(metric)),
+        };
+        let alone: Vec<String> = alone.into_iter().flatten().map(told).collect();
+        said.push(format!("Not compared, as {why}: {}.", alone.join("; ")));
+    }
     let by_hand: Vec<String> = ranked
         .iter()
         .filter(|(cell, _)| cell.model.is_none())
-        .map(|(cell, mean)| format!("{} {}", cell.label, value(*mean)))
+        .map(|(cell, mean)| format!("{} {}", cell.label, metric.told(*mean)))
         .collect();
     if !by_hand.is_empty() {
-        text = format!("{text} Code that no model wrote: {}.", by_hand.join("; "));
+        said.push(format!("Code that no model wrote: {}.", by_hand.join("; ")));
     }
-    Some(text)
+    Some(said.join(" "))
 }
 
-/// Says that the first model is better than the other, where the table claims it.
-fn claim(run: &Run, first: &Pool<'_>, other: &Pool<'_>, compared: &str, word: &str) -> Option<String> {
+/// What the table says of two models.
+enum Verdict {
+    Claimed(String),
+    NotClaimed,
+    NotCompared,
+}
+
+/// Says what is claimed of the models of one set, pair by pair.
+fn of_set(run: &Run, set: &[Pool<'_>], metric: &Metric) -> String {
+    let (mut claims, mut unclear, mut missing) = (Vec::new(), Vec::new(), Vec::new());
+    let mut claimed: Vec<&str> = Vec::new();
+    for (place, first) in set.iter().enumerate() {
+        for other in &set[place + 1..] {
+            let pair = || format!("{} and {}", first.model, other.model);
+            match verdict(run, first, other, metric) {
+                Verdict::Claimed(claim) => {
+                    claims.push(claim);
+                    claimed.extend([first.model, other.model]);
+                }
+                Verdict::NotClaimed => unclear.push(pair()),
+                Verdict::NotCompared => missing.push(pair()),
+            }
+        }
+    }
+    let told = |pools: Vec<&Pool<'_>>| pools.iter().map(|pool| pool.told(metric)).collect::<Vec<_>>().join("; ");
+    let (with, no) = match set[0].levels {
+        "" => (String::new(), "No"),
+        levels => (format!("With {levels}: "), "no"),
+    };
+    let mut text = if claims.is_empty() {
+        let all = told(set.iter().collect());
+        format!("{with}{no} model is claimed to be {} than another in {}: {all}.", metric.word, metric.what)
+    } else {
+        let unclear = match unclear.len() {
+            0 => String::new(),
+            few if few <= NAMED => {
+                format!(" No difference in {} is claimed between {}.", metric.what, unclear.join(", nor between "))
+            }
+            many => format!(" For the other {many} pairs no difference in {} is claimed.", metric.what),
+        };
+        let others: Vec<&Pool<'_>> = set.iter().filter(|pool| !claimed.contains(&pool.model)).collect();
+        let others = if others.is_empty() { String::new() } else { format!(" Also measured: {}.", told(others)) };
+        format!("{with}{}.{unclear}{others}", claims.join("; "))
+    };
+    if !missing.is_empty() {
+        text = format!("{text} Not compared: {}.", missing.join("; "));
+    }
+    text
+}
+
+/// Looks two models up in the table, either way round.
+fn verdict(run: &Run, first: &Pool<'_>, other: &Pool<'_>, metric: &Metric) -> Verdict {
     let of_models = |row: &Row<'_>| {
         row.text("factor") == Some("model")
             && row.text("stage") == Some(PIPELINE)
-            && row.text("metric") == Some(compared)
+            && row.text("metric") == Some(metric.compared)
     };
-    let found = run.comparisons.iter().filter(of_models).find_map(|row| {
+    let sides = |row: &Row<'_>| {
         let (a, b) = (row.text("cell_a")?, row.text("cell_b")?);
-        let (ratio, low, high) =
-            (row.number("ratio_mean")?, row.number("ratio_mean_ci_low")?, row.number("ratio_mean_ci_high")?);
-        let opposite = if word == "faster" { "slower" } else { "dearer" };
-        match row.text("verdict")? {
-            verdict if verdict == word && first.holds(b) && other.holds(a) => Some((row, ratio, (low, high))),
-            verdict if verdict == opposite && first.holds(a) && other.holds(b) => {
-                Some((row, 1.0 / ratio, (1.0 / high, 1.0 / low)))
-            }
-            _ => None,
+        match () {
+            () if first.holds(a) && other.holds(b) => Some((first, other)),
+            () if other.holds(a) && first.holds(b) => Some((other, first)),
+            () => None,
         }
-    });
-    let (row, ratio, ci) = found?;
+    };
+    let mut rows = run.comparisons.iter().filter(of_models);
+    let Some((row, (a, b))) = rows.find_map(|row| Some((row, sides(&row)?))) else { return Verdict::NotCompared };
+    claim(&row, a, b, metric).map_or(Verdict::NotClaimed, Verdict::Claimed)
+}
+
+/// Says which of the two sides of a row is better, where the row claims it.
+fn claim(row: &Row<'_>, a: &Pool<'_>, b: &Pool<'_>, metric: &Metric) -> Option<String> {
+    let (ratio, low, high) =
+        (row.number("ratio_mean")?, row.number("ratio_mean_ci_low")?, row.number("ratio_mean_ci_high")?);
+    let verdict = row.text("verdict")?;
+    let (better, worse, [times, low, high]) = match verdict {
+        _ if verdict == metric.word => (b, a, [1.0 / ratio, 1.0 / high, 1.0 / low]),
+        "slower" | "dearer" => (a, b, [ratio, low, high]),
+        _ => return None,
+    };
+    let samples = match (better.samples.len(), worse.samples.len()) {
+        (n, m) if n == m => format!("{} each", count(n, "sample")),
+        (n, m) => format!("{} against {m}", count(n, "sample")),
+    };
+    let range = match [low, high].map(figure) {
+        [low, high] if low == high => low,
+        [low, high] => format!("{low} to {high}"),
+    };
     let apart =
         if row.truth("side_by_side") == Some(false) { format!("; {}", crate::pairs::APART) } else { String::new() };
     Some(format!(
-        "{} (ratio {} {}; {} against {}{apart})",
-        other.name,
-        figure(ratio),
-        interval(Some(ci)),
-        count(first.samples.len(), "sample"),
-        count(other.samples.len(), "sample")
+        "{} is {} times {} than {} ({} against {}; 95% CI {range} times; {samples}{apart})",
+        better.model,
+        figure(times),
+        metric.in_words,
+        worse.model,
+        (metric.amount)(better.mean()),
+        metric.told(worse.mean()),
     ))
+}
+
+/// Says how many of the planned samples are not among the ranked ones, and why; a sentence with a space before it, or none.
+pub fn left_out(planned: &[&CellView], ranked: &[(&CellView, f64)]) -> String {
+    let samples: Vec<&CellView> = planned.iter().copied().filter(|cell| cell.model.is_some()).collect();
+    let is_ranked = |cell: &CellView| ranked.iter().any(|(other, _)| other.id == cell.id);
+    let mut reasons: Vec<(&str, usize)> = Vec::new();
+    for cell in samples.iter().filter(|cell| !is_ranked(cell)) {
+        let why = match cell {
+            _ if cell.failed.is_some() => "failed in every pass",
+            _ if cell.not_measured.is_some() => "not measured",
+            _ if cell.outputs_ok == Some(false) => "with wrong outputs",
+            _ if cell.outputs_ok.is_none() => "with outputs that were not checked",
+            _ => "without a value",
+        };
+        match reasons.iter_mut().find(|(reason, _)| *reason == why) {
+            Some((_, count)) => *count += 1,
+            None => reasons.push((why, 1)),
+        }
+    }
+    let all: usize = reasons.iter().map(|(_, count)| count).sum();
+    if all == 0 {
+        return String::new();
+    }
+    let told: Vec<String> = reasons.iter().map(|(why, count)| format!("{count} {why}")).collect();
+    format!(" Left out: {all} of {} ({}).", count(samples.len(), "sample"), told.join(", "))
 }
 
 /// Returns the rank of a cell in one metric of one stage, where it is told apart: from every other ranked cell of its kind of work a

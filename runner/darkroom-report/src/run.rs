@@ -174,6 +174,11 @@ impl Run {
         self.measured_in.get(id).map_or_else(|| "at a time not recorded".to_owned(), Measured::when)
     }
 
+    /// When the first and the last repetition that counts began.
+    pub fn times(&self) -> Measured {
+        Measured::together(self.measured_in.values())
+    }
+
     /// The metric that a stage's time is read from: init included where every start is cold.
     pub fn time_metric(cell: &CellView) -> &'static str {
         if cell.cell.start == Start::Cold { "cold_total_ms" } else { "duration_ms" }

@@ -204,7 +204,7 @@ impl Facts {
             spent: None,
             imported: None,
             damaged: Vec::new(),
-            sessions: vec![Session::new(1, &run.at, Vec::new())],
+            sessions: vec![Session::new(1, &run.at)],
             extensions: Vec::new(),
             pass_index: HashMap::new(),
             last_attempts: HashMap::new(),

@@ -25,6 +25,12 @@ pub struct Session {
     pub passes: u64,
     /// Cells that it measured again (`run --cell`): their earlier values no longer count.
     pub again: Vec<String>,
+    /// Whether those are all cells that the run can measure.
+    #[serde(default)]
+    pub again_all: bool,
+    /// The first and the last repetition that it added to a run that had finished (`run --extend`).
+    #[serde(default)]
+    pub added: Option<(u32, u32)>,
     pub end: SessionEnd,
 }
 
@@ -41,26 +47,24 @@ pub enum SessionEnd {
 }
 
 impl Session {
-    pub fn new(number: u32, began_at: &str, again: Vec<String>) -> Self {
-        let end = SessionEnd::Unrecorded;
-        Self { number, began_at: began_at.to_owned(), last_pass_at: None, passes: 0, again, end }
+    pub fn new(number: u32, began_at: &str) -> Self {
+        Self {
+            number,
+            began_at: began_at.to_owned(),
+            last_pass_at: None,
+            passes: 0,
+            again: Vec::new(),
+            again_all: false,
+            added: None,
+            end: SessionEnd::Unrecorded,
+        }
     }
 
-    /// Says in a sentence what became of it. `cells` is how many cells the run measures; `is_last` whether none came after.
-    pub fn told(&self, cells: usize, is_last: bool) -> String {
-        let what = match self.again.len() {
-            0 => String::new(),
-            all if all >= cells => {
-                ", measured all cells again (`run --cell`; earlier values of them do not count)".to_owned()
-            }
-            _ => format!(
-                ", measured {} again without the other cells (`run --cell`; earlier values do not count)",
-                listed(&self.again)
-            ),
-        };
+    /// Says in a sentence what became of it. `is_last` is whether none came after.
+    pub fn told(&self, is_last: bool) -> String {
         let end = match &self.end {
             SessionEnd::Finished { at } => format!("ended as planned at {}", minute(at)),
-            SessionEnd::Stopped { at, reason } => format!("{} at {}", stopped(reason), minute(at)),
+            SessionEnd::Stopped { at, reason } => stopped(reason, &minute(at)),
             SessionEnd::Unrecorded if is_last => {
                 "has no recorded end: it was killed, or it is still running".to_owned()
             }
@@ -69,7 +73,26 @@ impl Session {
                 None => "was killed before its first pass ended".to_owned(),
             },
         };
-        format!("Session {} began at {}{what}, and {end}.", self.number, minute(&self.began_at))
+        format!("Session {} began at {}{}, and {end}.", self.number, minute(&self.began_at), self.work())
+    }
+
+    /// Says what it measured, where that is not simply what was still missing; with a comma before it, or nothing.
+    fn work(&self) -> String {
+        if let Some((from, to)) = self.added {
+            let repetitions =
+                if from == to { format!("repetition {from}") } else { format!("repetitions {from} to {to}") };
+            return format!(", added {repetitions} of every cell");
+        }
+        match self.again.len() {
+            0 => String::new(),
+            _ if self.again_all => {
+                ", measured all cells again (`run --cell`; earlier values of them do not count)".to_owned()
+            }
+            _ => format!(
+                ", measured {} again without the other cells (`run --cell`; earlier values do not count)",
+                listed(&self.again)
+            ),
+        }
     }
 
     /// Whether it ended before its work was done.
@@ -78,14 +101,14 @@ impl Session {
     }
 }
 
-/// Says who stopped a session, by the reason that the journal gives.
-fn stopped(reason: &str) -> String {
+/// Says who stopped a session and when, by the reason that the journal gives.
+fn stopped(reason: &str, at: &str) -> String {
     match reason {
-        "interrupted" => "was stopped by hand (Ctrl-C or SIGTERM)".to_owned(),
-        "budget.minutes" => "stopped when its time was used up (budget.minutes)".to_owned(),
-        "budget.usd" => "stopped when the money was used up (budget.usd)".to_owned(),
-        "only some cells were asked for" => "ended with other cells unfinished".to_owned(),
-        error => format!("was stopped by an error ({error})"),
+        "interrupted" => format!("was stopped by hand (Ctrl-C or SIGTERM) at {at}"),
+        "budget.minutes" => format!("stopped when its time was used up (budget.minutes) at {at}"),
+        "budget.usd" => format!("stopped when the money was used up (budget.usd) at {at}"),
+        "only some cells were asked for" => format!("ended at {at}; other cells were still unfinished"),
+        error => format!("was stopped by an error ({error}) at {at}"),
     }
 }
 
@@ -233,12 +256,25 @@ mod tests {
 
     #[test]
     fn a_session_without_an_end_was_killed_unless_it_is_the_last() {
-        let mut session = Session::new(2, "2026-11-24T18:00:05.000Z", Vec::new());
-        assert!(session.told(2, true).contains("it was killed, or it is still running"));
-        assert!(session.told(2, false).ends_with("was killed before its first pass ended."));
+        let mut session = Session::new(2, "2026-11-24T18:00:05.000Z");
+        assert!(session.told(true).contains("it was killed, or it is still running"));
+        assert!(session.told(false).ends_with("was killed before its first pass ended."));
         session.last_pass_at = Some("2026-11-24T18:04:00.000Z".into());
-        let told = session.told(2, false);
+        let told = session.told(false);
         assert!(told.starts_with("Session 2 began at 2026-11-24 18:00 UTC, and was killed (its last pass"), "{told}");
+    }
+
+    #[test]
+    fn a_session_says_what_it_added_and_that_other_cells_were_unfinished_when_it_ended() {
+        let at = "2026-11-24T18:04:00.000Z".to_owned();
+        let mut session = Session::new(2, "2026-11-24T18:00:05.000Z");
+        session.end = SessionEnd::Stopped { at, reason: "only some cells were asked for".into() };
+        let unfinished = "and ended at 2026-11-24 18:04 UTC; other cells were still unfinished.";
+        assert_eq!(session.told(true), format!("Session 2 began at 2026-11-24 18:00 UTC, {unfinished}"));
+        session.added = Some((6, 10));
+        assert!(session.told(true).contains(" UTC, added repetitions 6 to 10 of every cell, and ended at"));
+        session.added = Some((6, 6));
+        assert!(session.told(true).contains(" UTC, added repetition 6 of every cell, and ended at"));
     }
 
     #[test]

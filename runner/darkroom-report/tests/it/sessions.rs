@@ -1,6 +1,7 @@
 //! What a page says of a run that was taken up again, measured in part again, or measured cell after cell.
 
 use darkroom_core::cell::Cell;
+use darkroom_core::event::{Event, Extension};
 
 use crate::journal::{Journal, Pass, cell};
 use crate::{IMAGES, Made, random, started};
@@ -138,4 +139,52 @@ fn a_run_that_is_not_at_its_end_says_so_and_one_measured_again_whole_needs_no_wa
     let page = checked(journal, &cells).html();
     assert!(methods(&page).contains("measured all cells again (`run --cell`; earlier values of them do not count)"));
     assert!(!page.contains(WARNING));
+}
+
+#[test]
+fn an_extension_of_another_day_is_told_by_its_session_and_no_single_day_is_named() {
+    let cells = [cell("pillow"), cell("rust")];
+    let mut journal = Journal::of(&cells);
+    started(&mut journal).not_checked = vec!["greyscale: that it is rounded".into(), "resize: its filter".into()];
+    measure(&mut journal, &cells, 1..=3);
+    journal.end();
+    journal.events.push(Event::RunExtended(Extension {
+        at: "2026-11-25T18:00:00.000Z".into(),
+        from: 3,
+        to: 5,
+        manifest_sha256: "ab".repeat(32),
+    }));
+    let before = journal.events.len();
+    measure(&mut journal, &cells, 4..=5);
+    for event in &mut journal.events[before..] {
+        if let Event::PipelineFinished(pass) = event {
+            pass.started_at = pass.started_at.replace("11-24", "11-25");
+        }
+    }
+    journal.end();
+    let page = checked(journal, &cells).html();
+    for said in [
+        "were measured from 2026-11-24 to 2026-11-25 (UTC) with Darkroom",
+        "Session 2 began at 2026-11-25 18:00 UTC, added repetitions 4 to 5 of every cell, and ended as planned at",
+        "The prompts also ask for what no check can tell: that it is rounded (greyscale); its filter (resize).",
+    ] {
+        assert!(methods(&page).contains(said), "{said} in {}", methods(&page));
+    }
+    assert!(!methods(&page).contains("measured on ") && !methods(&page).contains("was extended"));
+}
+
+#[test]
+fn cells_measured_again_beside_one_that_failed_are_not_all_cells() {
+    let cells = [cell("pillow"), cell("rust"), cell("numpy")];
+    let mut journal = Journal::of(&cells);
+    measure(&mut journal, &cells[..2], 1..=3);
+    journal.stop("interrupted").supersede(&cells[0]);
+    if let Some(Event::CellsSuperseded { cells: again, .. }) = journal.events.last_mut() {
+        again.push(cells[1].id());
+    }
+    measure(&mut journal, &cells[..2], 1..=3);
+    journal.stop("only some cells were asked for");
+    let page = checked(journal, &cells[..2]).html();
+    assert!(!methods(&page).contains("measured all cells again"), "{}", methods(&page));
+    assert!(methods(&page).contains("UTC; other cells were still unfinished."), "{}", methods(&page));
 }

@@ -43,8 +43,11 @@ impl Facts {
             Event::PipelineFinished(pass) => self.take_pass(pass),
             Event::OutputChecked(check) => self.take_check(check),
             Event::CellsSuperseded { at, cells } => {
-                let again = cells.iter().map(CellId::to_string).collect();
-                self.begin_session(&at, again);
+                let mut runnable = self.run.cells.iter().filter(|planned| planned.not_runnable.is_none());
+                let again_all = runnable.all(|planned| cells.contains(&planned.id));
+                let session = self.begin_session(&at);
+                session.again = cells.iter().map(CellId::to_string).collect();
+                session.again_all = again_all;
                 cells.iter().try_for_each(|cell| {
                     let cell = self.cell(cell.as_str())?;
                     self.epochs[cell as usize] += 1;
@@ -52,11 +55,11 @@ impl Facts {
                 })
             }
             Event::RunResumed { at, .. } => {
-                self.begin_session(&at, Vec::new());
+                self.begin_session(&at);
                 Ok(())
             }
             Event::RunExtended(extension) => {
-                self.begin_session(&extension.at, Vec::new());
+                self.begin_session(&extension.at).added = Some((extension.from + 1, extension.to));
                 self.run.repetitions = extension.to;
                 self.run.manifest_sha256.clone_from(&extension.manifest_sha256);
                 self.extensions.push(extension);
@@ -112,8 +115,9 @@ impl Facts {
         }
     }
 
-    fn begin_session(&mut self, at: &str, again: Vec<String>) {
-        self.sessions.push(Session::new(self.sessions.len() as u32 + 1, at, again));
+    fn begin_session(&mut self, at: &str) -> &mut Session {
+        self.sessions.push(Session::new(self.sessions.len() as u32 + 1, at));
+        self.session()
     }
 
     /// The session that the next fact is of.

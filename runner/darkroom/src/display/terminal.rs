@@ -185,11 +185,10 @@ fn footnote(summary: &Summary) -> String {
 /// Tells the run's sessions where one was cut short or measured cells again, and what that means for differences.
 fn sessions(summary: &Summary) -> String {
     let all = &summary.sessions;
-    let cells = summary.cells.iter().filter(|cell| cell.not_runnable.is_none()).count();
     let mut text = String::new();
     if all.len() > 1 {
         for session in all {
-            let _ = writeln!(text, "{}", session.told(cells, session.number as usize == all.len()));
+            let _ = writeln!(text, "{}", session.told(session.number as usize == all.len()));
         }
     }
     let apart = summary.comparisons.iter().filter(|row| row.side_by_side == Some(false));
