@@ -288,7 +288,10 @@ mod tests {
         let quality = |text: &str| {
             let pipeline = Pipeline::parse("pipeline.toml", text).unwrap();
             let stage = pipeline.stages[3].clone();
-            (checks(&stage).join(" ").contains("85 to 95 pass; 78 to 100 for a table that is neither"), stage.demands_not_checked())
+            (
+                checks(&stage).join(" ").contains("85 to 95 pass; 78 to 100 for a table that is neither"),
+                stage.demands_not_checked(),
+            )
         };
         assert_eq!(quality(IMAGE_PIPELINE), (true, vec![]));
         let unchecked = IMAGE_PIPELINE.replace(", quality_within = 5", "");

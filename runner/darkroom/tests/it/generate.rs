@@ -672,7 +672,8 @@ fn every_way_to_pass_other_code_off_as_a_models_is_refused_by_name() {
 fn a_copy_of_a_generated_variant_is_no_further_sample() {
     let project = generated();
     let copied = |sample: &str| {
-        for file in ["greyscale.py", "resize.py", "requirements.txt", "provenance/greyscale.md", "provenance/resize.md"] {
+        for file in ["greyscale.py", "resize.py", "requirements.txt", "provenance/greyscale.md", "provenance/resize.md"]
+        {
             project.write(&format!("functions/new-s9/{file}"), text(&project, &format!("functions/new/{file}")));
         }
         for file in ["variant.toml", "provenance.toml"] {
