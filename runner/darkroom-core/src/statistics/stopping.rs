@@ -165,9 +165,8 @@ mod tests {
             after.split([',', ' ']).next().unwrap().parse().unwrap()
         };
         let rule = Rule { target: number("ci_half_width"), min: number("min") as u32, max: number("max") as u32 };
-        let looks = (1..=rule.max).filter(|&n| rule.is_look(n));
-        let ended =
-            looks.filter_map(|n| Some((n, rule.decide(n, &relative_half_widths(&[six_photographs(n)]))?))).next();
+        let mut looks = (1..=rule.max).filter(|&n| rule.is_look(n));
+        let ended = looks.find_map(|n| Some((n, rule.decide(n, &relative_half_widths(&[six_photographs(n)]))?)));
         assert!(matches!(ended, Some((30..=60, StoppedBy::CiHalfWidth))), "{ended:?}");
         // Taken as one sample they would not be narrow enough after all 400.
         let raw = Watched { images: Vec::new(), ..six_photographs(rule.max) };
