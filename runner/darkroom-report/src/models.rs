@@ -98,9 +98,10 @@ pub fn sentences(run: &Run, ranked: &[(&CellView, f64)], metric: &Metric) -> Opt
     let (compared, alone): (Vec<_>, Vec<_>) = sets.iter().partition(|set| set.len() > 1);
     let mut said: Vec<String> = compared.into_iter().map(|set| of_set(run, set, metric)).collect();
     if !alone.is_empty() {
-        let why = match sets.iter().flatten().all(|pool| pool.model == model) {
-            true => "only one model has right outputs",
-            false => "no other model with right outputs ran the same way",
+        let why = if sets.iter().flatten().all(|pool| pool.model == model) {
+            "only one model has right outputs"
+        } else {
+            "no other model with right outputs ran the same way"
         };
         let told = |pool: &Pool<'_>| match pool.levels {
             "" => pool.told(metric),

@@ -108,7 +108,7 @@ const FAR: [(&str, &str, f64); 7] = [
 fn a_model_that_is_claimed_to_be_faster_is_named_with_its_samples() {
     let answer = answer(&page(&FAR));
     for said in [
-        "gpt is 2.0",
+        "gpt is 1.9",
         " times faster than opus (0.1",
         " s per image; 95% CI 1.",
         " times; 3 samples each).",
