@@ -14,7 +14,7 @@ use crate::cli::{Globals, ImportResultsArgs};
 use crate::display;
 use crate::execute::now;
 use crate::exit::{Failure, Outcome};
-use crate::import_results::{Ended, Map, Raw, Taken, read, take};
+use crate::import_results::{Ended, Map, Raw, Status, Taken, read, take};
 use crate::project::Project;
 use crate::record::{Journal, RunDir};
 
@@ -112,7 +112,7 @@ fn refuse_as_a_whole(taken: &Taken, map: &Map, path: &Path) -> Result<(), Failur
         return Ok(());
     }
     let seen = [(Ended::Unknown, "unknown"), (Ended::Well, "success"), (Ended::Badly, "failure")]
-        .map(|(ended, what)| counted(taken, ended, what));
+        .map(|(ended, what)| counted(taken, ended, what, |status| status.rows));
     Err(Failure::wrong_request(miette::miette!(
         help =
             format!("set `{}` under [columns]; move the words that mean success to `ok`", map.with_failures(&unknown)),
@@ -151,20 +151,24 @@ fn say_what_was_left(taken: &Taken) {
 fn taken_for(taken: &Taken) -> String {
     let all = taken.rows.len() + taken.refused.len();
     let line = format!("{} of {all} rows taken, {} refused", taken.rows.len(), taken.refused.len());
-    let parts =
-        [Some(line), counted(taken, Ended::Well, "success"), counted(taken, Ended::Badly, "failure"), nulls(taken)];
+    let counted = |ended, what| counted(taken, ended, what, |status| status.taken);
+    let parts = [Some(line), counted(Ended::Well, "success"), counted(Ended::Badly, "failure"), nulls(taken)];
     parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
-/// Says which words of the status were taken for what, and how often each stood there.
-fn counted(taken: &Taken, ended: Ended, what: &str) -> Option<String> {
-    let words = taken.statuses.iter().filter(|(_, status)| status.ended == ended);
-    let each: Vec<String> = words.map(|(word, status)| format!("`{word}` {}", status.rows)).collect();
+/// Says which words of the status were taken for what, and how many rows of each there are, if any.
+fn counted(taken: &Taken, ended: Ended, what: &str, rows: fn(&Status) -> usize) -> Option<String> {
+    let words = taken.statuses.iter().filter(|(_, status)| status.ended == ended && rows(status) > 0);
+    let each: Vec<String> = words.map(|(word, status)| format!("`{word}` {}", rows(status))).collect();
     (!each.is_empty()).then(|| format!("{what}: {}", each.join(", ")))
 }
 
 fn nulls(taken: &Taken) -> Option<String> {
-    let each: Vec<String> = taken.nulls.iter().map(|(column, rows)| format!("`{column}` {rows}")).collect();
+    let said = |((column, taken_for), rows): (&(String, &str), &usize)| match *taken_for {
+        "" => format!("`{column}` {rows}"),
+        taken_for => format!("`{column}` {rows} ({taken_for})"),
+    };
+    let each: Vec<String> = taken.nulls.iter().map(said).collect();
     (!each.is_empty()).then(|| format!("missing values: {}", each.join(", ")))
 }
 

@@ -24,7 +24,7 @@ def follow(statements, values):
             continue
         if isinstance(statement, ast.If) and "__name__" in ast.unparse(statement.test):
             continue
-        asks = isinstance(statement, ast.If) and asks_environment(statement.test)
+        asks = isinstance(statement, ast.If) and asks_environment(statement.test, values)
         values.asking += asks
         for node in expressions(statement):
             for inner in ast.walk(node):
@@ -43,9 +43,13 @@ def follow(statements, values):
         values.maybe += asks
         for block in ("body", "orelse", "finalbody"):
             follow(getattr(statement, block, []), values)
-        for handler in getattr(statement, "handlers", []):
+        # What a `try` reads from the environment may be there: then its handlers are never reached.
+        handlers = getattr(statement, "handlers", [])
+        reads = bool(handlers) and any(reads_environment(inner) for inner in statement.body)
+        values.maybe += reads
+        for handler in handlers:
             follow(handler.body, values)
-        values.maybe -= asks
+        values.maybe -= asks + reads
 
 
 def bind(statement, values):
@@ -130,7 +134,7 @@ def nested(names, path, module):
 
 def assign(target, node, values):
     if isinstance(target, ast.Name):
-        values.names[target.id] = values.of(node)
+        values.names[target.id] = values.rather(target.id, values.of(node))
     elif isinstance(target, ast.Attribute):
         owner = values.of(target.value)
         if owner and owner[0] == "names":
@@ -282,10 +286,40 @@ def handler(function, folder, file):
 def why(error, source):
     """Says why a file does not parse: Python's own words and line, or the Markdown that it still has around it."""
     lines = source.split("\n")
-    fences = [number for number, line in enumerate(lines, 1) if FENCE.match(line)]
-    found = {"line": getattr(error, "lineno", None) or 1, "fences": fences, "first": first_line(lines)}
+    line = getattr(error, "lineno", None) or 1
+    fences, keep = markdown(lines, line)
+    found = {"line": line, "fences": fences, "keep": keep, "first": first_line(lines)}
     found["message"] = f"{type(error).__name__}: {getattr(error, 'msg', None) or error}"
     return found
+
+
+def markdown(lines, wrong):
+    """Returns the lines of code fences that keep a file from parsing at line `wrong`, and whether only what is between them is code.
+
+    Fences of a docstring's example keep nothing from parsing: then there are none.
+    """
+    fences = [number for number, line in enumerate(lines, 1) if FENCE.match(line)]
+    if not fences or (fences[0] < wrong <= fences[-1] and wrong not in fences):
+        return [], False
+    # Python reads a fence in a docstring as a part of it, up to where this text ends.
+    if "triple-quoted" in str(fault(lines[: fences[0]])):
+        return [], False
+    outer = sorted({fences[0], fences[-1]})
+    for removed in (outer, fences):
+        if fault([line for number, line in enumerate(lines, 1) if number not in removed]) is None:
+            return removed, False
+    if len(outer) == 2 and fault(lines[outer[0] : outer[1] - 1]) is None:
+        return outer, True
+    return [], False
+
+
+def fault(lines):
+    """Returns why these lines do not parse."""
+    try:
+        ast.parse("\n".join(lines))
+    except (SyntaxError, ValueError) as error:
+        return error
+    return None
 
 
 def first_line(lines):

@@ -28,8 +28,10 @@ pub struct Unparsed {
     pub line: u32,
     /// Python's own, for example `SyntaxError: expected ':'`.
     pub message: String,
-    /// Lines that are a Markdown code fence.
+    /// Lines of the Markdown code fences that keep it from parsing.
     pub fences: Vec<u32>,
+    /// Only what is between them is code.
+    pub keep: bool,
     /// The first line that is not empty.
     pub first: u32,
 }
@@ -41,16 +43,17 @@ impl Unparsed {
         match (self.fences.as_slice(), self.first) {
             ([], _) => format!("{file} does not parse: line {}: {}", self.line, self.message),
             ([only], _) => format!("{file} has a Markdown code fence at line {only}: remove line {only}"),
+            ([first, .., last], _) if self.keep => format!(
+                "{file} has Markdown around its code: keep what is between the code fences at lines {first} and {last}, and \
+                 remove the rest"
+            ),
             ([first, ..], begins) if *first == begins => {
                 format!(
                     "{file} starts with a Markdown code fence at line {first}: remove lines {}",
                     lines.join(" and ")
                 )
             }
-            ([first, .., last], _) => format!(
-                "{file} has Markdown around its code: keep what is between the code fences at lines {first} and {last}, and \
-                 remove the rest"
-            ),
+            _ => format!("{file} has Markdown code fences: remove lines {}", lines.join(" and ")),
         }
     }
 }

@@ -77,14 +77,24 @@ class Values:
         self.depth = depth
         # Statements under an `if` that asks the environment: in a run they may never be reached.
         self.maybe = 0
+        # How much of that holds of the whole scope: what it assigns there is certain within it.
+        self.within = 0
         # Inside such a condition: it asks whether there is a name, and needs none.
         self.asking = 0
         self.returns = []
 
     def inner(self, names):
         inner = Values(names, self.report, self.folder, self.file, self.depth + 1)
-        inner.maybe = self.maybe
+        inner.maybe = inner.within = self.maybe
         return inner
+
+    def rather(self, name, value):
+        """Returns what a name is after an assignment: where that may not be reached, what it was before too."""
+        before = self.names.get(name)
+        if self.maybe == self.within or before in (None, NOTHING, value):
+            return value
+        either = before[1] if before[0] == "any" else [before]
+        return ("any", [*either, value])
 
     def say(self, kind, line, what=""):
         """Notes what may keep the code from working in a run."""
@@ -131,7 +141,7 @@ class Values:
         return self.of(node.value)
 
     def of_IfExp(self, node):
-        asks = asks_environment(node.test)
+        asks = asks_environment(node.test, self)
         self.asking += asks
         self.of(node.test)
         self.asking -= asks
@@ -302,7 +312,7 @@ class Values:
         if self.depth >= DEEPEST:
             return None
         inner = Values(scope.names, self.report, self.folder, scope.file, self.depth + 1)
-        inner.maybe = self.maybe
+        inner.maybe = inner.within = self.maybe
         places = [argument.arg for argument in function.args.posonlyargs + function.args.args]
         names = places + [argument.arg for argument in function.args.kwonlyargs]
         inner.names.update(dict.fromkeys(names))
@@ -420,8 +430,12 @@ class Values:
             self.say("unknown bucket", line)
         elif value[0] == "any":
             known = [one for one in value[1] if one is not None]
+            # Beside a name of the environment the others stand in for it, and a run sets it.
+            asks = any(is_environment(one) for one in known)
             for one in known or [None]:
+                self.maybe += asks and not is_environment(one)
                 self.bucket(one, line)
+                self.maybe -= asks and not is_environment(one)
         elif value[0] == "file":
             self.say("bucket from a file", line, value[1])
         elif value[0] == "made":
@@ -449,9 +463,21 @@ def is_environ(node):
     return (isinstance(node, ast.Attribute) and node.attr == "environ") or (isinstance(node, ast.Name) and node.id == "environ")
 
 
-def asks_environment(node):
-    """Whether a condition asks the environment: what it guards may be for another place than Lambda."""
+def is_environment(value):
+    """Whether a value is what the environment says under a name, or stands in for it."""
+    if value and value[0] == "any":
+        return any(is_environment(one) for one in value[1])
+    return re.fullmatch(r"\{env:\w+\}", text(value) or "") is not None
+
+
+def reads_environment(node):
     return any(is_environ(inner) or (isinstance(inner, ast.Call) and called(inner) == "getenv") for inner in ast.walk(node))
+
+
+def asks_environment(node, values):
+    """Whether a condition asks the environment, or a name with a value from there: what it guards may be for another place."""
+    names = (inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name))
+    return reads_environment(node) or any(is_environment(values.names.get(name)) for name in names)
 
 
 def default_of(call):

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::rows::Said;
+use super::rows::{Kind, Said};
 
 /// A JSON value that knows which of its keys stood twice.
 #[derive(Debug)]
@@ -49,24 +49,26 @@ fn without_nan(text: &str) -> Option<String> {
 }
 
 impl Json {
-    /// Returns an object's values by dotted name; a null is an empty text.
+    /// Returns an object's values by dotted name; a null is an empty text. Lists and objects say only what they are.
     pub fn flat(&self) -> Result<BTreeMap<String, Said>, String> {
         let Self::Object(_) = self else { return Err("not a JSON object".into()) };
         let mut fields = BTreeMap::new();
         self.put("", &mut fields)?;
+        fields.remove("");
         Ok(fields)
     }
 
     fn put(&self, name: &str, fields: &mut BTreeMap<String, Said>) -> Result<(), String> {
         let said = match self {
             Self::Leaf(said) => said.clone(),
-            Self::Array(_) => Said::text("[…]"),
+            Self::Array(_) => Said { text: String::new(), kind: Kind::List },
             Self::Null => Said::text(""),
             Self::Object(members) => {
-                return members.iter().try_for_each(|(key, value)| {
+                members.iter().try_for_each(|(key, value)| {
                     let name = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
                     value.put(&name, fields)
-                });
+                })?;
+                Said { text: String::new(), kind: Kind::Object }
             }
         };
         let twice = fields.insert(name.to_owned(), said).is_some();

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use encoding_rs::Encoding;
 use serde::{Deserialize, Serialize};
+use toml::Spanned;
 
-use super::rows::Said;
+use super::rows::{Kind, Said};
 use super::words::{self, Digits, Ended};
 
 /// What a column or a constant can be.
@@ -132,7 +133,7 @@ struct MapFile {
     #[serde(default = "default_region")]
     price_region: String,
     #[serde(default)]
-    constants: BTreeMap<Field, toml::Value>,
+    constants: BTreeMap<Field, Spanned<toml::Value>>,
     #[serde(default)]
     columns: BTreeMap<Field, toml::Value>,
     #[serde(default)]
@@ -220,6 +221,11 @@ pub enum MapError {
     Needed(&'static str),
     #[error("[columns] {field:?}: {source}")]
     Column { field: Field, source: toml::de::Error },
+    #[error(
+        "line {line}: `{field}` is under both [columns] and [constants]. Remove one. To fill empty cells, set `\"\" = \"…\"` \
+         under [values.{field}]"
+    )]
+    Both { line: usize, field: String },
     #[error("[constants] {0:?}: expected a text, a number, or true or false")]
     Constant(Field),
     #[error(
@@ -244,7 +250,7 @@ pub enum MapError {
 }
 
 impl Map {
-    /// Reads a map. Every field has one source: a column comes before a constant, the map before the framework's names.
+    /// Reads a map. Every field has one source: a column or a constant, and the map comes before the framework's names.
     pub fn parse(text: &str) -> Result<Self, MapError> {
         let file: MapFile = toml::from_str(text)?;
         let plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
@@ -259,9 +265,13 @@ impl Map {
             };
             columns.insert(field, column);
         }
-        let constants = file.constants.into_iter().map(|(field, value)| match value {
-            toml::Value::String(text) => Ok((field, Said { text, number: true })),
-            toml::Value::Integer(_) | toml::Value::Float(_) | toml::Value::Boolean(_) => {
+        if let Some((field, value)) = file.constants.iter().find(|(field, _)| columns.contains_key(field)) {
+            let line = 1 + text[..value.span().start].matches('\n').count();
+            return Err(MapError::Both { line, field: field.name() });
+        }
+        let constants = file.constants.into_iter().map(|(field, value)| match value.into_inner() {
+            toml::Value::String(text) => Ok((field, Said { text, kind: Kind::Number })),
+            value @ (toml::Value::Integer(_) | toml::Value::Float(_) | toml::Value::Boolean(_)) => {
                 Ok((field, Said::number(&value)))
             }
             _ => Err(MapError::Constant(field)),
@@ -304,22 +314,23 @@ impl Map {
         })
     }
 
-    /// Returns the columns that every row is taken from: no constant stands in for them.
+    /// Returns the columns that every row is taken from.
     pub fn indispensable(&self) -> BTreeSet<&str> {
         let needed = NEEDED.iter().map(|(field, _)| *field).chain([Field::Status]);
-        let open = needed.filter(|field| !self.constants.contains_key(field));
-        open.filter_map(|field| Some(self.columns.get(&field)?.name.as_str())).collect()
+        needed.filter_map(|field| Some(self.columns.get(&field)?.name.as_str())).collect()
     }
 
-    /// Returns what a row says of a field: its column's text, translated by `[values]`, else the constant. A word for a
-    /// missing value is none.
+    /// Returns what a row says of a field: its column's text or the constant, translated by `[values]`. A word for a missing
+    /// value in a column is none.
     pub fn value(&self, field: Field, row: &BTreeMap<String, Said>) -> Option<Said> {
-        let column = self.columns.get(&field).map(|column| match row.get(&column.name) {
-            Some(said) => Said { text: said.text.trim().to_owned(), number: said.number },
+        let Some(column) = self.columns.get(&field) else {
+            return Some(self.translated(field, self.constants.get(&field)?.clone()));
+        };
+        let said = match row.get(&column.name) {
+            Some(said) => Said { text: said.text.trim().to_owned(), kind: said.kind },
             None => Said::text(""),
-        });
-        let translated = column.map(|said| self.translated(field, said)).filter(|said| !self.is_missing(&said.text));
-        translated.or_else(|| Some(self.translated(field, self.constants.get(&field)?.clone())))
+        };
+        Some(self.translated(field, said)).filter(|said| !self.is_missing(&said.text))
     }
 
     /// Returns the line for the status's column in which these quoted words are failures too.
@@ -393,5 +404,18 @@ fn digits(decimal: Option<char>, thousands: Option<char>) -> Result<Digits, MapE
             Err(MapError::Digits { key: "thousands", found: between, known: BETWEEN })
         }
         _ => Ok(found),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_has_one_source() {
+        let map = "experiment = \"x\"\nmeasured_by = \"client\"\n[columns]\nstart = \"s\"\n[constants]\nstage = \"a\"\n\
+                   start = \"warm\"\n";
+        let told = Map::parse(map).unwrap_err().to_string();
+        assert!(told.starts_with("line 7: `start` is under both [columns] and [constants]. Remove one."), "{told}");
     }
 }

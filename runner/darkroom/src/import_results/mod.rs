@@ -12,5 +12,5 @@ mod words;
 
 pub use map::{Map, MapError};
 pub use rows::{Found, Raw, read};
-pub use take::{Taken, take};
+pub use take::{Status, Taken, take};
 pub use words::Ended;

@@ -10,17 +10,28 @@ use super::text::{Text, decode};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Said {
     pub text: String,
+    pub kind: Kind,
+}
+
+/// How a file says a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Text,
     /// A number as JSON spells it: the map's decimal commas are not its.
-    pub number: bool,
+    Number,
+    /// Of JSON: several values, where a field has one.
+    List,
+    /// Of JSON: its parts stand beside it, by dotted names.
+    Object,
 }
 
 impl Said {
     pub fn text(text: impl Into<String>) -> Self {
-        Self { text: text.into(), number: false }
+        Self { text: text.into(), kind: Kind::Text }
     }
 
     pub fn number(number: &impl ToString) -> Self {
-        Self { text: number.to_string(), number: true }
+        Self { text: number.to_string(), kind: Kind::Number }
     }
 }
 

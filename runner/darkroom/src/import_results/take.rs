@@ -6,8 +6,8 @@ use darkroom_core::cell::{Architecture, Cell, Input, Start, Trigger};
 use darkroom_core::event::{PassKey, PlannedCell, Status as EventStatus};
 use darkroom_core::imported::{ImportedRow, RefusedRow};
 
-use super::map::{Field, Map, Unit};
-use super::rows::{Raw, Said};
+use super::map::{Column, Field, Map, Unit};
+use super::rows::{Kind, Raw, Said};
 use super::words::{Digits, Ended};
 
 /// What was taken of some files.
@@ -29,8 +29,8 @@ pub struct Taken {
     pub missing_columns: BTreeSet<String>,
     /// Words of the status in all rows, with what they were taken for.
     pub statuses: BTreeMap<String, Status>,
-    /// Taken rows without a value, by the map's column.
-    pub nulls: BTreeMap<String, usize>,
+    /// Taken rows without a value, by the map's column and what the lack was taken for (or nothing).
+    pub nulls: BTreeMap<(String, &'static str), usize>,
 }
 
 /// A word of the status.
@@ -38,6 +38,8 @@ pub struct Taken {
 pub struct Status {
     pub ended: Ended,
     pub rows: usize,
+    /// Of these, the ones that were taken.
+    pub taken: usize,
 }
 
 /// Takes every row that can be read. No row was measured after tomorrow, as of `now`.
@@ -52,7 +54,12 @@ pub fn take(rows: &[Raw], map: &Map, now: jiff::Timestamp) -> Taken {
                 continue;
             }
         };
-        taken.columns.extend(fields.keys().cloned());
+        let single = fields.iter().filter(|(_, said)| said.kind != Kind::Object);
+        taken.columns.extend(single.map(|(name, _)| name.clone()));
+        if let Some(reason) = several_values(fields, map) {
+            taken.refuse(raw, reason);
+            continue;
+        }
         taken.count_status(fields, map);
         match row(raw, fields, map, now, &mut repetitions) {
             Ok((planned, image_set, row)) => {
@@ -65,7 +72,7 @@ pub fn take(rows: &[Raw], map: &Map, now: jiff::Timestamp) -> Taken {
                     }
                     None => {
                         places.insert(place, raw.at.clone());
-                        taken.count_nulls(fields, map);
+                        taken.count_taken(fields, map, &row);
                         taken.keep(planned, image_set, row);
                     }
                 }
@@ -77,7 +84,7 @@ pub fn take(rows: &[Raw], map: &Map, now: jiff::Timestamp) -> Taken {
     taken.unused_columns = taken.columns.difference(&named).cloned().collect();
     taken.missing_columns = named.difference(&taken.columns).cloned().collect();
     let Taken { nulls, missing_columns, .. } = &mut taken;
-    nulls.retain(|column, _| !missing_columns.contains(column));
+    nulls.retain(|(column, taken_for), _| !taken_for.is_empty() || !missing_columns.contains(column));
     taken
 }
 
@@ -89,15 +96,24 @@ impl Taken {
     fn count_status(&mut self, fields: &Fields, map: &Map) {
         if let Some(word) = map.value(Field::Status, fields) {
             let ended = map.ended(&word.text);
-            self.statuses.entry(word.text).or_insert(Status { ended, rows: 0 }).rows += 1;
+            self.statuses.entry(word.text).or_insert(Status { ended, rows: 0, taken: 0 }).rows += 1;
         }
     }
 
-    fn count_nulls(&mut self, fields: &Fields, map: &Map) {
+    fn count_taken(&mut self, fields: &Fields, map: &Map, row: &ImportedRow) {
+        let word = map.value(Field::Status, fields).and_then(|word| self.statuses.get_mut(&word.text));
+        word.into_iter().for_each(|status| status.taken += 1);
         for (field, column) in &map.columns {
-            if map.value(*field, fields).is_none() {
-                *self.nulls.entry(column.name.clone()).or_default() += 1;
-            }
+            let none = map.value(*field, fields).is_none();
+            let taken_for = match field {
+                Field::Init if !none && row.init_ms.is_none() => "0 is none",
+                _ if !none => continue,
+                Field::Deployment | Field::Concurrency => "taken as 1",
+                Field::WarmUp => "taken as false",
+                Field::Repetition => "numbered in the order of the rows",
+                _ => "",
+            };
+            *self.nulls.entry((column.name.clone(), taken_for)).or_default() += 1;
         }
     }
 
@@ -116,6 +132,20 @@ impl Taken {
         row.sequence = self.rows.len() as u64;
         self.rows.push(row);
     }
+}
+
+/// Refuses a list or an object where the map means one value: nothing says which of its values that is.
+fn several_values(fields: &Fields, map: &Map) -> Option<String> {
+    map.columns.iter().find_map(|(field, Column { name, .. })| match fields.get(name)?.kind {
+        Kind::List => Some(format!("`{name}` is a list: write one value")),
+        Kind::Object => {
+            let start = format!("{name}.");
+            let part = fields.keys().find(|part| part.starts_with(&start)).map_or("…", String::as_str);
+            let field = field.name();
+            Some(format!("`{name}` is an object: set its part in the map, for example `{field} = \"{part}\"`"))
+        }
+        Kind::Text | Kind::Number => None,
+    })
 }
 
 type Fields = BTreeMap<String, Said>;
@@ -153,7 +183,7 @@ fn row(
         cell_id: planned.id.clone(),
         deployment: of.whole(Field::Deployment)?.unwrap_or(1),
         image: of.needed(Field::Image)?,
-        warm_up: of.truth(Field::WarmUp)?.unwrap_or(false),
+        warm_up: of.warm_up()?,
         repetition: 0,
         attempt: 1,
     };
@@ -214,17 +244,32 @@ impl Reader<'_> {
     /// Says that a field has no value, with the word that stands for none.
     fn lacks(&self, field: Field) -> String {
         let name = field.name();
-        let word = self.map.columns.get(&field).and_then(|column| self.fields.get(&column.name));
-        match word.map(|said| said.text.trim()).filter(|word| !word.is_empty()) {
-            Some(word) => format!("{name} is `{word}`, which stands for a missing value"),
-            None => format!("no {name}"),
+        match self.written(field).unwrap_or_default() {
+            "" => format!("no {name}"),
+            word => format!("{name} is `{word}`, which stands for a missing value"),
         }
+    }
+
+    /// Returns what stands in a field's column, if the row has it.
+    fn written(&self, field: Field) -> Option<&str> {
+        let column = self.map.columns.get(&field)?;
+        self.fields.get(&column.name).map(|said| said.text.trim())
+    }
+
+    /// Says that a field has no value, and how the map can give it one of two.
+    fn must_say(&self, field: Field, one: &str, other: &str) -> String {
+        let (lacks, word) = (self.lacks(field), self.written(field).unwrap_or_default());
+        format!("{lacks}. Set `{word:?} = {one:?}` or `{word:?} = {other:?}` under [values.{}]", field.name())
+    }
+
+    fn digits(&self, said: &Said) -> Digits {
+        if said.kind == Kind::Number { Digits::PLAIN } else { self.map.digits }
     }
 
     /// Reads a number that a measurement can be: finite and not negative.
     fn number(&self, field: Field) -> Result<Option<f64>, String> {
-        let Some(Said { text, number }) = self.said(field) else { return Ok(None) };
-        let (name, digits) = (field.name(), if number { Digits::PLAIN } else { self.map.digits });
+        let Some(said) = self.said(field) else { return Ok(None) };
+        let (name, digits, text) = (field.name(), self.digits(&said), said.text);
         let value = digits.read(&text).map_err(|why| format!("{name} `{text}` {why}"))?;
         if !value.is_finite() {
             return Err(format!("{name} is `{text}`: no value"));
@@ -264,14 +309,21 @@ impl Reader<'_> {
         }
     }
 
+    /// Returns whether the row was measured to warm up. A cell that says nothing could be either.
+    fn warm_up(&self) -> Result<bool, String> {
+        match self.truth(Field::WarmUp)? {
+            Some(truth) => Ok(truth),
+            None if self.written(Field::WarmUp).is_some() => Err(self.must_say(Field::WarmUp, "true", "false")),
+            None => Ok(false),
+        }
+    }
+
     /// Returns whether the row's work ended well. Where there is a status, it must say.
     fn ended_well(&self) -> Result<bool, String> {
         if !self.map.has(Field::Status) {
             return Ok(true);
         }
-        let word = self.text(Field::Status).ok_or_else(|| {
-            format!("{}. Set `\"\" = \"ok\"` or `\"\" = \"failed\"` under [values.status]", self.lacks(Field::Status))
-        })?;
+        let word = self.text(Field::Status).ok_or_else(|| self.must_say(Field::Status, "ok", "failed"))?;
         match self.map.ended(&word) {
             Ended::Well => Ok(true),
             Ended::Badly => Ok(false),
@@ -281,9 +333,9 @@ impl Reader<'_> {
 
     /// Reads a time as RFC 3339, or as a number since 1970 in the column's unit.
     fn moment(&self, now: jiff::Timestamp) -> Result<Option<String>, String> {
-        let Some(Said { text, number }) = self.said(Field::StartedAt) else { return Ok(None) };
+        let Some(said) = self.said(Field::StartedAt) else { return Ok(None) };
         let column = self.map.columns.get(&Field::StartedAt);
-        let digits = if number { Digits::PLAIN } else { self.map.digits };
+        let (digits, text) = (self.digits(&said), said.text);
         let Ok(since_1970) = digits.read(&text) else {
             let time: jiff::Timestamp = text.parse().map_err(|_| no_time(&text))?;
             return if plausible(time, now) { Ok(Some(format!("{time:.3}"))) } else { Err(implausible(&text, time)) };
@@ -326,10 +378,17 @@ fn implausible(text: &str, time: jiff::Timestamp) -> String {
 }
 
 fn no_time(text: &str) -> String {
-    if text.parse::<jiff::civil::DateTime>().is_ok() {
-        return format!("started_at `{text}` has no time zone: write `{text}Z` for UTC, or an offset");
+    if let Some(utc) = in_utc(text) {
+        return format!("started_at `{text}` has no time zone: write `{utc}` for UTC, or an offset");
     }
     format!("started_at `{text}` is neither a time such as 2024-05-01T12:00:00Z nor a number since 1970")
+}
+
+/// Returns a time without a zone as one of UTC: in its own spelling where that can be read, else with all its parts.
+fn in_utc(text: &str) -> Option<String> {
+    let civil: jiff::civil::DateTime = text.parse().ok()?;
+    let own = format!("{text}Z");
+    Some(if own.parse::<jiff::Timestamp>().is_ok() { own } else { format!("{civil}Z") })
 }
 
 /// A century: what is longer is a wrong unit, and would not fit what counts milliseconds.
@@ -337,4 +396,24 @@ const LONGEST_MS: f64 = 100.0 * 366.0 * 86_400_000.0;
 
 fn within(ms: f64, text: &str, name: &str) -> Result<f64, String> {
     if ms <= LONGEST_MS { Ok(ms) } else { Err(format!("{name} `{text}` is more than a century: is its unit right?")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_that_is_suggested_can_be_read() {
+        for (text, suggested) in [
+            ("2024-05-01", "2024-05-01T00:00:00Z"),
+            ("2024-05-01T12:00", "2024-05-01T12:00Z"),
+            ("2024-05-01 12:00:00.25", "2024-05-01 12:00:00.25Z"),
+            ("2024-05-01T12", "2024-05-01T12Z"),
+        ] {
+            assert_eq!(in_utc(text).as_deref(), Some(suggested));
+            assert!(no_time(text).contains(&format!("write `{suggested}`")), "{text}");
+            assert!(suggested.parse::<jiff::Timestamp>().is_ok(), "{suggested}");
+        }
+        assert_eq!(in_utc("yesterday"), None);
+    }
 }
