@@ -102,7 +102,9 @@ impl Taken {
 
     fn count_taken(&mut self, fields: &Fields, map: &Map, row: &ImportedRow) {
         let word = map.value(Field::Status, fields).and_then(|word| self.statuses.get_mut(&word.text));
-        word.into_iter().for_each(|status| status.taken += 1);
+        if let Some(status) = word {
+            status.taken += 1;
+        }
         for (field, column) in &map.columns {
             let none = map.value(*field, fields).is_none();
             let taken_for = match field {
