@@ -9,11 +9,11 @@ use rayon::prelude::*;
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, Normal};
 
-use super::fixed_images::random_images;
+use super::fixed_images::Images;
 use super::stopping::{Rule, relative_half_width};
 use super::{
-    Measured, SIGNIFICANCE, Samples, Verdict, between_units, compare, intervals, mann_whitney, quantile_interval,
-    seed_of, verdict, wilcoxon,
+    Measured, SIGNIFICANCE, Samples, Verdict, between_units, compare, intervals, mann_whitney, mean_of_sorted,
+    quantile_interval, seed_of, verdict, wilcoxon,
 };
 
 /// Values of a simulated sample.
@@ -155,7 +155,8 @@ fn random_images_are_covered(source: &mut Source) -> bool {
             images.push(image);
         }
     }
-    random_images(&values, &images).is_some_and(|(low, high)| low <= truth && truth <= high)
+    let found = Images::of(&values, &images, mean_of_sorted(&sorted(values.clone())).unwrap_or_default()).random();
+    found.is_some_and(|(low, high)| low <= truth && truth <= high)
 }
 
 /// Measures value by value until the rule of `repetitions.until` stops it, and asks the interval of that moment.

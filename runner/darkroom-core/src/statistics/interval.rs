@@ -4,13 +4,11 @@
 //! of images (`fixed_images`); sd and cv are of all values as one sample. Quantiles: order statistics, exact and without a seed.
 //! Values come in the order of execution, which only r1 and the block bootstrap look at.
 
-use std::collections::BTreeSet;
-
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use statrs::distribution::{Binomial, DiscreteCDF};
 
-use super::fixed_images::{for_few_degrees, levels_out, random_images};
+use super::fixed_images::Images;
 use super::moments::{Moment, Moments, Pair, Scheme, percentile, replicates};
 use super::resampling::RESAMPLES;
 use super::stationarity::{Neighbours, lag_one_autocorrelation, neighbours};
@@ -139,16 +137,17 @@ pub fn intervals(values: &[f64], images: &[u32], seed: [u8; 32]) -> Intervals {
     let (values, images): (Vec<f64>, Vec<u32>) =
         values.iter().enumerate().map(of).filter(|(value, _)| value.is_finite()).unzip();
     let ascending = sorted(&values);
-    let within = levels_out(&values, &images);
-    let r1 = lag_one_autocorrelation(within.as_ref().unwrap_or(&values));
-    let [mean, sd, cv] = moment_intervals(&values, within.as_deref(), r1, seed, RESAMPLES);
-    let (n, wider) = (values.len(), for_few_degrees(values.len(), &images));
     let middle = mean_of_sorted(&ascending).unwrap_or_default();
-    let mean = mean.map(|of| if of.stratified { of.wider(middle, wider) } else { of });
+    let set = Images::of(&values, &images, middle);
+    let within = set.levels_out(&values, &images);
+    let r1 = lag_one_autocorrelation(within.as_ref().unwrap_or(&values));
+    let [mean, sd, cv] = moment_intervals(&values, &ascending, within.as_deref(), r1, seed, RESAMPLES);
+    let further = set.further().filter(|_| within.is_some());
+    let mean = mean.map(|interval| further.map_or(interval, |further| interval.wider(middle, further)));
     Intervals {
-        degrees: n.saturating_sub(if within.is_some() { images.iter().collect::<BTreeSet<_>>().len() } else { 1 }),
+        degrees: values.len().saturating_sub(if within.is_some() { set.len() } else { 1 }),
         mean,
-        mean_of_random_images: random_images(&values, &images),
+        mean_of_random_images: set.random(),
         sd,
         cv,
         p50: quantile_interval(&ascending, 0.5),
@@ -195,13 +194,13 @@ fn partition(n: usize, holds: impl Fn(usize) -> bool) -> usize {
 /// Intervals of mean, sd and cv, from the same resamples; the mean's is of `within` where images' levels could be taken out.
 fn moment_intervals(
     values: &[f64],
+    ascending: &[f64],
     within: Option<&[f64]>,
     r1: Option<f64>,
     seed: [u8; 32],
     resamples: usize,
 ) -> [Option<Interval>; 3] {
-    let ascending = sorted(values);
-    let (Some(mean), true) = (mean_of_sorted(&ascending), values.len() >= 2) else { return [None; 3] };
+    let (Some(mean), true) = (mean_of_sorted(ascending), values.len() >= 2) else { return [None; 3] };
     let stratified = within.is_some();
     let within = within.unwrap_or(values);
     let has_cv = mean > 0.0;
@@ -214,7 +213,7 @@ fn moment_intervals(
     let alike = r1.is_some_and(|r1| neighbours(values.len(), r1) == Neighbours::Alike);
     let blocks = alike.then(|| (values.len() as f64).cbrt().ceil() as usize);
     let large = values.len() > MOST_RESAMPLED;
-    let of_all = Moments::of(&ascending, mean);
+    let of_all = Moments::of(ascending, mean);
     let of_mean = Moments::of(&sorted(within), mean);
     let mut pairs: Vec<Pair> =
         values.iter().zip(within).map(|(value, within)| Pair { value: value - mean, within: within - mean }).collect();
