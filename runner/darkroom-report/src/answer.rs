@@ -1,8 +1,9 @@
 //! The answer, in three sentences: who is faster, who is cheaper, what is right. Only what the tables claim.
 
+use darkroom_tables::comparable;
 use darkroom_tables::read::Row;
-use darkroom_tables::{Comparable, comparable};
 
+use crate::kinds::{Kind, kinds};
 use crate::models;
 use crate::noise;
 use crate::number::{count, figure, interval};
@@ -46,7 +47,7 @@ pub fn answer(run: &Run) -> Answer {
 
 /// Warns of cells of one kind of work that were measured at different times, for the sentences before set them side by side.
 fn apart(run: &Run, groups: &[Group<'_>]) -> Option<String> {
-    let (a, b) = groups.iter().find_map(|group| pair_apart(run, &group.cells))?;
+    let (a, b) = groups.iter().find_map(|group| pair_apart(run, &group.members))?;
     let of = |cell: &CellView| format!("{} {}", cell.label, run.when(&cell.id));
     Some(if run.about("order") == "sequential" {
         format!(
@@ -88,7 +89,7 @@ fn aside(run: &Run, alone: &[Group<'_>]) -> Option<String> {
 /// Cells of a group that have a rank by a metric.
 fn ranked<'a>(run: &'a Run, group: &Group<'a>, metric: &Metric) -> Vec<(&'a CellView, Stat)> {
     let stat = |cell: &CellView| run.stat(cell, PIPELINE, metric.name).filter(|stat| stat.rank.is_some());
-    group.cells.iter().filter_map(|cell| Some((*cell, stat(cell)?))).collect()
+    group.members.iter().filter_map(|cell| Some((*cell, stat(cell)?))).collect()
 }
 
 /// What a best cell is looked for by.
@@ -132,51 +133,18 @@ const CHEAPER: Metric = Metric {
     per: "per 100,000 images",
 };
 
-/// Measured cells that may be ranked against each other.
-struct Group<'a> {
-    /// What tells it from the other groups, `None` where there is one.
-    name: Option<String>,
-    cells: Vec<&'a CellView>,
-}
+/// Cells of one kind of work.
+type Group<'a> = Kind<&'a CellView>;
 
-/// Returns the groups in matrix order.
 fn groups(run: &Run) -> Vec<Group<'_>> {
-    let mut found: Vec<(Comparable, Vec<&CellView>)> = Vec::new();
-    for cell in run.measured() {
-        let key = comparable(&cell.cell);
-        match found.iter_mut().find(|(of, _)| *of == key) {
-            Some((_, cells)) => cells.push(cell),
-            None => found.push((key, vec![cell])),
-        }
-    }
-    let names = kind_names(&found.iter().map(|(key, _)| key).collect::<Vec<_>>());
-    found.into_iter().zip(names).map(|((_, cells), name)| Group { name, cells }).collect()
-}
-
-/// Names kinds of work by the levels that differ among them; `None` where there is one.
-pub fn kind_names(keys: &[&Comparable]) -> Vec<Option<String>> {
-    let levels = |(images, trigger, input, start, concurrency): &Comparable| {
-        [
-            images.clone(),
-            trigger.to_string(),
-            input.to_string(),
-            start.to_string(),
-            format!("concurrency {concurrency}"),
-        ]
-    };
-    let all: Vec<[String; 5]> = keys.iter().map(|key| levels(key)).collect();
-    let differs = |place: usize| all.iter().any(|levels| levels[place] != all[0][place]);
-    let differing: Vec<usize> = (0..5).filter(|place| differs(*place)).collect();
-    let name =
-        |levels: &[String; 5]| differing.iter().map(|place| levels[*place].as_str()).collect::<Vec<_>>().join(", ");
-    all.iter().map(|levels| (!differing.is_empty()).then(|| name(levels))).collect()
+    kinds(run.measured(), |cell| &cell.cell)
 }
 
 /// Says what a group's best is by a metric: among models where cells are samples of them, otherwise among cells. Whether they are
 /// is decided by all planned cells: a model with one right sample of three is still known by that one draw only.
 fn best(run: &Run, group: &Group<'_>, metric: &Metric) -> Option<String> {
     let ranked = ranked(run, group, metric);
-    let kind = comparable(&group.cells.first()?.cell);
+    let kind = comparable(&group.members.first()?.cell);
     let planned: Vec<&CellView> = run.cells.iter().filter(|cell| comparable(&cell.cell) == kind).collect();
     if !models::are_samples(&planned) {
         return best_cell(run, group, &ranked, metric);
@@ -269,7 +237,7 @@ fn claims(run: &Run, group: &Group<'_>, winner: &CellView, metric: &Metric) -> V
     let of = run.comparisons.iter().filter(|row| row.text("stage") == Some(PIPELINE) && is_of_metric(row));
     of.filter_map(|row| {
         let (a, b) = (row.text("cell_a")?, row.text("cell_b")?);
-        let is_here = |id: &str| group.cells.iter().any(|cell| cell.id == id);
+        let is_here = |id: &str| group.members.iter().any(|cell| cell.id == id);
         if a == b || !is_here(a) || !is_here(b) {
             return None; // The same cell deployed twice, or other work: nothing that code is faster by.
         }

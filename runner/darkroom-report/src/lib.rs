@@ -6,6 +6,7 @@
 mod answer;
 mod charts;
 mod choices;
+mod kinds;
 mod methods;
 mod models;
 mod noise;

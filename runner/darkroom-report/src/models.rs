@@ -180,10 +180,12 @@ fn verdict(run: &Run, first: &Pool<'_>, other: &Pool<'_>, metric: &Metric) -> Ve
     };
     let sides = |row: &Row<'_>| {
         let (a, b) = (row.text("cell_a")?, row.text("cell_b")?);
-        match () {
-            () if first.holds(a) && other.holds(b) => Some((first, other)),
-            () if other.holds(a) && first.holds(b) => Some((other, first)),
-            () => None,
+        if first.holds(a) && other.holds(b) {
+            Some((first, other))
+        } else if other.holds(a) && first.holds(b) {
+            Some((other, first))
+        } else {
+            None
         }
     };
     let mut rows = run.comparisons.iter().filter(of_models);

@@ -8,6 +8,7 @@ use darkroom_tables::read::{Rows, Value};
 use darkroom_tables::{Comparable, comparable};
 use maud::{Markup, html};
 
+use crate::kinds::kinds;
 use crate::models::claimed_rank;
 use crate::notes::notes;
 use crate::number::figure;
@@ -27,7 +28,9 @@ pub fn numbers(run: &Run) -> Markup {
         let (stat, row) = (run.stat(cell, stage, metric)?, run.summary_row(cell, stage, metric)?);
         Some((what, cell, stage, metric, stat, row, unit))
     });
-    let alike = alike(run);
+    // Those that may be ranked against each other.
+    let alike: HashMap<Comparable, Vec<&CellView>> =
+        kinds(run.measured(), |cell| &cell.cell).into_iter().map(|kind| (kind.of, kind.members)).collect();
     html! {
         section id="numbers" {
             h2 { "In numbers" }
@@ -53,15 +56,6 @@ pub fn numbers(run: &Run) -> Markup {
             p class="quiet" { "n counts images × repetitions × deployments; images differ in size, so SD and CV are not noise alone. Rank: among cells of the same image set, trigger, input, start and concurrency with right outputs; it stands only where a difference from each of them is claimed, and never beside a sample of a model. p95 from n = 20 on. Mind: what would mislead without it." }
         }
     }
-}
-
-/// Returns the measured cells by kind of work: those that may be ranked against each other.
-fn alike(run: &Run) -> HashMap<Comparable, Vec<&CellView>> {
-    let mut groups: HashMap<Comparable, Vec<&CellView>> = HashMap::new();
-    for cell in run.measured() {
-        groups.entry(comparable(&cell.cell)).or_default().push(cell);
-    }
-    groups
 }
 
 /// The run's own tables, whole.

@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 
 use darkroom_core::cell::Factors;
 use darkroom_tables::read::Row;
-use darkroom_tables::{Comparable, comparable};
 use plotters::prelude::*;
 
 use super::Figure;
 use super::canvas::{Axes, colour, draw, upper};
 use super::runtime::marked;
-use crate::answer::kind_names;
+use crate::kinds::kinds;
 use crate::number::{figure as spelt, interval};
 use crate::run::{CellView, PIPELINE, Run, Stat};
 
@@ -93,17 +92,9 @@ fn curve(places: &[Place<'_>], (id, title, unit): (&str, &str, &str), of: fn(&Pl
 /// Draws cost over turnaround, a figure for each kind of work that has more than one cell to choose from: a front is of cells that
 /// do the same work, and a cold cell is not beaten by a warm one.
 fn against(run: &Run, places: &[Place<'_>]) -> Vec<Figure> {
-    let mut kinds: Vec<(Comparable, Vec<&Place<'_>>)> = Vec::new();
-    for place in places {
-        let kind = comparable(&place.cell.cell);
-        match kinds.iter_mut().find(|(of, _)| *of == kind) {
-            Some((_, places)) => places.push(place),
-            None => kinds.push((kind, vec![place])),
-        }
-    }
-    let names = kind_names(&kinds.iter().map(|(kind, _)| kind).collect::<Vec<_>>());
-    let drawn = kinds.iter().zip(names).filter(|((_, places), _)| places.len() > 1);
-    drawn.filter_map(|((_, places), name)| of_kind(run, places, name.as_deref())).collect()
+    let kinds = kinds(places, |place| &place.cell.cell);
+    let drawn = kinds.iter().filter(|kind| kind.members.len() > 1);
+    drawn.filter_map(|kind| of_kind(run, &kind.members, kind.name.as_deref())).collect()
 }
 
 /// Draws the cells of one kind of work; `kind` names it where there are several.
