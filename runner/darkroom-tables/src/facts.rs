@@ -11,8 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use darkroom_core::cost::{Cost, FREE_EPHEMERAL_MB, PriceTable, Usage, cost};
 use darkroom_core::event::{
-    Again, CodeExamined, Extension, FunctionDeployed, Look, PackageBuilt, Profile, Reconciliation, RunStarted, Status,
-    Verdict,
+    Again, CodeExamined, FunctionDeployed, Look, PackageBuilt, Profile, Reconciliation, RunStarted, Status, Verdict,
 };
 use darkroom_core::imported::ResultsImported;
 use darkroom_core::pipeline::Transport;
@@ -175,8 +174,6 @@ pub struct Facts {
     pub damaged: Vec<String>,
     /// Each time that the run was taken up, its start among them.
     pub sessions: Vec<Session>,
-    /// Repetitions that were added once the run had finished.
-    pub extensions: Vec<Extension>,
     cells: HashMap<String, u32>,
     stages: HashMap<String, u32>,
     epochs: Vec<u32>,
@@ -205,7 +202,6 @@ impl Facts {
             imported: None,
             damaged: Vec::new(),
             sessions: vec![Session::new(1, &run.at)],
-            extensions: Vec::new(),
             pass_index: HashMap::new(),
             last_attempts: HashMap::new(),
             environments: HashMap::new(),

@@ -121,9 +121,8 @@ pub fn provenance(facts: &Facts, prices: &PriceTable) -> Vec<(String, String)> {
     let damaged = (!facts.damaged.is_empty()).then(|| ("damaged", json(serde_json::to_string(&facts.damaged))));
     let not_checked =
         (!run.not_checked.is_empty()).then(|| ("not_checked", json(serde_json::to_string(&run.not_checked))));
-    let extended = (!facts.extensions.is_empty()).then(|| ("extended", json(serde_json::to_string(&facts.extensions))));
     let pairs = fixed.into_iter().chain(sessions).chain(until).chain(look).chain(imported).chain(damaged);
-    let pairs = pairs.chain(not_checked).chain(extended);
+    let pairs = pairs.chain(not_checked);
     pairs.map(|(key, value)| (format!("darkroom.{key}"), value)).collect()
 }
 

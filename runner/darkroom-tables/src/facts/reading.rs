@@ -62,7 +62,6 @@ impl Facts {
                 self.begin_session(&extension.at).added = Some((extension.from + 1, extension.to));
                 self.run.repetitions = extension.to;
                 self.run.manifest_sha256.clone_from(&extension.manifest_sha256);
-                self.extensions.push(extension);
                 Ok(())
             }
             Event::ResultsImported(imported) => {

@@ -96,7 +96,7 @@ impl Place<'_> {
         differs("requirements", said(requirements), said(Some(REQUIREMENTS)));
         for (stage, handler) in &variant.handlers {
             let asked = provenance.asks.iter().any(|ask| ask.stage == *stage);
-            let was = asked.then(|| format!("{}.{HANDLER}", module(stage)));
+            let was = asked.then(|| format!("{}.{HANDLER}", prompt::module(stage)));
             differs(stage, said(Some(handler)), said(was.as_deref()));
         }
         if variant.adapt != Adapt::default() {
@@ -116,9 +116,7 @@ impl Place<'_> {
             }
         };
         if hash(answer.as_bytes()) != ask.answer_sha256 {
-            let said = "was edited after generation: its sha256 is not the one in";
-            let mend = self.mend(&ask.answer);
-            return Some(format!("{} {said} {PROVENANCE}. {mend}", self.name(&ask.answer)).into());
+            return Some(self.other_sha256(&ask.answer));
         }
         // What was Python when it was generated is Python still.
         let given = answer::code(&answer, HANDLER, |_| true).map(|code| code.text).unwrap_or_default();
@@ -138,9 +136,12 @@ impl Place<'_> {
     fn edit_of_requirements(&self, provenance: &Provenance) -> Option<Fault> {
         let was = provenance.requirements_sha256.as_ref()?;
         let bytes = fs::read(self.folder.join(REQUIREMENTS)).ok()?;
-        let said = "was edited after generation: its sha256 is not the one in";
-        (hash(&bytes) != *was)
-            .then(|| format!("{} {said} {PROVENANCE}. {}", self.name(REQUIREMENTS), self.mend(REQUIREMENTS)).into())
+        (hash(&bytes) != *was).then(|| self.other_sha256(REQUIREMENTS))
+    }
+
+    fn other_sha256(&self, file: &str) -> Fault {
+        let what = format!("was edited after generation: its sha256 is not the one in {PROVENANCE}");
+        format!("{} {what}. {}", self.name(file), self.mend(file)).into()
     }
 
     /// Files that would be packaged and that no answer holds: a module of that name could stand in for a library's.
@@ -176,12 +177,8 @@ impl Place<'_> {
     }
 }
 
-fn module(stage: &str) -> String {
-    prompt::module(stage)
-}
-
 fn file_of(stage: &str) -> String {
-    format!("{}.py", module(stage))
+    format!("{}.py", prompt::module(stage))
 }
 
 /// Returns the first line of `now` that differs from that of `was`, without its line end.

@@ -257,14 +257,14 @@ impl Begun {
         };
         facts.extend(builds.map(Event::PackageBuilt));
         facts.extend(functions.into_iter().map(Event::FunctionDeployed));
-        for (index, fact) in facts.iter().enumerate() {
+        for fact in &facts {
             journal.append(fact).map_err(Failure::broken)?;
             history.take(fact);
             self.dir.link_latest().map_err(Failure::broken)?;
-            if index == 0 && self.extends.is_some() {
-                // After a kill between the two, the next session of the run goes by the journal and writes it.
-                self.dir.write("manifest.toml", &resolved(job.manifest)).map_err(Failure::broken)?;
-            }
+        }
+        if self.extends.is_some() {
+            // After a kill between the two, the next session of the run goes by the journal and writes it.
+            self.dir.write("manifest.toml", &resolved(job.manifest)).map_err(Failure::broken)?;
         }
         Ok((journal, history))
     }
