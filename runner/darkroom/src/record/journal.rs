@@ -117,11 +117,8 @@ impl Iterator for Lines {
 }
 
 fn parse(line: &[u8], path: &Path, number: usize) -> Result<Event, JournalError> {
-    let event = serde_json::from_slice(line).map_err(|source| JournalError::Line {
-        path: path.to_owned(),
-        line: number,
-        source,
-    })?;
+    let event =
+        Event::from_line(line).map_err(|source| JournalError::Line { path: path.to_owned(), line: number, source })?;
     match (&event, number) {
         (Event::RunStarted(run), 1) if run.journal_version > JOURNAL_VERSION => {
             Err(JournalError::Version { path: path.to_owned(), found: run.journal_version })
