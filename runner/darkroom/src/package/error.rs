@@ -42,24 +42,72 @@ pub enum PackageError {
     #[error("variant `{variant}` can't be built for {architecture} on this machine: {missing}")]
     #[diagnostic(code(package::no_target), help("{help}"))]
     NoTarget { variant: String, architecture: Architecture, missing: String, help: String },
-    #[error("can't tell which Python to use for variant `{variant}`: {reason}")]
+    #[error("no Python is here to package {}: {reason}", quoted(variants))]
     #[diagnostic(code(package::python))]
-    Python { variant: String, reason: String },
+    Python { variants: Vec<String>, reason: String },
 }
 
 /// Several variants have no package, each for its own reason.
 #[derive(Debug, thiserror::Error, Diagnostic)]
-#[error("{} variants can't be packaged", errors.len())]
+#[error("variants can't be packaged, for {} reasons", errors.len())]
 #[diagnostic(code(package::several))]
 pub struct NotPackaged {
     #[related]
     pub errors: Vec<PackageError>,
 }
 
+impl NotPackaged {
+    /// Takes the errors in their order; a machine without a Python is said once, with the variants that wait for it.
+    pub fn new(errors: Vec<PackageError>) -> Self {
+        let mut said = Self { errors: Vec::new() };
+        for error in errors {
+            if !said.errors.iter_mut().any(|earlier| earlier.takes_in(&error)) {
+                said.errors.push(error);
+            }
+        }
+        said
+    }
+}
+
 impl PackageError {
+    /// Returns true if this error now says the other as well.
+    fn takes_in(&mut self, other: &Self) -> bool {
+        let Self::Python { variants: theirs, reason: other } = other else { return false };
+        let Self::Python { variants, reason } = self else { return false };
+        let same = reason == other;
+        if same {
+            variants.extend(theirs.iter().cloned());
+        }
+        same
+    }
+
     /// Returns a function that turns an I/O error into one that says what was done to which file.
     pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { action, path, source }
+    }
+}
+
+fn quoted(names: &[String]) -> String {
+    let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    quoted.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_python_is_said_once_for_all_variants_and_other_errors_each() {
+        let python = |variant: &str, reason: &str| PackageError::Python {
+            variants: vec![variant.into()],
+            reason: reason.into(),
+        };
+        let empty = || PackageError::Empty { variant: "e".into(), folder: "f".into() };
+        let said = NotPackaged::new(vec![python("a", "none"), empty(), python("b", "none"), python("c", "old"), empty()]);
+        let texts: Vec<_> = said.errors.iter().map(ToString::to_string).collect();
+        assert_eq!(texts.len(), 4, "{texts:?}");
+        assert_eq!(texts[0], "no Python is here to package `a`, `b`: none");
+        assert_eq!(texts[2], "no Python is here to package `c`: old");
     }
 }

@@ -37,7 +37,7 @@ fn download(scratch: &Path, wheels: &Path, request: &Request, requirements: &Pat
                and manylinux with its hash in the requirements file"
             .to_owned(),
     };
-    let unfit = |reason: String| PackageError::Python { variant: request.variant.clone(), reason };
+    let unfit = |reason: String| PackageError::Python { variants: vec![request.variant.clone()], reason };
     let interpreter = python::find(version).map_err(|error| unfit(error.to_string()))?;
     let abi = format!("cp{}", version.replace('.', ""));
     let mut arguments: Vec<String> =

@@ -96,10 +96,14 @@ pub fn builds(packages: &Packages) -> impl Iterator<Item = PackageBuilt> {
 }
 
 /// Makes one failure of several, each with its own mend.
-fn all_of(mut errors: Vec<package::PackageError>) -> Failure {
-    match errors.pop() {
-        Some(error) if errors.is_empty() => Failure::broken(error),
-        last => Failure::broken(package::NotPackaged { errors: errors.into_iter().chain(last).collect() }),
+fn all_of(errors: Vec<package::PackageError>) -> Failure {
+    let mut said = package::NotPackaged::new(errors);
+    match said.errors.pop() {
+        Some(error) if said.errors.is_empty() => Failure::broken(error),
+        last => {
+            said.errors.extend(last);
+            Failure::broken(said)
+        }
     }
 }
 
