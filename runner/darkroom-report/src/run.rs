@@ -135,6 +135,16 @@ impl Run {
         self.cells.iter().filter_map(|cell| Some((cell, cell.failed.as_deref()?)))
     }
 
+    /// Leaves out every other cell, and what is compared with one: for figures of a choice of cells. Labels stay as they are.
+    pub fn keep_cells(&mut self, keep: impl Fn(&str) -> bool) {
+        self.cells.retain(|cell| keep(&cell.id));
+        self.comparisons.retain(|row| {
+            // Of models several cells.
+            let ids = ["cell_a", "cell_b"].into_iter().filter_map(|column| row.text(column));
+            ids.flat_map(|ids| ids.split(' ')).all(&keep)
+        });
+    }
+
     pub fn cell(&self, id: &str) -> Option<&CellView> {
         self.cells.iter().find(|cell| cell.id == id)
     }

@@ -135,6 +135,35 @@ fn every_figure_has_words_and_a_title_and_can_be_reached_by_keyboard() {
 }
 
 #[test]
+fn a_figure_of_a_narrow_column_is_drawn_anew_and_nothing_of_it_lies_outside() {
+    use darkroom_report::{figures_of_width, paper};
+    use resvg::usvg::{Options, Tree};
+    let made = study();
+    for mm in [60.0, 85.0, 176.0] {
+        for figure in figures_of_width(&made.run, paper::pixels(mm)) {
+            let svg = paper::svg(&figure).unwrap();
+            assert!(svg.contains(&format!(" width=\"{mm}mm\"")), "{}", &svg[..200]);
+            let tree = Tree::from_str(&svg, &Options::default()).unwrap();
+            let (across, drawn) = (tree.size().width(), tree.root().abs_bounding_box());
+            let (left, right) = (drawn.left(), drawn.right());
+            assert!(left >= -1.0 && right <= across + 1.0, "{} at {mm} mm: {left} to {right} of {across}", figure.id);
+            let pdf = paper::pdf(&figure).unwrap();
+            assert!(pdf.starts_with(b"%PDF-") && pdf.ends_with(b"%%EOF"), "{}", figure.id);
+        }
+    }
+    let sizes = |mm| -> Vec<String> {
+        let figures = figures_of_width(&made.run, paper::pixels(mm));
+        let cost = figures.into_iter().find(|figure| figure.id == "cost").unwrap();
+        let mut sizes: Vec<String> =
+            cost.svg.split("font-size=\"").skip(1).map(|rest| rest.split('"').next().unwrap().into()).collect();
+        sizes.sort();
+        sizes.dedup();
+        sizes
+    };
+    assert_eq!(sizes(60.0), sizes(176.0), "letters are as large in a narrow column");
+}
+
+#[test]
 fn every_table_can_be_taken_along_from_the_page_itself() {
     use base64::Engine;
     let made = study();
