@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat};
+use darkroom_core::besides::METRICS;
 use darkroom_core::event::{Invocation, ReconciledMetric, Reconciliation, Status};
 use tokio::time::Instant;
 
@@ -17,13 +18,13 @@ use super::collect_logs::FIRST_PAUSE;
 use crate::error_text::told;
 
 /// In the order of [`ReconciledMetric::ALL`].
-const NAMES: [&str; 4] = ["Invocations", "Errors", "Throttles", "Duration"];
+const NAMES: [&str; METRICS as usize] = ["Invocations", "Errors", "Throttles", "Duration"];
 /// A call holds up to 500 queries. Source: API reference of `GetMetricData`.
 const FUNCTIONS_PER_CALL: usize = 500 / NAMES.len();
 /// The finest that Lambda reports, so that a session's first period begins within a minute of it, s.
 const PERIOD_S: i32 = 60;
 /// Looks at late metrics, about.
-const LOOKS: u32 = 15;
+pub const LOOKS: u32 = 15;
 /// REPORT lines round a duration to this, ms.
 const ROUNDING_MS: f64 = 0.01;
 
