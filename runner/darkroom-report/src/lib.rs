@@ -21,6 +21,7 @@ mod several;
 mod tables;
 mod unlike;
 
+pub use answer::claimed;
 pub use charts::{Figure, figures, figures_of_width};
 pub use number::figure;
 pub use page::html;

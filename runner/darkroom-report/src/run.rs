@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
+use darkroom_core::capability::isolation_in_words;
 use darkroom_core::cell::{Architecture, Cell, Factors, Input, Start, Trigger};
 use darkroom_core::imported::{IMPORTED, ResultsImported};
 use darkroom_tables::read::{Row, Rows, Wanted, provenance, read};
@@ -197,7 +198,7 @@ impl Run {
     /// What the turnaround of these durations is worth: the target in words.
     pub fn place(&self) -> String {
         match self.about("target") {
-            "local" => format!("this machine's local cloud ({})", self.about("isolation")),
+            "local" => format!("this machine's local cloud ({})", isolation_in_words(self.about("isolation"))),
             "aws" => format!("AWS in {}", self.about("region")),
             IMPORTED => "what another harness says".to_owned(),
             _ => format!("{}, an endpoint that is not AWS", self.about("endpoint")),

@@ -61,9 +61,9 @@ pub enum Command {
     Plan(PlanArgs),
     /// Check a variant's outputs against the contract, in seconds
     Check(CheckArgs),
-    /// Take handlers that exist in as a variant, without editing them
+    /// Import existing handlers as a variant, unedited
     Import(ImportArgs),
-    /// Take measurements of another harness in as a run: CSV, JSON, SAAF
+    /// Import another harness's measurements as a run: CSV, JSON, SAAF
     ImportResults(ImportResultsArgs),
     /// Ask an LLM for a variant: one prompt a stage, the first answer counts
     Generate(GenerateArgs),
@@ -523,7 +523,7 @@ pub struct DoctorArgs {
     /// Which region of it
     #[arg(long, default_value = "us-east-1")]
     pub region: String,
-    /// Whose permissions to ask about, where a policy is for one experiment alone
+    /// Experiment whose permissions to check, if your policy covers only one
     #[arg(long, default_value = "doctor")]
     pub experiment: String,
 }

@@ -34,9 +34,13 @@ pub fn run(args: &ReportArgs, globals: Globals) -> Result<Outcome, Failure> {
     Ok(Outcome::Done)
 }
 
-/// Writes `report.html` into a run's folder, of tables that were just made from its journal.
-pub fn write(run: &Path) -> Result<(), Failure> {
-    replace(&run.join("report.html"), darkroom_report::html(&read(run, &["report", "{}"])?, &[]).as_bytes())
+/// Writes `report.html` into a run's folder, of tables that were just made from its journal; returns what it says of who is faster
+/// and who is cheaper.
+pub fn write(run: &Path) -> Result<Vec<String>, Failure> {
+    let path = run.join("report.html");
+    let run = read(run, &["report", "{}"])?;
+    replace(&path, darkroom_report::html(&run, &[]).as_bytes())?;
+    Ok(darkroom_report::claimed(&run))
 }
 
 /// Writes the page of several runs, beside the first unless told where, and returns its path.

@@ -105,7 +105,8 @@ impl Page<'_> {
         if budget.usd.is_some() || budget.minutes.is_some() {
             let usd = budget.usd.map(|usd| format!("${usd:.2}"));
             let minutes = budget.minutes.map(|minutes| format!("{minutes} min"));
-            rows.push(("budget", usd.into_iter().chain(minutes).collect::<Vec<_>>().join(", ")));
+            let limits = usd.into_iter().chain(minutes).collect::<Vec<_>>().join(", ");
+            rows.push(("budget", format!("{limits}: the run stops there, and can be resumed with more")));
         }
         if let Some(warning) = self.beyond_budget() {
             rows.push(("", warning));

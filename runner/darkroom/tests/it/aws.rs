@@ -312,7 +312,9 @@ async fn who_names_a_role_needs_no_permission_of_iams_for_a_run_nor_to_clean() {
         assert!(run.contains("removed what was deployed: 6 resources"), "{run}");
         assert!(!run.contains("not all") && !run.contains("there may be more"), "{run}");
         let clean = ["clean", "--target", "aws", "--yes"];
-        let said = ask(&project, &clean, &variables).exits(0).says("roles are not looked for, which these");
+        let said = ask(&project, &clean, &variables)
+            .exits(0)
+            .says("roles were not checked, as these credentials may not list them");
         assert!(said.stdout().contains("nothing of Darkroom's is there"), "{}", said.stdout());
     });
     asked.await.unwrap();
