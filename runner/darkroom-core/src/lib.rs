@@ -8,6 +8,7 @@
 
 pub mod adapt;
 pub mod answer;
+pub mod besides;
 pub mod capability;
 pub mod cell;
 pub mod choice;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
+use darkroom_core::capability::isolation_in_words;
 use darkroom_core::cell::{Architecture, Cell, Factors, Input, Start, Trigger};
 use darkroom_core::imported::{IMPORTED, ResultsImported};
 use darkroom_tables::read::{Row, Rows, Wanted, provenance, read};
@@ -135,6 +136,16 @@ impl Run {
         self.cells.iter().filter_map(|cell| Some((cell, cell.failed.as_deref()?)))
     }
 
+    /// Leaves out every other cell, and what is compared with one: for figures of a choice of cells. Labels stay as they are.
+    pub fn keep_cells(&mut self, keep: impl Fn(&str) -> bool) {
+        self.cells.retain(|cell| keep(&cell.id));
+        self.comparisons.retain(|row| {
+            // Of models several cells.
+            let ids = ["cell_a", "cell_b"].into_iter().filter_map(|column| row.text(column));
+            ids.flat_map(|ids| ids.split(' ')).all(&keep)
+        });
+    }
+
     pub fn cell(&self, id: &str) -> Option<&CellView> {
         self.cells.iter().find(|cell| cell.id == id)
     }
@@ -187,7 +198,7 @@ impl Run {
     /// What the turnaround of these durations is worth: the target in words.
     pub fn place(&self) -> String {
         match self.about("target") {
-            "local" => format!("this machine's local cloud ({})", self.about("isolation")),
+            "local" => format!("this machine's local cloud ({})", isolation_in_words(self.about("isolation"))),
             "aws" => format!("AWS in {}", self.about("region")),
             IMPORTED => "what another harness says".to_owned(),
             _ => format!("{}, an endpoint that is not AWS", self.about("endpoint")),

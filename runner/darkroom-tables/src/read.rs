@@ -67,6 +67,12 @@ impl Rows {
         self.rows.get(place).map(|values| Row { columns: &self.columns, values })
     }
 
+    /// Leaves out the rows that `keep` says no to; `of` stays.
+    pub fn retain(&mut self, keep: impl Fn(Row<'_>) -> bool) {
+        let columns = &self.columns;
+        self.rows.retain(|values| keep(Row { columns, values }));
+    }
+
     /// Returns the rows as CSV (RFC 4180), numbers in full; a null is an empty field, a time epoch milliseconds.
     pub fn csv(&self) -> String {
         let mut text = self.columns.join(",") + "\n";

@@ -45,6 +45,8 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(200);
 /// On AWS logs come within seconds and metrics within minutes, mostly.
 const AWS_PATIENCE: Patience =
     Patience { logs: Duration::from_mins(3), metrics: Duration::from_mins(5), ..LOCAL_PATIENCE };
+/// Each look at metrics is billed on AWS, and they come a minute late.
+const AWS_METRICS_AFTER: Duration = Duration::from_mins(1);
 /// `FilterLogEvents` allows 5 calls a second to an account and region, others' among them; a quarter of a second apart
 /// leaves room. Source: AWS Knowledge Center, "How do I determine throttling in my CloudWatch logs?".
 const AWS_LOG_READS_APART: Duration = Duration::from_millis(250);
@@ -191,8 +193,7 @@ impl Target {
         let config = timed(&aws_configuration(region).await, patience);
         let caller = account::caller(&config).await?;
         let endpoint = endpoint(&config);
-        // Each look at metrics is billed on AWS, and they come a minute late.
-        let metrics_after = if endpoint.is_some() { Duration::ZERO } else { Duration::from_mins(1) };
+        let metrics_after = if endpoint.is_some() { Duration::ZERO } else { AWS_METRICS_AFTER };
         let patience = Patience { metrics_after, ..patience };
         let mut notes = vec![format!("in account {} as {}, {region}", caller.account_id, caller.arn)];
         notes.extend(other_region(region));
@@ -366,4 +367,18 @@ fn local_config(endpoint_url: &str, region: &str) -> SdkConfig {
         .region(Region::new(region.to_owned()))
         .credentials_provider(aws_sdk_lambda::config::SharedCredentialsProvider::new(credentials))
         .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::execute::reconcile::LOOKS;
+
+    #[test]
+    fn a_plan_counts_as_many_looks_at_metrics_as_a_session_may_take() {
+        let apart = AWS_PATIENCE.metrics / LOOKS;
+        let after = (AWS_PATIENCE.metrics - AWS_METRICS_AFTER).div_duration_f64(apart).ceil() as u64;
+        // One before the session, one at the first minute, and those that follow.
+        assert_eq!(darkroom_core::besides::LOOKS, 1 + 1 + after);
+    }
 }

@@ -13,8 +13,10 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::number::figure;
 
-/// Pixels of a figure's width: the width of a paper's column at 110 pixels an inch.
+/// Pixels of a figure's width on a page: the width of a paper's text at 110 pixels an inch.
 pub const WIDTH: u32 = 760;
+/// Pixels that a label of the axis takes, with the room around it.
+const TICK: u32 = 85;
 /// Pixels of one row of a row chart.
 const ROW: u32 = 30;
 const FONT: &str = "sans-serif";
@@ -60,6 +62,8 @@ pub struct Plot<'a> {
 
 /// The axes of a chart.
 pub struct Axes<'a> {
+    /// Pixels across.
+    pub width: u32,
     pub x: Range<f64>,
     pub y: Range<f64>,
     pub x_title: &'a str,
@@ -70,12 +74,13 @@ pub struct Axes<'a> {
 /// A finished chart, without a frame yet: marks, axes and what is told on hover.
 pub struct Drawing {
     body: String,
+    width: u32,
     height: u32,
 }
 
 /// Draws a chart with two axes of numbers.
 pub fn draw(axes: &Axes<'_>, marks: impl FnOnce(&mut Plot<'_>) -> Result<(), Failed>) -> Option<Drawing> {
-    build(axes.height, |root| {
+    build((axes.width, axes.height), |root| {
         let mut chart = ChartBuilder::on(root)
             .margin(8)
             .margin_right(16)
@@ -83,7 +88,7 @@ pub fn draw(axes: &Axes<'_>, marks: impl FnOnce(&mut Plot<'_>) -> Result<(), Fai
             .y_label_area_size(58)
             .build_cartesian_2d(axes.x.clone(), axes.y.clone())?;
         let mut mesh = chart.configure_mesh();
-        style(&mut mesh, axes.x_title);
+        style(&mut mesh, axes.x_title, axes.width);
         mesh.x_label_formatter(&|value| tick(*value)).y_label_formatter(&|value| tick(*value));
         mesh.y_labels(6).y_desc(axes.y_title).draw()?;
         let mut plot = Plot { chart, hovers: Vec::new() };
@@ -94,25 +99,28 @@ pub fn draw(axes: &Axes<'_>, marks: impl FnOnce(&mut Plot<'_>) -> Result<(), Fai
 
 /// Draws a chart with a named row a value and an axis of numbers below: row 0 is the uppermost.
 pub fn draw_rows(
+    width: u32,
     labels: &[String],
     x: Range<f64>,
     x_title: &str,
     marks: impl FnOnce(&mut Plot<'_>) -> Result<(), Failed>,
 ) -> Option<Drawing> {
-    rows(labels, x, x_title, &|value| tick(*value), marks)
+    rows(width, labels, x, x_title, &|value| tick(*value), marks)
 }
 
 /// Draws such a chart of ratios: its axis is of their logarithms to the base 2, and says the ratios.
 pub fn draw_ratios(
+    width: u32,
     labels: &[String],
     x: Range<f64>,
     x_title: &str,
     marks: impl FnOnce(&mut Plot<'_>) -> Result<(), Failed>,
 ) -> Option<Drawing> {
-    rows(labels, x, x_title, &|value| tick(value.exp2()), marks)
+    rows(width, labels, x, x_title, &|value| tick(value.exp2()), marks)
 }
 
 fn rows(
+    width: u32,
     labels: &[String],
     x: Range<f64>,
     x_title: &str,
@@ -120,23 +128,40 @@ fn rows(
     marks: impl FnOnce(&mut Plot<'_>) -> Result<(), Failed>,
 ) -> Option<Drawing> {
     let rows = labels.len();
-    let height = ROW * rows as u32 + 64;
-    let longest = labels.iter().map(|label| label.chars().count()).max().unwrap_or(0);
-    let margin = (longest as u32 * 7 + 16).clamp(60, WIDTH / 2);
-    build(height, |root| {
+    let labels: Vec<Vec<String>> = labels.iter().map(|label| wrapped(label, width / 2 - LABEL_ROOM)).collect();
+    // Of a label that takes two lines or more the rows are higher.
+    let lines = labels.iter().map(Vec::len).max().unwrap_or(1) as u32;
+    let row_height = ROW.max(lines * LINE as u32 + 4);
+    let title = wrapped(x_title, width - LABEL_ROOM);
+    let axis = 44 + (title.len() as u32 - 1) * LINE as u32;
+    let height = row_height * rows as u32 + axis + 20;
+    let longest = labels.iter().flatten().map(|line| name_width(line)).max().unwrap_or(0) as u32;
+    let margin = (longest + LABEL_ROOM).clamp(60, width / 2);
+    build((width, height), |root| {
         let mut chart = ChartBuilder::on(root)
             .margin(6)
             .margin_right(18)
-            .x_label_area_size(44)
+            .x_label_area_size(axis)
             .y_label_area_size(margin)
             .build_cartesian_2d(x.clone(), rows as f64..0.0)?;
         let mut mesh = chart.configure_mesh();
-        style(&mut mesh, x_title);
+        style(&mut mesh, "", width);
         mesh.x_label_formatter(x_label).disable_y_mesh().y_labels(0).draw()?;
+        // The title stands below the middle of the axis, or as near to it as its length lets it.
+        let middle = chart.backend_coord(&(f64::midpoint(x.start, x.end), rows as f64)).0;
+        let longest = title.iter().map(|line| name_width(line)).max().unwrap_or(0);
+        let middle = middle.min(width as i32 - (longest + LABEL_ROOM as i32) / 2);
+        for (above, line) in title.iter().rev().enumerate() {
+            let down = height as i32 - LINE - above as i32 * LINE;
+            root.draw_text(line, &text_style(HPos::Center), (middle, down))?;
+        }
         let text = text_style(HPos::Right);
         for (row, label) in labels.iter().enumerate() {
             let (left, middle) = chart.backend_coord(&(x.start, row as f64 + 0.5));
-            root.draw_text(label, &text, (left - 8, middle))?;
+            let top = middle - (label.len() as i32 - 1) * LINE / 2;
+            for (line, words) in label.iter().enumerate() {
+                root.draw_text(words, &text, (left - 8, top + line as i32 * LINE))?;
+            }
         }
         let mut plot = Plot { chart, hovers: Vec::new() };
         marks(&mut plot)?;
@@ -145,13 +170,13 @@ fn rows(
 }
 
 /// What all axes look like.
-fn style(mesh: &mut MeshStyle<'_, '_, RangedCoordf64, RangedCoordf64, SVGBackend<'_>>, x_title: &str) {
+fn style(mesh: &mut MeshStyle<'_, '_, RangedCoordf64, RangedCoordf64, SVGBackend<'_>>, x_title: &str, width: u32) {
     mesh.light_line_style(TRANSPARENT)
         .bold_line_style(BLACK.mix(0.12))
         .axis_style(BLACK.mix(0.6))
         .label_style((FONT, FONT_SIZE).into_font().color(&BLACK))
         .axis_desc_style((FONT, FONT_SIZE).into_font().color(&BLACK))
-        .x_labels(8)
+        .x_labels((width / TICK).clamp(2, 8) as usize)
         .x_desc(x_title);
 }
 
@@ -231,11 +256,12 @@ impl Drawing {
 
     /// Returns the figure with a legend above it.
     pub fn with_legend(&self, entries: &[(RGBColor, String)]) -> String {
-        let (legend, extra) = if entries.is_empty() { (String::new(), 0) } else { legend(entries) };
+        let (legend, extra) = if entries.is_empty() { (String::new(), 0) } else { legend(entries, self.width) };
         format!(
-            "<svg width=\"{WIDTH}\" height=\"{height}\" viewBox=\"0 0 {WIDTH} {height}\" xmlns=\"http://www.w3.org/2000/svg\">\
+            "<svg width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" xmlns=\"http://www.w3.org/2000/svg\">\
              {legend}<g transform=\"translate(0 {extra})\">{}</g></svg>",
             self.body,
+            width = self.width,
             height = self.height + extra,
         )
     }
@@ -265,6 +291,24 @@ const LETTER: i32 = 7;
 const LINE: i32 = 15;
 /// Pixels around a dot (with its ring) that a name keeps clear of.
 const DOT: i32 = 10;
+
+/// Pixels between a row's label and the edges of its column.
+const LABEL_ROOM: u32 = 16;
+
+/// Breaks a label into lines of so many pixels at most, between words.
+fn wrapped(label: &str, pixels: u32) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in label.split(' ') {
+        match lines.last_mut() {
+            Some(line) if name_width(line) + name_width(word) + LETTER <= pixels as i32 => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
 
 fn name_width(name: &str) -> i32 {
     i32::try_from(name.chars().count()).unwrap_or(i32::MAX / LETTER) * LETTER
@@ -309,12 +353,12 @@ fn beside(dots: &[(i32, i32)], names: &[String], crossed: &[Box4], within: Box4)
 }
 
 /// Returns marks and words of a legend, and its height.
-fn legend(entries: &[(RGBColor, String)]) -> (String, u32) {
+fn legend(entries: &[(RGBColor, String)], across: u32) -> (String, u32) {
     let mut row = String::new();
     let (mut x, mut y) = (0, 0);
     for (colour, text) in entries {
         let width = 30 + text.chars().count() as u32 * 7;
-        if x + width > WIDTH && x > 0 {
+        if x + width > across && x > 0 {
             (x, y) = (0, y + 20);
         }
         let _ = write!(
@@ -354,15 +398,18 @@ fn tick(value: f64) -> String {
     text
 }
 
-fn build<'a>(height: u32, content: impl FnOnce(&Area<'_>) -> Result<Vec<Hover>, Failed> + 'a) -> Option<Drawing> {
+fn build<'a>(
+    (width, height): (u32, u32),
+    content: impl FnOnce(&Area<'_>) -> Result<Vec<Hover>, Failed> + 'a,
+) -> Option<Drawing> {
     let mut svg = String::new();
     let hovers = {
-        let root = SVGBackend::with_string(&mut svg, (WIDTH, height)).into_drawing_area();
+        let root = SVGBackend::with_string(&mut svg, (width, height)).into_drawing_area();
         let hovers = content(&root).ok()?;
         root.present().ok()?;
         hovers
     };
-    Some(Drawing { body: body(&svg, &hovers)?, height })
+    Some(Drawing { body: body(&svg, &hovers)?, width, height })
 }
 
 /// Takes what is within plotters' document, its black for the theme's text colour, and adds what is told on hover.
@@ -444,6 +491,13 @@ mod tests {
         let crowd = vec![(50, 50); 60];
         let crowded = beside(&crowd, &vec!["a long name of a cell".to_owned(); 60], &[], within);
         assert!(crowded.iter().any(Option::is_none), "what has no room is left to the words");
+    }
+
+    #[test]
+    fn a_label_is_broken_between_words_where_its_column_is_narrow() {
+        assert_eq!(wrapped("broken-example direct warm", 400), ["broken-example direct warm"]);
+        assert_eq!(wrapped("broken-example direct warm", 150), ["broken-example direct", "warm"]);
+        assert_eq!(wrapped("a-name-without-any-space cold", 50), ["a-name-without-any-space", "cold"]);
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub enum DeployError {
         #[help]
         help: Option<String>,
     },
-    #[error("roles are not looked for, which these credentials may not: {reason}")]
+    #[error("roles were not checked, as these credentials may not list them: {reason}")]
     #[diagnostic(code(deploy::roles_denied), help("where functions get a role of your own, none is made"))]
     RolesDenied { reason: String },
     #[error("{resource} exists, but Darkroom did not make it for this experiment: {found}")]

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use comfy_table::{Cell as TableCell, CellAlignment, Color, ContentArrangement, LineStyle, Table, TableStyle};
+use darkroom_core::capability::isolation_in_words;
 use darkroom_core::cell::Factors;
 use darkroom_core::imported::IMPORTED;
 use darkroom_tables::{CellSummary, Difference, ReconciliationSummary, Spent, StageSummary, Statistic, Summary};
@@ -24,8 +25,8 @@ pub struct Look {
     pub width: u16,
 }
 
-/// Renders a run's summary, ending in a newline.
-pub fn summary(summary: &Summary, look: Look) -> String {
+/// Renders a run's summary, ending in a newline. `claims` are the report's sentences on who is faster and cheaper.
+pub fn summary(summary: &Summary, claims: &[String], look: Look) -> String {
     let runnable = summary.cells.iter().filter(|cell| cell.not_runnable.is_none());
     let factors = Factors::of(runnable.map(|cell| &cell.cell));
     let mut text = format!("\n{}\n", heading(summary, &factors));
@@ -41,13 +42,16 @@ pub fn summary(summary: &Summary, look: Look) -> String {
         text += &stopped(summary);
         text += &warm_ups(&measured);
         text += &poor(&measured);
-        text += &hops(&measured);
+        text += &trigger_delays(&measured);
         text += &coarse(&measured);
     }
     text += &reconciled(&summary.reconciliation);
     text += &wrong(summary);
     text += &failures(summary);
     text += &not_runnable(summary);
+    if !claims.is_empty() && !is_nothing_measured(&measured) {
+        let _ = writeln!(text, "\n{}", claims.join("\n"));
+    }
     text += &money(summary);
     text += &files(summary);
     text
@@ -61,7 +65,7 @@ fn is_nothing_measured(cells: &[&CellSummary]) -> bool {
 
 fn heading(summary: &Summary, factors: &Factors) -> String {
     let place = match summary.target.as_str() {
-        "local" => format!("on this machine's local cloud ({})", summary.isolation),
+        "local" => format!("on this machine (local cloud; {})", isolation_in_words(&summary.isolation)),
         "aws" => format!("on AWS in {}", summary.region),
         IMPORTED => summary.isolation.clone(),
         _ => format!("on {}, which is not AWS", summary.endpoint.as_deref().unwrap_or(&summary.target)),
@@ -237,8 +241,8 @@ fn stopped(summary: &Summary) -> String {
     darkroom_core::until::told(until, summary.last_look.as_ref()) + "\n"
 }
 
-/// What the hops of chains took: cells that the runner calls have none.
-fn hops(measured: &[&CellSummary]) -> String {
+/// What the triggers of chains took: cells that the runner calls have none.
+fn trigger_delays(measured: &[&CellSummary]) -> String {
     let mut text = String::new();
     for cell in measured {
         let median = |stage: &StageSummary| {
@@ -247,9 +251,11 @@ fn hops(measured: &[&CellSummary]) -> String {
         };
         let stages: Vec<String> = cell.stages.iter().filter_map(median).collect();
         if !stages.is_empty() {
-            let _ =
-                writeln!(text, "hops   {}: {} ms until START (medians; cross-clock)", cell.cell_id, stages.join(", "));
+            let _ = writeln!(text, "trigger delay  {}: {} ms", cell.cell_id, stages.join(", "));
         }
+    }
+    if !text.is_empty() {
+        text += "               medians, from a stage's end to the next one's START; two clocks, so ±1 ms or more\n";
     }
     text
 }

@@ -17,7 +17,7 @@ mod pacing;
 mod pass;
 mod payload;
 mod pictures;
-mod reconcile;
+pub(crate) mod reconcile;
 mod trigger_s3;
 mod whole_logs;
 

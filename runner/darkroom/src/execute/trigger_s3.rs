@@ -30,7 +30,7 @@ const SLACK: Duration = Duration::from_secs(30);
 const SLOWER: f64 = 3.0;
 const NEVER_BEFORE: Duration = Duration::from_secs(5);
 /// Polls come this often in a turnaround, so that they are at most 1% late.
-const POLLS: f64 = 100.0;
+const POLLS: f64 = darkroom_core::besides::POLLS;
 /// A timer's resolution.
 const SHORTEST_POLL: Duration = Duration::from_millis(1);
 /// Share of the fastest turnaround so far from which on a chain may be over.
