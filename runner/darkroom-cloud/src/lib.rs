@@ -6,6 +6,8 @@
 
 mod bridges;
 mod cloud;
+#[cfg(test)]
+mod hostile;
 mod iam;
 pub mod lambda;
 pub mod lineage;
