@@ -58,6 +58,9 @@ impl Services {
         if !gate::is_loopback(header(&parts.headers, "host"), &parts.uri) {
             return refused_host();
         }
+        if gate::is_of_another_site(&parts.headers) {
+            return refused_site();
+        }
         if crate::lambda::is_location(parts.uri.path()) {
             return self.lambda.answer_location(&parts).await;
         }
@@ -153,6 +156,12 @@ fn unsigned(parts: &Parts) -> Service {
 
 fn refused_host() -> Response<Body> {
     let message = "The Host header does not name this machine. Use 127.0.0.1 or localhost.";
+    refusal(StatusCode::FORBIDDEN, "AccessDeniedException", message)
+}
+
+fn refused_site() -> Response<Body> {
+    let message = "A web page of another site sent this request (Origin, Sec-Fetch-Site). The local cloud answers programs \
+                   of this machine, and pages from a loopback name.";
     refusal(StatusCode::FORBIDDEN, "AccessDeniedException", message)
 }
 
