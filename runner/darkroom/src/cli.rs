@@ -195,6 +195,9 @@ pub struct ExportArgs {
     /// Write one row a cell, with n, mean and interval of every stage and metric side by side (of `summary`)
     #[arg(long)]
     pub wide: bool,
+    /// Write texts that begin with =, +, - or @ to CSV as they are (else an apostrophe stops a spreadsheet from running them)
+    #[arg(long)]
+    pub keep_formulas: bool,
 }
 
 fn table_names() -> PossibleValuesParser {
