@@ -9,6 +9,7 @@ mod cloud;
 #[cfg(test)]
 mod hostile;
 mod iam;
+pub mod keys;
 pub mod lambda;
 pub mod lineage;
 pub mod logs;

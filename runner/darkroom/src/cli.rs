@@ -456,6 +456,9 @@ pub struct ServeArgs {
     /// Waits before an asynchronous invocation that failed runs again, in seconds [default: AWS's, 60,120]
     #[arg(long, value_name = "SECONDS", value_delimiter = ',')]
     pub retry_delays: Vec<f64>,
+    /// Let any access key in, with itself for a secret [default: only the key that is printed, new at each start]
+    #[arg(long)]
+    pub open: bool,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -23,6 +23,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::keys::Keys;
+
 pub use notification::{EventTarget, FunctionDirectory};
 pub use store::StoreError;
 pub use url::{encode_key, parse_pairs};
@@ -37,8 +39,8 @@ pub struct Config {
     /// Everything is kept under this folder.
     pub folder: PathBuf,
     pub region: String,
-    /// Access key and secret of every client that is let in.
-    pub credentials: Vec<(String, String)>,
+    /// Who is let in.
+    pub keys: Arc<Keys>,
     pub functions: Arc<dyn FunctionDirectory>,
     pub events: Arc<dyn EventTarget>,
 }
@@ -54,7 +56,7 @@ impl S3 {
     /// Opens the service over what the folder holds. Blocks while it reads the index.
     pub fn open(config: Config) -> Result<Self, StoreError> {
         let store = store::Store::open(&config.folder)?;
-        let wire_config = (config.credentials, config.region.clone());
+        let wire_config = (config.keys, config.region.clone());
         let core = operations::Operations::new(store, config.region, config.functions, config.events);
         let wire = wire::Wire::new(core.clone(), wire_config.0, wire_config.1);
         Ok(Self { core, wire })
@@ -97,7 +99,7 @@ mod tests {
         let config = Config {
             folder: folder.path().to_owned(),
             region: "us-east-1".to_owned(),
-            credentials: Vec::new(),
+            keys: Arc::new(Keys::open([])),
             functions: functions.clone(),
             events: functions,
         };

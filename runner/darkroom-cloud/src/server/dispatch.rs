@@ -4,10 +4,11 @@
 //! `Authorization` header or, presigned, in the query). An unsigned one is told by its headers and path.
 
 use super::gate;
-use super::signature::{self, Keys};
+use super::signature;
 use super::sts;
 use super::wire::{self, Body, header};
 use crate::iam::Iam;
+use crate::keys::Keys;
 use crate::lambda::Lambda;
 use crate::lineage::Lineage;
 use crate::logs::Logs;
@@ -175,6 +176,7 @@ type Refuse = fn(StatusCode, &'static str, &str) -> Response<Body>;
 fn form_refusal(status: StatusCode, name: &'static str, message: &str) -> Response<Body> {
     let name = match name {
         "InvalidSignatureException" => "SignatureDoesNotMatch",
+        "UnrecognizedClientException" => "InvalidClientTokenId",
         name => name.strip_suffix("Exception").unwrap_or(name),
     };
     let document = format!(
@@ -238,7 +240,7 @@ mod tests {
             "AWS4-HMAC-SHA256 ", "Credential=", "/us-east-1/s3/aws4_request", ",", ";", "=", "SignedHeaders=", "Signature=", "&",
             "%2F", "%", "X-Amz-Credential=", "X-Amz-Date=20260101T000000Z", "X-Amz-Expires=", "-1", "99999999999", "host",
         ];
-        let keys = Keys(vec![("AKIA".to_owned(), "secret".to_owned())]);
+        let keys = Keys::closed([("AKIA", "secret")]);
         crate::hostile::Parser { name: "signature", words, longest: 64 << 10 }.hold(|input| {
             let text = String::from_utf8_lossy(input);
             let text: String = text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').collect();

@@ -206,7 +206,7 @@ mod tests {
             for kind in [KIND, "multipart/form-data; boundary=----------------------------------------------------------"] {
                 if let Ok(form) = read(kind, &body) {
                     let form = form.with_file_name();
-                    let _ = super::super::policy::admit(&form, "photos", jiff::Timestamp::UNIX_EPOCH, &|_| "secret".to_owned());
+                    let _ = super::super::policy::admit(&form, "photos", jiff::Timestamp::UNIX_EPOCH, &|_| Ok("secret".to_owned()));
                     if let Some(tags) = form.get("tagging") {
                         super::super::tag_header(tags);
                     }
