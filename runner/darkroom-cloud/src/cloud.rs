@@ -2,14 +2,14 @@
 
 use crate::bridges::{Buckets, Functions, Inside};
 use crate::iam::Iam;
-use crate::lambda::environment::{Environments, EnvironmentsConfig};
+use crate::lambda::environment::{Credentials, Environments, EnvironmentsConfig};
 use crate::lambda::{self, Lambda};
 use crate::logs::Logs;
 use crate::metrics::Metrics;
 use crate::s3::{self, S3};
 use crate::sandbox::Isolation;
 use crate::scratch::{self, Scratch};
-use crate::server::signature::Keys;
+use crate::keys::{Keys, random_pair};
 use crate::server::{Server, Services};
 use std::fs::{File, TryLockError};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -36,6 +36,9 @@ pub struct Config {
     pub retry_delays: Vec<Duration>,
     /// Concurrent executions of the account. AWS: 1000.
     pub concurrent_executions: u32,
+    /// The access key and secret that clients must sign with; `None` lets every key in, with itself for a secret: then
+    /// whoever reaches the port can sign.
+    pub key: Option<(String, String)>,
 }
 
 impl Config {
@@ -49,7 +52,14 @@ impl Config {
             sandbox_program,
             retry_delays: vec![Duration::from_mins(1), Duration::from_mins(2)],
             concurrent_executions: lambda::limits::CONCURRENT_EXECUTIONS,
+            key: None,
         }
+    }
+
+    /// Has clients sign with a key that is made now and known to nobody else.
+    #[must_use]
+    pub fn with_secret(self) -> Self {
+        Self { key: Some(random_pair()), ..self }
     }
 }
 
@@ -72,9 +82,8 @@ pub enum StartError {
     Environments(std::io::Error),
 }
 
-/// Access keys whose secrets are not the keys themselves: the pair of AWS's documentation. Any other key is let in with
-/// itself for a secret, such as the `darkroom` and `darkroom` that `serve` prints.
-const CREDENTIALS: [(&str, &str); 1] = [("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")];
+/// The pair of AWS's documentation: an open cloud knows it beside those that are their own secrets.
+const DOCUMENTED: (&str, &str) = ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
 
 /// How often metrics are written to a folder that lasts; a minute's sums are small.
 const SAVE_METRICS_EVERY: Duration = Duration::from_secs(10);
@@ -104,12 +113,14 @@ impl LocalCloud {
         let address = listener.local_addr().map_err(|source| StartError::Listen { port: 0, source })?;
         let endpoint_url = format!("http://{address}");
         let (functions, inside) = (Functions::default(), Inside::default());
-        let keys = CREDENTIALS.map(|(id, secret)| (id.to_owned(), secret.to_owned()));
-        let keys = Arc::new(Keys(keys.to_vec()));
+        let keys = Arc::new(match &config.key {
+            Some((id, secret)) => Keys::closed([(id.as_str(), secret.as_str())]),
+            None => Keys::open([DOCUMENTED]),
+        });
         let s3 = S3::open(s3::Config {
             folder: data_dir.join("s3"),
             region: config.region.clone(),
-            credentials: keys.0.clone(),
+            keys: Arc::clone(&keys),
             functions: Arc::new(functions.clone()),
             events: Arc::new(functions.clone()),
         })?;
@@ -118,6 +129,7 @@ impl LocalCloud {
         let iam = Iam::open(&roles).map_err(|source| StartError::Records { path: roles, source })?;
         let settings = EnvironmentsConfig {
             serve: Some(inside.serve()),
+            credentials: handlers_key(&keys, config.key.is_some()),
             ..EnvironmentsConfig::new(config.sandbox_program, config.cache_dir, endpoint_url.clone())
         };
         let environments =
@@ -199,6 +211,16 @@ async fn save_now_and_then(metrics: Metrics) {
             tracing::warn!("the metrics were not written: {error}");
         }
     }
+}
+
+/// Returns what handlers sign with, let in beside the clients' own key where there is one.
+fn handlers_key(keys: &Keys, closed: bool) -> Credentials {
+    if !closed {
+        return Credentials::default();
+    }
+    let (access_key_id, secret_access_key) = random_pair();
+    keys.admit(&access_key_id, &secret_access_key);
+    Credentials { access_key_id, secret_access_key, ..Credentials::default() }
 }
 
 /// Opens the logs and the metrics of the data folder. Metrics that log lines embed are recorded too.

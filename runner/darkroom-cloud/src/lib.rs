@@ -6,7 +6,10 @@
 
 mod bridges;
 mod cloud;
+#[cfg(test)]
+mod hostile;
 mod iam;
+pub mod keys;
 pub mod lambda;
 pub mod lineage;
 pub mod logs;

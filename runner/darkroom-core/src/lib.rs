@@ -30,6 +30,7 @@ pub mod report_line;
 pub mod schedule;
 pub mod selection;
 pub mod shell;
+pub mod shown;
 pub mod spending;
 pub mod statistics;
 pub mod until;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use darkroom_core::shown;
 use resvg::{tiny_skia, usvg};
 
 use crate::charts::{Figure, PAGE_PIXELS};
@@ -79,5 +80,5 @@ fn tree(svg: &str) -> Result<usvg::Tree, String> {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    shown::line(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

@@ -86,12 +86,12 @@ impl Run {
     /// Reads the tables in a run's folder. Fails if one is missing or not Parquet; `darkroom aggregate` makes them.
     pub fn read(dir: &Path) -> Result<Self, TablesError> {
         let path = |name: &str| dir.join(format!("{name}.parquet"));
-        let all = |name: &str| read(&path(name), Wanted::default());
+        let all = |name: &str| read(&path(name), Wanted::default()).map(Rows::shown);
         let (summary, comparisons, costs) = (all("summary")?, all("comparisons")?, all("costs")?);
         let newer = |name: &str| if path(name).exists() { all(name) } else { Ok(Rows::default()) };
         let (choices, builds) = (newer("choices")?, newer("builds")?);
-        let outputs = read(&path("outputs"), Wanted { columns: OUTPUT_COLUMNS, ..Wanted::default() })?;
-        let drawn = |name: &str, columns| read(&path(name), Wanted { columns, about: DRAWN, only: None });
+        let outputs = read(&path("outputs"), Wanted { columns: OUTPUT_COLUMNS, ..Wanted::default() })?.shown();
+        let drawn = |name: &str, columns| read(&path(name), Wanted { columns, about: DRAWN, only: None }).map(Rows::shown);
         let index = summary.iter().enumerate().filter_map(|(place, row)| {
             let name = |column| row.text(column).map(str::to_owned);
             Some(((name("cell_id")?, name("stage")?, name("metric")?), place))

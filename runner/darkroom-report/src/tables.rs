@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use darkroom_tables::read::{Rows, Value};
+use darkroom_tables::read::{Formulas, Rows, Value};
 use darkroom_tables::{Comparable, comparable};
 use maud::{Markup, html};
 
@@ -74,7 +74,7 @@ pub fn whole(run: &Run) -> Markup {
 
 /// Offers a table as a file, from the page itself.
 pub fn download(name: &str, rows: &Rows) -> Markup {
-    let address = format!("data:text/csv;base64,{}", BASE64_STANDARD.encode(rows.csv()));
+    let address = format!("data:text/csv;base64,{}", BASE64_STANDARD.encode(rows.csv(Formulas::Harmless)));
     html! {
         p class="download" { a download=(format!("{name}.csv")) href=(address) { "Download " (name) ".csv" } " (every column, " (rows.rows.len()) " rows)" }
     }

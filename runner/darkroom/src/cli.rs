@@ -255,6 +255,9 @@ pub struct ExportArgs {
     /// Write one row a cell, with n, mean and interval of every stage and metric side by side (of `summary`)
     #[arg(long)]
     pub wide: bool,
+    /// Write texts that begin with =, +, - or @ to CSV as they are (else an apostrophe stops a spreadsheet from running them)
+    #[arg(long)]
+    pub keep_formulas: bool,
 }
 
 fn table_names() -> PossibleValuesParser {
@@ -513,6 +516,9 @@ pub struct ServeArgs {
     /// Waits before an asynchronous invocation that failed runs again, in seconds [default: AWS's, 60,120]
     #[arg(long, value_name = "SECONDS", value_delimiter = ',')]
     pub retry_delays: Vec<f64>,
+    /// Let any access key in, with itself for a secret [default: only the key that is printed, new at each start]
+    #[arg(long)]
+    pub open: bool,
 }
 
 #[derive(Clone, Debug, Args)]

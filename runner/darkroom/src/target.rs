@@ -161,12 +161,13 @@ impl Target {
         let lock = File::create(&lock_path).map_err(|e| folder(&lock_path, e))?;
         let free = lock.try_lock().is_ok();
         let program = std::env::current_exe().map_err(|e| folder(Path::new("this program"), e))?;
-        let mut config = Config::new(program, state.join("runtimes"));
+        let mut config = Config::new(program, state.join("runtimes")).with_secret();
         config.data_dir = free.then_some(data_dir);
         region.clone_into(&mut config.region);
+        let key = config.key.clone().unwrap_or_default();
         let cloud = LocalCloud::start(config).await?;
         let patience = patience(LOCAL_PATIENCE);
-        let config = timed(&local_config(cloud.endpoint_url(), region), patience);
+        let config = timed(&local_config(cloud.endpoint_url(), region, &key), patience);
         Ok(Self {
             name: "local",
             region: region.to_owned(),
@@ -358,8 +359,8 @@ fn sdk_defaults() -> ConfigLoader {
     aws_config::defaults(BehaviorVersion::latest()).http_client(client)
 }
 
-fn local_config(endpoint_url: &str, region: &str) -> SdkConfig {
-    let credentials = Credentials::new("darkroom", "darkroom", None, None, "local cloud");
+fn local_config(endpoint_url: &str, region: &str, (id, secret): &(String, String)) -> SdkConfig {
+    let credentials = Credentials::new(id, secret, None, None, "local cloud");
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .http_client(Builder::new().build_http())

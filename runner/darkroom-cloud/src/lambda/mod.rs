@@ -26,7 +26,7 @@ mod validate;
 
 use crate::StartError;
 use crate::lineage::Lineage;
-use crate::server::signature::Keys;
+use crate::keys::Keys;
 use bytes::Bytes;
 use code::{Code, CodeStore};
 use concurrency::Concurrency;

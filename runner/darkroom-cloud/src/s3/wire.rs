@@ -18,6 +18,7 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{Body, S3Error, S3Request, S3Response, S3Result, s3_error};
 
 use super::ACCOUNT_ID;
+use crate::keys::Keys;
 use super::form;
 use super::operations::Operations;
 use super::url::{decode, parse_pairs};
@@ -50,11 +51,11 @@ pub struct Wire {
 }
 
 impl Wire {
-    pub fn new(operations: Operations, credentials: Vec<(String, String)>, region: String) -> Self {
+    pub fn new(operations: Operations, keys: Arc<Keys>, region: String) -> Self {
         let mut trusted = S3ServiceBuilder::new(operations.clone());
         trusted.set_host(LoopbackHost);
         let mut builder = S3ServiceBuilder::new(operations.clone());
-        let credentials = Credentials(credentials.into());
+        let credentials = Credentials(keys);
         builder.set_auth(credentials.clone());
         builder.set_access(OwnerOnly);
         builder.set_host(LoopbackHost);
@@ -100,7 +101,7 @@ impl Wire {
 
 impl Wire {
     async fn form(&self, bucket: &str, request: Request<Body>) -> Response<Body> {
-        let secret = |access_key: &str| self.credentials.secret(access_key).to_owned();
+        let secret = |access_key: &str| self.credentials.secret(access_key);
         let answered = form::upload(&self.operations, bucket, request, secret).await;
         answered.or_else(S3Error::to_http_response).unwrap_or_else(|error| failed(&format!("{error:?}")))
     }
@@ -247,19 +248,19 @@ pub struct NoContent;
 
 /// Access keys and their secrets.
 #[derive(Clone)]
-struct Credentials(Arc<[(String, String)]>);
+struct Credentials(Arc<Keys>);
 
 impl Credentials {
-    /// Returns the secret of a key. One that is not listed has itself for a secret, as in `test` and `test`.
-    fn secret<'a>(&'a self, access_key: &'a str) -> &'a str {
-        self.0.iter().find(|(key, _)| key == access_key).map_or(access_key, |(_, secret)| secret)
+    fn secret(&self, access_key: &str) -> S3Result<String> {
+        let unknown = "The AWS Access Key Id you provided does not exist in our records.";
+        self.0.secret(access_key).ok_or_else(|| s3_error!(InvalidAccessKeyId, "{unknown}"))
     }
 }
 
 #[async_trait::async_trait]
 impl S3Auth for Credentials {
     async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
-        Ok(SecretKey::from(self.secret(access_key)))
+        self.secret(access_key).map(SecretKey::from)
     }
 }
 

@@ -2,6 +2,9 @@
 //!
 //! Both are this program, run again with a secret word as first argument and the server's socket as standard input.
 //! They must stay small: no async runtime, no log, nothing of the host kept open.
+//!
+//! Descriptors that the server inherited from whoever started it (a shell's `exec 40<file`, a service manager, a CI agent)
+//! end here: the outer process closes all but its standard streams to the programs that it starts.
 
 use super::protocol::{InnerSetup, News, OuterSetup, receive, send};
 use super::{inner, outer};
@@ -23,6 +26,7 @@ pub const INNER: &str = "__darkroom-sandbox-inner";
 pub fn run_if_asked() -> Option<ExitCode> {
     let role = std::env::args_os().nth(1)?;
     let result = if role == OUTER {
+        close_inherited();
         control_socket().and_then(|socket| reporting(&socket, run_outer))
     } else if role == INNER {
         control_socket().and_then(|socket| reporting(&socket, run_inner))
@@ -30,6 +34,15 @@ pub fn run_if_asked() -> Option<ExitCode> {
         return None;
     };
     Some(if result.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Lets no descriptor but the standard streams reach the inner process, and so the handler: a folder's would be a way out
+/// of the new root.
+///
+/// By `close_range` where the kernel has it (Linux 5.11), else one by one, as `/proc/self/fd` lists them; whatever their
+/// numbers are.
+fn close_inherited() {
+    close_fds::set_fds_cloexec(3, &[]);
 }
 
 /// Returns the server's socket, which is this process's standard input.

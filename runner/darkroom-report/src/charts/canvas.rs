@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 
+use darkroom_core::shown;
 use plotters::chart::MeshStyle;
 use plotters::coord::Shift;
 use plotters::coord::types::RangedCoordf64;
@@ -414,6 +415,8 @@ fn build<'a>(
 
 /// Takes what is within plotters' document, its black for the theme's text colour, and adds what is told on hover.
 fn body(svg: &str, hovers: &[Hover]) -> Option<String> {
+    // XML refuses most control characters, also those that plotters wrote into a row's name.
+    let svg = shown::text(svg);
     let (_, within) = svg.split_once('>')?;
     let mut body = within.trim_end().strip_suffix("</svg>")?.replace("\"#000000\"", "\"currentColor\"");
     for Hover { x, y, width, height, text } in hovers {
@@ -431,7 +434,7 @@ fn hex(RGBColor(red, green, blue): RGBColor) -> String {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    shown::line(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]
@@ -463,6 +466,17 @@ mod tests {
             colours.map(|(name, value)| (name.to_owned(), colour(value))).collect()
         };
         rules.map(theme).collect()
+    }
+
+    #[test]
+    fn a_name_of_control_characters_is_drawn_and_is_xml() {
+        let name = "\u{1b}[31m\u{0}\u{fffe}=HYPERLINK(\"x\")<b>\u{202e}\u{85}".to_owned();
+        let drawing = draw_rows(&[name.clone()], 0.0..1.0, "ms", |_| Ok(())).unwrap();
+        let legend = legend(&[(COLOURS[0], name)]).0;
+        for svg in [&drawing.body, &legend] {
+            assert!(svg.contains("\\u{1b}[31m\\u{0}\\u{fffe}"), "{svg}");
+            assert!(!svg.chars().any(|letter| letter.is_control() && letter != '\n'), "{svg}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What the page of a sound run holds: every factor, every figure in words, every table to take along, nothing fetched.
 
 use darkroom_core::cell::{Architecture, Cell};
+use darkroom_core::event::{Event, Status};
 use darkroom_report::figures;
 
 use crate::journal::{Journal, Pass, cell};
@@ -182,7 +183,7 @@ fn every_table_can_be_taken_along_from_the_page_itself() {
         assert_eq!(page.matches(&start).count(), 1, "{name}, once");
         let rest = &page[page.find(&start).unwrap() + start.len()..];
         let csv = base64::prelude::BASE64_STANDARD.decode(&rest[..rest.find('"').unwrap()]).unwrap();
-        assert_eq!(String::from_utf8(csv).unwrap(), rows.csv());
+        assert_eq!(String::from_utf8(csv).unwrap(), rows.csv(darkroom_tables::read::Formulas::Harmless));
     }
 }
 
@@ -222,4 +223,36 @@ fn the_methods_can_be_pasted() {
     ] {
         assert!(methods.contains(said) || methods.contains(&said.replace("&#39;", "'")), "{said} in {methods}");
     }
+}
+
+/// What a handler's exception may be called: it retitles a terminal, is no XML, turns text around, and is a formula.
+const EVIL: &str = "=HYPERLINK(\"http://x\")<b onmouseover=alert(1)>\u{1b}[31m\u{0}\u{9b}2J\u{202e}\u{2028}\u{fffe}]]>";
+
+#[test]
+fn names_that_handlers_give_are_shown_escaped_and_no_figure_fails_of_them() {
+    let of = |at: crate::At| if at.cell == 1 { Status::FunctionError } else { Status::Ok };
+    let mut journal = crate::with_status(&[(cell("pillow"), 50.0), (cell("rust"), 9.0)], 4, 1, |_| 1.0, of);
+    for event in &mut journal.events {
+        if let Event::InvocationFinished(invocation) = event
+            && invocation.status != Status::Ok
+        {
+            invocation.error_type = Some(EVIL.to_owned());
+            invocation.error = Some(format!("{EVIL}\n{EVIL}"));
+        }
+    }
+    let made = Made::of(&journal);
+    let page = made.html();
+    let seen = "\\u{1b}[31m\\u{0}\\u{9b}2J\\u{202e}\\u{2028}\\u{fffe}";
+    assert!(page.contains(seen), "the name is told");
+    let hides = |letter: &char| (letter.is_control() && *letter != '\n') || (!letter.is_ascii() && EVIL.contains(*letter));
+    let hidden = |text: &str| text.chars().find(hides);
+    assert_eq!(hidden(&page), None);
+    assert!(!page.contains("<b onmouseover"));
+    for figure in figures(&made.run) {
+        let drawn = darkroom_report::paper::svg(&figure);
+        assert!(drawn.is_ok(), "{}: {:?}", figure.id, drawn.err());
+        assert_eq!(hidden(&drawn.unwrap()), None, "{}", figure.id);
+        darkroom_report::paper::png(&figure).unwrap();
+    }
+    assert_eq!(hidden(&darkroom_report::several(&[made.run], &[], &[Vec::new()])), None);
 }

@@ -9,6 +9,7 @@ use comfy_table::{Cell as TableCell, CellAlignment, Color, ContentArrangement, L
 use darkroom_core::capability::isolation_in_words;
 use darkroom_core::cell::Factors;
 use darkroom_core::imported::IMPORTED;
+use darkroom_core::shown::line as line_of;
 use darkroom_tables::{CellSummary, Difference, ReconciliationSummary, Spent, StageSummary, Statistic, Summary};
 
 /// Rules above, under the header and below; stages are told apart by their name, which stands once.
@@ -343,12 +344,12 @@ pub fn differences(found: &ReconciliationSummary) -> String {
 fn wrong(summary: &Summary) -> String {
     let mut text = String::new();
     for wrong in &summary.wrong_outputs {
-        let detail = wrong.detail.as_deref().map(|detail| format!(" ({detail})")).unwrap_or_default();
+        let detail = wrong.detail.as_deref().map(|detail| format!(" ({})", line_of(detail))).unwrap_or_default();
         let known = if summary.is_wrong_on_purpose(&wrong.cell_id) { " (wrong on purpose)" } else { "" };
         let _ = writeln!(
             text,
             "\nWRONG  {}{known} · {}: {}{detail}, in {} of {} outputs checked. Its times are shown, never ranked.",
-            wrong.cell_id, wrong.stage, wrong.reason, wrong.count, wrong.checked
+            wrong.cell_id, wrong.stage, line_of(&wrong.reason), wrong.count, wrong.checked
         );
     }
     for cell in summary.passed_but_wrong_on_purpose() {
@@ -365,8 +366,8 @@ fn failures(summary: &Summary) -> String {
     let mut text = String::new();
     for failure in &summary.failures {
         let stage = failure.stage.as_deref().unwrap_or("pipeline");
-        let kind = failure.error_type.as_deref().unwrap_or(&failure.status);
-        let error = failure.error.as_deref().map(|error| format!(": {}", first_line(error))).unwrap_or_default();
+        let kind = line_of(failure.error_type.as_deref().unwrap_or(&failure.status));
+        let error = failure.error.as_deref().map(|error| format!(": {}", line_of(first_line(error)))).unwrap_or_default();
         let _ = writeln!(text, "\nFAILED {} · {stage}: {} × {kind}{error}", failure.cell_id, failure.count);
     }
     text

@@ -307,4 +307,28 @@ mod tests {
             ]
         );
     }
+
+    /// What a handler prints is read in three places: as a function's log, as an invocation's tail, as the wrapper's line.
+    #[test]
+    fn whatever_a_handler_prints_is_read() {
+        let words = &[
+            "START RequestId: ", "END RequestId: ", "REPORT RequestId: ", "a", "b", " Version: $LATEST", "\n", "\t", "Duration: ",
+            "1.5 ms", "-1 ms", "NaN ms", "1e999 ms", "Billed Duration: ", "Memory Size: ", "99999999999999999999 MB", "Max Memory Used: ",
+            "Status: timeout", "Error Type: ", "{\"darkroom_profile\":1,", "\"request_id\":\"a\",", "\"cpu_model\":\"é", "}", "[ERROR] ",
+            "\nTraceback ", " Task timed out after ", " Error: ", "\u{1b}[2J",
+        ];
+        crate::hostile::Parser { name: "log", words, longest: 256 << 10 }.hold(|input| {
+            let text = String::from_utf8_lossy(input);
+            // Two streams in turn, as two environments write.
+            let line = |(index, message): (usize, &str)| Line {
+                stream: ["s", "t"][index % 2].to_owned(),
+                timestamp_ms: i64::MAX - 5,
+                message: message.to_owned(),
+            };
+            invocations(&text.split_inclusive('\n').enumerate().map(line).collect::<Vec<_>>());
+            let report = report_line::parse_tail(&text, "a");
+            report_line::error_type(&text, "a");
+            profile_line::parse_tail(&text, "a", report.as_ref());
+        });
+    }
 }

@@ -12,6 +12,18 @@ pub enum PackageError {
     #[error("can't {action} {}: {source}", path.display())]
     #[diagnostic(code(package::io))]
     Io { action: &'static str, path: PathBuf, source: io::Error },
+    #[error("the link {} leads {leads}", path.display())]
+    #[diagnostic(
+        code(package::link),
+        help("Copy what it leads to into the variant's folder: a package holds only what is there")
+    )]
+    Link { path: PathBuf, leads: String },
+    #[error("{} is neither a file nor a folder", path.display())]
+    #[diagnostic(code(package::no_file), help("Remove it, or put a file in its place"))]
+    NoFile { path: PathBuf },
+    #[error("{} holds more than {most} files", folder.display())]
+    #[diagnostic(code(package::too_many_files), help("Leave out what no handler uses, and links to folders"))]
+    TooManyFiles { folder: PathBuf, most: usize },
     #[error("variant `{variant}` has nothing to package: no *.py file in {}", folder.display())]
     #[diagnostic(code(package::empty), help("put one handler file a stage there"))]
     Empty { variant: String, folder: PathBuf },

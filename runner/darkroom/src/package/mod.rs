@@ -8,6 +8,7 @@ mod build;
 mod cargo;
 mod describe;
 mod error;
+mod files;
 mod jpeg;
 mod layer;
 pub mod pins;
@@ -23,6 +24,7 @@ use darkroom_core::variant::Variant;
 
 pub use build::{packaged_files, python_modules};
 pub use error::{NotPackaged, PackageError};
+pub use files::refused;
 pub use profile::profiled;
 pub use provenance::too_new;
 

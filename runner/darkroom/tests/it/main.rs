@@ -35,6 +35,7 @@ mod reports;
 mod requests;
 mod runs;
 mod scripted;
+mod serve;
 mod story;
 mod suggestions;
 mod tour;

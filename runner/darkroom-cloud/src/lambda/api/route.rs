@@ -7,7 +7,8 @@ use super::call::{Call, Reply};
 use super::{
     account, aliases, code, concurrency, event_invoke, functions, invoke, layers, permissions, refused, tags, versions,
 };
-use crate::server::signature::{self, Keys};
+use crate::keys::Keys;
+use crate::server::signature;
 use crate::server::wire::{self, Body, BodyError};
 use http::request::Parts;
 use http::{HeaderValue, Method, Response};

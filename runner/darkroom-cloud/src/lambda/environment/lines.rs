@@ -470,4 +470,24 @@ mod tests {
         let time = Timestamp::from_millisecond(1_767_225_600_000).unwrap();
         assert_eq!(iso(time), "2026-01-01T00:00:00.000Z");
     }
+
+    #[test]
+    fn whatever_a_handler_prints_is_taken() {
+        let words = &[
+            "\n", "START RequestId: a Version: 1", "\0\0\0\x05", "\0\0\0\0\0\0\0\0", "hello", "\x7f\x7f\x7f\x7f", "é", "\r",
+        ];
+        crate::hostile::Parser { name: "log-lines", words, longest: 1 << 20 }.hold(|input| {
+            let (_, mut lines) = lines();
+            lines.begin_tail();
+            // In pieces, as a pipe gives them.
+            for piece in input.chunks(1 + input.len() / 7) {
+                lines.printed(piece);
+                let framed = [&FRAME_MAGIC[..], piece].concat();
+                lines.framed(&framed);
+                lines.framed(piece);
+            }
+            lines.finish_line();
+            assert!(lines.take_tail().len() <= TAIL_BYTES);
+        });
+    }
 }

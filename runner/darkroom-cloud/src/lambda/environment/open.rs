@@ -71,7 +71,7 @@ pub async fn environment(shared: &Arc<Shared>, spec: &Arc<FunctionSpec>) -> Resu
     let tmp = if shared.host.has_root() {
         None
     } else {
-        Some(tempfile::Builder::new().prefix("darkroom-tmp-").tempdir().map_err(unavailable)?)
+        Some(crate::scratch::private_folder("darkroom-tmp-").map_err(unavailable)?)
     };
     let places = match &tmp {
         None => Places::sandboxed(),

@@ -31,7 +31,7 @@ pub async fn upload(
     operations: &Operations,
     bucket: &str,
     request: Request<Body>,
-    secret: impl Fn(&str) -> String,
+    secret: impl Fn(&str) -> S3Result<String>,
 ) -> S3Result<Response<Body>> {
     let (parts, body) = request.into_parts();
     let kind = parts.headers.get(http::header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
@@ -43,7 +43,7 @@ pub async fn upload(
     let access_key = policy::admit(&form, bucket, jiff::Timestamp::now(), &secret)?;
     let host = parts.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let answer = answer::Answer::of(&form, host, bucket, &key);
-    let secret_key = SecretKey::from(secret(&access_key));
+    let secret_key = SecretKey::from(secret(&access_key)?);
     let request = S3Request {
         input: input(form, bucket, key)?,
         method: parts.method,
