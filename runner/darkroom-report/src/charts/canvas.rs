@@ -471,8 +471,8 @@ mod tests {
     #[test]
     fn a_name_of_control_characters_is_drawn_and_is_xml() {
         let name = "\u{1b}[31m\u{0}\u{fffe}=HYPERLINK(\"x\")<b>\u{202e}\u{85}".to_owned();
-        let drawing = draw_rows(&[name.clone()], 0.0..1.0, "ms", |_| Ok(())).unwrap();
-        let legend = legend(&[(COLOURS[0], name)]).0;
+        let drawing = draw_rows(WIDTH, &[name.clone()], 0.0..1.0, "ms", |_| Ok(())).unwrap();
+        let legend = legend(&[(COLOURS[0], name)], WIDTH).0;
         for svg in [&drawing.body, &legend] {
             assert!(svg.contains("\\u{1b}[31m\\u{0}\\u{fffe}"), "{svg}");
             assert!(!svg.chars().any(|letter| letter.is_control() && letter != '\n'), "{svg}");

@@ -312,10 +312,34 @@ mod tests {
     #[test]
     fn whatever_a_handler_prints_is_read() {
         let words = &[
-            "START RequestId: ", "END RequestId: ", "REPORT RequestId: ", "a", "b", " Version: $LATEST", "\n", "\t", "Duration: ",
-            "1.5 ms", "-1 ms", "NaN ms", "1e999 ms", "Billed Duration: ", "Memory Size: ", "99999999999999999999 MB", "Max Memory Used: ",
-            "Status: timeout", "Error Type: ", "{\"darkroom_profile\":1,", "\"request_id\":\"a\",", "\"cpu_model\":\"é", "}", "[ERROR] ",
-            "\nTraceback ", " Task timed out after ", " Error: ", "\u{1b}[2J",
+            "START RequestId: ",
+            "END RequestId: ",
+            "REPORT RequestId: ",
+            "a",
+            "b",
+            " Version: $LATEST",
+            "\n",
+            "\t",
+            "Duration: ",
+            "1.5 ms",
+            "-1 ms",
+            "NaN ms",
+            "1e999 ms",
+            "Billed Duration: ",
+            "Memory Size: ",
+            "99999999999999999999 MB",
+            "Max Memory Used: ",
+            "Status: timeout",
+            "Error Type: ",
+            "{\"darkroom_profile\":1,",
+            "\"request_id\":\"a\",",
+            "\"cpu_model\":\"é",
+            "}",
+            "[ERROR] ",
+            "\nTraceback ",
+            " Task timed out after ",
+            " Error: ",
+            "\u{1b}[2J",
         ];
         crate::hostile::Parser { name: "log", words, longest: 256 << 10 }.hold(|input| {
             let text = String::from_utf8_lossy(input);

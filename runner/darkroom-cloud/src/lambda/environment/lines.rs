@@ -474,7 +474,14 @@ mod tests {
     #[test]
     fn whatever_a_handler_prints_is_taken() {
         let words = &[
-            "\n", "START RequestId: a Version: 1", "\0\0\0\x05", "\0\0\0\0\0\0\0\0", "hello", "\x7f\x7f\x7f\x7f", "é", "\r",
+            "\n",
+            "START RequestId: a Version: 1",
+            "\0\0\0\x05",
+            "\0\0\0\0\0\0\0\0",
+            "hello",
+            "\x7f\x7f\x7f\x7f",
+            "é",
+            "\r",
         ];
         crate::hostile::Parser { name: "log-lines", words, longest: 1 << 20 }.hold(|input| {
             let (_, mut lines) = lines();
