@@ -265,15 +265,15 @@ fn by_how_much(claim: &Claim, metric: &Metric) -> (String, String) {
     if claim.ratio * 1.5 <= 1.0 {
         let times = |ratio: f64| figure(1.0 / ratio);
         let by = format!("is {} times {}", times(claim.ratio), metric.in_words);
-        return (by, format!("{} times", range(times(high), times(low))));
+        return (by, format!("{} times", range(&times(high), &times(low))));
     }
     let less = |ratio: f64| percent(1.0 - ratio);
     let (verb, what) = metric.less;
-    (format!("{verb} {} {what}", less(claim.ratio)), range(less(high), less(low)))
+    (format!("{verb} {} {what}", less(claim.ratio)), range(&less(high), &less(low)))
 }
 
-fn range(low: String, high: String) -> String {
-    if low == high { low } else { format!("{low} to {high}") }
+fn range(low: &str, high: &str) -> String {
+    if low == high { low.to_owned() } else { format!("{low} to {high}") }
 }
 
 /// Says what a claim does not cover, in sentences with a space before each.

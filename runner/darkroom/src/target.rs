@@ -378,7 +378,8 @@ mod tests {
     #[test]
     fn a_plan_counts_as_many_looks_at_metrics_as_a_session_may_take() {
         let apart = AWS_PATIENCE.metrics / LOOKS;
-        let after = (AWS_PATIENCE.metrics - AWS_METRICS_AFTER).div_duration_f64(apart).ceil() as u64;
+        let left = AWS_PATIENCE.metrics.saturating_sub(AWS_METRICS_AFTER);
+        let after = left.div_duration_f64(apart).ceil() as u64;
         // One before the session, one at the first minute, and those that follow.
         assert_eq!(darkroom_core::besides::LOOKS, 1 + 1 + after);
     }

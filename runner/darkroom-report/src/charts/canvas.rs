@@ -128,16 +128,16 @@ fn rows(
     x_label: &dyn Fn(&f64) -> String,
     marks: impl FnOnce(&mut Plot<'_>) -> Result<(), Failed>,
 ) -> Option<Drawing> {
-    let rows = labels.len();
-    let labels: Vec<Vec<String>> = labels.iter().map(|label| wrapped(label, width / 2 - LABEL_ROOM)).collect();
+    let (rows, across) = (labels.len(), width.cast_signed());
+    let labels: Vec<Vec<String>> = labels.iter().map(|label| wrapped(label, across / 2 - LABEL_ROOM)).collect();
     // Of a label that takes two lines or more the rows are higher.
     let lines = labels.iter().map(Vec::len).max().unwrap_or(1) as u32;
     let row_height = ROW.max(lines * LINE as u32 + 4);
-    let title = wrapped(x_title, width - LABEL_ROOM);
+    let title = wrapped(x_title, across - LABEL_ROOM);
     let axis = 44 + (title.len() as u32 - 1) * LINE as u32;
     let height = row_height * rows as u32 + axis + 20;
-    let longest = labels.iter().flatten().map(|line| name_width(line)).max().unwrap_or(0) as u32;
-    let margin = (longest + LABEL_ROOM).clamp(60, width / 2);
+    let longest = labels.iter().flatten().map(|line| name_width(line)).max().unwrap_or(0);
+    let margin = (longest + LABEL_ROOM).clamp(60, across / 2);
     build((width, height), |root| {
         let mut chart = ChartBuilder::on(root)
             .margin(6)
@@ -151,17 +151,18 @@ fn rows(
         // The title stands below the middle of the axis, or as near to it as its length lets it.
         let middle = chart.backend_coord(&(f64::midpoint(x.start, x.end), rows as f64)).0;
         let longest = title.iter().map(|line| name_width(line)).max().unwrap_or(0);
-        let middle = middle.min(width as i32 - (longest + LABEL_ROOM as i32) / 2);
-        for (above, line) in title.iter().rev().enumerate() {
-            let down = height as i32 - LINE - above as i32 * LINE;
+        let middle = middle.min(across - longest.midpoint(LABEL_ROOM));
+        for (above, line) in (1..).zip(title.iter().rev()) {
+            let down = height.cast_signed() - above * LINE;
             root.draw_text(line, &text_style(HPos::Center), (middle, down))?;
         }
         let text = text_style(HPos::Right);
         for (row, label) in labels.iter().enumerate() {
             let (left, middle) = chart.backend_coord(&(x.start, row as f64 + 0.5));
-            let top = middle - (label.len() as i32 - 1) * LINE / 2;
-            for (line, words) in label.iter().enumerate() {
-                root.draw_text(words, &text, (left - 8, top + line as i32 * LINE))?;
+            // Halves of a line, from the row's middle: -1 and 1 of two lines.
+            for (line, words) in (0..).zip(label) {
+                let halves = 2 * line - lines_of(label) + 1;
+                root.draw_text(words, &text, (left - 8, middle + halves * LINE / 2))?;
             }
         }
         let mut plot = Plot { chart, hovers: Vec::new() };
@@ -210,23 +211,20 @@ impl Plot<'_> {
         let crossed: Vec<Box4> = ends.flat_map(along).collect();
         let found = beside(&dots, names, &crossed, within);
         for ((place, name), offset) in places.iter().zip(names).zip(&found) {
-            let Some((x, y)) = *offset else { continue };
-            if y.abs() > LINE {
-                // Further away than the next line: led to its dot.
-                let foot = (x.max(0).min(x + name_width(name)), y - y.signum() * LINE / 2);
-                let foot = (if x > 0 { x } else { foot.0 }, foot.1);
-                let leader =
-                    EmptyElement::at(*place) + PathElement::new([(0, 0), foot], BLACK.mix(0.4).stroke_width(1));
-                self.chart.draw_series([leader])?;
+            let Some(offset) = *offset else { continue };
+            if let Some(foot) = leader(offset, name) {
+                let line = EmptyElement::at(*place) + PathElement::new([(0, 0), foot], BLACK.mix(0.4).stroke_width(1));
+                self.chart.draw_series([line])?;
             }
-            self.label(*place, (x, y), name.clone())?;
+            self.label(*place, offset, name.clone())?;
         }
         Ok(found.iter().filter(|offset| offset.is_none()).count())
     }
 
-    /// Writes a word beside a place, some pixels off.
-    fn label(&mut self, at: (f64, f64), offset: (i32, i32), text: String) -> Result<(), Failed> {
-        let word = EmptyElement::at(at) + Text::new(text, offset, text_style(HPos::Left));
+    /// Writes a word beside a place, its near end where it was given room.
+    fn label(&mut self, at: (f64, f64), (x, y): (i32, i32), text: String) -> Result<(), Failed> {
+        let (end, near) = near_end(x, &text);
+        let word = EmptyElement::at(at) + Text::new(text, (near, y), text_style(end));
         self.chart.draw_series([word])?;
         Ok(())
     }
@@ -294,14 +292,18 @@ const LINE: i32 = 15;
 const DOT: i32 = 10;
 
 /// Pixels between a row's label and the edges of its column.
-const LABEL_ROOM: u32 = 16;
+const LABEL_ROOM: i32 = 16;
+
+fn lines_of(label: &[String]) -> i32 {
+    i32::try_from(label.len()).unwrap_or(i32::MAX)
+}
 
 /// Breaks a label into lines of so many pixels at most, between words.
-fn wrapped(label: &str, pixels: u32) -> Vec<String> {
+fn wrapped(label: &str, pixels: i32) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in label.split(' ') {
         match lines.last_mut() {
-            Some(line) if name_width(line) + name_width(word) + LETTER <= pixels as i32 => {
+            Some(line) if name_width(line) + name_width(word) + LETTER <= pixels => {
                 line.push(' ');
                 line.push_str(word);
             }
@@ -323,11 +325,30 @@ fn along([(x0, y0), (x1, y1)]: [(i32, i32); 2]) -> Vec<Box4> {
     (0..=steps).map(point).map(|(x, y)| Box4 { left: x - 2, top: y - 2, right: x + 2, bottom: y + 2 }).collect()
 }
 
+/// Returns which end of a name is nearest to its dot, and how far off that is across, pixels. A name takes less room than it is
+/// given, so it is written from there.
+fn near_end(x: i32, name: &str) -> (HPos, i32) {
+    match x {
+        1.. => (HPos::Left, x),
+        _ if x + name_width(name) < 0 => (HPos::Right, x + name_width(name)),
+        _ => (HPos::Center, 0),
+    }
+}
+
+/// Returns the end of the line that leads from a dot to its name, in pixels from the dot; `None` where the name stands right beside,
+/// above or below it.
+fn leader((x, y): (i32, i32), name: &str) -> Option<(i32, i32)> {
+    let (end, near) = near_end(x, name);
+    let is_next = y == 0 || (y.abs() <= LINE && matches!(end, HPos::Center));
+    (!is_next).then(|| (near, y - y.signum() * LINE / 2))
+}
+
 /// Returns for each dot where its name stands, in pixels from the dot to the name's left end and middle height; `None` where it has no
 /// room.
 fn beside(dots: &[(i32, i32)], names: &[String], crossed: &[Box4], within: Box4) -> Vec<Option<(i32, i32)>> {
     let taken = |(x, y): (i32, i32)| Box4 { left: x - DOT, top: y - DOT, right: x + DOT, bottom: y + DOT };
     let mut full: Vec<Box4> = dots.iter().map(|dot| taken(*dot)).chain(crossed.iter().copied()).collect();
+    let mut names_so_far: Vec<Box4> = Vec::new();
     let mut place = |(x, y): (i32, i32), name: &str| {
         let width = name_width(name);
         let (right, left) = (DOT + 2, -width - DOT - 2);
@@ -343,11 +364,18 @@ fn beside(dots: &[(i32, i32)], names: &[String], crossed: &[Box4], within: Box4)
             right: x + along + width,
             bottom: y + down + LINE / 2 + 1,
         };
+        let led = |offset| {
+            leader(offset, name).map_or_else(Vec::new, |(foot_x, foot_y)| along([(x, y), (x + foot_x, y + foot_y)]))
+        };
         let free = |offset: &(i32, i32)| {
-            within.holds(area(*offset)) && full.iter().all(|other| !other.overlaps(area(*offset)))
+            within.holds(area(*offset))
+                && full.iter().all(|other| !other.overlaps(area(*offset)))
+                && led(*offset).iter().all(|part| names_so_far.iter().all(|other| !other.overlaps(*part)))
         };
         let found = tried.into_iter().find(free)?;
+        full.extend(led(found));
         full.push(area(found));
+        names_so_far.push(area(found));
         Some(found)
     };
     dots.iter().zip(names).map(|(dot, name)| place(*dot, name)).collect()
@@ -502,6 +530,16 @@ mod tests {
             assert!(areas[place + 1..].iter().all(|other| !other.overlaps(*area)), "{areas:?}");
             assert!(!dots.iter().any(|(x, y)| area.left < *x && *x < area.right && area.top < *y && *y < area.bottom));
         }
+        // A line that leads to a name crosses no name.
+        for (place, (dot, name)) in dots.iter().zip(&names).enumerate() {
+            let Some((x, y)) = leader(found[place].unwrap(), name) else { continue };
+            let line = along([*dot, (dot.0 + x, dot.1 + y)]);
+            let others = areas.iter().enumerate().filter(|(other, _)| *other != place);
+            assert!(others.into_iter().all(|(_, area)| line.iter().all(|part| !part.overlaps(*area))), "{name}");
+        }
+        assert_eq!(leader((12, 0), "beside"), None);
+        assert_eq!(leader((-21, 15), "centre"), None, "right below");
+        assert_eq!(leader((-54, 30), "centre"), Some((-12, 23)), "to the end that is nearest");
         let crowd = vec![(50, 50); 60];
         let crowded = beside(&crowd, &vec!["a long name of a cell".to_owned(); 60], &[], within);
         assert!(crowded.iter().any(Option::is_none), "what has no room is left to the words");

@@ -142,9 +142,10 @@ fn of_kind(run: &Run, places: &[&Place<'_>], kind: Option<&str>, width: u32) -> 
         let lines = by_memory(places);
         let lines: Vec<[(f64, f64); 2]> =
             lines.values().flat_map(|line| line.windows(2).map(|ends| [at(&ends[0]), at(&ends[1])])).collect();
-        // Who chooses looks at the front first.
+        // Who chooses looks at the front first; the fast end is where dots are closest.
         let mut order: Vec<&&Place<'_>> = places.iter().collect();
-        order.sort_by_key(|place| !ringed(place));
+        let fast = |place: &Place<'_>| place.turnaround.mean;
+        order.sort_by(|a, b| ringed(b).cmp(&ringed(a)).then(fast(a).total_cmp(&fast(b))));
         let names: Vec<String> = order.iter().map(|place| named(place, &factors)).collect();
         unnamed = plot.name_all(&order.into_iter().map(at).collect::<Vec<_>>(), &names, &lines)?;
         Ok(())
