@@ -338,10 +338,12 @@ class Folder:
             try:
                 self.trees[name] = ast.parse((root / name).read_bytes(), name)
             except (SyntaxError, ValueError) as error:
-                self.errors[name] = why(error, self.source(name))
+                self.errors[name] = why(error, self.source(name)) | (encoded((root / name).read_bytes()) or {})
 
     def source(self, name):
         content = (self.root / name).read_bytes()
+        if is_utf_16(content):
+            return content.decode(is_utf_16(content), errors="replace").lstrip("\ufeff")
         try:
             encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
         except SyntaxError:
@@ -401,6 +403,37 @@ def handler(function, folder, file):
     del report["modules"], report["defaults"], report["calls"], report["pending"], report["steps"]
     about = {"name": function.name, "line": function.lineno, "doc": ast.get_docstring(function) or ""}
     return about | {"words": sorted(body_words(function))} | report
+
+
+def is_utf_16(content):
+    """Returns the name of UTF-16 where bytes are that: its mark says so, or every other byte of ASCII letters is zero."""
+    marks = {b"\xff\xfe\0\0": "utf-32", b"\0\0\xfe\xff": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+    marked = next((name for mark, name in marks.items() if content.startswith(mark)), None)
+    pairs = len(content) // 2
+    for name, zeros in (("utf-16-le", content[1::2].count(0)), ("utf-16-be", content[::2].count(0))):
+        if marked is None and pairs > 1 and zeros * 2 > pairs:
+            return name
+    return marked
+
+
+def encoded(content):
+    """Says by name how a file is encoded that Python can't decode."""
+    name = is_utf_16(content)
+    if name:
+        shown = name[:6].upper()
+        return {"line": 1, "message": f"the file is {shown}, which Python does not read. Save it as UTF-8", "fences": []}
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
+    except SyntaxError:
+        encoding = "utf-8"
+    try:
+        content.decode(encoding)
+    except UnicodeDecodeError as error:
+        line, byte = 1 + content.count(b"\n", 0, error.start), content[error.start]
+        letter = bytes([byte]).decode("windows-1252", errors="replace")
+        told = f"byte 0x{byte:02X} is not {encoding.upper().removesuffix('-SIG')}; in Latin-1 it is `{letter}`. Save the file as UTF-8"
+        return {"line": line, "message": told, "fences": []}
+    return None
 
 
 def why(error, source):
