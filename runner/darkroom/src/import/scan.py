@@ -335,10 +335,16 @@ class Folder:
         self.trees = {}
         self.errors = {}
         for name in names:
+            content = (root / name).read_bytes()
+            # Parsing bytes lets a comment pass that a file of the same bytes fails by.
+            told = encoded(content)
             try:
-                self.trees[name] = ast.parse((root / name).read_bytes(), name)
+                self.trees[name] = None if told else ast.parse(content, name)
             except (SyntaxError, ValueError) as error:
-                self.errors[name] = why(error, self.source(name)) | (encoded((root / name).read_bytes()) or {})
+                self.errors[name] = why(error, self.source(name))
+            if told:
+                del self.trees[name]
+                self.errors[name] = {"keep": False, "first": 1} | told
 
     def source(self, name):
         content = (self.root / name).read_bytes()
