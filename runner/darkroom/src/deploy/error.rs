@@ -48,3 +48,30 @@ pub enum DeployError {
     #[diagnostic(code(deploy::configuration_differs), help("something else changed it meanwhile; run it again"))]
     ConfigurationDiffers { function: String, differences: String },
 }
+
+impl DeployError {
+    /// Puts the region into the commands that it suggests, so that they work as they stand.
+    pub fn in_region(mut self, region: &str) -> Self {
+        if let Self::Call { help: Some(help), .. } = &mut self {
+            *help = help.replace("--target aws`", &format!("--target aws --region {region}`"));
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_suggested_command_says_the_region_that_the_deployment_was_in() {
+        let help = Some("remove old functions and layers: `darkroom clean --target aws`".to_owned());
+        let error =
+            DeployError::Call { operation: "creating", resource: "x".into(), reason: "y".into(), help };
+        let DeployError::Call { help, .. } = error.in_region("eu-central-1") else { unreachable!() };
+        assert_eq!(
+            help.unwrap(),
+            "remove old functions and layers: `darkroom clean --target aws --region eu-central-1`"
+        );
+    }
+}
