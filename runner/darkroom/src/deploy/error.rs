@@ -66,8 +66,7 @@ mod tests {
     #[test]
     fn a_suggested_command_says_the_region_that_the_deployment_was_in() {
         let help = Some("remove old functions and layers: `darkroom clean --target aws`".to_owned());
-        let error =
-            DeployError::Call { operation: "creating", resource: "x".into(), reason: "y".into(), help };
+        let error = DeployError::Call { operation: "creating", resource: "x".into(), reason: "y".into(), help };
         let DeployError::Call { help, .. } = error.in_region("eu-central-1") else { unreachable!() };
         assert_eq!(
             help.unwrap(),

@@ -88,7 +88,8 @@ impl Habits {
     /// Says what can't work in a run. It is an obstacle where the code surely comes there, and a note where it may.
     fn faults(&mut self, pipeline: &Pipeline, one: &Mapped) {
         // An event of the payload is made as the code reads it; S3 makes its own.
-        let made = |fault: &&Fault| fault.kind == FaultKind::BucketFromEvent && pipeline.transport == Transport::Payload;
+        let made =
+            |fault: &&Fault| fault.kind == FaultKind::BucketFromEvent && pipeline.transport == Transport::Payload;
         for fault in one.candidate.handler.faults.iter().filter(|fault| !made(fault)) {
             let told = format!("{}:{} {}", fault.file, fault.line, told(fault));
             match fault.kind.way_out(&fault.what) {

@@ -236,7 +236,9 @@ fn check_name(request: &Request<'_>) -> Result<(), ImportError> {
     let name = request.variant;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     if name.is_empty() || name.starts_with('.') || !name.bytes().all(plain) {
-        return Err(ImportError::new(format!("`{name}` cannot be a variant's name: use letters, digits, `-`, `_` and `.`")));
+        return Err(ImportError::new(format!(
+            "`{name}` cannot be a variant's name: use letters, digits, `-`, `_` and `.`"
+        )));
     }
     let folder = request.project.variant_dir(name);
     if folder.exists() {

@@ -2,7 +2,7 @@
 
 python -I scan.py FOLDER FILE...
 
-Statements are gone through in the order of the text, with what values.py knows of each name: constants, names, modules and
+Statements are gone through in the order of the text, branches apart, with what values.py knows of each name: constants, names, modules and
 classes of the folder, calls of its own functions, formatted texts, os.environ, paths taken apart, the event's own parts.
 """
 

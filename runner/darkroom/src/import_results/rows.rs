@@ -177,7 +177,8 @@ fn header_below(text: &str, heads: &[String], map: &Map) -> Option<usize> {
     let of_line = |line: &str, between: u8| -> Vec<String> {
         line.split(char::from(between)).map(|field| field.trim().trim_matches('"').trim().to_owned()).collect()
     };
-    let header = |line: &str| DELIMITERS.iter().any(|(between, _)| 2 * known(&of_line(line, *between)) > map.columns.len());
+    let header =
+        |line: &str| DELIMITERS.iter().any(|(between, _)| 2 * known(&of_line(line, *between)) > map.columns.len());
     text.lines().take(20).position(header)
 }
 
