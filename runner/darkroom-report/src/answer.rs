@@ -102,9 +102,10 @@ fn aside(run: &Run, alone: &[Group<'_>]) -> Option<String> {
     (!alone.is_empty()).then(|| format!("Not compared ({why}): {}.", alone.join("; ")))
 }
 
-/// Cells of a group that have a rank by a metric.
+/// Cells of a group that may be called best by a metric: those with right outputs.
 fn ranked<'a>(run: &'a Run, group: &Group<'a>, metric: &Metric) -> Vec<(&'a CellView, Stat)> {
-    let stat = |cell: &CellView| run.stat(cell, PIPELINE, metric.name).filter(|stat| stat.rank.is_some());
+    let right = |cell: &CellView| cell.outputs_ok == Some(true);
+    let stat = |cell: &CellView| run.stat(cell, PIPELINE, metric.name).filter(|_| right(cell));
     group.members.iter().filter_map(|cell| Some((*cell, stat(cell)?))).collect()
 }
 
