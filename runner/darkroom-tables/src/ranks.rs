@@ -13,6 +13,10 @@ use crate::costs::CostRow;
 use crate::facts::Facts;
 use crate::outputs::Outputs;
 
+/// The cost as it is compared, and the same for 100,000 images.
+const COST: &str = "cost_usd";
+const PER_100K: &str = "cost_usd_per_100k";
+
 /// The levels that two cells must share to be ranked against each other.
 pub type Comparable = (String, Trigger, Input, Start, u32);
 
@@ -37,14 +41,13 @@ pub fn rank(
         (outputs[cell as usize].ok == Some(true) && !sampled.contains(&of)).then_some(of)
     };
     let means = summary.iter().enumerate().filter_map(|(row, of)| {
-        let metric = if of.metric == "cost_usd_per_100k" { "cost_usd" } else { of.metric };
-        Some(Member { row, cell: of.cell, of: (may(of.cell)?, of.stage, metric), value: of.description.mean? })
+        Some(Member { row, cell: of.cell, of: (may(of.cell)?, of.stage, of.metric), value: of.description.mean? })
     });
     for (row, rank) in ranks(means, &claims) {
         summary[row].rank = Some(rank);
     }
     let hosting = costs.iter().enumerate().filter_map(|(row, of)| {
-        Some(Member { row, cell: of.cell, of: (may(of.cell)?, None, "cost_usd"), value: of.hosting? })
+        Some(Member { row, cell: of.cell, of: (may(of.cell)?, None, PER_100K), value: of.hosting? })
     });
     for (row, rank) in ranks(hosting, &claims) {
         costs[row].rank = Some(rank);
@@ -90,6 +93,7 @@ fn ranks(members: impl Iterator<Item = Member>, claims: &HashSet<Claim>) -> Vec<
         for one in group {
             let told_apart = |other: &Member| {
                 let (_, stage, metric) = one.of;
+                let metric = if metric == PER_100K { COST } else { metric };
                 claims.contains(&(stage, metric, one.cell.min(other.cell), one.cell.max(other.cell)))
             };
             if group.iter().filter(|other| other.cell != one.cell).all(told_apart) {

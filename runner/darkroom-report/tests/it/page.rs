@@ -217,7 +217,7 @@ fn the_methods_can_be_pasted() {
         "pillow 13.0.0",
         "Identical code deployed twice came out up to",
         "pillow decodes JPEG with libjpeg-turbo 3.2.0 (in pillow 13.0.0).",
-        "tables of schema 5",
+        &format!("tables of schema {}", darkroom_tables::SCHEMA_VERSION),
         "abababab",
         "us-east-1 prices of",
     ] {
