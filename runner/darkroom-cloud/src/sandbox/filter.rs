@@ -11,8 +11,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 /// What it refuses, for people.
-pub const REFUSED: &str =
-    "mounts, namespaces, ptrace, bpf, perf, io_uring, keyrings, userfaultfd, kernel modules, swap, reboot, and sockets other \
+pub const REFUSED: &str = "mounts, namespaces, ptrace, bpf, perf, io_uring, keyrings, userfaultfd, kernel modules, swap, reboot, and sockets other \
      than UNIX, internet and netlink";
 
 /// Answered by `EPERM`, as a process without rights is.

@@ -51,6 +51,17 @@ pub enum PackageError {
     #[error("cargo can't build variant `{variant}` for {architecture}\n{output}")]
     #[diagnostic(code(package::cargo), help("{help}"))]
     Cargo { variant: String, architecture: Architecture, output: String, help: String },
+    #[error("{} names a toolchain by a path", path.display())]
+    #[diagnostic(
+        code(package::own_toolchain),
+        help(
+            "Name a channel instead, for example `channel = \"stable\"`: a compiler of the variant's own would run outside of the sandbox"
+        )
+    )]
+    OwnToolchain { path: PathBuf },
+    #[error("cargo left no plain file {} within its target folder", path.display())]
+    #[diagnostic(code(package::no_binary), help("Let the build script leave cargo's own output alone"))]
+    NoBinary { path: PathBuf },
     #[error("variant `{variant}` can't be built for {architecture} on this machine: {missing}")]
     #[diagnostic(code(package::no_target), help("{help}"))]
     NoTarget { variant: String, architecture: Architecture, missing: String, help: String },

@@ -144,7 +144,8 @@ mod tests {
         symlink("lib", folder.join("tables")).unwrap();
         let lib = ["absolute.py", "table.json", "up.py"];
         let mut expected = vec!["again.json".to_owned(), "data.json".to_owned(), "handler.py".to_owned()];
-        expected.extend(["lib", "tables"].iter().flat_map(|folder| lib.iter().map(move |file| format!("{folder}/{file}"))));
+        expected
+            .extend(["lib", "tables"].iter().flat_map(|folder| lib.iter().map(move |file| format!("{folder}/{file}"))));
         assert_eq!(names(&folder), expected);
         assert!(refused(&folder).is_empty());
     }

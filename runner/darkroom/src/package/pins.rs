@@ -91,7 +91,8 @@ const ALLOWED_OPTIONS: [&str; 10] = [
 ];
 
 /// Building a source distribution runs what is in it, on this machine and outside of the sandbox.
-const BUILDING: &str = "Remove it: Darkroom takes wheels only, because building a package runs its code on this machine.";
+const BUILDING: &str =
+    "Remove it: Darkroom takes wheels only, because building a package runs its code on this machine.";
 
 fn mistake(file: &str, line: &str, span: Range<usize>) -> Option<Unpinned> {
     let pin = pinning(file);
@@ -201,7 +202,13 @@ mod tests {
             let found = told(text);
             assert!(found.len() == 1 && found[0].1.contains(said), "{text}: {found:?}");
         }
-        for text in ["--index-url https://host/simple", "-i https://host/simple", "--find-links wheels", "--no-index", "--only-binary=:all:"] {
+        for text in [
+            "--index-url https://host/simple",
+            "-i https://host/simple",
+            "--find-links wheels",
+            "--no-index",
+            "--only-binary=:all:",
+        ] {
             assert_eq!(told(text), [], "{text}");
         }
     }
