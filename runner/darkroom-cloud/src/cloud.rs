@@ -2,6 +2,7 @@
 
 use crate::bridges::{Buckets, Functions, Inside};
 use crate::iam::Iam;
+use crate::keys::{Keys, random_pair};
 use crate::lambda::environment::{Credentials, Environments, EnvironmentsConfig};
 use crate::lambda::{self, Lambda};
 use crate::logs::Logs;
@@ -9,7 +10,6 @@ use crate::metrics::Metrics;
 use crate::s3::{self, S3};
 use crate::sandbox::Isolation;
 use crate::scratch::{self, Scratch};
-use crate::keys::{Keys, random_pair};
 use crate::server::{Server, Services};
 use std::fs::{File, TryLockError};
 use std::net::{Ipv4Addr, SocketAddr};

@@ -98,9 +98,10 @@ pub fn json(document: &str) -> Cow<'_, str> {
 ///
 /// Source: OWASP, "CSV Injection". What is a number stays one.
 pub fn no_formula(cell: &str) -> Cow<'_, str> {
-    let begins = cell.trim_start_matches([' ', '\u{a0}']).starts_with([
-        '=', '+', '-', '@', '\t', '\r', '\n', '|', '%', '＝', '＋', '－', '＠',
-    ]) || cell.starts_with("\\t")
+    let begins = cell
+        .trim_start_matches([' ', '\u{a0}'])
+        .starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '|', '%', '＝', '＋', '－', '＠'])
+        || cell.starts_with("\\t")
         || cell.starts_with("\\r");
     if begins && cell.parse::<f64>().is_err() { Cow::Owned(format!("'{cell}")) } else { Cow::Borrowed(cell) }
 }
@@ -115,7 +116,10 @@ mod tests {
             assert!(matches!(line(plain), Cow::Borrowed(same) if same == plain), "{plain}");
         }
         assert_eq!(line("\u{1b}[2J\u{7}\u{7f}\u{9b}31m"), "\\u{1b}[2J\\u{7}\\u{7f}\\u{9b}31m");
-        assert_eq!(line("a\u{202e}b\u{2066}c\u{2028}d\u{2029}e\u{85}"), "a\\u{202e}b\\u{2066}c\\u{2028}d\\u{2029}e\\u{85}");
+        assert_eq!(
+            line("a\u{202e}b\u{2066}c\u{2028}d\u{2029}e\u{85}"),
+            "a\\u{202e}b\\u{2066}c\\u{2028}d\\u{2029}e\\u{85}"
+        );
         assert_eq!(line("a\r\nb\tc\0"), "a\\r\\nb\\tc\\u{0}");
         assert_eq!(text("a\r\nb\tc"), "a\\r\nb\tc");
         assert_eq!(line("\u{fffe}\u{ffff}"), "\\u{fffe}\\u{ffff}");
@@ -144,7 +148,9 @@ mod tests {
 
     #[test]
     fn a_cell_is_no_formula_and_a_number_stays_a_number() {
-        for formula in ["=1+1", "+1+1", "-1+cmd|' /C calc'!A0", "@SUM(1)", "\t=1", "\r=1", "\\t=1", " =1+1", "＝1", "|calc", "-"] {
+        for formula in
+            ["=1+1", "+1+1", "-1+cmd|' /C calc'!A0", "@SUM(1)", "\t=1", "\r=1", "\\t=1", " =1+1", "＝1", "|calc", "-"]
+        {
             assert_eq!(no_formula(formula), format!("'{formula}"));
         }
         for plain in ["-1", "+2.5", "-1e9", "a=b", "pillow", "", "1-2", "'=1"] {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use darkroom_tables::SCHEMA_VERSION;
 use darkroom_core::shown;
+use darkroom_tables::SCHEMA_VERSION;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::answer::answer;

@@ -90,7 +90,8 @@ impl Run {
         let newer = |name: &str| if path(name).exists() { all(name) } else { Ok(Rows::default()) };
         let (choices, builds) = (newer("choices")?, newer("builds")?);
         let outputs = read(&path("outputs"), Wanted { columns: OUTPUT_COLUMNS, ..Wanted::default() })?.shown();
-        let drawn = |name: &str, columns| read(&path(name), Wanted { columns, about: DRAWN, only: None }).map(Rows::shown);
+        let drawn =
+            |name: &str, columns| read(&path(name), Wanted { columns, about: DRAWN, only: None }).map(Rows::shown);
         let index = summary.iter().enumerate().filter_map(|(place, row)| {
             let name = |column| row.text(column).map(str::to_owned);
             Some(((name("cell_id")?, name("stage")?, name("metric")?), place))

@@ -25,8 +25,8 @@ mod unzip;
 mod validate;
 
 use crate::StartError;
-use crate::lineage::Lineage;
 use crate::keys::Keys;
+use crate::lineage::Lineage;
 use bytes::Bytes;
 use code::{Code, CodeStore};
 use concurrency::Concurrency;

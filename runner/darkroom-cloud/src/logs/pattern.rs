@@ -71,7 +71,11 @@ impl Pattern {
         if let Some(inner) = text.strip_prefix('{') {
             let inner = inner.strip_suffix('}').ok_or(InvalidPattern::Malformed)?;
             let expression = parse_or(inner, DEEPEST)?;
-            return if expression.parts() > MOST_PARTS { Err(InvalidPattern::Malformed) } else { Ok(Self::Json(expression)) };
+            return if expression.parts() > MOST_PARTS {
+                Err(InvalidPattern::Malformed)
+            } else {
+                Ok(Self::Json(expression))
+            };
         }
         if text.starts_with('[') || text.starts_with('%') {
             return Err(InvalidPattern::Malformed);
@@ -360,8 +364,8 @@ mod tests {
     #[test]
     fn whatever_a_client_sends_is_a_pattern_or_is_refused() {
         let words = &[
-            "{ ", " }", "(", ")", "$.a", "$.a.b[0]", "=", "!=", "<", ">=", "&&", "||", "\"", "\\", "*", "?", "-", "1", "1e999",
-            " ", "%a%", "[", "]", "é", "\u{202e}", "null", "TRUE",
+            "{ ", " }", "(", ")", "$.a", "$.a.b[0]", "=", "!=", "<", ">=", "&&", "||", "\"", "\\", "*", "?", "-", "1",
+            "1e999", " ", "%a%", "[", "]", "é", "\u{202e}", "null", "TRUE",
         ];
         let message = r#"{"a":{"b":[1,"x"]},"type":"platform.report","ok":true}"#;
         crate::hostile::Parser { name: "log-pattern", words, longest: 4 << 20 }.hold(|input| {

@@ -72,7 +72,9 @@ mod tests {
         let metrics = Metrics::open(folder.path()).unwrap();
         metrics.put("N", "m", &[], 1.0, "Count", jiff::Timestamp::now().as_millisecond());
         let parser = Parser { name, words, longest: 4 << 20 };
-        parser.hold(|input| drop(metrics.answer(&head().body(()).unwrap().into_parts().0, &Bytes::copy_from_slice(input))));
+        parser.hold(|input| {
+            drop(metrics.answer(&head().body(()).unwrap().into_parts().0, &Bytes::copy_from_slice(input)))
+        });
     }
 
     const OPERATIONS: [&str; 4] = ["PutMetricData", "GetMetricData", "GetMetricStatistics", "ListMetrics"];
@@ -80,19 +82,51 @@ mod tests {
     #[test]
     fn whatever_comes_as_cbor_is_answered() {
         let words = &[
-            "A", "a", "dName", "eValue", "fPeriod", "iStartTime", "gEndTime", "jNamespace", "jMetricData", "\x01", "\x18\x3c",
-            "\x1b\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7f", "\x3b\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7f", "\x7f", "é",
+            "A",
+            "a",
+            "dName",
+            "eValue",
+            "fPeriod",
+            "iStartTime",
+            "gEndTime",
+            "jNamespace",
+            "jMetricData",
+            "\x01",
+            "\x18\x3c",
+            "\x1b\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7f",
+            "\x3b\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7f",
+            "\x7f",
+            "é",
         ];
         for operation in OPERATIONS {
-            hold("metrics-cbor", words, || Request::post(format!("/service/GraniteServiceVersion20100801/operation/{operation}")));
+            hold("metrics-cbor", words, || {
+                Request::post(format!("/service/GraniteServiceVersion20100801/operation/{operation}"))
+            });
         }
     }
 
     #[test]
     fn whatever_comes_as_json_is_answered() {
         let words = &[
-            "{", "}", "[", "]", ",", ":", "\"", "\"Namespace\":\"N\"", "\"MetricData\":[", "\"StartTime\":", "\"NextToken\":\"",
-            "-1", "1e999", "9223372036854775807", "18446744073709551615", "null", "\"m1 + m1\"", "\\ud800", "é",
+            "{",
+            "}",
+            "[",
+            "]",
+            ",",
+            ":",
+            "\"",
+            "\"Namespace\":\"N\"",
+            "\"MetricData\":[",
+            "\"StartTime\":",
+            "\"NextToken\":\"",
+            "-1",
+            "1e999",
+            "9223372036854775807",
+            "18446744073709551615",
+            "null",
+            "\"m1 + m1\"",
+            "\\ud800",
+            "é",
         ];
         for operation in OPERATIONS {
             hold("metrics-json", words, || Request::post("/").header("x-amz-target", format!("G.{operation}")));
@@ -102,8 +136,22 @@ mod tests {
     #[test]
     fn whatever_comes_as_a_form_is_answered() {
         let words = &[
-            "Action=GetMetricData", "&", "=", ".", "member.1.", "MetricData.", "Dimensions.", "%", "%2", "%ff", "+", "Period=",
-            "9223372036854775807", "-1", "StartTime=2026-01-01T00:00:00Z", "é",
+            "Action=GetMetricData",
+            "&",
+            "=",
+            ".",
+            "member.1.",
+            "MetricData.",
+            "Dimensions.",
+            "%",
+            "%2",
+            "%ff",
+            "+",
+            "Period=",
+            "9223372036854775807",
+            "-1",
+            "StartTime=2026-01-01T00:00:00Z",
+            "é",
         ];
         hold("metrics-form", words, || Request::post("/"));
     }
@@ -111,8 +159,23 @@ mod tests {
     #[test]
     fn whatever_a_handler_prints_is_a_metric_or_is_not() {
         let words = &[
-            "{", "}", "[", "]", ",", ":", "\"_aws\":", "\"CloudWatchMetrics\":[", "\"Dimensions\":[[", "\"d\"", "\"Metrics\":[",
-            "{\"Name\":\"x\"},", "\"Timestamp\":", "-9223372036854775808", "1e400", "\"x\":1", "[\"d\"],",
+            "{",
+            "}",
+            "[",
+            "]",
+            ",",
+            ":",
+            "\"_aws\":",
+            "\"CloudWatchMetrics\":[",
+            "\"Dimensions\":[[",
+            "\"d\"",
+            "\"Metrics\":[",
+            "{\"Name\":\"x\"},",
+            "\"Timestamp\":",
+            "-9223372036854775808",
+            "1e400",
+            "\"x\":1",
+            "[\"d\"],",
         ];
         let folder = tempfile::tempdir().unwrap();
         let metrics = Metrics::open(folder.path()).unwrap();

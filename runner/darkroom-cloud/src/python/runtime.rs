@@ -253,7 +253,9 @@ mod tests {
 
     #[test]
     fn pip_finds_its_index_and_sees_no_secret() {
-        for name in ["PATH", "HOME", "PIP_INDEX_URL", "PIP_FIND_LINKS", "https_proxy", "HTTPS_PROXY", "SSL_CERT_FILE", "LC_ALL"] {
+        for name in
+            ["PATH", "HOME", "PIP_INDEX_URL", "PIP_FIND_LINKS", "https_proxy", "HTTPS_PROXY", "SSL_CERT_FILE", "LC_ALL"]
+        {
             assert!(is_for_pip(name), "{name}");
         }
         for name in [

@@ -18,10 +18,10 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{Body, S3Error, S3Request, S3Response, S3Result, s3_error};
 
 use super::ACCOUNT_ID;
-use crate::keys::Keys;
 use super::form;
 use super::operations::Operations;
 use super::url::{decode, parse_pairs};
+use crate::keys::Keys;
 
 /// Carries further fields of an error document from an operation to [`Wire`]; never leaves the process.
 pub const ERROR_FIELDS: HeaderName = HeaderName::from_static("x-darkroom-error-fields");

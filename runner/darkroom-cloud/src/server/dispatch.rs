@@ -237,8 +237,23 @@ mod tests {
     #[test]
     fn whatever_stands_in_the_authorization_or_the_query_is_signed_or_refused() {
         let words = &[
-            "AWS4-HMAC-SHA256 ", "Credential=", "/us-east-1/s3/aws4_request", ",", ";", "=", "SignedHeaders=", "Signature=", "&",
-            "%2F", "%", "X-Amz-Credential=", "X-Amz-Date=20260101T000000Z", "X-Amz-Expires=", "-1", "99999999999", "host",
+            "AWS4-HMAC-SHA256 ",
+            "Credential=",
+            "/us-east-1/s3/aws4_request",
+            ",",
+            ";",
+            "=",
+            "SignedHeaders=",
+            "Signature=",
+            "&",
+            "%2F",
+            "%",
+            "X-Amz-Credential=",
+            "X-Amz-Date=20260101T000000Z",
+            "X-Amz-Expires=",
+            "-1",
+            "99999999999",
+            "host",
         ];
         let keys = Keys::closed([("AKIA", "secret")]);
         crate::hostile::Parser { name: "signature", words, longest: 64 << 10 }.hold(|input| {

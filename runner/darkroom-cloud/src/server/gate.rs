@@ -34,7 +34,9 @@ pub(crate) fn is_of_another_site(headers: &HeaderMap) -> bool {
 fn is_local_origin(origin: &str) -> bool {
     let Ok(origin) = origin.trim().parse::<Uri>() else { return false };
     let web = origin.scheme_str().is_some_and(|scheme| scheme == "http" || scheme == "https");
-    web && origin.authority().is_some_and(|authority| !authority.as_str().contains('@') && names_loopback(authority.host()))
+    web && origin
+        .authority()
+        .is_some_and(|authority| !authority.as_str().contains('@') && names_loopback(authority.host()))
 }
 
 fn names_loopback(host: &str) -> bool {

@@ -211,7 +211,8 @@ fn names_that_handlers_give_are_shown_escaped_and_no_figure_fails_of_them() {
     let page = made.html();
     let seen = "\\u{1b}[31m\\u{0}\\u{9b}2J\\u{202e}\\u{2028}\\u{fffe}";
     assert!(page.contains(seen), "the name is told");
-    let hides = |letter: &char| (letter.is_control() && *letter != '\n') || (!letter.is_ascii() && EVIL.contains(*letter));
+    let hides =
+        |letter: &char| (letter.is_control() && *letter != '\n') || (!letter.is_ascii() && EVIL.contains(*letter));
     let hidden = |text: &str| text.chars().find(hides);
     assert_eq!(hidden(&page), None);
     assert!(!page.contains("<b onmouseover"));

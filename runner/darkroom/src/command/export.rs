@@ -272,7 +272,15 @@ mod tests {
     fn args(table: &str, metric: &[&str], stage: &[&str], wide: bool) -> ExportArgs {
         let all = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let (metric, stage) = (all(metric), all(stage));
-        ExportArgs { run: "r".into(), table: table.into(), format: ExportFormat::Csv, metric, stage, wide, keep_formulas: false }
+        ExportArgs {
+            run: "r".into(),
+            table: table.into(),
+            format: ExportFormat::Csv,
+            metric,
+            stage,
+            wide,
+            keep_formulas: false,
+        }
     }
 
     fn summary() -> Rows {

@@ -343,7 +343,11 @@ fn wrong(summary: &Summary) -> String {
         let _ = writeln!(
             text,
             "\nWRONG  {}{known} · {}: {}{detail}, in {} of {} outputs checked. Its times are shown, never ranked.",
-            wrong.cell_id, wrong.stage, line_of(&wrong.reason), wrong.count, wrong.checked
+            wrong.cell_id,
+            wrong.stage,
+            line_of(&wrong.reason),
+            wrong.count,
+            wrong.checked
         );
     }
     for cell in summary.passed_but_wrong_on_purpose() {
@@ -361,7 +365,8 @@ fn failures(summary: &Summary) -> String {
     for failure in &summary.failures {
         let stage = failure.stage.as_deref().unwrap_or("pipeline");
         let kind = line_of(failure.error_type.as_deref().unwrap_or(&failure.status));
-        let error = failure.error.as_deref().map(|error| format!(": {}", line_of(first_line(error)))).unwrap_or_default();
+        let error =
+            failure.error.as_deref().map(|error| format!(": {}", line_of(first_line(error)))).unwrap_or_default();
         let _ = writeln!(text, "\nFAILED {} · {stage}: {} × {kind}{error}", failure.cell_id, failure.count);
     }
     text

@@ -197,16 +197,37 @@ mod tests {
     #[test]
     fn whatever_a_browser_sends_is_a_form_or_is_refused() {
         let words = &[
-            "--b0", "--b0--", "\r\n", "\r\n\r\n", "Content-Disposition: form-data; name=\"", "key", "\"", "; filename=\"", "policy",
-            "file", "=", "${filename}", "\\", "--", "-", "é", "x-amz-credential", "tagging", "<Tag><Key>a</Key>",
+            "--b0",
+            "--b0--",
+            "\r\n",
+            "\r\n\r\n",
+            "Content-Disposition: form-data; name=\"",
+            "key",
+            "\"",
+            "; filename=\"",
+            "policy",
+            "file",
+            "=",
+            "${filename}",
+            "\\",
+            "--",
+            "-",
+            "é",
+            "x-amz-credential",
+            "tagging",
+            "<Tag><Key>a</Key>",
         ];
         crate::hostile::Parser { name: "form", words, longest: 1 << 20 }.hold(|input| {
             let body = Bytes::copy_from_slice(input);
             // The boundary is the sender's too: it may look like what is in the body.
-            for kind in [KIND, "multipart/form-data; boundary=----------------------------------------------------------"] {
+            for kind in
+                [KIND, "multipart/form-data; boundary=----------------------------------------------------------"]
+            {
                 if let Ok(form) = read(kind, &body) {
                     let form = form.with_file_name();
-                    let _ = super::super::policy::admit(&form, "photos", jiff::Timestamp::UNIX_EPOCH, &|_| Ok("secret".to_owned()));
+                    let _ = super::super::policy::admit(&form, "photos", jiff::Timestamp::UNIX_EPOCH, &|_| {
+                        Ok("secret".to_owned())
+                    });
                     if let Some(tags) = form.get("tagging") {
                         super::super::tag_header(tags);
                     }

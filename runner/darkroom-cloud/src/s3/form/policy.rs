@@ -16,7 +16,12 @@ use super::missing;
 use super::multipart::Form;
 
 /// Returns the access key of whoever signed the form's policy, if the form is what it allows at this time.
-pub fn admit(form: &Form, bucket: &str, now: jiff::Timestamp, secret: &impl Fn(&str) -> S3Result<String>) -> S3Result<String> {
+pub fn admit(
+    form: &Form,
+    bucket: &str,
+    now: jiff::Timestamp,
+    secret: &impl Fn(&str) -> S3Result<String>,
+) -> S3Result<String> {
     let Some(text) = form.get("policy") else {
         return Err(s3_error!(AccessDenied, "Access Denied"));
     };
