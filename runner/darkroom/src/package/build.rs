@@ -110,7 +110,7 @@ fn rust(cache_dir: &Path, request: &Request, bin: &str) -> Result<(Archive, Vec<
     let archive = cached(&place, || {
         let built = cargo::build(&toolchain, &absolute(cache_dir)?, request, bin, &inputs)?;
         match &built.not_confined {
-            Some(why) => fs::write(&noted, why).map_err(PackageError::io("write", &noted))?,
+            Some(why) => write_note(&noted, why).map_err(PackageError::io("write", &noted))?,
             None => drop(fs::remove_file(&noted)),
         }
         let contents = built.contents;
@@ -124,6 +124,13 @@ fn rust(cache_dir: &Path, request: &Request, bin: &str) -> Result<(Archive, Vec<
         ..provenance::of_cargo(&request.folder, triple)
     };
     Ok((archive, Vec::new(), record))
+}
+
+fn write_note(path: &Path, text: &str) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    fs::write(path, text)
 }
 
 /// Returns the archive of files that the runner itself brings.

@@ -21,9 +21,9 @@ pub enum PackageError {
     #[error("{} is neither a file nor a folder", path.display())]
     #[diagnostic(code(package::no_file), help("Remove it, or put a file in its place"))]
     NoFile { path: PathBuf },
-    #[error("{} holds more than {most} files", folder.display())]
+    #[error("{} holds more than {most} {what}", folder.display())]
     #[diagnostic(code(package::too_many_files), help("Leave out what no handler uses, and links to folders"))]
-    TooManyFiles { folder: PathBuf, most: usize },
+    TooManyFiles { folder: PathBuf, most: usize, what: &'static str },
     #[error("variant `{variant}` has nothing to package: no *.py file in {}", folder.display())]
     #[diagnostic(code(package::empty), help("put one handler file a stage there"))]
     Empty { variant: String, folder: PathBuf },
