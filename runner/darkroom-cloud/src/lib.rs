@@ -6,6 +6,7 @@
 
 mod bridges;
 mod cloud;
+mod disk;
 #[cfg(test)]
 mod hostile;
 mod iam;

@@ -411,6 +411,18 @@ impl Project {
     }
 }
 
+/// Makes the folder that holds code, objects, logs and answers, its owner's alone. One that is a link to elsewhere is left as it is.
+pub fn make_private(folder: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let found = fs::symlink_metadata(folder)?;
+    if found.is_dir() && found.permissions().mode() & 0o077 != 0 {
+        // Another user's folder stays as it is: they let this one in.
+        let _ = fs::set_permissions(folder, fs::Permissions::from_mode(0o700));
+    }
+    Ok(())
+}
+
 /// The models file of a pipeline, from the project's root.
 pub fn models_file(pipeline: &str) -> String {
     format!("experiments/{pipeline}/models.toml")

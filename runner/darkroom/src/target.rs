@@ -156,6 +156,7 @@ impl Target {
         let folder = |path: &Path, source| TargetError::Folder { path: path.to_owned(), source };
         let state = root.join(".darkroom");
         let data_dir = state.join("cloud");
+        crate::project::make_private(&state).map_err(|e| folder(&state, e))?;
         fs::create_dir_all(&data_dir).map_err(|e| folder(&data_dir, e))?;
         let lock_path = state.join("cloud.lock");
         let lock = File::create(&lock_path).map_err(|e| folder(&lock_path, e))?;

@@ -3,7 +3,7 @@
 //! Two witnesses of one session: where they differ, something was missed or something else called the function. The
 //! difference is a fact of its own ([`Reconciliation`]), never mended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use aws_sdk_cloudwatch::Client;
@@ -171,6 +171,39 @@ fn unheard<E: std::error::Error + ProvideErrorMetadata + 'static>(error: &SdkErr
         "the endpoint's answer (status {}) could not be read; it may speak another protocol than CloudWatch does: {last}",
         answer.status().as_u16()
     )
+}
+
+/// Returns the functions that CloudWatch has heard of and that are not these: whoever works for a handler elsewhere.
+pub async fn strangers(metrics: &Client, ours: &[&str]) -> Result<Vec<String>, String> {
+    let call = metrics.list_metrics().namespace("AWS/Lambda").metric_name(NAMES[0]);
+    let mut pages = call.into_paginator().send();
+    let mut found = BTreeSet::new();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| told(&error))?;
+        let dimensions = page.metrics().iter().flat_map(Metric::dimensions);
+        let names =
+            dimensions.filter(|dimension| dimension.name() == Some("FunctionName")).filter_map(Dimension::value);
+        found.extend(names.filter(|name| !ours.contains(name)).map(str::to_owned));
+    }
+    Ok(found.into_iter().collect())
+}
+
+/// Returns what functions did meanwhile that the run did not deploy, beside the nothing that it recorded of them.
+pub async fn of_strangers(
+    metrics: &Client,
+    ours: &[&str],
+    since_ms: i64,
+    before: &ByFunction,
+) -> Result<Vec<Reconciliation>, String> {
+    let names = strangers(metrics, ours).await?;
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let now = counted(metrics, &names, since_ms).await?;
+    let ran = |name: &&&str| {
+        let invocations = |all: &ByFunction| all.get(**name).map_or(0.0, |totals| totals.invocations);
+        invocations(&now) > invocations(before)
+    };
+    let ran: Vec<&str> = names.iter().filter(ran).copied().collect();
+    Ok(figures(&ran, &ByFunction::new(), Ok((before, &now))))
 }
 
 fn query(index: usize, name: usize, function: &str) -> MetricDataQuery {

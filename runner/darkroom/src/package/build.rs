@@ -9,7 +9,8 @@ use sha2::{Digest, Sha256};
 
 use super::zip::{Entries, Entry};
 use super::{
-    Archive, LayerPackage, Package, PackageError, Request, cargo, describe, files, jpeg, layer, pins, provenance, zip,
+    Archive, LayerPackage, Package, PackageError, Request, cargo, confined, describe, files, jpeg, layer, pins,
+    provenance, zip,
 };
 
 /// Part of every cache key: raised when the same inputs are to give another archive.
@@ -104,18 +105,32 @@ fn rust(cache_dir: &Path, request: &Request, bin: &str) -> Result<(Archive, Vec<
         key.add(&entry.contents);
     }
     let name = format!("{}-{}", request.variant, request.architecture);
-    let target_dir = absolute(&cache_dir.join("cargo").join(&request.variant))?;
-    let archive = cached(&key.path(cache_dir, &name), || {
-        let contents = cargo::build(&toolchain, &target_dir, request, bin)?;
+    let place = key.path(cache_dir, &name);
+    let noted = place.with_added_extension("not-confined");
+    let archive = cached(&place, || {
+        let built = cargo::build(&toolchain, &absolute(cache_dir)?, request, bin, &inputs)?;
+        match &built.not_confined {
+            Some(why) => write_note(&noted, why).map_err(PackageError::io("write", &noted))?,
+            None => drop(fs::remove_file(&noted)),
+        }
+        let contents = built.contents;
         Ok(Entries::from([("bootstrap".to_owned(), Entry { contents, executable: true })]))
     })?;
+    let confined = fs::read_to_string(&noted).map(|why| format!(" {}{why})", confined::OUTSIDE)).unwrap_or_default();
     let record = Record {
         compiler: Some(toolchain.version.lines().collect::<Vec<_>>().join("; ")),
-        command: Some(format!("{builder}: {}", cargo::command(&builder, bin, triple).join(" "))),
+        command: Some(format!("{builder}: {}{confined}", cargo::command(&builder, bin, triple).join(" "))),
         glibc: zip::contents(&archive.zip, "bootstrap").as_deref().and_then(provenance::glibc),
         ..provenance::of_cargo(&request.folder, triple)
     };
     Ok((archive, Vec::new(), record))
+}
+
+fn write_note(path: &Path, text: &str) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    fs::write(path, text)
 }
 
 /// Returns the archive of files that the runner itself brings.

@@ -11,6 +11,7 @@ use super::PackageError;
 
 /// More files than this are no variant: links to folders that hold each other multiply.
 const MOST_FILES: usize = 20_000;
+const MOST_FOLDERS: usize = 2_000;
 
 /// Returns every file under `folder`, or the first thing that must not be there.
 pub fn under(folder: &Path) -> Result<Vec<PathBuf>, PackageError> {
@@ -37,6 +38,8 @@ struct Walk<'a> {
     root: PathBuf,
     /// Where the folders that are being looked into really are: one within itself has no end.
     within: Vec<PathBuf>,
+    /// How many folders have been looked into.
+    folders: usize,
     files: Vec<PathBuf>,
     refused: Vec<PackageError>,
 }
@@ -44,7 +47,7 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     fn begin(folder: &'a Path) -> Result<Self, PackageError> {
         let root = folder.canonicalize().map_err(PackageError::io("list", folder))?;
-        Ok(Self { folder, root, within: Vec::new(), files: Vec::new(), refused: Vec::new() })
+        Ok(Self { folder, root, within: Vec::new(), folders: 0, files: Vec::new(), refused: Vec::new() })
     }
 
     fn look_into(&mut self, relative: &Path) -> Result<(), PackageError> {
@@ -55,6 +58,14 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         self.within.push(real);
+        self.folders += 1;
+        if self.folders > MOST_FOLDERS {
+            return Err(PackageError::TooManyFiles {
+                folder: self.folder.to_owned(),
+                most: MOST_FOLDERS,
+                what: "folders",
+            });
+        }
         let mut entries = fs::read_dir(&here)
             .and_then(|entries| entries.collect::<Result<Vec<_>, _>>())
             .map_err(PackageError::io("list", &here))?;
@@ -87,7 +98,7 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         if self.files.len() == MOST_FILES {
-            return Err(PackageError::TooManyFiles { folder: self.folder.to_owned(), most: MOST_FILES });
+            return Err(PackageError::TooManyFiles { folder: self.folder.to_owned(), most: MOST_FILES, what: "files" });
         }
         self.files.push(name);
         Ok(())

@@ -6,6 +6,7 @@
 
 mod build;
 mod cargo;
+mod confined;
 mod describe;
 mod error;
 mod files;
@@ -23,6 +24,7 @@ use darkroom_core::event::Build;
 use darkroom_core::variant::Variant;
 
 pub use build::{packaged_files, python_modules};
+pub use confined::not_confined;
 pub use error::{NotPackaged, PackageError};
 pub use files::refused;
 pub use profile::profiled;
