@@ -19,7 +19,7 @@ use super::pacing::{Pauses, Tried};
 use super::pass::{self, Bench, Pass};
 use super::reconcile::{self, ByFunction, Recorded};
 use super::trigger_s3::Memory;
-use super::{Function, Purse, Setup, cold};
+use super::{Function, Purse, Setup, cold, objects};
 use crate::advice;
 use crate::record::{Emitter, History, Repetition};
 
@@ -31,6 +31,8 @@ const RENEWALS_AT_ONCE: usize = 4;
 pub enum ExecuteError {
     #[error("cannot upload the input object {key}: {reason}")]
     Upload { key: String, reason: String },
+    #[error("cannot remove what an earlier run left in bucket {bucket}: {reason}; empty it, then run again")]
+    Leftovers { bucket: String, reason: String },
     #[error("cannot renew the environments of {function}: {reason}")]
     Renew { function: String, reason: String },
     #[error("cannot read the logs of {function}: {reason}")]
@@ -93,6 +95,7 @@ pub async fn execute(
     mut interrupt: watch::Receiver<bool>,
 ) -> Result<Finished, ExecuteError> {
     let earlier_without_environment = look_up_earlier(&setup, &history, &emitter).await;
+    objects::begin_empty(&setup).await?;
     let since_ms = jiff::Timestamp::now().as_millisecond();
     let deadline = setup.time_budget.and_then(|budget| Instant::now().checked_add(budget));
     let bench = Arc::new(Bench {

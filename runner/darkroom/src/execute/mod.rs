@@ -12,6 +12,7 @@ mod gate;
 mod invoke;
 mod log_lines;
 mod loops;
+mod objects;
 mod one_by_one;
 mod pacing;
 mod pass;
@@ -37,7 +38,7 @@ use crate::record::Repetition;
 pub use collect_logs::LogReader;
 pub use dispatcher::{Ended, ExecuteError, Finished, Stopping, execute};
 pub use one_by_one::one_by_one;
-pub use pass::GIVEN;
+pub use event_shape::GIVEN;
 pub use pictures::{Keep, Pictures};
 
 /// A deployed function, as execution needs to know it.

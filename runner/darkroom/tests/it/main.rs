@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a story that can't be told fails its test")]
 
+mod answers;
 mod architecture;
 mod aws;
 mod aws_clean;
