@@ -470,7 +470,7 @@ mod tests {
     fn an_invocations_log_is_kept_up_to_a_limit_and_what_the_platform_says_always() {
         let (memory, mut lines) = lines();
         lines.begin_tail();
-        let piece = [&[b'x'; 65_535][..], b"\n"].concat();
+        let piece = ["x".repeat(65_535), "\n".to_owned()].concat().into_bytes();
         for _ in 0..(MOST_KEPT + MOST_KEPT / 8) / piece.len() {
             lines.printed(&piece);
             let kept: usize = memory.0.lock().unwrap().drain(..).map(|event| event.len()).sum();
