@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::store::{Metric, Observation, Values};
 
-/// Metrics and sets of dimensions of one directive. Source: the specification, "MetricDirective object" (for metrics); a
+/// Metrics and sets of dimensions of one directive. Source: the specification, "`MetricDirective` object" (for metrics); a
 /// few sets are usual, and the product of both is what a line costs.
 const MOST_METRICS: usize = 100;
 const MOST_SETS: usize = 30;

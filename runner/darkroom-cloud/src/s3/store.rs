@@ -488,7 +488,7 @@ mod tests {
         bucket.remove("b", &WriteCondition::Always).unwrap();
         put(&bucket, "c", 1, &WriteCondition::Always).unwrap();
         assert_eq!(bucket.stored.load(Ordering::Relaxed), 2 * one);
-        assert_eq!(files(folder.path()), 4, "what was refused left nothing");
+        assert_eq!((files(&bucket.blobs()), files(&bucket.sidecars())), (2, 2), "what was refused left nothing");
     }
 
     #[test]

@@ -71,7 +71,7 @@ fn denied() -> io::Result<Rules> {
 }
 
 /// The address families that programs need. Others reach past the network namespace (vsock: the hypervisor and its other
-/// guests), into seldom used parts of the kernel (AF_ALG, packet, CAN, Bluetooth), or both.
+/// guests), into seldom used parts of the kernel (`AF_ALG`, packet, CAN, Bluetooth), or both.
 const FAMILIES: [i32; 4] = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
 
 /// Sockets of other families do not exist, as on a kernel that was built without them.

@@ -122,7 +122,7 @@ fn take_report(last: &mut Logged, ended_ms: i64, text: &str) -> bool {
         last.ended_ms = Some(ended_ms);
     }
     let report = match last.report.take() {
-        Some(known) => most_of(known, report),
+        Some(known) => most_of(&known, &report),
         None => report,
     };
     last.profile = last.profile.take().filter(|profile| profile_line::fits(profile, Some(&report)));
@@ -140,7 +140,7 @@ fn take_report(last: &mut Logged, ended_ms: i64, text: &str) -> bool {
 }
 
 /// Returns the most of each figure of two reports of one request, of which one is forged.
-fn most_of(one: Report, other: Report) -> Report {
+fn most_of(one: &Report, other: &Report) -> Report {
     Report {
         duration_ms: one.duration_ms.max(other.duration_ms),
         billed_ms: one.billed_ms.max(other.billed_ms),

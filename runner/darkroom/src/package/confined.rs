@@ -80,7 +80,7 @@ impl Bench {
         }
         let home = bench.scratch.path().join("home");
         fs::create_dir(&home).map_err(PackageError::io("create", &home))?;
-        bench.open_up(&bench.sources()).map_err(PackageError::io("open up", &bench.sources()))?;
+        Self::open_up(&bench.sources()).map_err(PackageError::io("open up", &bench.sources()))?;
         bench.fetch();
         Ok(bench)
     }
@@ -90,13 +90,13 @@ impl Bench {
     }
 
     /// Another user builds, who must be able to read the copies whatever this user's umask is.
-    fn open_up(&self, folder: &Path) -> io::Result<()> {
+    fn open_up(folder: &Path) -> io::Result<()> {
         fs::create_dir_all(folder)?;
         fs::set_permissions(folder, Permissions::from_mode(0o755))?;
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
             if entry.file_type()?.is_dir() {
-                self.open_up(&entry.path())?;
+                Self::open_up(&entry.path())?;
             } else {
                 let mode = entry.metadata()?.permissions().mode();
                 fs::set_permissions(entry.path(), Permissions::from_mode(0o644 | (mode & 0o111)))?;

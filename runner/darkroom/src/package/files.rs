@@ -67,7 +67,7 @@ impl<'a> Walk<'a> {
             });
         }
         let mut entries = fs::read_dir(&here)
-            .and_then(|entries| entries.collect::<Result<Vec<_>, _>>())
+            .and_then(std::iter::Iterator::collect::<Result<Vec<_>, _>>)
             .map_err(PackageError::io("list", &here))?;
         entries.sort_by_key(fs::DirEntry::file_name);
         for entry in entries {

@@ -74,7 +74,7 @@ fn seen(project: &Project) -> String {
     zip.by_name("bootstrap").unwrap().read_to_end(&mut bytes).unwrap();
     let text = String::from_utf8_lossy(&bytes);
     let start = text.find("SAW[").unwrap();
-    text[start..start + text[start..].find(']').unwrap() + 1].to_owned()
+    text[start..=start + text[start..].find(']').unwrap()].to_owned()
 }
 
 #[test]

@@ -110,7 +110,7 @@ impl LogLines {
                 if length > LARGEST_EVENT && buffer.len() - start > LARGEST_EVENT {
                     // Too long to wait for: write what is here and call the rest a frame of its own.
                     let (message, here) = (&buffer[start..], buffer.len() - start);
-                    self.told(message, (micros / 1000).cast_signed());
+                    self.told(message, dated(micros));
                     let mut rest = header[..4].to_vec();
                     rest.extend_from_slice(&((length - here) as u32).to_be_bytes());
                     rest.extend_from_slice(&header[8..]);
@@ -119,7 +119,7 @@ impl LogLines {
                 }
                 break;
             };
-            self.told(message, (micros / 1000).cast_signed());
+            self.told(message, dated(micros));
             taken = end;
         }
         buffer.drain(..taken);
@@ -146,7 +146,7 @@ impl LogLines {
 
     /// Writes one event, cut if it is too long. Events of a stream are in the order in which they came.
     fn event(&mut self, message: &[u8], timestamp_ms: i64) {
-        let timestamp_ms = timestamp_ms.min(now_ms()).max(self.latest_ms);
+        let timestamp_ms = timestamp_ms.max(self.latest_ms);
         self.latest_ms = timestamp_ms;
         let mut pieces = message.chunks(LARGEST_EVENT);
         // An empty record is an event too.
@@ -385,6 +385,11 @@ fn rounded(milliseconds: f64) -> f64 {
     (milliseconds * 100.0).round() / 100.0
 }
 
+/// When a record happened that is dated so, in microseconds: not in the future.
+fn dated(micros: u64) -> i64 {
+    i64::try_from(micros / 1000).unwrap_or(i64::MAX).min(now_ms())
+}
+
 pub fn now_ms() -> i64 {
     Timestamp::now().as_millisecond()
 }
@@ -465,7 +470,7 @@ mod tests {
     fn an_invocations_log_is_kept_up_to_a_limit_and_what_the_platform_says_always() {
         let (memory, mut lines) = lines();
         lines.begin_tail();
-        let piece = [&[b'x'; 65_535][..], b"\n"].concat();
+        let piece = ["x".repeat(65_535), "\n".to_owned()].concat().into_bytes();
         for _ in 0..(MOST_KEPT + MOST_KEPT / 8) / piece.len() {
             lines.printed(&piece);
             let kept: usize = memory.0.lock().unwrap().drain(..).map(|event| event.len()).sum();

@@ -241,7 +241,7 @@ fn pattern(text: &str) -> Result<Pattern, ApiError> {
             let constraint = format!("have length less than or equal to {}", pattern::LONGEST);
             ApiError::constraint("filterPattern", Some(text), &constraint)
         }
-        other => ApiError::invalid(other.to_string()),
+        InvalidPattern::Malformed => ApiError::invalid(error.to_string()),
     })
 }
 
