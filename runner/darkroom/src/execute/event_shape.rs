@@ -159,7 +159,8 @@ mod tests {
 
     #[test]
     fn what_a_stage_is_given_has_a_name_that_nothing_else_tells() {
-        let keys = ["greyscale", "greyscale", "resize"].map(|stage| given_key(stage, "cat-i0-0123456789-d1-r0001-a1", "png"));
+        let keys =
+            ["greyscale", "greyscale", "resize"].map(|stage| given_key(stage, "cat-i0-0123456789-d1-r0001-a1", "png"));
         let parts = keys.each_ref().map(|key| key.split('/').collect::<Vec<_>>());
         for (index, part) in parts.iter().enumerate() {
             assert_eq!((part.len(), part[0], part[2].len()), (4, "input", 16), "{part:?}");

@@ -37,8 +37,8 @@ use crate::record::Repetition;
 
 pub use collect_logs::LogReader;
 pub use dispatcher::{Ended, ExecuteError, Finished, Stopping, execute};
-pub use one_by_one::one_by_one;
 pub use event_shape::GIVEN;
+pub use one_by_one::one_by_one;
 pub use pictures::{Keep, Pictures};
 
 /// A deployed function, as execution needs to know it.

@@ -49,7 +49,8 @@ async fn removed(setup: &Setup, prefix: &str) -> Result<(), String> {
         if objects.is_empty() {
             continue;
         }
-        let delete = Delete::builder().quiet(true).set_objects(Some(objects)).build().map_err(|error| error.to_string())?;
+        let delete =
+            Delete::builder().quiet(true).set_objects(Some(objects)).build().map_err(|error| error.to_string())?;
         let answer = s3.delete_objects().bucket(bucket).delete(delete).send().await.map_err(|error| told(&error))?;
         if let Some(kept) = answer.errors().first() {
             return Err(format!("{}: {}", kept.key().unwrap_or_default(), kept.message().unwrap_or_default()));

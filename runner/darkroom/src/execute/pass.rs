@@ -182,9 +182,7 @@ fn names(bench: &Bench, cell: &CellUnderTest, functions: &[Function], pass: &Pas
                 None => given_key(&stages[0].name, &stem, extension),
             },
             (_, Input::Chained) => keys.outputs[index - 1].clone(),
-            (_, Input::Reference) => {
-                given_key(&stages[index].name, &stem, stages[index - 1].output.format.extension())
-            }
+            (_, Input::Reference) => given_key(&stages[index].name, &stem, stages[index - 1].output.format.extension()),
         };
         let output = facts(bench, function, index, &input).output_key(function.habits.output_key.as_deref());
         keys.outputs.push(output);
@@ -207,7 +205,13 @@ fn facts<'a>(bench: &'a Bench, function: &'a Function, index: usize, input_key: 
 
 /// Uploads what the runner itself gives to a stage: the image, and with `input = "reference"` every stage's input. Each just
 /// before its stage's call: the next stage's input is this one's right answer.
-async fn give(bench: &Bench, image: &super::Image, index: usize, input: Input, keys: &Keys) -> Result<(), ExecuteError> {
+async fn give(
+    bench: &Bench,
+    image: &super::Image,
+    index: usize,
+    input: Input,
+    keys: &Keys,
+) -> Result<(), ExecuteError> {
     match given_bytes(image, index, input) {
         Some(bytes) if bench.setup.pipeline.transport == Transport::S3 => {
             objects::give(&bench.setup, &keys.inputs[index], bytes).await
