@@ -1,5 +1,6 @@
 //! The local cloud as one value: started, asked for its address, stopped.
 
+use crate::access::{Access, Refusal};
 use crate::bridges::{Buckets, Functions, Inside};
 use crate::iam::Iam;
 use crate::lambda::environment::{Environments, EnvironmentsConfig};
@@ -87,6 +88,7 @@ pub struct LocalCloud {
     logs: Logs,
     metrics: Metrics,
     endpoint_url: String,
+    access: Access,
     /// Writes the metrics of a lasting folder now and then; ends when dropped.
     saving: JoinSet<()>,
     /// Held for their drop: the lock on the data folder, and what removes a temporary one.
@@ -104,20 +106,23 @@ impl LocalCloud {
         let address = listener.local_addr().map_err(|source| StartError::Listen { port: 0, source })?;
         let endpoint_url = format!("http://{address}");
         let (functions, inside) = (Functions::default(), Inside::default());
-        let keys = CREDENTIALS.map(|(id, secret)| (id.to_owned(), secret.to_owned()));
-        let keys = Arc::new(Keys(keys.to_vec()));
+        let roles = data_dir.join("iam");
+        let iam = Iam::open(&roles).map_err(|source| StartError::Records { path: roles, source })?;
+        let access = Access::new(iam.clone());
+        let clients = CREDENTIALS.map(|(id, secret)| (id.to_owned(), secret.to_owned())).to_vec();
+        let keys = Arc::new(Keys { clients, environments: access.issued() });
         let s3 = S3::open(s3::Config {
             folder: data_dir.join("s3"),
             region: config.region.clone(),
-            credentials: keys.0.clone(),
+            credentials: keys.clients.clone(),
+            access: Some(access.clone()),
             functions: Arc::new(functions.clone()),
             events: Arc::new(functions.clone()),
         })?;
         let (logs, metrics) = records(&data_dir, &config.region)?;
-        let roles = data_dir.join("iam");
-        let iam = Iam::open(&roles).map_err(|source| StartError::Records { path: roles, source })?;
         let settings = EnvironmentsConfig {
             serve: Some(inside.serve()),
+            access: Some(access.clone()),
             ..EnvironmentsConfig::new(config.sandbox_program, config.cache_dir, endpoint_url.clone())
         };
         let environments =
@@ -125,7 +130,7 @@ impl LocalCloud {
         let environments = Arc::new(environments);
         let lambda = Arc::new(Lambda::open(lambda::Settings {
             folder: data_dir.join("lambda"),
-            region: config.region,
+            region: config.region.clone(),
             endpoint_url: endpoint_url.clone(),
             retry_delays: config.retry_delays,
             concurrent_executions: config.concurrent_executions,
@@ -133,6 +138,7 @@ impl LocalCloud {
             metrics: Arc::new(metrics.clone()),
             objects: Arc::new(Buckets(s3.clone())),
             keys: Arc::clone(&keys),
+            access: access.clone(),
         })?);
         functions.set(&lambda);
         let services = Arc::new(Services {
@@ -142,6 +148,8 @@ impl LocalCloud {
             logs: logs.clone(),
             metrics: metrics.clone(),
             iam,
+            access: access.clone(),
+            region: config.region,
         });
         let server = Server::start(listener, Arc::clone(&services));
         inside.set(&services, server.stopped());
@@ -156,6 +164,7 @@ impl LocalCloud {
             logs,
             metrics,
             endpoint_url,
+            access,
             saving,
             _lock: lock,
             _temporary: temporary,
@@ -170,6 +179,11 @@ impl LocalCloud {
     /// What limits handlers on this host, and how well.
     pub fn isolation(&self) -> &Isolation {
         self.environments.isolation()
+    }
+
+    /// Returns the calls of functions' code that were refused since the last time.
+    pub fn take_refusals(&self) -> Vec<Refusal> {
+        self.access.take_refusals()
     }
 
     /// Stops accepting, ends every environment, lets open requests finish for a moment, and removes a temporary folder.

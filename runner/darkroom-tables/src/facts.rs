@@ -10,7 +10,7 @@ mod reading;
 use std::collections::{BTreeMap, HashMap};
 
 use darkroom_core::cost::{Cost, FREE_EPHEMERAL_MB, PriceTable, Usage, cost};
-use darkroom_core::event::{
+use darkroom_core::event::{CallsRefused, 
     Again, CodeExamined, FunctionDeployed, Look, PackageBuilt, Profile, Reconciliation, RunStarted, Status, Verdict,
 };
 use darkroom_core::imported::ResultsImported;
@@ -164,6 +164,7 @@ pub struct Facts {
     pub checks: Vec<CheckFact>,
     /// With the session they are of, from 1.
     pub reconciliations: Vec<(u32, Reconciliation)>,
+    pub refused: Vec<CallsRefused>,
     /// Of a run that measures until its intervals are narrow enough.
     pub last_look: Option<Look>,
     /// What all sessions cost until now, as the last one to end wrote down.
@@ -197,6 +198,7 @@ impl Facts {
             invocations: Vec::new(),
             checks: Vec::new(),
             reconciliations: Vec::new(),
+            refused: Vec::new(),
             last_look: None,
             spent: None,
             imported: None,

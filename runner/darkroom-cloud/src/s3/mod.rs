@@ -13,6 +13,7 @@ mod multipart;
 pub mod notification;
 mod object;
 mod operations;
+mod permission;
 mod settings;
 mod store;
 mod url;
@@ -21,6 +22,8 @@ mod wire;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::access::Access;
+use crate::server::signature::Keys;
 use bytes::Bytes;
 
 pub use notification::{EventTarget, FunctionDirectory};
@@ -39,6 +42,8 @@ pub struct Config {
     pub region: String,
     /// Access key and secret of every client that is let in.
     pub credentials: Vec<(String, String)>,
+    /// What the code of functions may call; `None` where there are none.
+    pub access: Option<Access>,
     pub functions: Arc<dyn FunctionDirectory>,
     pub events: Arc<dyn EventTarget>,
 }
@@ -54,9 +59,11 @@ impl S3 {
     /// Opens the service over what the folder holds. Blocks while it reads the index.
     pub fn open(config: Config) -> Result<Self, StoreError> {
         let store = store::Store::open(&config.folder)?;
-        let wire_config = (config.credentials, config.region.clone());
+        let region = config.region.clone();
+        let environments = config.access.as_ref().map(Access::issued).unwrap_or_default();
+        let keys = Arc::new(Keys { clients: config.credentials, environments });
         let core = operations::Operations::new(store, config.region, config.functions, config.events);
-        let wire = wire::Wire::new(core.clone(), wire_config.0, wire_config.1);
+        let wire = wire::Wire::new(core.clone(), keys, config.access, region);
         Ok(Self { core, wire })
     }
 

@@ -1,25 +1,40 @@
 //! AWS Signature Version 4 of the services that speak JSON or CBOR: who signed, and whether it is what arrived.
 //!
-//! S3 checks its own (it signs bodies in chunks, and URLs). Keys are dummies, known to everyone on this machine: what the
-//! check gives is AWS's answer to a client that signs wrongly, and that no web page can send a simple request.
+//! S3 checks its own (it signs bodies in chunks, and URLs). The keys of clients are dummies, known to everyone on this
+//! machine: what the check gives is AWS's answer to a client that signs wrongly, and that no web page can send a simple
+//! request. Those of environments are secrets.
 
 use super::wire::{UNRESERVED, header};
+use crate::access::Issued;
 use hmac::{Hmac, KeyInit, Mac};
 use http::request::Parts;
 use percent_encoding::{AsciiSet, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::sync::Arc;
 
-/// Access keys that are let in, with their secrets.
-#[derive(Clone, Debug)]
-pub(crate) struct Keys(pub Vec<(String, String)>);
+/// Access keys that are let in, with their secrets: those of clients, and those of environments.
+#[derive(Debug, Default)]
+pub(crate) struct Keys {
+    pub clients: Vec<(String, String)>,
+    pub environments: Arc<Issued>,
+}
 
 impl Keys {
     /// Returns the secret of an access key. One that is not listed has itself for a secret, as in `test` and `test`.
-    fn secret<'a>(&'a self, id: &'a str) -> &'a str {
-        self.0.iter().find(|(known, _)| known == id).map_or(id, |(_, secret)| secret)
+    pub fn secret(&self, id: &str) -> String {
+        let client = self.clients.iter().find(|(known, _)| known == id).map(|(_, secret)| secret.clone());
+        client.or_else(|| self.environments.secret(id)).unwrap_or_else(|| id.to_owned())
     }
+}
+
+/// Returns the access key that a request says it is signed with, in its header or its query; nothing is checked.
+pub(crate) fn access_key(parts: &Parts) -> Option<&str> {
+    let in_header = header(&parts.headers, "authorization").and_then(|value| value.split_once("Credential="));
+    let in_query = || parts.uri.query()?.split('&').find_map(|pair| pair.strip_prefix("X-Amz-Credential="));
+    let credential = in_header.map(|(_, credential)| credential).or_else(in_query)?;
+    credential.split(['/', '%', ',']).next()
 }
 
 /// Why a request is not let in.
@@ -152,7 +167,7 @@ mod tests {
     }
 
     fn keys(secret: &str) -> Keys {
-        Keys(vec![("AKIDEXAMPLE".to_owned(), secret.to_owned())])
+        Keys { clients: vec![("AKIDEXAMPLE".to_owned(), secret.to_owned())], ..Keys::default() }
     }
 
     const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";

@@ -50,6 +50,7 @@ impl Server {
             folder: folder.path().to_owned(),
             region: "us-east-1".into(),
             credentials: vec![("test".into(), "test".into())],
+            access: None,
             functions: functions.clone(),
             events: functions.clone(),
         })

@@ -211,6 +211,11 @@ pub async fn last_run(clients: &Clients, settings: &Settings) -> Result<Option<L
     Ok(tags.remove(tags::RUN).map(|run_id| LastRun { run_id, expires_on, under_way }))
 }
 
+/// Removes from the experiment's bucket what earlier runs left in it: the code of a run finds nothing but its own.
+pub async fn empty(clients: &Clients, bucket: &str) -> Result<(), DeployError> {
+    bucket::empty(&patient(clients), bucket).await
+}
+
 /// Says on the experiment's bucket that no session of this run is under way any more.
 pub async fn session_over(clients: &Clients, bucket: &str, run_id: &str) -> Result<(), DeployError> {
     bucket::session_over(&patient(clients), bucket, run_id).await

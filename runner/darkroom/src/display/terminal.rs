@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use comfy_table::{Cell as TableCell, CellAlignment, Color, ContentArrangement, LineStyle, Table, TableStyle};
 use darkroom_core::cell::Factors;
 use darkroom_core::imported::IMPORTED;
-use darkroom_tables::{CellSummary, Difference, ReconciliationSummary, Spent, StageSummary, Statistic, Summary};
+use darkroom_tables::{CellSummary, Difference, ReconciliationSummary, RefusedCalls, Spent, StageSummary, Statistic, Summary};
 
 /// Rules above, under the header and below; stages are told apart by their name, which stands once.
 pub const RULED: TableStyle = {
@@ -46,6 +46,7 @@ pub fn summary(summary: &Summary, look: Look) -> String {
     }
     text += &reconciled(&summary.reconciliation);
     text += &wrong(summary);
+    text += &refused(summary);
     text += &failures(summary);
     text += &not_runnable(summary);
     text += &money(summary);
@@ -353,6 +354,11 @@ fn wrong(summary: &Summary) -> String {
         );
     }
     text
+}
+
+fn refused(summary: &Summary) -> String {
+    let line = |calls: &RefusedCalls| format!("\nREFUSED  {calls}.\n");
+    summary.refused_calls.iter().map(line).collect()
 }
 
 fn failures(summary: &Summary) -> String {

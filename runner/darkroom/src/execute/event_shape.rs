@@ -5,7 +5,7 @@ use darkroom_core::event::PassKey;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-/// Returns the stem of every object name of a pass: image, run and cell, deployment, repetition and attempt.
+/// Returns what object names of a pass begin with: image, run and cell, deployment, repetition and attempt.
 ///
 /// No two passes share one, so an output found under it was written by that pass and no other. Made of
 /// `[A-Za-z0-9_-]`, at most 80 characters.
@@ -15,6 +15,14 @@ pub fn stem(run_id: &str, key: &PassKey, image_index: usize) -> String {
         key.image.chars().take(32).map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' }).collect();
     let kind = if key.warm_up { 'w' } else { 'r' };
     format!("{image}-i{image_index}-{}-d{}-{kind}{:04}-a{}", &digest[..10], key.deployment, key.repetition, key.attempt)
+}
+
+/// Returns a name that nobody can guess: the stem and 16 random characters. Only the event that names it tells it, so that
+/// no handler can read or prepare what another stage, pass or variant is given.
+pub fn unguessable(stem: &str) -> String {
+    let random = uuid::Uuid::new_v4().simple().to_string();
+    // The version's digit, which is always the same, is left out.
+    format!("{stem}-{}{}", &random[..12], &random[28..])
 }
 
 /// What a stage's templates can name.
@@ -129,6 +137,13 @@ mod tests {
         assert_ne!(name, stem("r1", &key("coffee", 2), 3));
         assert_ne!(name, stem("r1", &key("coffee", 1), 4));
         assert_ne!(name, stem("r2", &key("coffee", 1), 3));
+    }
+
+    #[test]
+    fn a_name_can_be_made_twice_and_is_another_each_time() {
+        let [first, second] = [(); 2].map(|()| unguessable("coffee-i0"));
+        assert!(first.starts_with("coffee-i0-") && first.len() == "coffee-i0-".len() + 16, "{first}");
+        assert_ne!(first, second);
     }
 
     #[test]

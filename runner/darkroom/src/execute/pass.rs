@@ -17,7 +17,7 @@ use tokio::sync::Barrier;
 
 use super::clocks::Clocks;
 use super::collect_logs::Served;
-use super::event_shape::{Facts, payload_event, s3_event, stem};
+use super::event_shape::{Facts, payload_event, s3_event, stem, unguessable};
 use super::gate::{Due, Gate, Given, Look, Seen, look};
 use super::invoke::{self, Answer, invoke};
 use super::loops;
@@ -136,7 +136,7 @@ pub async fn run(bench: &Bench, pass: &Pass, tried: Tried) -> Result<PassEnded, 
     let functions = &cell.deployments[pass.key.deployment as usize - 1];
     let keys = names(bench, cell, functions, pass);
     if cell.cell.trigger == Trigger::Direct && bench.setup.pipeline.transport == Transport::S3 {
-        put_inputs(bench, cell, pass, &keys).await?;
+        put_input(bench, cell, pass, &keys, 0).await?;
     }
     if cell.cell.start == Start::Cold {
         let nonce = format!("{}/{}", bench.setup.run_id, bench.sequence.load(Ordering::Relaxed));
@@ -164,8 +164,11 @@ pub async fn run(bench: &Bench, pass: &Pass, tried: Tried) -> Result<PassEnded, 
     Ok(PassEnded { key, again })
 }
 
+/// Names the objects of a pass. What the runner uploads has a name that only its event tells; what a stage writes is named
+/// after what it reads, so that in a chain all objects share one, and otherwise no two do.
 fn names(bench: &Bench, cell: &CellUnderTest, functions: &[Function], pass: &Pass) -> Keys {
     let stem = stem(&bench.setup.run_id, &pass.key, pass.image_index);
+    let stem = || unguessable(&stem);
     let extension = &cell.images[pass.image_index].extension;
     let stages = &bench.setup.pipeline.stages;
     let mut keys = Keys { inputs: Vec::with_capacity(stages.len()), outputs: Vec::with_capacity(stages.len()) };
@@ -173,11 +176,12 @@ fn names(bench: &Bench, cell: &CellUnderTest, functions: &[Function], pass: &Pas
         let input = match (index, cell.cell.input) {
             (0, _) => {
                 let folder = functions[0].triggered_by.as_deref().unwrap_or(GIVEN);
-                format!("{folder}{stem}.{extension}")
+                format!("{folder}{}.{extension}", stem())
             }
             (_, Input::Chained) => keys.outputs[index - 1].clone(),
             (_, Input::Reference) => {
-                format!("{GIVEN}{}/{stem}.{}", stages[index].name, stages[index - 1].output.format.extension())
+                let extension = stages[index - 1].output.format.extension();
+                format!("{GIVEN}{}/{}.{extension}", stages[index].name, stem())
             }
         };
         let output = facts(bench, function, index, &input).output_key(function.habits.output_key.as_deref());
@@ -199,21 +203,22 @@ fn facts<'a>(bench: &'a Bench, function: &'a Function, index: usize, input_key: 
     }
 }
 
-/// Uploads what the runner itself provides: the image, and with `input = "reference"` every stage's input.
-async fn put_inputs(bench: &Bench, cell: &CellUnderTest, pass: &Pass, keys: &Keys) -> Result<(), ExecuteError> {
+/// Uploads a stage's input if the runner itself provides it: the image, and with `input = "reference"` every stage's.
+///
+/// The reference input of a stage is the right answer of the one before, so it may not be there before that has answered.
+async fn put_input(
+    bench: &Bench,
+    cell: &CellUnderTest,
+    pass: &Pass,
+    keys: &Keys,
+    index: usize,
+) -> Result<(), ExecuteError> {
     let image = &cell.images[pass.image_index];
-    let provided = match cell.cell.input {
-        Input::Chained => 1,
-        Input::Reference => keys.inputs.len(),
-    };
-    for (index, key) in keys.inputs.iter().take(provided).enumerate() {
-        let bytes = given_bytes(image, index, cell.cell.input).expect("the runner provides this stage's input").clone();
-        let put = bench.setup.s3.put_object().bucket(&bench.setup.bucket).key(key).body(ByteStream::from(bytes));
-        put.send()
-            .await
-            .map_err(|error| ExecuteError::Upload { key: key.clone(), reason: error_text::told(&error) })?;
-    }
-    Ok(())
+    let Some(bytes) = given_bytes(image, index, cell.cell.input) else { return Ok(()) };
+    let key = &keys.inputs[index];
+    let put = bench.setup.s3.put_object().bucket(&bench.setup.bucket).key(key).body(ByteStream::from(bytes.clone()));
+    let sent = put.send().await;
+    sent.map(|_| ()).map_err(|error| ExecuteError::Upload { key: key.clone(), reason: error_text::told(&error) })
 }
 
 /// Returns the bytes that the runner itself gives to a stage; `None` for a stage fed by its predecessor.
@@ -226,6 +231,8 @@ fn given_bytes(image: &super::Image, stage_index: usize, input: Input) -> Option
 }
 
 /// The timed part when the runner calls every stage.
+///
+/// Reference inputs are uploaded between the calls: such a pass has no turnaround, and each call is timed by itself.
 ///
 /// Events are made before the clock starts, but for those that hold an image that a stage has yet to answer with: to
 /// hand it on is the orchestrator's work, and its time is part of the turnaround.
@@ -261,6 +268,9 @@ async fn measure(
     };
     let clock = Instant::now();
     for (index, function) in functions.iter().enumerate() {
+        if index > 0 && pipeline.transport == Transport::S3 {
+            put_input(bench, cell, pass, keys, index).await?;
+        }
         meet(pass).await;
         let before = measured.answers.last().and_then(|told: &Told| told.image.as_deref());
         let event = ready[index].take().unwrap_or_else(|| calls.payload_event(index, before.unwrap_or_default()));
@@ -488,7 +498,7 @@ async fn check_outputs(
 }
 
 /// Removes the pass's objects. What can't be removed now goes with the bucket.
-pub async fn clear(bench: &Bench, keys: &Keys) {
+async fn clear(bench: &Bench, keys: &Keys) {
     let all = keys.inputs.iter().chain(&keys.outputs);
     let objects = all.filter_map(|key| ObjectIdentifier::builder().key(key).build().ok()).collect();
     if let Ok(delete) = Delete::builder().quiet(true).set_objects(Some(objects)).build() {

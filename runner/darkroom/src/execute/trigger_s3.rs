@@ -19,7 +19,7 @@ use super::clocks::CUT_OFF_MS;
 use super::gate::{Look, look};
 use super::log_lines::{self, Logged};
 use super::loops::{self, Loop};
-use super::pass::{Bench, Keys, Measured, Pass, clear};
+use super::pass::{Bench, Keys, Measured, Pass};
 use super::whole_logs::{Bounds, STILL, until_whole};
 use super::{ExecuteError, Function};
 use crate::error_text::told;
@@ -72,8 +72,6 @@ pub async fn measure(
     pass: &Pass,
     keys: &Keys,
 ) -> Result<Measured, ExecuteError> {
-    // A pass that was cut off and had this number may have left its objects.
-    clear(bench, keys).await;
     let chain = Chain { bench, functions, pass, keys, before: earlier_requests(bench, functions).await? };
     let started_at = super::now();
     let started_ms = jiff::Timestamp::now().as_millisecond();

@@ -178,6 +178,7 @@ pub async fn deploy(
     let mut events = Vec::new();
     let deployment = Box::pin(deploy::deploy(&clients, &settings, &want, &mut |event| events.push(event))).await;
     let deployment = deployment.map_err(Failure::broken)?;
+    deploy::empty(&clients, &deployment.bucket).await.map_err(Failure::broken)?;
     let deploy::Counts { created, updated, unchanged, layers_published } = deployment.counts;
     progress.step(&format!(
         "  {created} created, {updated} updated, {unchanged} unchanged, {layers_published} layers published"

@@ -9,6 +9,7 @@ use super::launch;
 use super::lines::{self, LogLines};
 use super::types::{FunctionSpec, InvokeOutcome, InvokeRequest, Report, Status};
 use crate::lambda::runtime_api::{Invocation, RuntimeApi, RuntimeEvent};
+use crate::access::Lease;
 use crate::lineage::{Lineage, Working};
 use crate::sandbox::Sandbox;
 use crate::sandbox::protocol::{Exit, News, Order, Program};
@@ -38,6 +39,8 @@ pub struct Environment {
     pub servers: JoinSet<()>,
     /// Tells connections from inside which chain of events they belong to.
     pub working: Working,
+    /// Its keys, which end with it.
+    pub _lease: Option<Lease>,
     pub program: Program,
     pub lines: LogLines,
     pub gauge: MemoryGauge,
