@@ -7,6 +7,7 @@ mod aws;
 mod aws_clean;
 mod bad_input;
 mod budget;
+mod cheats;
 mod check;
 mod compared;
 mod contradictions;
