@@ -3,6 +3,7 @@
 use crate::access::{Access, Refusal};
 use crate::bridges::{Buckets, Functions, Inside};
 use crate::iam::Iam;
+use crate::keys::{Keys, random_pair};
 use crate::lambda::environment::{Environments, EnvironmentsConfig};
 use crate::lambda::{self, Lambda};
 use crate::logs::Logs;
@@ -10,7 +11,6 @@ use crate::metrics::Metrics;
 use crate::s3::{self, S3};
 use crate::sandbox::Isolation;
 use crate::scratch::{self, Scratch};
-use crate::server::signature::Keys;
 use crate::server::{Server, Services};
 use std::fs::{File, TryLockError};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -37,6 +37,9 @@ pub struct Config {
     pub retry_delays: Vec<Duration>,
     /// Concurrent executions of the account. AWS: 1000.
     pub concurrent_executions: u32,
+    /// The access key and secret that clients must sign with; `None` lets every key in, with itself for a secret: then
+    /// whoever reaches the port can sign.
+    pub key: Option<(String, String)>,
 }
 
 impl Config {
@@ -50,7 +53,14 @@ impl Config {
             sandbox_program,
             retry_delays: vec![Duration::from_mins(1), Duration::from_mins(2)],
             concurrent_executions: lambda::limits::CONCURRENT_EXECUTIONS,
+            key: None,
         }
+    }
+
+    /// Has clients sign with a key that is made now and known to nobody else.
+    #[must_use]
+    pub fn with_secret(self) -> Self {
+        Self { key: Some(random_pair()), ..self }
     }
 }
 
@@ -73,9 +83,8 @@ pub enum StartError {
     Environments(std::io::Error),
 }
 
-/// Access keys whose secrets are not the keys themselves: the pair of AWS's documentation. Any other key is let in with
-/// itself for a secret, such as the `darkroom` and `darkroom` that `serve` prints.
-const CREDENTIALS: [(&str, &str); 1] = [("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")];
+/// The pair of AWS's documentation: an open cloud knows it beside those that are their own secrets.
+const DOCUMENTED: (&str, &str) = ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
 
 /// How often metrics are written to a folder that lasts; a minute's sums are small.
 const SAVE_METRICS_EVERY: Duration = Duration::from_secs(10);
@@ -106,15 +115,17 @@ impl LocalCloud {
         let address = listener.local_addr().map_err(|source| StartError::Listen { port: 0, source })?;
         let endpoint_url = format!("http://{address}");
         let (functions, inside) = (Functions::default(), Inside::default());
+        let keys = Arc::new(match &config.key {
+            Some((id, secret)) => Keys::closed([(id.as_str(), secret.as_str())]),
+            None => Keys::open([DOCUMENTED]),
+        });
         let roles = data_dir.join("iam");
         let iam = Iam::open(&roles).map_err(|source| StartError::Records { path: roles, source })?;
-        let access = Access::new(iam.clone());
-        let clients = CREDENTIALS.map(|(id, secret)| (id.to_owned(), secret.to_owned())).to_vec();
-        let keys = Arc::new(Keys { clients, environments: access.issued() });
+        let access = Access::new(iam.clone(), Arc::clone(&keys));
         let s3 = S3::open(s3::Config {
             folder: data_dir.join("s3"),
             region: config.region.clone(),
-            credentials: keys.clients.clone(),
+            keys: Arc::clone(&keys),
             access: Some(access.clone()),
             functions: Arc::new(functions.clone()),
             events: Arc::new(functions.clone()),

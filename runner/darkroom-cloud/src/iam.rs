@@ -120,8 +120,7 @@ impl Iam {
             return Ok(Some(listed(&roles, request)));
         }
         if !OPERATIONS.contains(&operation) {
-            let message =
-                format!("The local cloud does not know {operation} of IAM: it keeps roles only.");
+            let message = format!("The local cloud does not know {operation} of IAM: it keeps roles only.");
             return Err(Fault::new(StatusCode::BAD_REQUEST, "InvalidAction", message));
         }
         let name = needed(request, "RoleName")?.to_owned();

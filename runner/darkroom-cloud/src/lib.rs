@@ -7,7 +7,11 @@
 pub mod access;
 mod bridges;
 mod cloud;
+mod disk;
+#[cfg(test)]
+mod hostile;
 mod iam;
+pub mod keys;
 pub mod lambda;
 pub mod lineage;
 pub mod logs;

@@ -15,6 +15,10 @@ pub enum Colour {
     GreyAlpha,
     Rgb,
     Rgba,
+    /// Of a PNG's tRNS chunk: one grey that is transparent.
+    GreyWithTransparent,
+    /// Of a PNG's tRNS chunk: one colour that is transparent.
+    RgbWithTransparent,
     Palette,
     Cmyk,
 }
@@ -40,14 +44,18 @@ impl FoundMode {
 impl fmt::Display for FoundMode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let colour = match self.colour {
-            Colour::Grey => "grey",
+            Colour::Grey | Colour::GreyWithTransparent => "grey",
             Colour::GreyAlpha => "greyalpha",
-            Colour::Rgb => "rgb",
+            Colour::Rgb | Colour::RgbWithTransparent => "rgb",
             Colour::Rgba => "rgba",
             Colour::Palette => "palette",
             Colour::Cmyk => "cmyk",
         };
-        write!(f, "{colour}{}", self.bits)
+        write!(f, "{colour}{}", self.bits)?;
+        match self.colour {
+            Colour::GreyWithTransparent | Colour::RgbWithTransparent => write!(f, " (one colour transparent: tRNS)"),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -180,12 +188,12 @@ fn png_ihdr(data: &[u8]) -> Result<Header, NotAnImage> {
     Ok(Header { format: Format::Png, mode: FoundMode { colour, bits }, width, height })
 }
 
-/// A colour named transparent is an alpha channel once decoded.
+/// A colour named transparent is an alpha channel once decoded: it is said, and is none of the modes that a stage takes.
 fn with_transparency(mut header: Header, transparent: bool) -> Header {
     if transparent {
         header.mode.colour = match header.mode.colour {
-            Colour::Grey => Colour::GreyAlpha,
-            Colour::Rgb => Colour::Rgba,
+            Colour::Grey => Colour::GreyWithTransparent,
+            Colour::Rgb => Colour::RgbWithTransparent,
             other => other,
         };
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use darkroom_core::shown;
 use darkroom_tables::{RefusedCalls, SCHEMA_VERSION};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -40,7 +41,7 @@ pub fn html(run: &Run, findings: &[String]) -> String {
 
 /// Puts a page's content into a document of its own.
 pub fn document(title: &str, content: &Markup) -> String {
-    html! {
+    let page = html! {
         (DOCTYPE)
         html lang="en" {
             head {
@@ -56,7 +57,9 @@ pub fn document(title: &str, content: &Markup) -> String {
             }
         }
     }
-    .into_string()
+    .into_string();
+    // Whatever a fact brought along: a browser would turn text around by it, and no reader sees it.
+    shown::text(&page).into_owned()
 }
 
 fn header(run: &Run) -> Markup {

@@ -1,20 +1,30 @@
-//! A figure for a paper, as SVG and PNG, with letters of our own: it looks the same on a machine without fonts.
+//! A figure for a paper, as SVG, PNG and PDF, with letters of our own: it looks the same on a machine without fonts.
 
 use std::sync::Arc;
 
+use darkroom_core::shown;
 use resvg::{tiny_skia, usvg};
 
-use crate::charts::Figure;
+use crate::charts::{Figure, PAGE_PIXELS};
+use crate::pdf;
 
 /// Inter, SIL Open Font License 1.1, Latin only.
 const FONT: &[u8] = include_bytes!("../font/Inter-Regular-Latin.otf");
-/// Width of a paper's text on A4, mm.
-const WIDTH_MM: f32 = 176.0;
-/// Pixels a pixel of the drawing: 330 dots an inch at that width.
+/// Width of a paper's text on A4, mm: that of a figure on the page.
+pub const WIDTH_MM: f64 = 176.0;
+/// The narrowest and the widest that a figure can be read at, mm.
+pub const WIDTHS_MM: std::ops::RangeInclusive<f64> = 60.0..=420.0;
+/// Pixels of a PNG a pixel of the drawing: 330 dots an inch.
 const SCALE: f32 = 3.0;
 
-/// Returns the figure as an SVG document of a paper's width. Letters are Inter's outlines, since programs that set papers
-/// ignore fonts embedded in an SVG; what they say stands in its `<title>` and `<desc>`.
+/// Returns how many pixels wide a figure is drawn that is to be so many mm wide on paper. Letters are as large at every
+/// width, 7 points at least.
+pub fn pixels(width_mm: f64) -> u32 {
+    (f64::from(PAGE_PIXELS) * width_mm / WIDTH_MM).round() as u32
+}
+
+/// Returns the figure as an SVG document. Letters are Inter's outlines, since programs that set papers ignore fonts embedded
+/// in an SVG; what they say stands in its `<title>` and `<desc>`.
 pub fn svg(figure: &Figure) -> Result<String, String> {
     let tree = tree(&figure.svg)?;
     let (width, height) = (tree.size().width(), tree.size().height());
@@ -23,11 +33,12 @@ pub fn svg(figure: &Figure) -> Result<String, String> {
     let drawn = tree.to_string(&options);
     let (_, body) = drawn.split_once('>').ok_or("the figure is empty")?;
     Ok(format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" xmlns:xlink=\"http://www.w3.org/1999/xlink\" width=\"{WIDTH_MM}mm\" \
-         height=\"{:.2}mm\" viewBox=\"0 0 {width} {height}\"><title>{}</title><desc>{}</desc>{body}",
-        WIDTH_MM * height / width,
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" xmlns:xlink=\"http://www.w3.org/1999/xlink\" width=\"{}mm\" \
+         height=\"{}mm\" viewBox=\"0 0 {width} {height}\"><title>{}</title><desc>{}</desc>{body}",
+        decimals(millimetres(width)),
+        decimals(millimetres(height)),
         escape(&figure.title),
-        escape(&format!("{} {}", figure.caption, figure.alternative)),
+        escape(&words(figure)),
     ))
 }
 
@@ -41,6 +52,25 @@ pub fn png(figure: &Figure) -> Result<Vec<u8>, String> {
     canvas.encode_png().map_err(|error| error.to_string())
 }
 
+/// Returns the figure as a PDF of one page of its size. Letters are outlines, as in the SVG.
+pub fn pdf(figure: &Figure) -> Result<Vec<u8>, String> {
+    let points = 72.0 / 25.4 * millimetres(1.0) as f32;
+    pdf::page(&tree(&figure.svg)?, points, &figure.title, &words(figure))
+}
+
+fn millimetres(pixels: f32) -> f64 {
+    f64::from(pixels) * WIDTH_MM / f64::from(PAGE_PIXELS)
+}
+
+/// Two decimals at most.
+fn decimals(number: f64) -> String {
+    format!("{number:.2}").trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+fn words(figure: &Figure) -> String {
+    format!("{} {}", figure.caption, figure.alternative)
+}
+
 fn tree(svg: &str) -> Result<usvg::Tree, String> {
     let mut fonts = usvg::fontdb::Database::new();
     fonts.load_font_data(FONT.to_vec());
@@ -50,5 +80,5 @@ fn tree(svg: &str) -> Result<usvg::Tree, String> {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    shown::line(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

@@ -10,8 +10,9 @@ mod reading;
 use std::collections::{BTreeMap, HashMap};
 
 use darkroom_core::cost::{Cost, FREE_EPHEMERAL_MB, PriceTable, Usage, cost};
-use darkroom_core::event::{CallsRefused, 
-    Again, CodeExamined, FunctionDeployed, Look, PackageBuilt, Profile, Reconciliation, RunStarted, Status, Verdict,
+use darkroom_core::event::{
+    Again, CallsRefused, CodeExamined, FunctionDeployed, Look, PackageBuilt, Profile, Reconciliation, RunStarted,
+    Status, Verdict,
 };
 use darkroom_core::imported::ResultsImported;
 use darkroom_core::pipeline::Transport;

@@ -13,8 +13,8 @@ use crate::facts::{CountsAs, Facts, Text};
 use crate::outputs::Outputs;
 use crate::sessions::Session;
 use crate::summary::{
-    CellSummary, Difference, Failure, ReconciliationSummary, RefusedCalls, Spent, StageSummary, Statistic, Summary, TableFile,
-    WrongOutput,
+    CellSummary, Difference, Failure, ReconciliationSummary, RefusedCalls, Spent, StageSummary, Statistic, Summary,
+    TableFile, WrongOutput,
 };
 
 /// What the summary says of single facts.

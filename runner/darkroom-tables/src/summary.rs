@@ -148,7 +148,7 @@ pub struct Statistic {
     pub p95: Option<f64>,
     /// 95% interval of the mean; `None` for n < 2.
     pub mean_ci: Option<(f64, f64)>,
-    /// Among comparable cells with correct outputs, 1 = lowest mean; `None` when not ranked.
+    /// Among comparable cells with right outputs, 1 = lowest mean; `None` where it is not told apart from each of them.
     pub rank: Option<u32>,
     /// What a reader must know before believing it.
     pub note: Option<String>,

@@ -13,10 +13,11 @@ pub(crate) use question::{Question, of_iam, of_logs, of_metrics};
 
 use crate::ACCOUNT_ID;
 use crate::iam::Iam;
+use crate::keys::Keys;
 use crate::lambda::environment::FunctionSpec;
 use policy::Verdict;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Different calls that are counted for one function; a handler can make up names without end.
 const COUNTED: usize = 64;
@@ -27,13 +28,13 @@ const KEPT: usize = 256;
 #[derive(Clone)]
 pub struct Access {
     iam: Iam,
-    issued: Arc<Issued>,
+    keys: Arc<Keys>,
+    /// By access key.
+    callers: Callers,
     refused: Arc<Mutex<BTreeMap<(String, String), (u64, String)>>>,
 }
 
-/// Access keys of environments.
-#[derive(Debug, Default)]
-pub(crate) struct Issued(Mutex<HashMap<String, (String, Arc<Caller>)>>);
+type Callers = Arc<Mutex<HashMap<String, Arc<Caller>>>>;
 
 /// A function, as whose code a request is judged.
 #[derive(Debug)]
@@ -62,12 +63,13 @@ impl Default for Credentials {
 pub struct Lease {
     pub credentials: Credentials,
     pub caller: Arc<Caller>,
-    issued: Arc<Issued>,
+    access: Access,
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.issued.lock().remove(&self.credentials.access_key_id);
+        self.access.keys.forget(&self.credentials.access_key_id);
+        self.access.callers().remove(&self.credentials.access_key_id);
     }
 }
 
@@ -83,23 +85,13 @@ pub struct Refusal {
     pub calls: u64,
 }
 
-impl Issued {
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, (String, Arc<Caller>)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub fn secret(&self, access_key_id: &str) -> Option<String> {
-        self.lock().get(access_key_id).map(|(secret, _)| secret.clone())
-    }
-}
-
 impl Access {
-    pub(crate) fn new(iam: Iam) -> Self {
-        Self { iam, issued: Arc::default(), refused: Arc::default() }
+    pub(crate) fn new(iam: Iam, keys: Arc<Keys>) -> Self {
+        Self { iam, keys, callers: Arc::default(), refused: Arc::default() }
     }
 
-    pub(crate) fn issued(&self) -> Arc<Issued> {
-        Arc::clone(&self.issued)
+    fn callers(&self) -> MutexGuard<'_, HashMap<String, Arc<Caller>>> {
+        self.callers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives an environment of the function keys of its own, in the shape of AWS's temporary ones.
@@ -115,14 +107,14 @@ impl Access {
             function_name: spec.name.clone(),
             role_arn: spec.role_arn.clone(),
         });
-        let issued = (credentials.secret_access_key.clone(), Arc::clone(&caller));
-        self.issued.lock().insert(credentials.access_key_id.clone(), issued);
-        Lease { credentials, caller, issued: Arc::clone(&self.issued) }
+        self.keys.admit(&credentials.access_key_id, &credentials.secret_access_key);
+        self.callers().insert(credentials.access_key_id.clone(), Arc::clone(&caller));
+        Lease { credentials, caller, access: self.clone() }
     }
 
     /// Returns whose environment was given this access key.
     pub(crate) fn caller(&self, access_key_id: &str) -> Option<Arc<Caller>> {
-        self.issued.lock().get(access_key_id).map(|(_, caller)| Arc::clone(caller))
+        self.callers().get(access_key_id).cloned()
     }
 
     /// Judges a call, and counts it if it is refused; the error is AWS's message.

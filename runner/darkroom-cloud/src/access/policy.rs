@@ -272,7 +272,8 @@ mod tests {
 
     #[test]
     fn one_statement_needs_no_list_and_not_lists_are_the_rest() {
-        let one = json!({ "Effect": "Allow", "NotAction": ["iam:*", "s3:Delete*"], "NotResource": "arn:aws:s3:::secret/*" });
+        let one =
+            json!({ "Effect": "Allow", "NotAction": ["iam:*", "s3:Delete*"], "NotResource": "arn:aws:s3:::secret/*" });
         assert_eq!(said(&one, "s3:GetObject", "arn:aws:s3:::open/k"), Verdict::Allowed);
         assert_eq!(said(&one, "s3:DeleteObject", "arn:aws:s3:::open/k"), Verdict::NotAllowed);
         assert_eq!(said(&one, "s3:GetObject", "arn:aws:s3:::secret/k"), Verdict::NotAllowed);

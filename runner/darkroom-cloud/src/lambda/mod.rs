@@ -26,8 +26,8 @@ mod validate;
 
 use crate::StartError;
 use crate::access::Access;
+use crate::keys::Keys;
 use crate::lineage::Lineage;
-use crate::server::signature::Keys;
 use bytes::Bytes;
 use code::{Code, CodeStore};
 use concurrency::Concurrency;

@@ -171,9 +171,9 @@ mod tests {
 
     fn asked(operation: &str, headers: &[(&'static str, &'static str)]) -> Vec<String> {
         let path = S3Path::Object { bucket: "b".into(), key: "a/k".into() };
-        let named = headers.iter().map(|(name, value)| {
-            (http::HeaderName::from_static(name), http::HeaderValue::from_static(value))
-        });
+        let named = headers
+            .iter()
+            .map(|(name, value)| (http::HeaderName::from_static(name), http::HeaderValue::from_static(value)));
         let all = questions(operation, &path, &named.collect());
         all.into_iter().map(|it| format!("{} {}", it.action, it.resource)).collect()
     }
@@ -187,7 +187,8 @@ mod tests {
 
     #[test]
     fn a_copy_reads_its_source_and_tags_need_a_right_of_their_own() {
-        let copy = asked("CopyObject", &[("x-amz-copy-source", "/other/in%20put.png?versionId=1"), ("x-amz-tagging", "a=b")]);
+        let copy =
+            asked("CopyObject", &[("x-amz-copy-source", "/other/in%20put.png?versionId=1"), ("x-amz-tagging", "a=b")]);
         assert_eq!(
             copy,
             [

@@ -18,12 +18,12 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{Body, S3Error, S3Request, S3Response, S3Result, s3_error};
 
 use super::ACCOUNT_ID;
-use crate::access::{Access, Caller};
 use super::form;
-use super::permission::Permissions;
-use crate::server::signature::Keys;
 use super::operations::Operations;
+use super::permission::Permissions;
 use super::url::{decode, parse_pairs};
+use crate::access::{Access, Caller};
+use crate::keys::Keys;
 
 /// Carries further fields of an error document from an operation to [`Wire`]; never leaves the process.
 pub const ERROR_FIELDS: HeaderName = HeaderName::from_static("x-darkroom-error-fields");
@@ -48,7 +48,7 @@ pub struct Wire {
     service: S3Service,
     /// What forms are stored by.
     operations: Operations,
-    keys: Arc<Keys>,
+    credentials: Credentials,
     permissions: Permissions,
     region: HeaderValue,
 }
@@ -58,13 +58,14 @@ impl Wire {
         let mut trusted = S3ServiceBuilder::new(operations.clone());
         trusted.set_host(LoopbackHost);
         let mut builder = S3ServiceBuilder::new(operations.clone());
-        builder.set_auth(Secrets(Arc::clone(&keys)));
+        let credentials = Credentials(keys);
+        builder.set_auth(credentials.clone());
         let permissions = Permissions::new(access, operations.clone());
         builder.set_access(OwnerOnly(permissions.clone()));
         builder.set_host(LoopbackHost);
         builder.set_route(UnreadableRange { trusted: trusted.build() });
         let region = HeaderValue::try_from(region).unwrap_or(HeaderValue::from_static("us-east-1"));
-        Self { service: builder.build(), operations, keys, permissions, region }
+        Self { service: builder.build(), operations, credentials, permissions, region }
     }
 
     /// Answers one request; what goes wrong inside is an error document.
@@ -109,7 +110,7 @@ impl Wire {
 
 impl Wire {
     async fn form(&self, bucket: &str, request: Request<Body>) -> Response<Body> {
-        let secret = |access_key: &str| self.keys.secret(access_key);
+        let secret = |access_key: &str| self.credentials.secret(access_key);
         let caller: Option<Arc<Caller>> = request.extensions().get().cloned();
         let may_put = |key: &str| self.permissions.put(caller.as_deref(), bucket, key);
         let answered = form::upload(&self.operations, bucket, request, secret, may_put).await;
@@ -261,12 +262,20 @@ fn default_message(code: &str) -> &'static str {
 pub struct NoContent;
 
 /// Access keys and their secrets.
-struct Secrets(Arc<Keys>);
+#[derive(Clone)]
+struct Credentials(Arc<Keys>);
+
+impl Credentials {
+    fn secret(&self, access_key: &str) -> S3Result<String> {
+        let unknown = "The AWS Access Key Id you provided does not exist in our records.";
+        self.0.secret(access_key).ok_or_else(|| s3_error!(InvalidAccessKeyId, "{unknown}"))
+    }
+}
 
 #[async_trait::async_trait]
-impl S3Auth for Secrets {
+impl S3Auth for Credentials {
     async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
-        Ok(SecretKey::from(self.0.secret(access_key)))
+        self.secret(access_key).map(SecretKey::from)
     }
 }
 

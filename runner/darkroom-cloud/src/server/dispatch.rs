@@ -4,11 +4,12 @@
 //! `Authorization` header or, presigned, in the query). An unsigned one is told by its headers and path.
 
 use super::gate;
-use super::signature::{self, Keys};
+use super::signature;
 use super::sts;
 use super::wire::{self, Body, header};
 use crate::access::{self, Access, Caller, Question};
 use crate::iam::Iam;
+use crate::keys::Keys;
 use crate::lambda::Lambda;
 use crate::lineage::{Lineage, Working};
 use crate::logs::Logs;
@@ -66,6 +67,9 @@ impl Services {
         let caller = caller.as_deref();
         if !gate::is_loopback(header(&parts.headers, "host"), &parts.uri) {
             return refused_host();
+        }
+        if gate::is_of_another_site(&parts.headers) {
+            return refused_site();
         }
         if crate::lambda::is_location(parts.uri.path()) {
             return self.lambda.answer_location(&parts).await;
@@ -183,6 +187,12 @@ fn refused_host() -> Response<Body> {
     refusal(StatusCode::FORBIDDEN, "AccessDeniedException", message)
 }
 
+fn refused_site() -> Response<Body> {
+    let message = "A web page of another site sent this request (Origin, Sec-Fetch-Site). The local cloud answers programs \
+                   of this machine, and pages from a loopback name.";
+    refusal(StatusCode::FORBIDDEN, "AccessDeniedException", message)
+}
+
 fn unknown() -> Response<Body> {
     refusal(StatusCode::NOT_FOUND, "UnknownOperationException", "The local cloud has no such service.")
 }
@@ -193,6 +203,7 @@ type Refuse = fn(StatusCode, &'static str, &str) -> Response<Body>;
 fn form_refusal(status: StatusCode, name: &'static str, message: &str) -> Response<Body> {
     let name = match name {
         "InvalidSignatureException" => "SignatureDoesNotMatch",
+        "UnrecognizedClientException" => "InvalidClientTokenId",
         name => name.strip_suffix("Exception").unwrap_or(name),
     };
     let message = quick_xml::escape::escape(message);
@@ -249,5 +260,40 @@ mod tests {
             service_of(Request::post("/").header("x-amz-target", "Logs_20140328.CreateLogGroup")),
             Service::Logs
         );
+    }
+
+    #[test]
+    fn whatever_stands_in_the_authorization_or_the_query_is_signed_or_refused() {
+        let words = &[
+            "AWS4-HMAC-SHA256 ",
+            "Credential=",
+            "/us-east-1/s3/aws4_request",
+            ",",
+            ";",
+            "=",
+            "SignedHeaders=",
+            "Signature=",
+            "&",
+            "%2F",
+            "%",
+            "X-Amz-Credential=",
+            "X-Amz-Date=20260101T000000Z",
+            "X-Amz-Expires=",
+            "-1",
+            "99999999999",
+            "host",
+        ];
+        let keys = Keys::closed([("AKIA", "secret")]);
+        crate::hostile::Parser { name: "signature", words, longest: 64 << 10 }.hold(|input| {
+            let text = String::from_utf8_lossy(input);
+            let text: String = text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').collect();
+            let query: String = text.chars().filter(|c| !" #<>\"{}|\\^`".contains(*c)).collect();
+            let request = Request::post(format!("/?{query}")).header("authorization", &text);
+            // What is no request at all never gets here.
+            let Ok(request) = request.header("x-amz-date", "20260101T000000Z").body(()) else { return };
+            let parts = request.into_parts().0;
+            service(&parts);
+            let _ = signature::check(&keys, &parts, b"{}");
+        });
     }
 }

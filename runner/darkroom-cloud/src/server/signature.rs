@@ -1,33 +1,15 @@
 //! AWS Signature Version 4 of the services that speak JSON or CBOR: who signed, and whether it is what arrived.
 //!
-//! S3 checks its own (it signs bodies in chunks, and URLs). The keys of clients are dummies, known to everyone on this
-//! machine: what the check gives is AWS's answer to a client that signs wrongly, and that no web page can send a simple
-//! request. Those of environments are secrets.
+//! S3 checks its own (it signs bodies in chunks, and URLs).
 
 use super::wire::{UNRESERVED, header};
-use crate::access::Issued;
+use crate::keys::Keys;
 use hmac::{Hmac, KeyInit, Mac};
 use http::request::Parts;
 use percent_encoding::{AsciiSet, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::fmt::Write;
-use std::sync::Arc;
-
-/// Access keys that are let in, with their secrets: those of clients, and those of environments.
-#[derive(Debug, Default)]
-pub(crate) struct Keys {
-    pub clients: Vec<(String, String)>,
-    pub environments: Arc<Issued>,
-}
-
-impl Keys {
-    /// Returns the secret of an access key. One that is not listed has itself for a secret, as in `test` and `test`.
-    pub fn secret(&self, id: &str) -> String {
-        let client = self.clients.iter().find(|(known, _)| known == id).map(|(_, secret)| secret.clone());
-        client.or_else(|| self.environments.secret(id)).unwrap_or_else(|| id.to_owned())
-    }
-}
 
 /// Returns the access key that a request says it is signed with, in its header or its query; nothing is checked.
 pub(crate) fn access_key(parts: &Parts) -> Option<&str> {
@@ -42,6 +24,8 @@ pub(crate) fn access_key(parts: &Parts) -> Option<&str> {
 pub(crate) enum Unsigned {
     Missing,
     Malformed,
+    /// By an access key that is not let in.
+    Unknown,
     Wrong,
 }
 
@@ -56,6 +40,9 @@ impl Unsigned {
                 "Authorization header requires 'Credential', 'SignedHeaders' and 'Signature' parameters, and the request \
                  an 'X-Amz-Date' header.",
             ),
+            Self::Unknown => {
+                (403, "UnrecognizedClientException", "The security token included in the request is invalid.")
+            }
             Self::Wrong => (
                 403,
                 "InvalidSignatureException",
@@ -98,7 +85,8 @@ pub(crate) fn check(keys: &Keys, parts: &Parts, body: &[u8]) -> Result<(), Unsig
     }
     let request = canonical_request(parts, authorization.signed_headers, claimed);
     let text = format!("AWS4-HMAC-SHA256\n{date}\n{}\n{}", authorization.scope, hash(request.as_bytes()));
-    let mut key = format!("AWS4{}", keys.secret(authorization.id)).into_bytes();
+    let secret = keys.secret(authorization.id).ok_or(Unsigned::Unknown)?;
+    let mut key = format!("AWS4{secret}").into_bytes();
     for part in authorization.scope.split('/') {
         key = mac(&key, part).finalize().into_bytes().to_vec();
     }
@@ -167,7 +155,7 @@ mod tests {
     }
 
     fn keys(secret: &str) -> Keys {
-        Keys { clients: vec![("AKIDEXAMPLE".to_owned(), secret.to_owned())], ..Keys::default() }
+        Keys::closed([("AKIDEXAMPLE", secret)])
     }
 
     const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
@@ -180,6 +168,8 @@ mod tests {
     #[test]
     fn another_secret_body_path_or_header_is_wrong() {
         assert_eq!(check(&keys("other"), &documented(), b""), Err(Unsigned::Wrong));
+        assert_eq!(check(&Keys::closed([]), &documented(), b""), Err(Unsigned::Unknown));
+        assert_eq!(check(&Keys::open([]), &documented(), b""), Err(Unsigned::Wrong));
         assert_eq!(check(&keys(SECRET), &documented(), b"x"), Err(Unsigned::Wrong));
         let mut moved = documented();
         moved.uri = "/other?Action=ListUsers&Version=2010-05-08".parse().unwrap();

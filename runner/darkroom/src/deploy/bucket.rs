@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use aws_sdk_s3::error::{BuildError, ProvideErrorMetadata};
 use aws_sdk_s3::types::{
     AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, BucketLocationConstraint, CreateBucketConfiguration,
-    Delete, ExpirationStatus, LifecycleExpiration, LifecycleRule, LifecycleRuleFilter, ObjectIdentifier, ObjectOwnership, OwnershipControls,
+    ExpirationStatus, LifecycleExpiration, LifecycleRule, LifecycleRuleFilter, ObjectOwnership, OwnershipControls,
     OwnershipControlsRule, PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
     ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging,
 };
 
 use super::desired::{BucketStep, HaveBucket};
 use super::patience::patiently;
-use super::{Clients, DeployError, LIFETIME_DAYS, Settings, names, observe, tags};
+use super::{Clients, DeployError, LIFETIME_DAYS, Settings, observe, tags};
 
 /// Days after which S3 drops an upload that nobody finished.
 const UPLOAD_DAYS: i32 = 1;
@@ -157,30 +157,6 @@ async fn expire(clients: &Clients, name: &str) -> Result<(), DeployError> {
     )
     .await
     .map(|_| ())
-}
-
-/// Removes every object but the packages: what earlier or interrupted runs wrote, and what their code kept for later.
-pub async fn empty(clients: &Clients, name: &str) -> Result<(), DeployError> {
-    let mut pages = clients.s3.list_objects_v2().bucket(name).into_paginator().send();
-    while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| observe::call("listing", resource(name), &error))?;
-        let keys = page.contents().iter().filter_map(|object| object.key());
-        let left = keys.filter(|key| !key.starts_with(names::PACKAGES_PREFIX));
-        let objects = left.map(|key| ObjectIdentifier::builder().key(key).build()).collect::<Result<Vec<_>, _>>();
-        let objects = objects.map_err(|error| malformed(name, &error))?;
-        if objects.is_empty() {
-            continue;
-        }
-        let delete = Delete::builder().quiet(true).set_objects(Some(objects)).build();
-        let delete = delete.map_err(|error| malformed(name, &error))?;
-        let sent = clients.s3.delete_objects().bucket(name).delete(delete).send().await;
-        let sent = sent.map_err(|error| observe::call("emptying", resource(name), &error))?;
-        if let Some(kept) = sent.errors().first() {
-            let (key, reason) = (kept.key().unwrap_or_default(), kept.message().unwrap_or_default().to_owned());
-            return Err(DeployError::Call { operation: "removal", resource: format!("object {key}"), reason, help: None });
-        }
-    }
-    Ok(())
 }
 
 /// Takes off the bucket that a session is under way, if it is one of this run.

@@ -156,6 +156,16 @@ pub async fn deploy(
     want: &[WantedFunction],
     on_event: &mut (dyn FnMut(FunctionDeployed) + Send),
 ) -> Result<Deployment, DeployError> {
+    let deployed = Box::pin(deployed(clients, settings, want, on_event)).await;
+    deployed.map_err(|error| error.in_region(&settings.region))
+}
+
+async fn deployed(
+    clients: &Clients,
+    settings: &Settings,
+    want: &[WantedFunction],
+    on_event: &mut (dyn FnMut(FunctionDeployed) + Send),
+) -> Result<Deployment, DeployError> {
     let clients = patient(clients);
     let goal = goal(settings, want)?;
     notifications::refuse_loops(&notifications::hooks(settings, want))?;
@@ -202,18 +212,14 @@ pub struct LastRun {
 /// it early, and removal takes it last.
 pub async fn last_run(clients: &Clients, settings: &Settings) -> Result<Option<LastRun>, DeployError> {
     let bucket = names::bucket(&settings.experiment, &settings.account_id, &settings.region);
-    let HaveBucket::Tagged(mut tags) = observe::bucket(&patient(clients), &bucket).await? else { return Ok(None) };
+    let found = observe::bucket(&patient(clients), &bucket).await.map_err(|error| error.in_region(&settings.region))?;
+    let HaveBucket::Tagged(mut tags) = found else { return Ok(None) };
     if tags.get(tags::EXPERIMENT) != Some(&settings.experiment) {
         return Ok(None); // Deployment will refuse it.
     }
     let under_way = tags.contains_key(tags::UNDER_WAY);
     let expires_on = tags.remove(tags::EXPIRES).unwrap_or_default();
     Ok(tags.remove(tags::RUN).map(|run_id| LastRun { run_id, expires_on, under_way }))
-}
-
-/// Removes from the experiment's bucket what earlier runs left in it: the code of a run finds nothing but its own.
-pub async fn empty(clients: &Clients, bucket: &str) -> Result<(), DeployError> {
-    bucket::empty(&patient(clients), bucket).await
 }
 
 /// Says on the experiment's bucket that no session of this run is under way any more.
@@ -224,8 +230,8 @@ pub async fn session_over(clients: &Clients, bucket: &str, run_id: &str) -> Resu
 /// Returns what [`deploy`] would do, without doing it.
 pub async fn steps(clients: &Clients, settings: &Settings, want: &[WantedFunction]) -> Result<Steps, DeployError> {
     let goal = goal(settings, want)?;
-    let have = Box::pin(observe::observe(&patient(clients), &goal)).await?;
-    desired::steps(&have, &goal)
+    let have = Box::pin(observe::observe(&patient(clients), &goal)).await;
+    desired::steps(&have.map_err(|error| error.in_region(&settings.region))?, &goal)
 }
 
 impl Counts {

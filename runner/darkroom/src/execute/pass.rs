@@ -1,13 +1,11 @@
 //! One pass: an image through every stage of one deployment of one cell, called by the runner.
 //!
-//! Prepares the input, measures, and only then looks at what came out and clears it away.
+//! Gives each stage its input, measures, and only then looks at what came out and clears it away.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use bytes::Bytes;
 use darkroom_core::cell::{Input, Start, Trigger};
 use darkroom_core::event::{Again, Event, Invocation, PassKey, PipelinePass, Status};
@@ -17,7 +15,7 @@ use tokio::sync::Barrier;
 
 use super::clocks::Clocks;
 use super::collect_logs::Served;
-use super::event_shape::{Facts, payload_event, s3_event, stem, unguessable};
+use super::event_shape::{Facts, given_key, payload_event, s3_event, stem, triggering_key};
 use super::gate::{Due, Gate, Given, Look, Seen, look};
 use super::invoke::{self, Answer, invoke};
 use super::loops;
@@ -25,12 +23,8 @@ use super::pacing::Tried;
 use super::payload;
 use super::reconcile::Recorded;
 use super::trigger_s3::{self, Memory};
-use super::{CellUnderTest, ExecuteError, Function, Setup, cold};
-use crate::error_text;
+use super::{CellUnderTest, ExecuteError, Function, Setup, cold, objects};
 use crate::record::Emitter;
-
-/// Where the runner puts what it gives to stages that it calls itself.
-pub const GIVEN: &str = "input/";
 
 /// What every pass of a session shares.
 pub struct Bench {
@@ -135,54 +129,60 @@ pub async fn run(bench: &Bench, pass: &Pass, tried: Tried) -> Result<PassEnded, 
     let cell = &bench.setup.cells[pass.cell_index];
     let functions = &cell.deployments[pass.key.deployment as usize - 1];
     let keys = names(bench, cell, functions, pass);
-    if cell.cell.trigger == Trigger::Direct && bench.setup.pipeline.transport == Transport::S3 {
-        put_input(bench, cell, pass, &keys, 0).await?;
+    let made = make(bench, cell, functions, pass, &keys, tried).await;
+    // Also what a pass leaves that could not go on: its inputs are right answers.
+    clear(bench, &keys).await;
+    let (ended, stopped) = made?;
+    if let Some(stopped) = &stopped {
+        loops::clean_up(&bench.setup, functions, stopped).await?;
     }
+    bench.emitter.settle().await.map_err(|_| ExecuteError::Recording)?;
+    Ok(ended)
+}
+
+/// Makes the pass; besides how it ended it says which functions were stopped.
+async fn make(
+    bench: &Bench,
+    cell: &CellUnderTest,
+    functions: &[Function],
+    pass: &Pass,
+    keys: &Keys,
+    tried: Tried,
+) -> Result<(PassEnded, Option<Vec<String>>), ExecuteError> {
     if cell.cell.start == Start::Cold {
         let nonce = format!("{}/{}", bench.setup.run_id, bench.sequence.load(Ordering::Relaxed));
         let renewals = functions.iter().map(|function| cold::renew(&bench.setup.control, function, &nonce));
         futures::future::try_join_all(renewals).await?;
     }
     let measured = match cell.cell.trigger {
-        Trigger::Direct => measure(bench, cell, functions, pass, &keys).await?,
-        Trigger::S3 => trigger_s3::measure(bench, functions, pass, &keys).await?,
+        Trigger::Direct => measure(bench, cell, functions, pass, keys).await?,
+        Trigger::S3 => trigger_s3::measure(bench, functions, pass, keys).await?,
     };
     let pass = &Pass { key: measured.key.clone(), ..pass.clone() };
-    let looks = look_at_outputs(bench, &keys, &measured).await;
+    let looks = look_at_outputs(bench, keys, &measured).await;
     let ended = conclude(bench, cell, pass, &measured, &looks, tried);
     // An attempt that does not count leaves the check to the one that does.
     if !pass.key.warm_up && ended.again.is_none() {
-        check_outputs(bench, cell, pass, &keys, &looks, &measured.answers).await;
+        check_outputs(bench, cell, pass, keys, &looks, &measured.answers).await;
     }
     let (key, again) = (pass.key.clone(), ended.again);
     bench.emit(Event::PipelineFinished(ended));
-    clear(bench, &keys).await;
-    if let Some(stopped) = &measured.stopped {
-        loops::clean_up(&bench.setup, functions, stopped).await?;
-    }
-    bench.emitter.settle().await.map_err(|_| ExecuteError::Recording)?;
-    Ok(PassEnded { key, again })
+    Ok((PassEnded { key, again }, measured.stopped))
 }
 
-/// Names the objects of a pass. What the runner uploads has a name that only its event tells; what a stage writes is named
-/// after what it reads, so that in a chain all objects share one, and otherwise no two do.
 fn names(bench: &Bench, cell: &CellUnderTest, functions: &[Function], pass: &Pass) -> Keys {
     let stem = stem(&bench.setup.run_id, &pass.key, pass.image_index);
-    let stem = || unguessable(&stem);
     let extension = &cell.images[pass.image_index].extension;
     let stages = &bench.setup.pipeline.stages;
     let mut keys = Keys { inputs: Vec::with_capacity(stages.len()), outputs: Vec::with_capacity(stages.len()) };
     for (index, function) in functions.iter().enumerate() {
         let input = match (index, cell.cell.input) {
-            (0, _) => {
-                let folder = functions[0].triggered_by.as_deref().unwrap_or(GIVEN);
-                format!("{folder}{}.{extension}", stem())
-            }
+            (0, _) => match &function.triggered_by {
+                Some(folder) => triggering_key(folder, &stem, extension),
+                None => given_key(&stages[0].name, &stem, extension),
+            },
             (_, Input::Chained) => keys.outputs[index - 1].clone(),
-            (_, Input::Reference) => {
-                let extension = stages[index - 1].output.format.extension();
-                format!("{GIVEN}{}/{}.{extension}", stages[index].name, stem())
-            }
+            (_, Input::Reference) => given_key(&stages[index].name, &stem, stages[index - 1].output.format.extension()),
         };
         let output = facts(bench, function, index, &input).output_key(function.habits.output_key.as_deref());
         keys.outputs.push(output);
@@ -203,22 +203,21 @@ fn facts<'a>(bench: &'a Bench, function: &'a Function, index: usize, input_key: 
     }
 }
 
-/// Uploads a stage's input if the runner itself provides it: the image, and with `input = "reference"` every stage's.
-///
-/// The reference input of a stage is the right answer of the one before, so it may not be there before that has answered.
-async fn put_input(
+/// Uploads what the runner itself gives to a stage: the image, and with `input = "reference"` every stage's input. Each just
+/// before its stage's call: the next stage's input is this one's right answer.
+async fn give(
     bench: &Bench,
-    cell: &CellUnderTest,
-    pass: &Pass,
-    keys: &Keys,
+    image: &super::Image,
     index: usize,
+    input: Input,
+    keys: &Keys,
 ) -> Result<(), ExecuteError> {
-    let image = &cell.images[pass.image_index];
-    let Some(bytes) = given_bytes(image, index, cell.cell.input) else { return Ok(()) };
-    let key = &keys.inputs[index];
-    let put = bench.setup.s3.put_object().bucket(&bench.setup.bucket).key(key).body(ByteStream::from(bytes.clone()));
-    let sent = put.send().await;
-    sent.map(|_| ()).map_err(|error| ExecuteError::Upload { key: key.clone(), reason: error_text::told(&error) })
+    match given_bytes(image, index, input) {
+        Some(bytes) if bench.setup.pipeline.transport == Transport::S3 => {
+            objects::give(&bench.setup, &keys.inputs[index], bytes).await
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Returns the bytes that the runner itself gives to a stage; `None` for a stage fed by its predecessor.
@@ -232,9 +231,8 @@ fn given_bytes(image: &super::Image, stage_index: usize, input: Input) -> Option
 
 /// The timed part when the runner calls every stage.
 ///
-/// Reference inputs are uploaded between the calls: such a pass has no turnaround, and each call is timed by itself.
-///
-/// Events are made before the clock starts, but for those that hold an image that a stage has yet to answer with: to
+/// Inputs are uploaded outside of every time that is kept: of a chain before the clock starts, of fed stages between calls, where
+/// a pass has no turnaround. Events are made before the clock starts, but for those that hold an image that a stage has yet to answer with: to
 /// hand it on is the orchestrator's work, and its time is part of the turnaround.
 async fn measure(
     bench: &Bench,
@@ -246,6 +244,7 @@ async fn measure(
     let pipeline = &bench.setup.pipeline;
     let image = &cell.images[pass.image_index];
     let chained = cell.cell.input == Input::Chained;
+    give(bench, image, 0, cell.cell.input, keys).await?;
     let now = super::now();
     let calls = Calls { bench, functions, keys, now: &now };
     let mut ready: Vec<Option<Vec<u8>>> = (0..functions.len())
@@ -268,8 +267,8 @@ async fn measure(
     };
     let clock = Instant::now();
     for (index, function) in functions.iter().enumerate() {
-        if index > 0 && pipeline.transport == Transport::S3 {
-            put_input(bench, cell, pass, keys, index).await?;
+        if index > 0 {
+            give(bench, image, index, cell.cell.input, keys).await?;
         }
         meet(pass).await;
         let before = measured.answers.last().and_then(|told: &Told| told.image.as_deref());
@@ -497,11 +496,7 @@ async fn check_outputs(
     }
 }
 
-/// Removes the pass's objects. What can't be removed now goes with the bucket.
-async fn clear(bench: &Bench, keys: &Keys) {
-    let all = keys.inputs.iter().chain(&keys.outputs);
-    let objects = all.filter_map(|key| ObjectIdentifier::builder().key(key).build().ok()).collect();
-    if let Ok(delete) = Delete::builder().quiet(true).set_objects(Some(objects)).build() {
-        let _ = bench.setup.s3.delete_objects().bucket(&bench.setup.bucket).delete(delete).send().await;
-    }
+/// Removes the pass's objects.
+pub async fn clear(bench: &Bench, keys: &Keys) {
+    objects::remove(&bench.setup, keys.inputs.iter().chain(&keys.outputs)).await;
 }

@@ -73,12 +73,21 @@ fn is_table(name: &str, text: &str) -> bool {
 const DELIMITERS: [(u8, &str); 4] = [(b',', "`,`"), (b';', "`;`"), (b'\t', "tabs"), (b'|', "`|`")];
 
 fn table(name: &str, text: &str, map: &Map) -> Result<Found, String> {
-    let (hint, skipped) = hint(text);
+    let (hint, mut skipped) = hint(text);
+    let comments = comments(&text[skipped..], map);
+    skipped += comments.0;
     let text = &text[skipped..];
     let delimiter = map.delimiter.or(hint).unwrap_or_else(|| delimiter(text, map));
-    let first = 1 + usize::from(skipped > 0);
+    let first = 1 + usize::from(hint.is_some()) + comments.1;
     let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(text.as_bytes());
-    let heads = heads(&mut reader);
+    let (heads, invisible) = heads(&mut reader);
+    if heads.iter().any(|head| head.contains('\0')) {
+        return Err(format!("{name}:{first}: the header holds a NUL byte: the file is damaged. Export it again"));
+    }
+    if let Some(line) = header_below(text, &heads, map) {
+        let line = first + line;
+        return Err(format!("{name}:{line}: the header stands in this line. Remove the lines above it"));
+    }
     same_names(&heads, map)
         .map_err(|why| why.iter().map(|why| format!("{name}:{first}: {why}")).collect::<Vec<_>>().join("\n"))?;
     let mut lines = Lines { bytes: text.as_bytes(), at: 0, line: first };
@@ -100,6 +109,12 @@ fn table(name: &str, text: &str, map: &Map) -> Result<Found, String> {
     if let Some((_, between)) = DELIMITERS.iter().find(|(byte, _)| *byte == delimiter && *byte != b',') {
         told.push(format!("columns separated by {between}"));
     }
+    if comments.1 > 0 {
+        told.push(format!("{} above the header left out", lines_of(comments.1, "comment line")));
+    }
+    if !invisible.is_empty() {
+        told.push(format!("invisible characters left out of the column names {}", invisible.join(", ")));
+    }
     if empty > 0 {
         told.push(format!("{empty} empty {} left out", if empty == 1 { "row" } else { "rows" }));
     }
@@ -119,7 +134,7 @@ fn hint(text: &str) -> (Option<u8>, usize) {
 fn delimiter(text: &str, map: &Map) -> u8 {
     let columns = |delimiter: u8| {
         let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(text.as_bytes());
-        let heads = heads(&mut reader);
+        let (heads, _) = heads(&mut reader);
         let named = map.columns.values().filter(|column| heads.contains(&column.name)).count();
         (named, heads.len())
     };
@@ -127,9 +142,48 @@ fn delimiter(text: &str, map: &Map) -> u8 {
     DELIMITERS.iter().rev().map(|(delimiter, _)| *delimiter).max_by_key(|delimiter| columns(*delimiter)).unwrap_or(b',')
 }
 
-fn heads(reader: &mut csv::Reader<&[u8]>) -> Vec<String> {
-    let heads = reader.headers().cloned().unwrap_or_default();
-    heads.iter().map(|head| head.trim().to_owned()).collect()
+/// Returns the names of the columns as they are seen, and those that held characters without a width.
+fn heads(reader: &mut csv::Reader<&[u8]>) -> (Vec<String>, Vec<String>) {
+    let invisible = |letter: &char| matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{ad}');
+    let (mut names, mut mended) = (Vec::new(), Vec::new());
+    for head in &reader.headers().cloned().unwrap_or_default() {
+        let seen: String = head.chars().filter(|letter| !invisible(letter)).collect();
+        // A space that does not break looks like one that does.
+        let seen = seen.replace(['\u{a0}', '\u{202f}'], " ").trim().to_owned();
+        if head.contains(|letter: char| invisible(&letter)) {
+            mended.push(format!("`{seen}`"));
+        }
+        names.push(seen);
+    }
+    (names, mended)
+}
+
+/// Returns the bytes and the number of the lines above the header that begin with `#` and name no column of the map.
+fn comments(text: &str, map: &Map) -> (usize, usize) {
+    let names_a_column = |line: &str| {
+        let mut fields = line.split([',', ';', '\t', '|']).map(|field| field.trim_matches(['"', ' ']));
+        fields.any(|field| map.columns.values().any(|column| column.name == field))
+    };
+    let comment = |line: &&str| line.starts_with('#') && !names_a_column(line.trim_end());
+    text.split_inclusive('\n').take_while(comment).fold((0, 0), |(bytes, lines), line| (bytes + line.len(), lines + 1))
+}
+
+/// Returns how many lines below the first one a header stands that has most of the map's columns, where the first has none.
+fn header_below(text: &str, heads: &[String], map: &Map) -> Option<usize> {
+    let known = |names: &[String]| map.columns.values().filter(|column| names.contains(&column.name)).count();
+    if known(heads) > 0 || map.columns.is_empty() {
+        return None;
+    }
+    let of_line = |line: &str, between: u8| -> Vec<String> {
+        line.split(char::from(between)).map(|field| field.trim().trim_matches('"').trim().to_owned()).collect()
+    };
+    let header =
+        |line: &str| DELIMITERS.iter().any(|(between, _)| 2 * known(&of_line(line, *between)) > map.columns.len());
+    text.lines().take(20).position(header)
+}
+
+fn lines_of(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 /// Refuses columns of one name, and those of nearly one name where the map may mean either.

@@ -56,7 +56,7 @@ pub fn of_its_study(
         let parts = told.split(['\n', '{', '}', '"']).filter(|part| part.contains(code));
         let said = parts.max_by_key(|part| part.len()).unwrap_or(code).trim();
         return Some(format!(
-            "it uses {what} that this run has not ({said}). Read the name from the environment, and map it in [adapt] of {due}."
+            "it uses {what} that is not part of this run ({said}). Read the name from the environment, and map it in [adapt] of {due}."
         ));
     }
     let written = elsewhere.first().filter(|_| missing)?;

@@ -91,7 +91,7 @@ fn what_a_role_does_not_allow_is_refused_in_each_services_form_and_named_in_the_
         "invoke": "AccessDeniedException 403", "write log": "AccessDeniedException 400",
         "read log": "AccessDeniedException 400", "own log": "AccessDeniedException 400",
         "metric": "AccessDenied 403", "role": "AccessDenied 403", "who": "allowed",
-        "as another": "AccessDeniedException 403", "list as another": "AccessDenied 403",
+        "as another": "UnrecognizedClientException 403", "list as another": "InvalidAccessKeyId 403",
     }
     assert said == expected, {name: said[name] for name in said if said[name] != expected[name]}
 "#;
@@ -100,10 +100,11 @@ fn what_a_role_does_not_allow_is_refused_in_each_services_form_and_named_in_the_
     let told = project.darkroom(&["run", "m.toml"]).exits(0).told();
     let refused = refused(&project);
     let calls = |action: &str| refused.iter().filter(|it| it.action == action).map(|it| it.calls).sum::<u64>();
-    // A warm-up and a repetition of each of two images.
-    for (action, each) in [("lambda:CreateFunction", 1), ("lambda:GetFunction", 2), ("s3:DeleteObject", 2), ("iam:ListRoles", 1)] {
-        assert_eq!(calls(action) % (each * 3), 0, "{action}: {refused:?}");
-        assert!(calls(action) > 0, "{action}: {refused:?}");
+    // A warm-up at least, and a repetition of each of two images.
+    for (action, each) in
+        [("lambda:CreateFunction", 1), ("lambda:GetFunction", 1), ("s3:DeleteObject", 2), ("iam:ListRoles", 1)]
+    {
+        assert!(calls(action) >= 3 * each && calls(action) % each == 0, "{action}: {refused:?}");
     }
     assert!(told.contains("REFUSED copy tried to call lambda:CreateFunction"), "{told}");
     let page = project.darkroom(&["report", "test"]).exits(0);

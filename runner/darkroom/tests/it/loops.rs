@@ -56,7 +56,7 @@ fn failure<'a>(shown: &'a str, variant: &str) -> &'a str {
 }
 
 /// Objects that the local cloud still has, whatever the bucket.
-fn left_behind(project: &Project) -> Vec<String> {
+pub fn left_behind(project: &Project) -> Vec<String> {
     let mut left = Vec::new();
     let mut folders = vec![project.root().join(".darkroom/cloud/s3/buckets")];
     while let Some(folder) = folders.pop() {

@@ -5,9 +5,11 @@ use super::super::error::{ApiError, ApiResult};
 use super::super::limits;
 use super::call::{Call, Reply};
 use super::{
-    account, action, aliases, code, concurrency, event_invoke, functions, invoke, layers, permissions, refused, tags, versions,
+    account, action, aliases, code, concurrency, event_invoke, functions, invoke, layers, permissions, refused, tags,
+    versions,
 };
-use crate::server::signature::{self, Keys};
+use crate::keys::Keys;
+use crate::server::signature;
 use crate::server::wire::{self, Body, BodyError};
 use http::request::Parts;
 use http::{HeaderValue, Method, Response};

@@ -7,8 +7,8 @@ use super::lines::LogLines;
 use super::run::{Environment, State};
 use super::types::{FunctionSpec, InvokeOutcome, Report};
 use super::{ServeConnection, Shared};
-use crate::lambda::runtime_api::RuntimeApi;
 use crate::access::{Access, Credentials};
+use crate::lambda::runtime_api::RuntimeApi;
 use crate::lineage::Working;
 use crate::python;
 use crate::sandbox::{Plan, Sandbox};
@@ -73,7 +73,7 @@ pub async fn environment(shared: &Arc<Shared>, spec: &Arc<FunctionSpec>) -> Resu
     let tmp = if shared.host.has_root() {
         None
     } else {
-        Some(tempfile::Builder::new().prefix("darkroom-tmp-").tempdir().map_err(unavailable)?)
+        Some(crate::scratch::private_folder("darkroom-tmp-").map_err(unavailable)?)
     };
     let places = match &tmp {
         None => Places::sandboxed(),

@@ -31,7 +31,7 @@ pub async fn upload(
     operations: &Operations,
     bucket: &str,
     request: Request<Body>,
-    secret: impl Fn(&str) -> String,
+    secret: impl Fn(&str) -> S3Result<String>,
     may_put: impl Fn(&str) -> S3Result<()>,
 ) -> S3Result<Response<Body>> {
     let (parts, body) = request.into_parts();
@@ -45,7 +45,7 @@ pub async fn upload(
     may_put(&key)?;
     let host = parts.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let answer = answer::Answer::of(&form, host, bucket, &key);
-    let secret_key = SecretKey::from(secret(&access_key));
+    let secret_key = SecretKey::from(secret(&access_key)?);
     let request = S3Request {
         input: input(form, bucket, key)?,
         method: parts.method,

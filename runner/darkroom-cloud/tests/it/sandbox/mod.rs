@@ -3,6 +3,7 @@
 mod answers;
 mod limits;
 mod lives;
+mod walls;
 
 use bytes::Bytes;
 use darkroom_cloud::lambda::environment::{
