@@ -1,9 +1,10 @@
 //! The local cloud as one value: started, asked for its address, stopped.
 
+use crate::access::{Access, Refusal};
 use crate::bridges::{Buckets, Functions, Inside};
 use crate::iam::Iam;
 use crate::keys::{Keys, random_pair};
-use crate::lambda::environment::{Credentials, Environments, EnvironmentsConfig};
+use crate::lambda::environment::{Environments, EnvironmentsConfig};
 use crate::lambda::{self, Lambda};
 use crate::logs::Logs;
 use crate::metrics::Metrics;
@@ -96,6 +97,7 @@ pub struct LocalCloud {
     logs: Logs,
     metrics: Metrics,
     endpoint_url: String,
+    access: Access,
     /// Writes the metrics of a lasting folder now and then; ends when dropped.
     saving: JoinSet<()>,
     /// Held for their drop: the lock on the data folder, and what removes a temporary one.
@@ -117,19 +119,21 @@ impl LocalCloud {
             Some((id, secret)) => Keys::closed([(id.as_str(), secret.as_str())]),
             None => Keys::open([DOCUMENTED]),
         });
+        let roles = data_dir.join("iam");
+        let iam = Iam::open(&roles).map_err(|source| StartError::Records { path: roles, source })?;
+        let access = Access::new(iam.clone(), Arc::clone(&keys));
         let s3 = S3::open(s3::Config {
             folder: data_dir.join("s3"),
             region: config.region.clone(),
             keys: Arc::clone(&keys),
+            access: Some(access.clone()),
             functions: Arc::new(functions.clone()),
             events: Arc::new(functions.clone()),
         })?;
         let (logs, metrics) = records(&data_dir, &config.region)?;
-        let roles = data_dir.join("iam");
-        let iam = Iam::open(&roles).map_err(|source| StartError::Records { path: roles, source })?;
         let settings = EnvironmentsConfig {
             serve: Some(inside.serve()),
-            credentials: handlers_key(&keys, config.key.is_some()),
+            access: Some(access.clone()),
             ..EnvironmentsConfig::new(config.sandbox_program, config.cache_dir, endpoint_url.clone())
         };
         let environments =
@@ -137,7 +141,7 @@ impl LocalCloud {
         let environments = Arc::new(environments);
         let lambda = Arc::new(Lambda::open(lambda::Settings {
             folder: data_dir.join("lambda"),
-            region: config.region,
+            region: config.region.clone(),
             endpoint_url: endpoint_url.clone(),
             retry_delays: config.retry_delays,
             concurrent_executions: config.concurrent_executions,
@@ -145,6 +149,7 @@ impl LocalCloud {
             metrics: Arc::new(metrics.clone()),
             objects: Arc::new(Buckets(s3.clone())),
             keys: Arc::clone(&keys),
+            access: access.clone(),
         })?);
         functions.set(&lambda);
         let services = Arc::new(Services {
@@ -154,6 +159,8 @@ impl LocalCloud {
             logs: logs.clone(),
             metrics: metrics.clone(),
             iam,
+            access: access.clone(),
+            region: config.region,
         });
         let server = Server::start(listener, Arc::clone(&services));
         inside.set(&services, server.stopped());
@@ -168,6 +175,7 @@ impl LocalCloud {
             logs,
             metrics,
             endpoint_url,
+            access,
             saving,
             _lock: lock,
             _temporary: temporary,
@@ -182,6 +190,11 @@ impl LocalCloud {
     /// What limits handlers on this host, and how well.
     pub fn isolation(&self) -> &Isolation {
         self.environments.isolation()
+    }
+
+    /// Returns the calls of functions' code that were refused since the last time.
+    pub fn take_refusals(&self) -> Vec<Refusal> {
+        self.access.take_refusals()
     }
 
     /// Stops accepting, ends every environment, lets open requests finish for a moment, and removes a temporary folder.
@@ -211,16 +224,6 @@ async fn save_now_and_then(metrics: Metrics) {
             tracing::warn!("the metrics were not written: {error}");
         }
     }
-}
-
-/// Returns what handlers sign with, let in beside the clients' own key where there is one.
-fn handlers_key(keys: &Keys, closed: bool) -> Credentials {
-    if !closed {
-        return Credentials::default();
-    }
-    let (access_key_id, secret_access_key) = random_pair();
-    keys.admit(&access_key_id, &secret_access_key);
-    Credentials { access_key_id, secret_access_key, ..Credentials::default() }
 }
 
 /// Opens the logs and the metrics of the data folder. Metrics that log lines embed are recorded too.

@@ -4,6 +4,7 @@
 //! `server` (who may speak, which service) → `lambda::api`, S3, logs or metrics → for an invocation,
 //! [`lambda::environment`] → `sandbox`. Nothing here prints; nothing here knows what a manifest is.
 
+pub mod access;
 mod bridges;
 mod cloud;
 mod disk;

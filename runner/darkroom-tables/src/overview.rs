@@ -13,8 +13,8 @@ use crate::facts::{CountsAs, Facts, Text};
 use crate::outputs::Outputs;
 use crate::sessions::Session;
 use crate::summary::{
-    CellSummary, Difference, Failure, ReconciliationSummary, Spent, StageSummary, Statistic, Summary, TableFile,
-    WrongOutput,
+    CellSummary, Difference, Failure, ReconciliationSummary, RefusedCalls, Spent, StageSummary, Statistic, Summary,
+    TableFile, WrongOutput,
 };
 
 /// What the summary says of single facts.
@@ -77,9 +77,28 @@ pub fn overview(
         failures: seen.failures,
         wrong_outputs: seen.wrong_outputs,
         reconciliation: seen.reconciliation,
+        refused_calls: refused_calls(facts),
         damaged: seen.damaged,
         tables,
     }
+}
+
+/// Returns what the variants' handlers called and may not, by variant and action.
+pub fn refused_calls(facts: &Facts) -> Vec<RefusedCalls> {
+    let variants: BTreeMap<&str, &str> =
+        facts.deployed.iter().map(|it| (it.function.as_str(), it.variant.as_str())).collect();
+    let mut found: BTreeMap<(&str, &str), (&str, u64)> = BTreeMap::new();
+    for refused in &facts.refused {
+        let variant = variants.get(refused.function.as_str()).copied().unwrap_or(&refused.function);
+        found.entry((variant, &refused.action)).or_insert((&refused.resource, 0)).1 += refused.calls;
+    }
+    let refused = |((variant, action), (resource, calls)): ((&str, &str), (&str, u64))| RefusedCalls {
+        variant: variant.to_owned(),
+        action: action.to_owned(),
+        resource: resource.to_owned(),
+        calls,
+    };
+    found.into_iter().map(refused).collect()
 }
 
 fn reconciliation(facts: &Facts) -> ReconciliationSummary {

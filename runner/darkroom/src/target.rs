@@ -16,14 +16,16 @@ use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_types::service_config::ServiceConfigKey;
+use darkroom_cloud::access::Refusal;
 use darkroom_cloud::{Config, LocalCloud, StartError};
 use darkroom_core::capability::Capability;
 use darkroom_core::cell::{Architecture, Start, Trigger};
+use darkroom_core::event::CallsRefused;
 use darkroom_core::manifest::Cloud;
 
 use crate::account::{self, AccountError, Caller};
 use crate::deploy::Clients;
-use crate::execute::{LogReader, Patience};
+use crate::execute::{LogReader, Patience, now};
 
 /// Names the functions' execution role in the environment.
 pub const ROLE_VARIABLE: &str = "DARKROOM_ROLE_ARN";
@@ -251,8 +253,11 @@ impl Target {
     }
 
     /// The functions' execution role, if the user named one: the environment's counts before the manifest's, because it
-    /// is the account's.
+    /// is the account's. The local cloud has no such role, and would let its functions do anything.
     pub fn role_arn(&self, of_manifest: Option<&str>) -> Option<String> {
+        if self.cloud.is_some() {
+            return None;
+        }
         let of_environment = std::env::var(ROLE_VARIABLE).ok().filter(|role| !role.is_empty());
         of_environment.or_else(|| of_manifest.map(str::to_owned))
     }
@@ -287,6 +292,19 @@ impl Target {
 
     pub fn metrics(&self) -> aws_sdk_cloudwatch::Client {
         aws_sdk_cloudwatch::Client::new(&self.config)
+    }
+
+    /// Returns the calls of handlers that were refused since the last time; only the local cloud tells.
+    pub fn take_refusals(&self) -> Vec<CallsRefused> {
+        let refusals = self.cloud.as_ref().map(LocalCloud::take_refusals).unwrap_or_default();
+        let fact = |Refusal { function, action, resource, calls }| CallsRefused {
+            at: now(),
+            function,
+            action,
+            resource,
+            calls,
+        };
+        refusals.into_iter().map(fact).collect()
     }
 
     /// Ends what was started for this run; no handler process is left after it.

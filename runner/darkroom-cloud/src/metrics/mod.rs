@@ -35,6 +35,13 @@ impl Metrics {
         wire::answer(parts, body, |operation, request| api::answer(&self.0, operation, request))
     }
 
+    /// Refuses a request for want of a permission, in the protocol it came in.
+    pub fn refuse(parts: &Parts, body: &Bytes, message: String) -> http::Response<Bytes> {
+        let mut response = wire::answer(parts, body, |_, _| Err(wire::Fault { code: "AccessDenied", message }));
+        *response.status_mut() = http::StatusCode::FORBIDDEN;
+        response
+    }
+
     /// Records the metrics that a log line embeds (EMF), if it is such a line. Cheap for lines that are not.
     pub fn embedded(&self, message: &str) {
         emf::record(message, |observation| self.0.record(&observation));

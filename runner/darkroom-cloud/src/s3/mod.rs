@@ -13,6 +13,7 @@ mod multipart;
 pub mod notification;
 mod object;
 mod operations;
+mod permission;
 mod settings;
 mod store;
 mod url;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::access::Access;
 use crate::keys::Keys;
 
 pub use notification::{EventTarget, FunctionDirectory};
@@ -41,6 +43,8 @@ pub struct Config {
     pub region: String,
     /// Who is let in.
     pub keys: Arc<Keys>,
+    /// What the code of functions may call; `None` where there are none.
+    pub access: Option<Access>,
     pub functions: Arc<dyn FunctionDirectory>,
     pub events: Arc<dyn EventTarget>,
 }
@@ -56,9 +60,9 @@ impl S3 {
     /// Opens the service over what the folder holds. Blocks while it reads the index.
     pub fn open(config: Config) -> Result<Self, StoreError> {
         let store = store::Store::open(&config.folder)?;
-        let wire_config = (config.keys, config.region.clone());
+        let region = config.region.clone();
         let core = operations::Operations::new(store, config.region, config.functions, config.events);
-        let wire = wire::Wire::new(core.clone(), wire_config.0, wire_config.1);
+        let wire = wire::Wire::new(core.clone(), config.keys, config.access, region);
         Ok(Self { core, wire })
     }
 
@@ -127,6 +131,7 @@ mod tests {
             folder: folder.path().to_owned(),
             region: "us-east-1".to_owned(),
             keys: Arc::new(Keys::open([])),
+            access: None,
             functions: functions.clone(),
             events: functions,
         };

@@ -7,10 +7,11 @@ use super::gate;
 use super::signature;
 use super::sts;
 use super::wire::{self, Body, header};
+use crate::access::{self, Access, Caller, Question};
 use crate::iam::Iam;
 use crate::keys::Keys;
 use crate::lambda::Lambda;
-use crate::lineage::Lineage;
+use crate::lineage::{Lineage, Working};
 use crate::logs::Logs;
 use crate::metrics::Metrics;
 use crate::s3::S3;
@@ -32,6 +33,8 @@ pub(crate) struct Services {
     pub logs: Logs,
     pub metrics: Metrics,
     pub iam: Iam,
+    pub access: Access,
+    pub region: String,
 }
 
 /// A service, as its credential scope names it.
@@ -49,13 +52,19 @@ enum Service {
 impl Services {
     /// Answers one request. Whatever comes in, an AWS-shaped answer goes out.
     ///
-    /// `inside` is the chain of events that the request belongs to, where it comes from an environment; else its trace
-    /// header may tell.
-    pub async fn answer(&self, request: Request<Incoming>, inside: Option<Lineage>) -> Response<Body> {
+    /// `inside` is the environment that the request comes from: it says which chain of events it belongs to, and whose
+    /// code asks. Elsewhere the trace header and the access key may tell.
+    pub async fn answer(&self, request: Request<Incoming>, inside: Option<Working>) -> Response<Body> {
         let (mut parts, body) = request.into_parts();
         let told = || header(&parts.headers, TRACE).map(Lineage::of_trace_header);
-        let chain = inside.or_else(told).unwrap_or_default();
+        let chain = inside.as_ref().map(Working::lineage).or_else(told).unwrap_or_default();
         parts.extensions.insert(chain);
+        let by_key = || self.access.caller(signature::access_key(&parts)?);
+        let caller = inside.as_ref().and_then(Working::caller).or_else(by_key);
+        if let Some(caller) = &caller {
+            parts.extensions.insert(Arc::clone(caller));
+        }
+        let caller = caller.as_deref();
         if !gate::is_loopback(header(&parts.headers, "host"), &parts.uri) {
             return refused_host();
         }
@@ -72,19 +81,29 @@ impl Services {
                 response.map(|body| body.map_err(Into::into).boxed_unsync())
             }
             Service::Logs => match self.whole(&parts, body, refusal).await {
-                Ok(body) => self.logs.answer(&parts, body).await.map(wire::full),
+                Ok(body) => match self.judge(caller, || access::of_logs(&parts, &body, &self.region)) {
+                    Ok(()) => self.logs.answer(&parts, body).await.map(wire::full),
+                    Err(message) => refusal(StatusCode::BAD_REQUEST, DENIED, &message),
+                },
                 Err(refusal) => refusal,
             },
             Service::Metrics => match self.whole(&parts, body, refusal).await {
-                Ok(body) => self.metrics.answer(&parts, &body).map(wire::full),
+                Ok(body) => match self.judge(caller, || access::of_metrics(&parts, &body)) {
+                    Ok(()) => self.metrics.answer(&parts, &body).map(wire::full),
+                    Err(message) => Metrics::refuse(&parts, &body, message).map(wire::full),
+                },
                 Err(refusal) => refusal,
             },
+            // Everybody may ask who they are, and nothing else is here.
             Service::Sts => match self.whole(&parts, body, form_refusal).await {
-                Ok(body) => sts::answer(&body),
+                Ok(body) => sts::answer(&body, caller),
                 Err(refusal) => refusal,
             },
             Service::Iam => match self.whole(&parts, body, form_refusal).await {
-                Ok(body) => self.iam.answer(&body),
+                Ok(body) => match self.judge(caller, || access::of_iam(&parts, &body)) {
+                    Ok(()) => self.iam.answer(&body),
+                    Err(message) => form_refusal(StatusCode::FORBIDDEN, "AccessDenied", &message),
+                },
                 Err(refusal) => refusal,
             },
             Service::Unknown => unknown(),
@@ -95,7 +114,15 @@ impl Services {
 /// The most that a request to Logs or CloudWatch may hold; both take 1 MB of data, and JSON may make it twice that.
 const RECORDS_LIMIT: usize = 4 * 1024 * 1024;
 
+/// What JSON services call a refusal for want of a permission.
+const DENIED: &str = "AccessDeniedException";
+
 impl Services {
+    /// Judges what the code of a function asks for; others may ask for anything.
+    fn judge(&self, caller: Option<&Caller>, asked: impl FnOnce() -> Question) -> Result<(), String> {
+        caller.map_or(Ok(()), |caller| self.access.judge(caller, &asked()))
+    }
+
     /// Reads the body of a request to a service other than Lambda and S3, and checks who signed it.
     async fn whole(&self, parts: &Parts, body: Incoming, refuse: Refuse) -> Result<Bytes, Response<Body>> {
         let body = wire::read(body, RECORDS_LIMIT).await.map_err(|_| {
@@ -179,6 +206,7 @@ fn form_refusal(status: StatusCode, name: &'static str, message: &str) -> Respon
         "UnrecognizedClientException" => "InvalidClientTokenId",
         name => name.strip_suffix("Exception").unwrap_or(name),
     };
+    let message = quick_xml::escape::escape(message);
     let document = format!(
         "<ErrorResponse><Error><Type>Sender</Type><Code>{name}</Code><Message>{message}</Message></Error></ErrorResponse>"
     );

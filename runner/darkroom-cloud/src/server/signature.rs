@@ -11,6 +11,14 @@ use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::fmt::Write;
 
+/// Returns the access key that a request says it is signed with, in its header or its query; nothing is checked.
+pub(crate) fn access_key(parts: &Parts) -> Option<&str> {
+    let in_header = header(&parts.headers, "authorization").and_then(|value| value.split_once("Credential="));
+    let in_query = || parts.uri.query()?.split('&').find_map(|pair| pair.strip_prefix("X-Amz-Credential="));
+    let credential = in_header.map(|(_, credential)| credential).or_else(in_query)?;
+    credential.split(['/', '%', ',']).next()
+}
+
 /// Why a request is not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unsigned {

@@ -51,6 +51,7 @@ impl Server {
             folder: folder.path().to_owned(),
             region: "us-east-1".into(),
             keys: Arc::new(Keys::open([])),
+            access: None,
             functions: functions.clone(),
             events: functions.clone(),
         })

@@ -10,7 +10,9 @@ use darkroom_core::capability::isolation_in_words;
 use darkroom_core::cell::Factors;
 use darkroom_core::imported::IMPORTED;
 use darkroom_core::shown::line as line_of;
-use darkroom_tables::{CellSummary, Difference, ReconciliationSummary, Spent, StageSummary, Statistic, Summary};
+use darkroom_tables::{
+    CellSummary, Difference, ReconciliationSummary, RefusedCalls, Spent, StageSummary, Statistic, Summary,
+};
 
 /// Rules above, under the header and below; stages are told apart by their name, which stands once.
 pub const RULED: TableStyle = {
@@ -48,6 +50,7 @@ pub fn summary(summary: &Summary, claims: &[String], look: Look) -> String {
     }
     text += &reconciled(&summary.reconciliation);
     text += &wrong(summary);
+    text += &refused(summary);
     text += &failures(summary);
     text += &not_runnable(summary);
     if !claims.is_empty() && !is_nothing_measured(&measured) {
@@ -364,6 +367,11 @@ fn wrong(summary: &Summary) -> String {
         );
     }
     text
+}
+
+fn refused(summary: &Summary) -> String {
+    let line = |calls: &RefusedCalls| format!("\nREFUSED  {}.\n", line_of(&calls.to_string()));
+    summary.refused_calls.iter().map(line).collect()
 }
 
 fn failures(summary: &Summary) -> String {

@@ -30,6 +30,11 @@ pub fn given_key(stage: &str, stem: &str, extension: &str) -> String {
     format!("{GIVEN}{stage}/{folder}/{stem}-{file}.{extension}")
 }
 
+/// Returns where the runner puts what starts a chain: `<folder><stem>-<random>.<extension>`, which nobody can guess either.
+pub fn triggering_key(folder: &str, stem: &str, extension: &str) -> String {
+    format!("{folder}{stem}-{}.{extension}", &uuid::Uuid::new_v4().simple().to_string()[..12])
+}
+
 /// What a stage's templates can name.
 pub struct Facts<'a> {
     pub bucket: &'a str,

@@ -15,7 +15,7 @@ use tokio::sync::Barrier;
 
 use super::clocks::Clocks;
 use super::collect_logs::Served;
-use super::event_shape::{Facts, given_key, payload_event, s3_event, stem};
+use super::event_shape::{Facts, given_key, payload_event, s3_event, stem, triggering_key};
 use super::gate::{Due, Gate, Given, Look, Seen, look};
 use super::invoke::{self, Answer, invoke};
 use super::loops;
@@ -178,7 +178,7 @@ fn names(bench: &Bench, cell: &CellUnderTest, functions: &[Function], pass: &Pas
     for (index, function) in functions.iter().enumerate() {
         let input = match (index, cell.cell.input) {
             (0, _) => match &function.triggered_by {
-                Some(folder) => format!("{folder}{stem}.{extension}"),
+                Some(folder) => triggering_key(folder, &stem, extension),
                 None => given_key(&stages[0].name, &stem, extension),
             },
             (_, Input::Chained) => keys.outputs[index - 1].clone(),

@@ -5,8 +5,10 @@ use darkroom_core::event::{Invocation, OutputCheck, Status};
 
 use crate::execute::GIVEN;
 
-/// How S3 says that a name is not there, in every SDK.
-const NOT_THERE: [(&str, &str); 2] = [("NoSuchBucket", "a bucket"), ("NoSuchKey", "an object")];
+/// How S3 says that a name is not there, in every SDK. Of an object it says so only to who may list the bucket; others
+/// are told that they may not.
+const NOT_THERE: [(&str, &str); 3] =
+    [("NoSuchBucket", "a bucket"), ("NoSuchKey", "an object"), ("s3:ListBucket", "an object or a listing")];
 
 /// Returns the keys that the profile saw the handler write outside of `prefix`, its `OUTPUT_PREFIX`.
 pub fn elsewhere(invocation: &Invocation, prefix: &str) -> Vec<String> {

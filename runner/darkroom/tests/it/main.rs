@@ -9,6 +9,7 @@ mod aws_clean;
 mod bad_input;
 mod budget;
 mod building;
+mod cheats;
 mod check;
 mod compared;
 mod contradictions;
