@@ -8,7 +8,7 @@ use crate::execute::GIVEN;
 /// How S3 says that a name is not there, in every SDK. Of an object it says so only to who may list the bucket; others
 /// are told that they may not.
 const NOT_THERE: [(&str, &str); 3] =
-    [("NoSuchBucket", "a bucket"), ("NoSuchKey", "an object"), ("s3:ListBucket", "an object or a listing")];
+    [("NoSuchBucket", "a bucket"), ("NoSuchKey", "an object"), ("s3:ListBucket", "an object")];
 
 /// Returns the keys that the profile saw the handler write outside of `prefix`, its `OUTPUT_PREFIX`.
 pub fn elsewhere(invocation: &Invocation, prefix: &str) -> Vec<String> {
