@@ -337,7 +337,7 @@ fn document(name: &str, role: &Role, tagged: bool) -> String {
         escape(role.path.as_str()),
         escape(name),
         role.id,
-        escape(&arn(name, role)),
+        escape(arn(name, role)),
         role.created,
         encoded(&role.trust),
         role.max_session_s

@@ -31,10 +31,12 @@ pub struct Access {
     keys: Arc<Keys>,
     /// By access key.
     callers: Callers,
-    refused: Arc<Mutex<BTreeMap<(String, String), (u64, String)>>>,
+    refused: Arc<Mutex<Refused>>,
 }
 
 type Callers = Arc<Mutex<HashMap<String, Arc<Caller>>>>;
+/// By function and action: how often, and the resource asked for first.
+type Refused = BTreeMap<(String, String), (u64, String)>;
 
 /// A function, as whose code a request is judged.
 #[derive(Debug)]

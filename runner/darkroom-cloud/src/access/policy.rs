@@ -113,7 +113,9 @@ impl Names {
         let listed = &statement[if inverted { inverted_name } else { name }];
         let mut patterns = texts(listed).filter(|patterns| !patterns.is_empty())?;
         if name == "Action" {
-            patterns.iter_mut().for_each(|pattern| pattern.make_ascii_lowercase());
+            for pattern in &mut patterns {
+                pattern.make_ascii_lowercase();
+            }
         }
         Some(Self { patterns, inverted })
     }

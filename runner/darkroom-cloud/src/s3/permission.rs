@@ -65,7 +65,7 @@ impl Permissions {
     }
 
     /// Returns what a request of a function's code reads, if it reads an object.
-    pub fn reading<B>(&self, request: &Request<B>, bucket_in_host: Option<&str>) -> Option<Reading> {
+    pub fn reading<B>(request: &Request<B>, bucket_in_host: Option<&str>) -> Option<Reading> {
         let caller = request.extensions().get::<Arc<Caller>>()?;
         if *request.method() != Method::GET && *request.method() != Method::HEAD {
             return None;
@@ -80,7 +80,7 @@ impl Permissions {
 
     /// Turns "no such key" into a refusal for a function that may not list: S3 does not tell it what is there.
     ///
-    /// Source: Amazon S3 API reference, "GetObject", "Permissions".
+    /// Source: Amazon S3 API reference, `GetObject`, "Permissions".
     pub async fn hide_absence(&self, response: Response<Body>, reading: &Reading) -> Response<Body> {
         let listing = Question::new("s3", "ListBucket", format!("arn:aws:s3:::{}", reading.bucket));
         let Some(access) = &self.access else { return response };

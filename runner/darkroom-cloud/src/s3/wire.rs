@@ -78,7 +78,7 @@ impl Wire {
             request.uri().query().is_some_and(|query| query.split('&').any(|name| name.starts_with("attributes")));
         request.extensions_mut().insert(ids.clone());
         let form_bucket = form_bucket(&request);
-        let reading = self.permissions.reading(&request, bucket_in_host(&request));
+        let reading = Permissions::reading(&request, bucket_in_host(&request));
         let mut response = match form_bucket {
             Some(bucket) => self.form(&bucket, request).await,
             None => self.service.call(request).await.unwrap_or_else(|error| failed(&format!("{error:?}"))),

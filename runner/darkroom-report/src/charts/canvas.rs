@@ -499,7 +499,7 @@ mod tests {
     #[test]
     fn a_name_of_control_characters_is_drawn_and_is_xml() {
         let name = "\u{1b}[31m\u{0}\u{fffe}=HYPERLINK(\"x\")<b>\u{202e}\u{85}".to_owned();
-        let drawing = draw_rows(WIDTH, &[name.clone()], 0.0..1.0, "ms", |_| Ok(())).unwrap();
+        let drawing = draw_rows(WIDTH, std::slice::from_ref(&name), 0.0..1.0, "ms", |_| Ok(())).unwrap();
         let legend = legend(&[(COLOURS[0], name)], WIDTH).0;
         for svg in [&drawing.body, &legend] {
             assert!(svg.contains("\\u{1b}[31m\\u{0}\\u{fffe}"), "{svg}");

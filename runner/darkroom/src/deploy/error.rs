@@ -51,6 +51,7 @@ pub enum DeployError {
 
 impl DeployError {
     /// Puts the region into the commands that it suggests, so that they work as they stand.
+    #[must_use]
     pub fn in_region(mut self, region: &str) -> Self {
         if let Self::Call { help: Some(help), .. } = &mut self {
             *help = help.replace("--target aws`", &format!("--target aws --region {region}`"));
