@@ -80,7 +80,7 @@ mod tests {
         metrics.put("N", "m", &[], 1.0, "Count", jiff::Timestamp::now().as_millisecond());
         let parser = Parser { name, words, longest: 4 << 20 };
         parser.hold(|input| {
-            drop(metrics.answer(&head().body(()).unwrap().into_parts().0, &Bytes::copy_from_slice(input)))
+            drop(metrics.answer(&head().body(()).unwrap().into_parts().0, &Bytes::copy_from_slice(input)));
         });
     }
 

@@ -116,6 +116,8 @@ fn program(rules: Rules, errno: i32) -> io::Result<BpfProgram> {
 
 #[cfg(test)]
 mod tests {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with, socketpair};
+
     use super::*;
 
     #[test]
@@ -124,7 +126,6 @@ mod tests {
             enter().unwrap();
             assert_eq!(nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWUSER), Err(nix::errno::Errno::EPERM));
             assert_eq!(std::thread::spawn(|| 1).join().unwrap(), 1);
-            use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with, socketpair};
             for (family, allowed) in [
                 (AddressFamily::UNIX, true),
                 (AddressFamily::INET, true),
