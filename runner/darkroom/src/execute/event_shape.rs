@@ -169,7 +169,10 @@ mod tests {
         let parts = keys.each_ref().map(|key| key.split('/').collect::<Vec<_>>());
         for (index, part) in parts.iter().enumerate() {
             assert_eq!((part.len(), part[0], part[2].len()), (4, "input", 16), "{part:?}");
-            assert!(part[3].starts_with("cat-i0-0123456789-d1-r0001-a1-") && part[3].strip_suffix(".png").is_some(), "{part:?}");
+            assert!(
+                part[3].starts_with("cat-i0-0123456789-d1-r0001-a1-") && part[3].strip_suffix(".png").is_some(),
+                "{part:?}"
+            );
             assert!(part[3].chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)), "{part:?}");
             // Neither the folder nor the file's name, which the output's follows, is that of another.
             assert!(parts[..index].iter().all(|other| other[2] != part[2] && other[3] != part[3]), "{parts:?}");

@@ -1,6 +1,6 @@
 //! Foreign files → rows of named texts: tables by their header, JSON as an array, as lines, or as one object a file (SAAF).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::json::{Json, parse};
 use super::map::Map;
@@ -112,9 +112,7 @@ fn table(name: &str, text: &str, map: &Map) -> Result<Found, String> {
     if comments.1 > 0 {
         told.push(format!("{} above the header left out", lines_of(comments.1, "comment line")));
     }
-    if !invisible.is_empty() {
-        told.push(format!("invisible characters left out of the column names {}", invisible.join(", ")));
-    }
+    told.extend(told_of_invisible(&invisible));
     if empty > 0 {
         told.push(format!("{empty} empty {} left out", if empty == 1 { "row" } else { "rows" }));
     }
@@ -144,18 +142,27 @@ fn delimiter(text: &str, map: &Map) -> u8 {
 
 /// Returns the names of the columns as they are seen, and those that held characters without a width.
 fn heads(reader: &mut csv::Reader<&[u8]>) -> (Vec<String>, Vec<String>) {
-    let invisible = |letter: &char| matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{ad}');
-    let (mut names, mut mended) = (Vec::new(), Vec::new());
-    for head in &reader.headers().cloned().unwrap_or_default() {
-        let seen: String = head.chars().filter(|letter| !invisible(letter)).collect();
-        // A space that does not break looks like one that does.
-        let seen = seen.replace(['\u{a0}', '\u{202f}'], " ").trim().to_owned();
-        if head.contains(|letter: char| invisible(&letter)) {
-            mended.push(format!("`{seen}`"));
-        }
-        names.push(seen);
-    }
-    (names, mended)
+    let headers = reader.headers().cloned().unwrap_or_default();
+    let mended = headers.iter().filter(|head| has_invisible(head)).map(|head| format!("`{}`", as_seen(head))).collect();
+    (headers.iter().map(as_seen).collect(), mended)
+}
+
+const fn is_invisible(letter: char) -> bool {
+    matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{ad}')
+}
+
+/// Whether a name holds characters without a width.
+pub fn has_invisible(name: &str) -> bool {
+    name.contains(is_invisible)
+}
+
+/// Returns a name as it is seen: without such characters, and a space that does not break looks like one that does.
+pub fn as_seen(name: &str) -> String {
+    name.replace(is_invisible, "").replace(['\u{a0}', '\u{202f}'], " ").trim().to_owned()
+}
+
+fn told_of_invisible(names: &[String]) -> Option<String> {
+    (!names.is_empty()).then(|| format!("invisible characters left out of the column names {}", names.join(", ")))
 }
 
 /// Returns the bytes and the number of the lines above the header that begin with `#` and name no column of the map.
@@ -268,7 +275,9 @@ impl Lines<'_> {
 
 /// Reads an array, an object, or an object a line.
 fn json(name: &str, text: &str, map: &Map) -> Found {
-    let flat = |item: &Json| {
+    let mut invisible = BTreeSet::new();
+    let mut flat = |item: &Json| {
+        item.mended(&mut invisible);
         let fields = item.flat()?;
         let alike = nearly_one(fields.keys().map(String::as_str), map);
         if alike.is_empty() { Ok(fields) } else { Err(alike.join("; ")) }
@@ -289,7 +298,8 @@ fn json(name: &str, text: &str, map: &Map) -> Found {
             filled.map(row).collect()
         }
     };
-    Found { rows, told: Vec::new() }
+    let invisible: Vec<String> = invisible.into_iter().collect();
+    Found { rows, told: told_of_invisible(&invisible).into_iter().collect() }
 }
 
 #[cfg(test)]
