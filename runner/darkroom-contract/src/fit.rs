@@ -132,7 +132,7 @@ impl Fit<'_> {
         if (gain - 1.0).abs() * f64::from(self.peak) < OFFSET {
             return Some(format!("every sample is {}", moved?));
         }
-        let asked = match (weights.len(), *scale == 1.0) {
+        let asked = match (weights.len(), (*scale - 1.0).abs() < f64::EPSILON) {
             (_, true) => "1 was".to_owned(),
             _ => format!("{}/{:.0} = {scale:.3} was", self.peak, f64::from(self.peak) / scale),
         };
