@@ -163,6 +163,7 @@ fn cell_summary(
             n_failed: time.map_or(0, |row| row.group.failed),
             n_wrong_start: time.map_or(0, |row| row.group.wrong_start),
             n_warm_up: time.map_or(0, |row| row.group.warm_up),
+            n_superseded: time.map_or(0, |row| row.group.superseded),
         }
     });
     CellSummary {

@@ -134,6 +134,8 @@ pub struct StageSummary {
     pub n_failed: usize,
     pub n_wrong_start: usize,
     pub n_warm_up: usize,
+    /// Measured anew since, done again or cut off.
+    pub n_superseded: usize,
 }
 
 /// One row of the summary table, short. `None` where the statistic does not exist.

@@ -43,7 +43,7 @@ pub fn summary(summary: &Summary, claims: &[String], look: Look) -> String {
         let _ = writeln!(text, "{}", footnote(summary));
         text += &sessions(summary);
         text += &stopped(summary);
-        text += &warm_ups(&measured);
+        text += &uncounted(&measured);
         text += &poor(&measured);
         text += &trigger_delays(&measured);
         text += &coarse(&measured);
@@ -212,12 +212,16 @@ fn sessions(summary: &Summary) -> String {
     text
 }
 
-/// Counts the invocations that warmed environments up: they are rows, and in no statistic.
-fn warm_ups(measured: &[&CellSummary]) -> String {
-    match measured.iter().flat_map(|cell| &cell.stages).map(|stage| stage.n_warm_up).sum::<usize>() {
-        0 => String::new(),
-        all => format!("warm-ups: {} more, in no statistic\n", super::count(all as u64, "invocation")),
-    }
+/// Counts the invocations that warmed environments up, and those that others took the place of: rows in no statistic.
+fn uncounted(measured: &[&CellSummary]) -> String {
+    let sum = |of: fn(&StageSummary) -> usize| {
+        let all: usize = measured.iter().flat_map(|cell| &cell.stages).map(of).sum();
+        (all > 0).then(|| super::count(all as u64, "invocation"))
+    };
+    let warm_ups = sum(|stage| stage.n_warm_up).map(|all| format!("warm-ups: {all} more, in no statistic\n"));
+    let again = sum(|stage| stage.n_superseded);
+    let again = again.map(|all| format!("measured again: {all} more that others replace, in no statistic\n"));
+    warm_ups.into_iter().chain(again).collect()
 }
 
 /// Says once what the run cost, or what AWS would charge for it where nobody is sent a bill.
