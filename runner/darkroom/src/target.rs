@@ -39,6 +39,7 @@ const LOCAL_PATIENCE: Patience = Patience {
     logs: Duration::from_secs(15),
     metrics: Duration::from_secs(15),
     metrics_after: Duration::ZERO,
+    alone: true,
 };
 /// How often a call that is not measured is made before its failure counts.
 const ATTEMPTS: u32 = 6;
@@ -46,7 +47,7 @@ const ATTEMPTS: u32 = 6;
 const FIRST_BACKOFF: Duration = Duration::from_millis(200);
 /// On AWS logs come within seconds and metrics within minutes, mostly.
 const AWS_PATIENCE: Patience =
-    Patience { logs: Duration::from_mins(3), metrics: Duration::from_mins(5), ..LOCAL_PATIENCE };
+    Patience { logs: Duration::from_mins(3), metrics: Duration::from_mins(5), alone: false, ..LOCAL_PATIENCE };
 /// Each look at metrics is billed on AWS, and they come a minute late.
 const AWS_METRICS_AFTER: Duration = Duration::from_mins(1);
 /// `FilterLogEvents` allows 5 calls a second to an account and region, others' among them; a quarter of a second apart

@@ -156,7 +156,7 @@ pub async fn execute(
 /// Returns what functions that the run did not deploy have done so far. Not asked on AWS, where an account is shared with
 /// whoever else uses it, and each look is billed.
 async fn others_before(setup: &Setup, ours: &[&str], since_ms: i64) -> Option<ByFunction> {
-    if !setup.patience.metrics_after.is_zero() {
+    if !setup.patience.alone {
         return None;
     }
     let names = reconcile::strangers(&setup.metrics, ours).await.ok()?;

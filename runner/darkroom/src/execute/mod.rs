@@ -104,6 +104,8 @@ pub struct Patience {
     pub metrics: Duration,
     /// Before the first look at metrics, where looks are billed and metrics take a minute to come.
     pub metrics_after: Duration,
+    /// Nobody else has functions there, so that one which the run did not deploy is worth naming.
+    pub alone: bool,
 }
 
 /// What a run has spent, and may.
