@@ -60,7 +60,7 @@ impl Config {
     /// Has clients sign with a key that is made now and known to nobody else.
     #[must_use]
     pub fn with_secret(self) -> Self {
-        Self { key: Some(random_pair()), ..self }
+        Self { key: Some(random_pair("LOCAL")), ..self }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Inputs that nobody would send: recorded ones, damaged ones, nested ones, endless ones; and how a parser is held to them.
 //!
 //! Every parser that a handler or a client can reach has a test by this. None may panic, overflow its stack or take quadratic
-//! time: the process that measures would end, or stand still. Every input is read on a thread with a server thread's stack, so that what nests too deeply overflows here too. What a
-//! parser is fed follows from the number of inputs alone. `DARKROOM_HOSTILE_INPUTS` is that number: 1000000 for a long look.
+//! time: the process that measures would end, or stand still. Every input is read on a thread with a server thread's stack, so
+//! that what nests too deeply overflows here too. What a parser is fed follows from the number of inputs alone. `DARKROOM_HOSTILE_INPUTS` is that number: 1000000 for a long look.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};

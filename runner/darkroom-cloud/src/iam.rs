@@ -1,7 +1,8 @@
 //! The part of IAM that a functions' role needs: roles, their inline policies, their tags.
 //!
 //! The policies of a role are what the code of its functions may call ([`crate::access`]); they are read once, when the
-//! role changes. Managed policies are kept by name only, so that a role that has one is not judged by. One file holds them all and is written with every change. Answers are IAM's own documents of the query protocol.
+//! role changes. Managed policies are kept by name only, so a role that has one binds nobody. One file holds all roles and is
+//! written with every change. Answers are IAM's own documents of the query protocol.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -26,7 +27,7 @@ const NAMESPACE: &str = "https://iam.amazonaws.com/doc/2010-05-08/";
 pub(crate) struct Iam {
     file: PathBuf,
     roles: Arc<Mutex<BTreeMap<String, Role>>>,
-    /// What roles allow, by ARN. Roles that are not judged by are not in it.
+    /// What roles allow, by ARN. Roles that bind nobody are not in it.
     policies: Arc<RwLock<BTreeMap<String, Arc<[Policy]>>>>,
 }
 

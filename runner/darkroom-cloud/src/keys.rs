@@ -54,10 +54,19 @@ impl Keys {
     }
 }
 
-/// Makes an access key and a secret that nobody can guess.
-pub fn random_pair() -> (String, String) {
-    let random = || uuid::Uuid::new_v4().simple().to_string();
-    (format!("LOCAL{}", &random()[..15].to_ascii_uppercase()), format!("{}{}", random(), random()))
+/// Characters of an access key, as AWS's have them.
+const KEY_LENGTH: usize = 20;
+
+/// Makes an access key that begins so, and a secret, which nobody can guess.
+pub fn random_pair(prefix: &str) -> (String, String) {
+    let random = random_text().to_ascii_uppercase();
+    (format!("{prefix}{}", &random[..KEY_LENGTH - prefix.len()]), random_text())
+}
+
+/// 64 characters that nobody can guess.
+pub fn random_text() -> String {
+    let random = || uuid::Uuid::new_v4().simple();
+    format!("{}{}", random(), random())
 }
 
 #[cfg(test)]
@@ -84,7 +93,7 @@ mod tests {
 
     #[test]
     fn no_two_pairs_are_alike() {
-        let (one, other) = (random_pair(), random_pair());
+        let (one, other) = (random_pair("LOCAL"), random_pair("LOCAL"));
         assert!(one.0 != other.0 && one.1 != other.1 && one.1.len() == 64 && one.0.len() == 20);
     }
 }

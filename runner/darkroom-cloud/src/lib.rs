@@ -21,6 +21,7 @@ pub mod s3;
 pub mod sandbox;
 mod scratch;
 mod server;
+mod wildcard;
 
 pub use cloud::{Config, LocalCloud, StartError};
 

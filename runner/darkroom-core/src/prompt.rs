@@ -237,6 +237,15 @@ fn bullets(lines: &[String]) -> String {
     lines.join("\n")
 }
 
+/// Returns words as a sentence has them: `a`, `a and b`, `a, b and c`.
+pub fn listed(words: &[String]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => one.clone(),
+        [before @ .., last] => format!("{} and {last}", before.join(", ")),
+    }
+}
+
 /// `boto3, numpy 2.5.5 and pillow 13.0.0`.
 fn spelt(libraries: &[Library]) -> String {
     let spell = |library: &Library| match &library.version {
@@ -244,11 +253,7 @@ fn spelt(libraries: &[Library]) -> String {
         None => library.name.clone(),
     };
     let names: Vec<String> = libraries.iter().map(spell).collect();
-    match names.as_slice() {
-        [] => "no packages".to_owned(),
-        [only] => only.clone(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
-    }
+    if names.is_empty() { "no packages".to_owned() } else { listed(&names) }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! kind is called among those of a run.
 
 use darkroom_core::cell::{Cell, Input, Start, Trigger};
+use darkroom_core::prompt::listed;
 use darkroom_tables::{Comparable, comparable};
 
 /// What is of one kind of work, in the order in which it came.
@@ -70,13 +71,4 @@ fn spoken((images, trigger, input, start, concurrency): &Comparable) -> [String;
     let at_once =
         if *concurrency == 1 { "one image at a time".into() } else { format!("{concurrency} images at a time") };
     [images.clone(), trigger.into(), input.into(), start.into(), at_once]
-}
-
-/// `a`, `a and b`, `a, b and c`.
-fn listed(words: &[String]) -> String {
-    match words {
-        [] => String::new(),
-        [one] => one.clone(),
-        [before @ .., last] => format!("{} and {last}", before.join(", ")),
-    }
 }

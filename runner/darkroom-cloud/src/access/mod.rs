@@ -13,7 +13,7 @@ pub(crate) use question::{Question, of_iam, of_logs, of_metrics};
 
 use crate::ACCOUNT_ID;
 use crate::iam::Iam;
-use crate::keys::Keys;
+use crate::keys::{Keys, random_pair, random_text};
 use crate::lambda::environment::FunctionSpec;
 use policy::Verdict;
 use std::collections::{BTreeMap, HashMap};
@@ -21,6 +21,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Different calls that are counted for one function; a handler can make up names without end.
 const COUNTED: usize = 64;
+/// Characters of a secret, as AWS's have them.
+const SECRET_LENGTH: usize = 40;
 /// Longest name of an action or a resource that is kept, characters.
 const KEPT: usize = 256;
 
@@ -98,12 +100,9 @@ impl Access {
 
     /// Gives an environment of the function keys of its own, in the shape of AWS's temporary ones.
     pub(crate) fn issue(&self, spec: &FunctionSpec) -> Lease {
-        let random = || uuid::Uuid::new_v4().simple().to_string();
-        let credentials = Credentials {
-            access_key_id: format!("ASIA{}", &random().to_uppercase()[..16]),
-            secret_access_key: format!("{}{}", random(), &random()[..8]),
-            session_token: format!("{}{}", random(), random()),
-        };
+        let (access_key_id, mut secret_access_key) = random_pair("ASIA");
+        secret_access_key.truncate(SECRET_LENGTH);
+        let credentials = Credentials { access_key_id, secret_access_key, session_token: random_text() };
         let caller = Arc::new(Caller {
             function_arn: spec.arn.clone(),
             function_name: spec.name.clone(),

@@ -6,8 +6,7 @@
 //! Descriptors that the server inherited from whoever started it (a shell's `exec 40<file`, a service manager, a CI agent)
 //! end here: the outer process closes all but its standard streams to the programs that it starts.
 
-use super::protocol::Exit;
-use super::protocol::{InnerSetup, News, OuterSetup, receive, send};
+use super::protocol::{Exit, InnerSetup, News, OuterSetup, receive, send};
 use super::{inner, outer, workshop};
 use std::io;
 use std::os::fd::AsFd;
@@ -30,21 +29,22 @@ pub const WORKSHOP_INNER: &str = "__darkroom-workshop-inner";
 /// else, while the process has a single thread, and exits with the code it gives.
 pub fn run_if_asked() -> Option<ExitCode> {
     let role = std::env::args_os().nth(1)?;
-    let result = if role == WORKSHOP_OUTER {
-        close_inherited();
-        return Some(job_code(control_socket().and_then(|socket| telling(&socket, workshop::outer(&socket)))));
-    } else if role == WORKSHOP_INNER {
-        let setup = std::env::args().nth(2).unwrap_or_default();
-        return Some(job_code(control_socket().and_then(|socket| telling(&socket, workshop::inner(&socket, &setup)))));
-    } else if role == OUTER {
-        close_inherited();
-        control_socket().and_then(|socket| reporting(&socket, run_outer))
-    } else if role == INNER {
-        control_socket().and_then(|socket| reporting(&socket, run_inner))
-    } else {
-        return None;
-    };
-    Some(if result.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    match role.to_str()? {
+        OUTER => {
+            close_inherited();
+            Some(own_code(&reporting(run_outer)))
+        }
+        INNER => Some(own_code(&reporting(run_inner))),
+        WORKSHOP_OUTER => {
+            close_inherited();
+            Some(job_code(reporting(workshop::outer)))
+        }
+        WORKSHOP_INNER => {
+            let setup = std::env::args().nth(2).unwrap_or_default();
+            Some(job_code(reporting(|socket| workshop::inner(socket, &setup))))
+        }
+        _ => None,
+    }
 }
 
 /// Lets no descriptor but the standard streams reach the inner process, and so the handler: a folder's would be a way out
@@ -62,15 +62,16 @@ fn control_socket() -> io::Result<UnixStream> {
 }
 
 /// Runs `role` and tells the server if it fails.
-fn reporting(socket: &UnixStream, role: fn(&UnixStream) -> io::Result<()>) -> io::Result<()> {
-    telling(socket, role(socket))
+fn reporting<T>(role: impl FnOnce(&UnixStream) -> io::Result<T>) -> io::Result<T> {
+    let socket = control_socket()?;
+    role(&socket).inspect_err(|error| {
+        // If the server is gone too, nobody is left to be told.
+        let _ = send(&socket, &News::Failed(error.to_string()));
+    })
 }
 
-fn telling<T>(socket: &UnixStream, result: io::Result<T>) -> io::Result<T> {
-    result.inspect_err(|error| {
-        // If the server is gone too, nobody is left to be told.
-        let _ = send(socket, &News::Failed(error.to_string()));
-    })
+fn own_code(ended: &io::Result<()>) -> ExitCode {
+    if ended.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// A job's own exit code, handed on.

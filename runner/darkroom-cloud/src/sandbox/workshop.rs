@@ -48,36 +48,28 @@ pub struct Setup {
 /// # Errors
 /// Why no sandbox stands here: the job has not begun then.
 pub fn run(sandbox: &Path, job: &Job) -> io::Result<Output> {
-    let mount_point = crate::scratch::Scratch::new("build")?;
-    let mut refused = io::Error::other("namespaces are Linux's");
-    for namespaces in candidates() {
-        let root = RootPlan {
-            mount_point: mount_point.path().to_owned(),
-            binds: job.seen.clone(),
-            written: job.written.clone(),
-            tmp_mb: job.tmp_mb,
-            ..RootPlan::default()
-        };
-        let program = Program {
-            path: job.program.clone(),
-            arguments: job.arguments.clone(),
-            environment: job.environment.clone(),
-            directory: job.directory.clone(),
-            telemetry_variable: None,
-        };
-        let run_as = owner().filter(|_| !namespaces.user);
-        match attempt(sandbox, &Setup { namespaces, root, program, run_as }) {
-            Ok(output) => return Ok(output),
-            Err(error) => refused = error,
-        }
+    if cfg!(not(target_os = "linux")) {
+        return Err(io::Error::other("namespaces are Linux's"));
     }
-    Err(refused)
-}
-
-/// As strong as handlers' own; a build never shares the host's network.
-fn candidates() -> Vec<Namespaces> {
-    let user = !nix::unistd::geteuid().is_root();
-    if cfg!(target_os = "linux") { vec![Namespaces { user, network: true }] } else { Vec::new() }
+    let mount_point = crate::scratch::Scratch::new("build")?;
+    let root = RootPlan {
+        mount_point: mount_point.path().to_owned(),
+        binds: job.seen.clone(),
+        written: job.written.clone(),
+        tmp_mb: job.tmp_mb,
+        ..RootPlan::default()
+    };
+    let program = Program {
+        path: job.program.clone(),
+        arguments: job.arguments.clone(),
+        environment: job.environment.clone(),
+        directory: job.directory.clone(),
+        telemetry_variable: None,
+    };
+    // As strong as handlers' own; a build never shares the host's network.
+    let run_as = owner();
+    let namespaces = Namespaces { user: run_as.is_none(), network: true };
+    attempt(sandbox, &Setup { namespaces, root, program, run_as })
 }
 
 fn attempt(sandbox: &Path, setup: &Setup) -> io::Result<Output> {

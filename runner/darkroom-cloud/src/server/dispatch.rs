@@ -146,13 +146,9 @@ fn service(parts: &Parts) -> Service {
 
 /// Returns the service in the credential scope.
 fn scope(parts: &Parts) -> Option<&str> {
-    let from_header = header(&parts.headers, "authorization")
-        .and_then(|value| value.split_once("Credential="))
-        .and_then(|(_, credential)| credential.split(['/', ',']).nth(3));
-    from_header.or_else(|| {
-        let credential = parts.uri.query()?.split('&').find_map(|pair| pair.strip_prefix("X-Amz-Credential="))?;
-        // In a query the slashes may or may not be escaped.
-        if credential.contains('/') { credential.split('/').nth(3) } else { credential.split("%2F").nth(3) }
+    signature::credentials(parts).find_map(|credential| {
+        let slash = if credential.contains('/') { "/" } else { "%2F" };
+        credential.split(slash).nth(3)
     })
 }
 

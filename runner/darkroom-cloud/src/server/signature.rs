@@ -11,12 +11,18 @@ use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// Returns the access key that a request says it is signed with, in its header or its query; nothing is checked.
-pub(crate) fn access_key(parts: &Parts) -> Option<&str> {
+/// Returns the credentials that a request says it is signed with, access key and scope, in its header and in its query; nothing
+/// is checked. In a query the slashes may be escaped.
+pub(crate) fn credentials(parts: &Parts) -> impl Iterator<Item = &str> {
     let in_header = header(&parts.headers, "authorization").and_then(|value| value.split_once("Credential="));
-    let in_query = || parts.uri.query()?.split('&').find_map(|pair| pair.strip_prefix("X-Amz-Credential="));
-    let credential = in_header.map(|(_, credential)| credential).or_else(in_query)?;
-    credential.split(['/', '%', ',']).next()
+    let in_header = in_header.map(|(_, credential)| credential.split_once(',').map_or(credential, |(first, _)| first));
+    let pairs = parts.uri.query().unwrap_or_default().split('&');
+    in_header.into_iter().chain(pairs.filter_map(|pair| pair.strip_prefix("X-Amz-Credential=")))
+}
+
+/// Returns the access key that a request says it is signed with; nothing is checked.
+pub(crate) fn access_key(parts: &Parts) -> Option<&str> {
+    credentials(parts).next()?.split(['/', '%']).next()
 }
 
 /// Why a request is not let in.

@@ -461,7 +461,8 @@ fn hex(RGBColor(red, green, blue): RGBColor) -> String {
     format!("#{red:02X}{green:02X}{blue:02X}")
 }
 
-fn escape(text: &str) -> String {
+/// Returns a text as XML holds it, control characters shown escaped.
+pub fn escape(text: &str) -> String {
     shown::line(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 

@@ -16,7 +16,7 @@ mod waterfall;
 use crate::run::Run;
 
 pub use beside::{Line, side_by_side};
-pub use canvas::WIDTH as PAGE_PIXELS;
+pub use canvas::{WIDTH as PAGE_PIXELS, escape};
 pub use memory::family;
 pub use ratios::{in_words, p_text};
 pub use runtime::marked;

@@ -145,14 +145,15 @@ fn a_figure_of_a_narrow_column_is_drawn_anew_and_nothing_of_it_lies_outside() {
     let made = study();
     for mm in [60.0, 85.0, 176.0] {
         for figure in figures_of_width(&made.run, paper::pixels(mm)) {
-            let svg = paper::svg(&figure).unwrap();
+            let paper = paper::Drawn::of(&figure).unwrap();
+            let svg = paper.svg().unwrap();
             let wide: f64 = svg.split(" width=\"").nth(1).unwrap().split("mm\"").next().unwrap().parse().unwrap();
             assert!((wide - mm).abs() < 0.12, "within half a pixel: {wide} for {mm}");
             let tree = Tree::from_str(&svg, &Options::default()).unwrap();
             let (across, drawn) = (tree.size().width(), tree.root().abs_bounding_box());
             let (left, right) = (drawn.left(), drawn.right());
             assert!(left >= -1.0 && right <= across + 1.0, "{} at {mm} mm: {left} to {right} of {across}", figure.id);
-            let pdf = paper::pdf(&figure).unwrap();
+            let pdf = paper.pdf().unwrap();
             assert!(pdf.starts_with(b"%PDF-") && pdf.ends_with(b"%%EOF"), "{}", figure.id);
         }
     }
@@ -250,10 +251,11 @@ fn names_that_handlers_give_are_shown_escaped_and_no_figure_fails_of_them() {
     assert_eq!(hidden(&page), None);
     assert!(!page.contains("<b onmouseover"));
     for figure in figures(&made.run) {
-        let drawn = darkroom_report::paper::svg(&figure);
+        let paper = darkroom_report::paper::Drawn::of(&figure);
+        let drawn = paper.as_ref().map_err(Clone::clone).and_then(darkroom_report::paper::Drawn::svg);
         assert!(drawn.is_ok(), "{}: {:?}", figure.id, drawn.err());
         assert_eq!(hidden(&drawn.unwrap()), None, "{}", figure.id);
-        darkroom_report::paper::png(&figure).unwrap();
+        paper.unwrap().png().unwrap();
     }
     assert_eq!(hidden(&darkroom_report::several(&[made.run], &[], &[Vec::new()])), None);
 }

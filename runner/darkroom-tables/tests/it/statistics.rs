@@ -37,7 +37,7 @@ fn the_statistics_are_those_of_the_rows_marked_sample() {
 #[test]
 fn an_outlier_is_flagged_in_its_row_and_stays_in_the_statistics() {
     let run = Run::of(&everything());
-    let of_rust = rows(&run.table("invocations"), &[("cell_id", &cell("rust").id().to_string())]);
+    let of_rust = rows(&run.table("invocations"), &[("cell_id", cell("rust").id().as_str())]);
     let flagged = of_rust.filter(of_rust.column("outlier").unwrap().bool().unwrap()).unwrap();
     assert_eq!(texts(&flagged, "stage"), ["greyscale", "resize"], "the 13.0 of each stage");
     let row = run.summary(&cell("rust"), "greyscale", "duration_ms");

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use darkroom_core::cell::CellId;
 use darkroom_core::selection::Selection;
-use darkroom_report::{Figure, Run, paper};
+use darkroom_report::paper::{self, Drawn};
+use darkroom_report::{Figure, Run};
 use darkroom_tables::TablesError;
 use globset::{Glob, GlobMatcher};
 
@@ -77,14 +77,15 @@ pub fn figures(args: &FiguresArgs, globals: Globals) -> Result<Outcome, Failure>
     let formats: Vec<FigureFormat> =
         all.into_iter().filter(|format| args.format.is_empty() || args.format.contains(format)).collect();
     for figure in &made {
+        let path = |format: &FigureFormat| folder.join(format!("{}.{}", figure.id, format.name()));
+        let drawn = Drawn::of(figure).map_err(|error| broken("draw", &path(&formats[0]), &error))?;
         for format in &formats {
-            let drawn = match format {
-                FigureFormat::Svg => paper::svg(figure).map(String::into_bytes),
-                FigureFormat::Png => paper::png(figure),
-                FigureFormat::Pdf => paper::pdf(figure),
+            let bytes = match format {
+                FigureFormat::Svg => drawn.svg().map(String::into_bytes),
+                FigureFormat::Png => drawn.png(),
+                FigureFormat::Pdf => drawn.pdf(),
             };
-            let path = folder.join(format!("{}.{}", figure.id, format.name()));
-            replace(&path, &drawn.map_err(|error| broken("draw", &path, &error))?)?;
+            replace(&path(format), &bytes.map_err(|error| broken("draw", &path(format), &error))?)?;
         }
     }
     if !globals.quiet {
@@ -98,9 +99,9 @@ pub fn figures(args: &FiguresArgs, globals: Globals) -> Result<Outcome, Failure>
 /// Leaves out the cells that no pattern chooses; one that chooses none is refused.
 fn choose_cells(run: &mut Run, patterns: &[String]) -> Result<(), Failure> {
     let selection = Selection::new(patterns).map_err(Failure::wrong_request)?;
-    let ids: Vec<CellId> = run.cells.iter().map(|cell| CellId::from(cell.id.clone())).collect();
+    let ids: Vec<&str> = run.cells.iter().map(|cell| cell.id.as_str()).collect();
     selection.check(&ids).map_err(Failure::wrong_request)?;
-    run.keep_cells(|id| selection.contains(&CellId::from(id.to_owned())));
+    run.keep_cells(|id| selection.contains(id));
     Ok(())
 }
 

@@ -19,11 +19,8 @@ pub async fn give(setup: &Setup, key: &str, bytes: &Bytes) -> Result<(), Execute
 }
 
 /// Removes these objects. What can't be removed now goes when the next session begins, or with the bucket.
-pub async fn remove(setup: &Setup, keys: impl Iterator<Item = &String>) {
-    let objects = keys.filter_map(|key| ObjectIdentifier::builder().key(key).build().ok()).collect();
-    if let Ok(delete) = Delete::builder().quiet(true).set_objects(Some(objects)).build() {
-        let _ = setup.s3.delete_objects().bucket(&setup.bucket).delete(delete).send().await;
-    }
+pub async fn remove(setup: &Setup, keys: impl Iterator<Item = &str>) {
+    let _ = delete(setup, keys).await;
 }
 
 /// Removes every object under a prefix. What can't be removed now goes with the bucket.
@@ -39,22 +36,25 @@ pub async fn begin_empty(setup: &Setup) -> Result<(), ExecuteError> {
 }
 
 async fn removed(setup: &Setup, prefix: &str) -> Result<(), String> {
-    let Setup { s3, bucket, .. } = setup;
-    let mut pages = s3.list_objects_v2().bucket(bucket).prefix(prefix).into_paginator().send();
+    let mut pages = setup.s3.list_objects_v2().bucket(&setup.bucket).prefix(prefix).into_paginator().send();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| told(&error))?;
         let keys = page.contents().iter().filter_map(|object| object.key());
-        let keys = keys.filter(|key| !key.starts_with(PACKAGES_PREFIX));
-        let objects: Vec<_> = keys.filter_map(|key| ObjectIdentifier::builder().key(key).build().ok()).collect();
-        if objects.is_empty() {
-            continue;
-        }
-        let delete =
-            Delete::builder().quiet(true).set_objects(Some(objects)).build().map_err(|error| error.to_string())?;
-        let answer = s3.delete_objects().bucket(bucket).delete(delete).send().await.map_err(|error| told(&error))?;
-        if let Some(kept) = answer.errors().first() {
-            return Err(format!("{}: {}", kept.key().unwrap_or_default(), kept.message().unwrap_or_default()));
-        }
+        delete(setup, keys.filter(|key| !key.starts_with(PACKAGES_PREFIX))).await?;
     }
     Ok(())
+}
+
+/// Removes at most a thousand objects; fails with the first that stays.
+async fn delete(setup: &Setup, keys: impl Iterator<Item = &str>) -> Result<(), String> {
+    let objects: Vec<_> = keys.filter_map(|key| ObjectIdentifier::builder().key(key).build().ok()).collect();
+    if objects.is_empty() {
+        return Ok(());
+    }
+    let delete = Delete::builder().quiet(true).set_objects(Some(objects)).build().map_err(|error| error.to_string())?;
+    let sent = setup.s3.delete_objects().bucket(&setup.bucket).delete(delete).send().await;
+    match sent.map_err(|error| told(&error))?.errors().first() {
+        Some(kept) => Err(format!("{}: {}", kept.key().unwrap_or_default(), kept.message().unwrap_or_default())),
+        None => Ok(()),
+    }
 }

@@ -498,5 +498,5 @@ async fn check_outputs(
 
 /// Removes the pass's objects.
 pub async fn clear(bench: &Bench, keys: &Keys) {
-    objects::remove(&bench.setup, keys.inputs.iter().chain(&keys.outputs)).await;
+    objects::remove(&bench.setup, keys.inputs.iter().chain(&keys.outputs).map(String::as_str)).await;
 }

@@ -79,7 +79,7 @@ def s3_call(call, values):
             owner[1].setdefault(written(word), values.of(places[1]))
     elif name == "update" and owner and owner[0] == "dict":
         given = values.of(places[0]) if places else None
-        found = {**(given[1] if given and given[0] == "dict" else {}), **values.values_of(call)}
+        found = {**members_of(given), **values.values_of(call)}
         for word, value in found.items():
             owner[1][word] = values.either(owner[1].get(word), value)
     elif name in ("append", "add") and owner and owner[0] == "list" and places and len(owner[1]) < ROUNDS:
@@ -134,14 +134,14 @@ def passed(call, values):
         elif name in ("apply", "apply_async"):
             args, keywords = [*rest, None, None][:2]
             args, keywords = args or values.of(named.get("args")), keywords or values.of(named.get("kwds"))
-            again(function, items_of(args) or [], keywords[1] if keywords and keywords[0] == "dict" else {})
+            again(function, items_of(args) or [], members_of(keywords))
         else:
             again(function, rest, values.values_of(call))
     for word in ("target", "func", "fn", "function", "callback"):
         function = values.of(named.get(word))
         if function and function[0] in ("function", "method", "partial"):
             args, keywords = values.of(named.get("args")), values.of(named.get("kwargs"))
-            again(function, items_of(args) or [], keywords[1] if keywords and keywords[0] == "dict" else {})
+            again(function, items_of(args) or [], members_of(keywords))
 
 
 def handed(function, args, keywords, call, values):

@@ -392,7 +392,7 @@ class Values:
         if name == "partial" and first and first[0] in CALLABLE:
             return ("partial", first, [self.of(one) for one in arguments[1:]], self.values_of(node))
         if name == "SimpleNamespace":
-            return ("names", self.values_of(node) | (first[1] if first and first[0] == "dict" else {}))
+            return ("names", self.values_of(node) | members_of(first))
         if name in ("namedtuple", "make_dataclass") and len(arguments) > 1:
             return ("class", {FIELDS: field_names(self.of(arguments[1]))})
         if name == "field":
@@ -426,7 +426,7 @@ class Values:
         if name == "Template" and text(first) is not None:
             return ("template", text(first))
         if name in ("substitute", "safe_substitute") and owner and owner[0] == "template":
-            named = self.values_of(node) | (first[1] if first and first[0] == "dict" else {})
+            named = self.values_of(node) | members_of(first)
             parts = re.split(r"\$" + OPEN + r"?(\w+)" + CLOSE + "?", owner[1])
             return joined([("text", part) if place % 2 == 0 else named.get(part) for place, part in enumerate(parts)])
         return None
@@ -718,6 +718,11 @@ def member(members, key):
     if isinstance(members, dict) and 0 < len(members) <= ROUNDS:
         return ("any", list(members.values()))
     return None
+
+
+def members_of(value):
+    """Returns what a dictionary has, by name; nothing where a value is none that is known."""
+    return value[1] if value and value[0] == "dict" else {}
 
 
 def items_of(value):
