@@ -63,7 +63,7 @@ fn rename(table: &mut Node, name: impl Fn(&str) -> &str, mistakes: &mut Vec<Mist
 }
 
 /// Whether a name is a pattern: no variant's name holds such letters.
-fn is_glob(name: &str) -> bool {
+pub(super) fn is_glob(name: &str) -> bool {
     name.contains(['*', '?', '[', '{'])
 }
 
@@ -93,7 +93,11 @@ pub(super) fn expand_globs(root: &mut Node, known: &Known, mistakes: &mut Vec<Mi
                 |found| found.into_iter().filter(fresh).map(|name| item.spelt(name)).collect(),
             )
         };
-        *items = std::mem::take(items).into_iter().flat_map(expand).collect();
+        let found: Vec<Node> = items.iter().cloned().flat_map(expand).collect();
+        // A list of nothing would be a second mistake, about a list that nobody wrote.
+        if !found.is_empty() {
+            *items = found;
+        }
     }
     for levels in ["include", "exclude"] {
         let Some(Value::Array(items)) = matrix.get_mut(levels).map(|node| &mut node.value) else { continue };

@@ -228,7 +228,8 @@ impl Meaning<'_> {
 
     fn check_variants(&mut self) {
         for node in named(self.root, "variants", "variant") {
-            let Some(name) = node.as_str() else { continue };
+            // A glob that is left matches nothing, which has been said.
+            let Some(name) = node.as_str().filter(|name| !spelling::is_glob(name)) else { continue };
             let Some(variant) = self.known.variants.get(name) else {
                 let known = self.known.variants.keys().map(String::as_str);
                 let message = format!("unknown variant `{name}`");

@@ -182,13 +182,23 @@ fn json(rows: &Rows) -> String {
 }
 
 /// Returns what a page shows of a table: the columns of [`SHOWN`] that it has, or all of them.
-fn columns<'a>(rows: &'a Rows, table: &str) -> Vec<(&'a str, &'a str)> {
+fn columns<'a>(rows: &'a Rows, table: &str) -> Vec<(&'a str, String)> {
     let of_file = |name: &str| rows.columns.iter().any(|of| of == name);
-    match SHOWN.iter().find(|(name, _)| *name == table) {
-        // A wide table has columns of its own.
-        Some((_, shown)) if of_file(shown[1].0) => shown.iter().copied().filter(|(name, _)| of_file(name)).collect(),
-        _ => rows.columns.iter().map(|name| (name.as_str(), name.as_str())).collect(),
+    let shown = SHOWN.iter().find(|(name, _)| *name == table).map_or(&[][..], |(_, shown)| shown);
+    let head_of = |name: &str| shown.iter().find(|(of, _)| *of == name).map_or(name, |(_, head)| head).to_owned();
+    if shown.get(1).is_some_and(|(name, _)| of_file(name)) {
+        return shown
+            .iter()
+            .filter(|(name, _)| of_file(name))
+            .map(|(name, head)| (*name, (*head).to_owned()))
+            .collect();
     }
+    // A wide table's columns are a stage, a metric, and what is shown of them.
+    let head = |name: &str| match name.rsplit_once(' ') {
+        Some((of, what)) => format!("{of}, {}", head_of(what)),
+        None => head_of(name),
+    };
+    rows.columns.iter().map(|name| (name.as_str(), head(name))).collect()
 }
 
 fn cell(row: Row<'_>, column: &str) -> String {
@@ -208,10 +218,10 @@ fn is_of_numbers(rows: &Rows, column: &str) -> bool {
     any && rows.iter().all(is_number)
 }
 
-fn markdown(rows: &Rows, columns: &[(&str, &str)]) -> String {
+fn markdown(rows: &Rows, columns: &[(&str, String)]) -> String {
     let escape = |text: String| text.replace('|', "\\|").replace('\n', " ");
     let mut text = String::new();
-    let mut fields: Vec<Vec<String>> = vec![columns.iter().map(|(_, head)| (*head).to_owned()).collect()];
+    let mut fields: Vec<Vec<String>> = vec![columns.iter().map(|(_, head)| head.clone()).collect()];
     fields.extend(rows.iter().map(|row| columns.iter().map(|(name, _)| escape(cell(row, name))).collect()));
     let width = |place: usize| fields.iter().map(|row| row[place].chars().count()).max().unwrap_or(0).max(3);
     let right: Vec<bool> = columns.iter().map(|(name, _)| is_of_numbers(rows, name)).collect();
@@ -233,7 +243,7 @@ fn markdown(rows: &Rows, columns: &[(&str, &str)]) -> String {
 }
 
 /// A `tabular` with booktabs' rules.
-fn latex(rows: &Rows, columns: &[(&str, &str)]) -> String {
+fn latex(rows: &Rows, columns: &[(&str, String)]) -> String {
     let line = |cells: Vec<String>| cells.join(" & ") + " \\\\\n";
     let aligned: String = columns.iter().map(|(name, _)| if is_of_numbers(rows, name) { 'r' } else { 'l' }).collect();
     let mut text = format!("% needs \\usepackage{{booktabs}}\n\\begin{{tabular}}{{{aligned}}}\n\\toprule\n");
@@ -313,7 +323,12 @@ mod tests {
         let wide = wide(&summary(), &args("summary", &[], &[], true)).unwrap();
         assert_eq!((wide.of, wide.columns.len(), wide.columns[2].as_str()), (2, 9, "resize duration_ms mean"));
         assert!(matches!(wide.rows[1][6], Value::Null), "rust has no turnaround");
-        let of: Vec<(&str, &str)> = vec![("cell_id", "cell"), ("mean", "mean")];
+        let heads: Vec<String> = columns(&wide, "summary").into_iter().map(|(_, head)| head).collect();
+        assert_eq!(
+            heads[..4],
+            ["cell", "resize duration_ms, n", "resize duration_ms, mean", "resize duration_ms, 95% low"]
+        );
+        let of = vec![("cell_id", "cell".to_owned()), ("mean", "mean".to_owned())];
         let page = markdown(&summary(), &of);
         assert_eq!(
             page.lines().take(3).collect::<Vec<_>>(),

@@ -152,7 +152,7 @@ fn taken_for(taken: &Taken) -> String {
     let all = taken.rows.len() + taken.refused.len();
     let line = format!("{} of {all} rows taken, {} refused", taken.rows.len(), taken.refused.len());
     let counted = |ended, what| counted(taken, ended, what, |status| status.taken);
-    let parts = [Some(line), counted(Ended::Well, "success"), counted(Ended::Badly, "failure"), nulls(taken)];
+    let parts = [Some(line), counted(Ended::Well, "success"), counted(Ended::Badly, "failure"), Some(nulls(taken))];
     parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
@@ -163,13 +163,13 @@ fn counted(taken: &Taken, ended: Ended, what: &str, rows: fn(&Status) -> usize) 
     (!each.is_empty()).then(|| format!("{what}: {}", each.join(", ")))
 }
 
-fn nulls(taken: &Taken) -> Option<String> {
+fn nulls(taken: &Taken) -> String {
     let said = |((column, taken_for), rows): (&(String, &str), &usize)| match *taken_for {
         "" => format!("`{column}` {rows}"),
         taken_for => format!("`{column}` {rows} ({taken_for})"),
     };
     let each: Vec<String> = taken.nulls.iter().map(said).collect();
-    (!each.is_empty()).then(|| format!("missing values: {}", each.join(", ")))
+    if each.is_empty() { "no missing values".to_owned() } else { format!("missing values: {}", each.join(", ")) }
 }
 
 /// Writes the run's folder: the map as it was given, and the journal.

@@ -59,7 +59,7 @@ fn begin(job: &Job<'_>, args: &RunArgs, globals: Globals) -> Result<Option<Begin
         return go_on(job, latest, globals);
     }
     if args.extend.is_some() {
-        return extend(job, latest, globals);
+        return extend(job, latest);
     }
     let latest = latest.filter(|latest| latest.same);
     if args.cells.is_empty() {
@@ -124,7 +124,7 @@ fn go_on(job: &Job<'_>, latest: Option<Latest>, globals: Globals) -> Result<Opti
 }
 
 /// `--extend`: the latest run, if it differs from this manifest in the number of repetitions alone and has come to its end.
-fn extend(job: &Job<'_>, latest: Option<Latest>, globals: Globals) -> Result<Option<Begin>, Failure> {
+fn extend(job: &Job<'_>, latest: Option<Latest>) -> Result<Option<Begin>, Failure> {
     let refused =
         |message: String, help: String| Err(Failure::wrong_request(miette::miette!(help = help, "{message}")));
     if job.manifest.repetitions.until.is_some() {
@@ -154,9 +154,6 @@ fn extend(job: &Job<'_>, latest: Option<Latest>, globals: Globals) -> Result<Opt
     if to <= from {
         let help = format!("name more than {from}: the number is that of all repetitions");
         return refused(format!("{shown} has {from} repetitions already"), help);
-    }
-    if !globals.quiet {
-        display::note(&format!("extending {shown} from {from} to {to} repetitions of every cell, with the same seed"));
     }
     Ok(Some(Begin::Extend { run, from }))
 }

@@ -6,7 +6,7 @@ use darkroom_core::adapt::{Adapt, StageAdapt, TimeUnit};
 use darkroom_core::pipeline::{Pipeline, Stage, Transport};
 use serde_json::{Map, Value};
 
-use super::mapping::Mapped;
+use super::mapping::{Candidate, Mapped};
 use super::scan::{EventKey, Fault, FaultKind, Handler, Variable, Write};
 
 /// What the user says where reading does not carry.
@@ -21,12 +21,50 @@ pub struct Said {
 #[derive(Clone, Debug, Default)]
 pub struct Habits {
     pub adapt: Adapt,
-    /// What keeps the handlers from being taken in as they are; each names a file and a line.
-    pub obstacles: Vec<String>,
-    /// What to do about them.
-    pub ways_out: BTreeSet<&'static str>,
+    pub obstacles: Obstacles,
     /// What may go wrong and can't be decided here.
     pub notes: Vec<String>,
+}
+
+/// What keeps handlers from being taken in as they are.
+#[derive(Clone, Debug, Default)]
+pub struct Obstacles {
+    /// Each names a file and a line.
+    pub told: Vec<String>,
+    /// What to do about them.
+    pub ways_out: BTreeSet<&'static str>,
+}
+
+impl Obstacles {
+    pub fn is_empty(&self) -> bool {
+        self.told.is_empty()
+    }
+
+    /// Adds what a handler does, if it surely can't work in a run.
+    fn add(&mut self, fault: &Fault) -> bool {
+        let help = fault.kind.way_out(&fault.what).filter(|_| !fault.maybe);
+        if let Some(help) = help {
+            self.told.push(placed(fault));
+            self.ways_out.insert(help);
+        }
+        help.is_some()
+    }
+}
+
+/// Returns what must be mended in code that may serve a stage, and whether each of these handlers has something of it.
+pub fn in_the_way(candidates: &[Candidate]) -> (Obstacles, bool) {
+    let (mut found, mut each) = (Obstacles::default(), true);
+    for candidate in candidates.iter().filter(|candidate| candidate.file.error.is_none()) {
+        let faults = candidate.handler.faults.iter();
+        each &= faults.filter(|fault| found.add(fault)).count() > 0;
+    }
+    once(&mut found.told);
+    (found, each)
+}
+
+fn once(said: &mut Vec<String>) {
+    let mut seen = BTreeSet::new();
+    said.retain(|words| seen.insert(words.clone()));
 }
 
 /// Returns what these handlers need.
@@ -56,10 +94,8 @@ pub fn habits(pipeline: &Pipeline, mapped: &[Mapped], said: &Said) -> Habits {
     }
     found.adapt.environment.extend(said.environment.clone());
     found.share();
-    for said in [&mut found.obstacles, &mut found.notes] {
-        let mut seen = BTreeSet::new();
-        said.retain(|words| seen.insert(words.clone()));
-    }
+    once(&mut found.obstacles.told);
+    once(&mut found.notes);
     found
 }
 
@@ -80,6 +116,7 @@ impl Habits {
                 None if *default => {}
                 None => self
                     .obstacles
+                    .told
                     .push(format!("{file}:{line} needs the environment name {name}: set its value with --env")),
             }
         }
@@ -91,14 +128,9 @@ impl Habits {
         let made =
             |fault: &&Fault| fault.kind == FaultKind::BucketFromEvent && pipeline.transport == Transport::Payload;
         for fault in one.candidate.handler.faults.iter().filter(|fault| !made(fault)) {
-            let told = format!("{}:{} {}", fault.file, fault.line, told(fault));
-            match fault.kind.way_out(&fault.what) {
-                Some(help) if !fault.maybe => {
-                    self.obstacles.push(told);
-                    self.ways_out.insert(help);
-                }
-                _ if fault.maybe => self.notes.push(format!("{told}, if the environment says so")),
-                _ => self.notes.push(told),
+            if !self.obstacles.add(fault) {
+                let may = if fault.maybe { ", if the environment says so" } else { "" };
+                self.notes.push(format!("{}{may}", placed(fault)));
             }
         }
     }
@@ -155,7 +187,7 @@ impl Habits {
         let places: Vec<String> = places.iter().map(|(file, lines)| format!("{file}:{}", lines.join(","))).collect();
         let place = if places.is_empty() { one.candidate.file.name.clone() } else { places.join(" and ") };
         let (name, extension) = (&stage.name, stage.output.format.extension());
-        self.obstacles.push(format!(
+        self.obstacles.told.push(format!(
             "{place}: Darkroom cannot tell the key under which stage {name} writes. Say it, for example with \
              `--output-key '{name}={{prefix}}{{name}}.{extension}'` (name: the input's file name without extension)"
         ));
@@ -234,7 +266,11 @@ impl Habits {
     }
 }
 
-/// Says what the code does there.
+/// Says what the code does, and where.
+fn placed(fault: &Fault) -> String {
+    format!("{}:{} {}", fault.file, fault.line, told(fault))
+}
+
 fn told(fault: &Fault) -> String {
     let what = &fault.what;
     match fault.kind {

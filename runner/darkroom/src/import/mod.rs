@@ -20,8 +20,8 @@ use darkroom_core::variant::{Build, Variant};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use self::habits::Habits;
 pub use self::habits::Said;
+use self::habits::{Habits, Obstacles};
 use self::mapping::{Candidate, Mapped, Unclear};
 use self::scan::File;
 use crate::project::Project;
@@ -119,14 +119,19 @@ pub fn plan(request: &Request<'_>) -> Result<Import, ImportError> {
     // What does not parse explains much of what can't be told below, so every refusal says it first.
     let unparsed: Vec<String> = scanned.iter().filter_map(unparsed).collect();
     let first = |error: ImportError| error.after(&unparsed);
-    let pipeline = pipeline(request, &scanned).map_err(first)?;
     let candidates = mapping::candidates(&scanned);
-    let mapped = mapped(request, &pipeline, &candidates).map_err(first)?;
-    let Habits { adapt, obstacles, ways_out, mut notes } = habits::habits(&pipeline, &mapped, request.said);
+    // An answer leads nowhere where the code must be mended first.
+    let asked = |question: ImportError| {
+        first(match habits::in_the_way(&candidates) {
+            (found, true) if !found.is_empty() => refused(found),
+            (found, _) => question.after(&found.told),
+        })
+    };
+    let pipeline = pipeline(request, &scanned).map_err(asked)?;
+    let mapped = mapped(request, &pipeline, &candidates).map_err(asked)?;
+    let Habits { adapt, obstacles, mut notes } = habits::habits(&pipeline, &mapped, request.said);
     if !obstacles.is_empty() {
-        let help: Vec<&str> = ways_out.into_iter().collect();
-        let error = ImportError::new(obstacles.join("\n"));
-        return Err(first(if help.is_empty() { error } else { error.help(help.join("\n")) }));
+        return Err(first(refused(obstacles)));
     }
     let mut all = files;
     let requirements = requirements(request, &scanned, &mut all, &mut notes)?;
@@ -205,6 +210,12 @@ pub fn page(import: &Import) -> String {
     text
 }
 
+fn refused(Obstacles { told, ways_out }: Obstacles) -> ImportError {
+    let error = ImportError::new(told.join("\n"));
+    let help: Vec<&str> = ways_out.into_iter().collect();
+    if help.is_empty() { error } else { error.help(help.join("\n")) }
+}
+
 fn unparsed(file: &File) -> Option<String> {
     Some(file.error.as_ref()?.told(&file.name))
 }
@@ -219,8 +230,11 @@ fn no_markdown(scanned: &[File]) -> Result<(), ImportError> {
         let fences = file.error.as_ref().is_some_and(|error| !error.fences.is_empty());
         fences && (!file.handlers.is_empty() || imported(file))
     };
-    let told: Vec<String> = scanned.iter().filter(fenced).filter_map(unparsed).collect();
-    if told.is_empty() { Ok(()) } else { Err(ImportError::new(told.join("\n"))) }
+    if !scanned.iter().any(|file| fenced(&file)) {
+        return Ok(());
+    }
+    let told: Vec<String> = scanned.iter().filter_map(unparsed).collect();
+    Err(ImportError::new(told.join("\n")))
 }
 
 fn serves(mapped: &Mapped) -> Serves {
@@ -303,6 +317,11 @@ fn told_events(files: &[File]) -> Result<Transport, ImportError> {
     match (s3, payload) {
         (true, false) => Ok(Transport::S3),
         (false, true) => Ok(Transport::Payload),
+        _ if files.iter().any(|file| file.error.is_some() && !file.handlers.is_empty()) => {
+            Err(ImportError::new("until that parses, Darkroom cannot tell whether the handlers take S3 events or images in the payload").help(
+                "mend what does not parse, then import again. To measure it as it is, add `--events s3` or `--events payload`",
+            ))
+        }
         _ => Err(ImportError::new("Darkroom cannot tell whether the handlers take S3 events or images in the payload")
             .help("add `--events s3` or `--events payload`")),
     }

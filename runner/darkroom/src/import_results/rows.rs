@@ -90,20 +90,21 @@ fn table(name: &str, text: &str, map: &Map) -> Result<Found, String> {
     }
     same_names(&heads, map)
         .map_err(|why| why.iter().map(|why| format!("{name}:{first}: {why}")).collect::<Vec<_>>().join("\n"))?;
-    let mut lines = Lines { bytes: text.as_bytes(), at: 0, line: first };
-    let (mut rows, mut empty, mut last) = (Vec::new(), 0_usize, first);
+    let lines = || Lines { bytes: text.as_bytes(), at: 0, line: first };
+    if let Some(at) = open_quote(text.as_bytes(), delimiter) {
+        let line = lines().of(at);
+        return Err(format!("{name}:{line}: a quote that opens here is never closed. Close it, or remove it"));
+    }
+    let mut lines = lines();
+    let (mut rows, mut empty) = (Vec::new(), 0_usize);
     for record in reader.records() {
         let record = record.map_err(|error| format!("{name}: {error}"))?;
         let line = lines.of(record.position().map_or(0, |position| position.byte() as usize));
-        last = line;
         if record.iter().all(|field| field.trim().is_empty()) {
             empty += 1;
             continue;
         }
         rows.push(Raw { at: format!("{name}:{line}"), fields: fields(&heads, &record) });
-    }
-    if open_quote(text, rows.last()) {
-        return Err(format!("{name}:{last}: a quote that opens here is never closed. Close it, or remove it"));
     }
     let mut told = Vec::new();
     if let Some((_, between)) = DELIMITERS.iter().find(|(byte, _)| *byte == delimiter && *byte != b',') {
@@ -244,13 +245,35 @@ fn fields(heads: &[String], record: &csv::StringRecord) -> Result<BTreeMap<Strin
     Ok(named.map(|(head, field)| (head.clone(), Said::text(field))).collect())
 }
 
-/// A quote without its end takes all that follows into one field: then quotes are odd and the last row spans lines.
-fn open_quote(text: &str, last: Option<&Raw>) -> bool {
-    let spans = last.is_some_and(|raw| match &raw.fields {
-        Ok(fields) => fields.values().any(|said| said.text.trim_end().contains('\n')),
-        Err(why) => why.contains("spans"),
-    });
-    spans && text.bytes().filter(|byte| *byte == b'"').count() % 2 == 1
+/// Returns where a quoted field begins that takes in more than it should: up to the end of the file, or over the ends of lines
+/// up to a quote that is followed by more, so that it was meant to open another field.
+fn open_quote(bytes: &[u8], delimiter: u8) -> Option<usize> {
+    let ends = |byte: &u8| *byte == delimiter || matches!(byte, b'\r' | b'\n');
+    let mut at = 0;
+    while at < bytes.len() {
+        if bytes[at] == b'"' {
+            let Some(close) = closing_quote(bytes, at) else { return Some(at) };
+            let goes_on = bytes.get(close + 1).is_some_and(|byte| !ends(byte));
+            if goes_on && bytes[at..close].contains(&b'\n') {
+                return Some(at);
+            }
+            at = close + 1;
+        }
+        at += bytes[at..].iter().position(ends).map_or(bytes.len() - at, |place| place + 1);
+    }
+    None
+}
+
+/// Returns where a quote that opens at `open` closes: two of them in a field are one letter.
+fn closing_quote(bytes: &[u8], open: usize) -> Option<usize> {
+    let mut at = open + 1;
+    loop {
+        at += bytes.get(at..)?.iter().position(|byte| *byte == b'"')?;
+        if bytes.get(at + 1) != Some(&b'"') {
+            return Some(at);
+        }
+        at += 2;
+    }
 }
 
 /// Counts lines up to records, asked in their order. `csv`'s own number is of where the record before ended, which is before
@@ -371,7 +394,18 @@ mod tests {
 
     #[test]
     fn a_quote_that_never_closes_does_not_swallow_the_rows_behind_it() {
-        assert!(refused("a.csv", "x,y\n1,2\n3,\"4\n5,6\n7,8\n").starts_with("a.csv:3: a quote"));
+        for text in [
+            "x,y\n1,2\n3,\"4\n5,6\n7,8\n",
+            "x,y\n1,2\n3,\"4",
+            "x,y\r\n1,\"two\r\nlines\"\"\"\r\n\"5\",\"6\r\n",
+            "x,y\n1,\"2\"\n3,\"4\n5,\"6\"\n",
+            "x,y\n1,\"2\"\n3,\"4\n5,\"6\"\n7,\"8\n",
+        ] {
+            let line = if text.contains("two") { 4 } else { 3 };
+            let refused = refused("a.csv", text);
+            assert!(refused.starts_with(&format!("a.csv:{line}: a quote")), "{text}: {refused}");
+        }
+        assert_eq!(rows("a.csv", b"x,y\n\"1\"a,\"\"\n\"a \"\"b\"\"\nc\",\"2\"").len(), 2);
         assert_eq!(rows("a.csv", b"x,y\n5\" disk,2\n3,4\n").len(), 2, "an inch is no quote");
         let nul = rows("a.csv", b"x,y\n1,2\n3,\x00\x00\n");
         assert!(nul[0].fields.is_ok() && nul[1].fields.as_ref().unwrap_err().contains("NUL"));

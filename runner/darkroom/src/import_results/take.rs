@@ -83,8 +83,6 @@ pub fn take(rows: &[Raw], map: &Map, now: jiff::Timestamp) -> Taken {
     let named: BTreeSet<String> = map.columns.values().map(|column| column.name.clone()).collect();
     taken.unused_columns = taken.columns.difference(&named).cloned().collect();
     taken.missing_columns = named.difference(&taken.columns).cloned().collect();
-    let Taken { nulls, missing_columns, .. } = &mut taken;
-    nulls.retain(|(column, taken_for), _| !taken_for.is_empty() || !missing_columns.contains(column));
     taken
 }
 

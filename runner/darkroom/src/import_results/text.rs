@@ -19,7 +19,7 @@ const NO_TEXT: [(&[u8], &str); 6] = [
 #[derive(Debug)]
 pub struct Text {
     pub text: String,
-    /// Its encoding, where it is not UTF-8.
+    /// Its encoding, where it is not plain UTF-8.
     pub encoding: Option<&'static str>,
 }
 
@@ -35,7 +35,7 @@ pub fn decode(bytes: &[u8], said: Option<&'static Encoding>) -> Result<Text, Str
     let bytes = &bytes[mark..];
     if encoding == UTF_8 {
         let text = std::str::from_utf8(bytes).map_err(|error| not_utf8(bytes, error.valid_up_to()))?;
-        return Ok(Text { text: text.to_owned(), encoding: None });
+        return Ok(Text { text: text.to_owned(), encoding: (mark > 0).then_some("UTF-8 with a byte order mark") });
     }
     let name = spelt(encoding);
     let text = encoding
@@ -89,7 +89,9 @@ mod tests {
     #[test]
     fn marks_and_utf_16_are_told_and_read() {
         let text = "what,ms\nMüller,1\n";
-        assert_eq!(read(format!("\u{feff}{text}").as_bytes()), Ok((text.to_owned(), None)));
+        let marked = read(format!("\u{feff}{text}").as_bytes());
+        assert_eq!(marked, Ok((text.to_owned(), Some("UTF-8 with a byte order mark"))));
+        assert_eq!(read(text.as_bytes()), Ok((text.to_owned(), None)));
         for mark in ["", "\u{feff}"] {
             let marked = format!("{mark}{text}");
             let little = read(&utf16(&marked, u16::to_le_bytes));

@@ -232,6 +232,13 @@ impl Begun {
         self.cells.iter().filter(|cell| cell.not_runnable.is_none()).filter(left_alone).cloned().collect()
     }
 
+    /// Says from how many repetitions to how many this session takes the run, if it adds some.
+    pub fn extending(&self, job: &Job<'_>) -> Option<String> {
+        let (to, run) = (job.manifest.repetitions.count, self.dir.path().display());
+        let from = self.extends.filter(|from| *from < to)?;
+        Some(format!("extending {run} from {from} to {to} repetitions of every cell, with the same seed"))
+    }
+
     /// Opens the journal with what this session begins with, and returns it with the history up to here.
     pub fn open_journal(
         &self,

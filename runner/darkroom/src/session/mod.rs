@@ -120,6 +120,9 @@ impl Session<'_> {
         }
         let (packages, code) = made?;
         self.begun.same_code(&prepare::intended(self.job, &cells, &packages))?;
+        if let Some(said) = self.begun.extending(self.job) {
+            self.progress.step(&said);
+        }
         let images = prepare::images(self.job, &cells)?;
         runtime.block_on(async {
             let target = &self.job.manifest.target;

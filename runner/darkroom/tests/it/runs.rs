@@ -604,6 +604,11 @@ fn a_finished_run_is_extended_by_further_blocks_and_says_so() {
         .exits(2)
         .says("was begun with another configuration")
         .says("experiment.seed is 562 there and 7 now");
+    variant(&project, "copy", &changing("    return bytes(data)\n"));
+    let refused = project.darkroom(&["run", "m.toml", "--extend", "repetitions.count=3"]).exits(2);
+    let refused = refused.says("the code of variant `copy` has changed");
+    assert!(!refused.stderr().contains("extending"), "{}", refused.stderr());
+    variant(&project, "copy", COPY);
     let answer = project.darkroom(&["run", "m.toml", "--extend", "repetitions.count=3"]).exits(0);
     answer.says("from 2 to 3 repetitions of every cell, with the same seed");
     assert_eq!(latest(&project), run);
