@@ -14,7 +14,7 @@ use crate::estimate::{Effort, Rates, hosting_usd};
 use crate::event::PlannedCell;
 use crate::manifest::{Known, KnownImageSet, Manifest, Repetitions};
 use crate::matrix::CellRef;
-use crate::schedule::{CellShape, Schedule};
+use crate::schedule::{CellShape, Schedule, probes};
 
 /// A manifest seen against what is known and what the target can do.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +39,9 @@ pub struct Summary {
     pub passes: u64,
     /// Images through the whole pipeline to warm environments up, in a run without interruption.
     pub warm_up_passes: u64,
-    /// Stage invocations, warm-ups included, retries not.
+    /// Images with pixels of their own through the whole pipeline, which tell whether code remembers outputs.
+    pub probes: u64,
+    /// Stage invocations, warm-ups and probes included, retries not.
     pub invocations: u64,
     /// Memory sizes of runnable cells, MB, whose share of processors the target does not have: they run slower than they would
     /// on AWS.
@@ -131,10 +133,11 @@ impl<'a> Plan<'a> {
             if self.capability.is_short_of_cores(cell.memory_mb) {
                 totals.short_of_cores.insert(cell.memory_mb);
             }
-            let Passes { counted, warm_up } = work.of(&cell);
+            let Passes { counted, warm_up, probes } = work.of(&cell);
+            totals.probes += probes;
             totals.passes += counted;
             totals.warm_up_passes += warm_up;
-            let passes = (counted + warm_up) as f64;
+            let passes = (counted + warm_up + probes) as f64;
             totals.longest_s += passes * longest_pass_s / f64::from(cell.concurrency.max(1));
             if let Some(prices) = prices {
                 let factors = (cell.architecture, cell.memory_mb);
@@ -154,8 +157,8 @@ impl<'a> Plan<'a> {
         let (mut cells, mut seconds, mut usd) = (0, 0.0, 0.0);
         for (cell, _) in self.cells().filter(|(_, obstacle)| obstacle.is_none()) {
             let Some((each_s, each_usd)) = rates.pass(&cell.to_cell().id()) else { continue };
-            let Passes { counted, warm_up } = work.of(&cell);
-            let passes = (counted + warm_up) as f64;
+            let Passes { counted, warm_up, probes } = work.of(&cell);
+            let passes = (counted + warm_up + probes) as f64;
             cells += 1;
             seconds += passes * each_s / f64::from(cell.concurrency.max(1));
             usd += passes * each_usd;
@@ -189,7 +192,8 @@ impl<'a> Plan<'a> {
             functions: totals.deployed.len() as u64 * stages * u64::from(self.manifest.repetitions.deployments),
             passes: totals.passes,
             warm_up_passes: totals.warm_up_passes,
-            invocations: (totals.passes + totals.warm_up_passes) * stages,
+            probes: totals.probes,
+            invocations: (totals.passes + totals.warm_up_passes + totals.probes) * stages,
             short_of_cores: totals.short_of_cores.iter().copied().collect(),
             at_most: Effort { seconds: totals.longest_s, usd: priced.then_some(totals.dearest_usd) },
         }
@@ -206,6 +210,7 @@ struct Work<'a> {
 struct Passes {
     counted: u64,
     warm_up: u64,
+    probes: u64,
 }
 
 impl Work<'_> {
@@ -217,6 +222,7 @@ impl Work<'_> {
         let images = self.images.get(cell.image_set).copied().unwrap_or(0);
         Passes {
             counted: images * u64::from(count) * deployments,
+            probes: probes(images, count, self.repetitions.vary_inputs) * deployments,
             warm_up: if cell.start == Start::Warm { warm_up * deployments } else { 0 },
         }
     }
@@ -227,6 +233,7 @@ struct Totals<'a> {
     cells: u64,
     passes: u64,
     warm_up_passes: u64,
+    probes: u64,
     longest_s: f64,
     dearest_usd: f64,
     short_of_cores: BTreeSet<u32>,

@@ -36,6 +36,7 @@ pub fn answer(run: &Run) -> Answer {
         first.extend(best);
     }
     first.push(right(run));
+    first.extend(remembering(run));
     let then = apart(run, &shown)
         .into_iter()
         .chain(aside(run, &alone))
@@ -251,7 +252,7 @@ fn claims(run: &Run, group: &Group<'_>, winner: &CellView, metric: &Metric) -> V
             "cheaper" => "dearer",
             other => other,
         };
-        if ["wrong outputs", "outputs not checked", "not measured"].contains(&verdict) {
+        if ["wrong outputs", "outputs not checked", "remembers outputs", "not measured"].contains(&verdict) {
             return None;
         }
         let factor = crate::charts::in_words(row.text("factor")?).to_owned();
@@ -265,6 +266,31 @@ fn claims(run: &Run, group: &Group<'_>, winner: &CellView, metric: &Metric) -> V
         }
     })
     .collect()
+}
+
+/// Warns of code whose times are those of inputs that it has seen, and says where nobody looked.
+fn remembering(run: &Run) -> Option<String> {
+    let told = |cell: &CellView| {
+        let of = |(stage, ratio, low): &(String, f64, f64)| {
+            format!(
+                "{stage} took {} times as long on fresh pixels (95% at least {} times)",
+                figure(*ratio),
+                figure(*low)
+            )
+        };
+        let stages: Vec<String> = cell.remembers.iter().map(of).collect();
+        (!stages.is_empty()).then(|| format!("{}: {}", cell.label, stages.join(", ")))
+    };
+    let named: Vec<String> = run.measured().filter_map(told).collect();
+    if !named.is_empty() {
+        return Some(format!(
+            "REMEMBERS OUTPUTS, and therefore not ranked: {}. Its times are those of inputs that it has seen.",
+            named.join("; ")
+        ));
+    }
+    let probes = run.summary.iter().filter_map(|row| row.number("n_probe")).sum::<f64>();
+    (probes == 0.0 && run.measured().next().is_some())
+        .then(|| "Nobody looked whether code remembers outputs: this run has no probes.".to_owned())
 }
 
 /// Says whose outputs are right.

@@ -44,7 +44,7 @@ pub fn cost_rows(facts: &Facts, groups: &Groups, outputs: &[Outputs], summary: &
         })
         .collect();
     let candidates = rows.iter().enumerate().filter_map(|(i, row)| {
-        let ok = outputs[row.cell as usize].ok == Some(true);
+        let ok = outputs[row.cell as usize].ok == Some(true) && !outputs[row.cell as usize].remembers;
         Some((i, comparable(&facts.run.cells[row.cell as usize].cell), row.hosting.filter(|_| ok)?))
     });
     for (i, rank) in ranks(candidates.collect()) {

@@ -13,8 +13,8 @@ use crate::facts::{CountsAs, Facts, Text};
 use crate::outputs::Outputs;
 use crate::sessions::Session;
 use crate::summary::{
-    CellSummary, Difference, Failure, ReconciliationSummary, Spent, StageSummary, Statistic, Summary, TableFile,
-    WrongOutput,
+    CellSummary, Difference, Failure, ReconciliationSummary, Remembered, Spent, StageSummary, Statistic, Summary,
+    TableFile, WrongOutput,
 };
 
 /// What the summary says of single facts.
@@ -142,6 +142,7 @@ fn cell_summary(
             n_failed: time.map_or(0, |row| row.group.failed),
             n_wrong_start: time.map_or(0, |row| row.group.wrong_start),
             n_warm_up: time.map_or(0, |row| row.group.warm_up),
+            n_probe: time.map_or(0, |row| row.group.probe),
         }
     });
     CellSummary {
@@ -153,6 +154,7 @@ fn cell_summary(
         wrong_on_purpose: planned.wrong_on_purpose,
         outputs_ok: outputs.ok,
         reason: outputs.reason.clone(),
+        remembers: remembered(facts, rows),
         stages: stages.collect(),
         turnaround_s: find(None, "turnaround_s"),
         coarse_resolution: rows.iter().find(|row| row.is_coarse() == Some(true)).and_then(|row| row.resolution_share),
@@ -160,6 +162,15 @@ fn cell_summary(
         s3_usd_per_100k: cost.s3,
         passes: cost.n,
     }
+}
+
+fn remembered(facts: &Facts, rows: &[&SummaryRow]) -> Vec<Remembered> {
+    let of = |row: &&SummaryRow| {
+        let (stage, fresh) = (row.stage?, row.fresh.filter(|fresh| fresh.remembers)?);
+        let stage = facts.run.stages[stage as usize].clone();
+        Some(Remembered { stage, fresh_ratio: fresh.ratio, fresh_ratio_low: fresh.low })
+    };
+    rows.iter().filter_map(of).collect()
 }
 
 fn statistic(row: &SummaryRow) -> Statistic {

@@ -209,6 +209,7 @@ impl Bench {
             purse: None,
             patience: Patience { call: LATE, answer: LATE, logs: LATE, metrics: LATE, metrics_after: Duration::ZERO },
             seed: 562,
+            vary_inputs: false,
             pictures: None,
         };
         let (_stop, interrupt) = tokio::sync::watch::channel(false);

@@ -80,6 +80,7 @@ fn pass_events(cell: &Cell, speed: f64, round: usize, index: usize, random: &mut
         deployment: 1,
         image: IMAGES[round % IMAGES.len()].into(),
         warm_up: round < IMAGES.len(),
+        probe: false,
         repetition: (round / IMAGES.len()) as u32 + 1,
         attempt: 1,
     };

@@ -39,6 +39,7 @@ pub struct Pass {
     pub cell: Cell,
     pub image: &'static str,
     pub warm_up: bool,
+    pub probe: bool,
     pub deployment: u32,
     pub repetition: u32,
     pub attempt: u32,
@@ -57,6 +58,7 @@ impl Pass {
             cell: cell.clone(),
             image: "astronaut.png",
             warm_up: false,
+            probe: false,
             deployment: 1,
             repetition,
             attempt: 1,
@@ -75,6 +77,7 @@ impl Pass {
             deployment: self.deployment,
             image: self.image.into(),
             warm_up: self.warm_up,
+            probe: self.probe,
             repetition: self.repetition,
             attempt: self.attempt,
         }

@@ -4,8 +4,9 @@ use darkroom_core::capability::NEW_ACCOUNT_MEMORY_MB;
 use darkroom_core::cost::PriceTable;
 use darkroom_core::estimate::Effort;
 use darkroom_core::event::PlannedCell;
-use darkroom_core::manifest::{Cloud, Manifest, Order, StoppingMetric, Until};
+use darkroom_core::manifest::{Cloud, Manifest, Order, Repetitions, StoppingMetric, Until};
 use darkroom_core::plan::{Expected, Summary};
+use darkroom_core::schedule::FEWEST_PASSES;
 use darkroom_core::statistics::LOOK_EVERY;
 
 use serde::Serialize;
@@ -51,6 +52,7 @@ impl Page<'_> {
             functions,
             passes,
             warm_up_passes,
+            probes,
             invocations,
             short_of_cores,
             at_most,
@@ -83,7 +85,8 @@ impl Page<'_> {
             ("functions", format!("{} to deploy", thousands(*functions))),
             ("passes", format!("{}: {times} in {deployed} of each cell, {order}", range(*passes, |s| s.passes))),
             ("warm-ups", format!("{}, not counted{renewed}", range(*warm_up_passes, |s| s.warm_up_passes))),
-            ("invocations", format!("{}, warm-ups included", range(*invocations, |s| s.invocations))),
+            ("probes", probed(*probes, repetitions, &range(*probes, |s| s.probes))),
+            ("invocations", format!("{}, warm-ups and probes included", range(*invocations, |s| s.invocations))),
         ]);
         rows.extend(repetitions.until.map(|until| ("until", looked_for(&until))));
         if !short_of_cores.is_empty() {
@@ -215,6 +218,17 @@ pub fn dollars(usd: f64) -> String {
 fn significant(usd: f64) -> String {
     let decimals = (2.0 - usd.log10().floor()).clamp(0.0, 12.0) as usize;
     format!("{usd:.decimals$}")
+}
+
+/// Says how many passes have pixels of their own, or why none has.
+fn probed(probes: u64, repetitions: &Repetitions, told: &str) -> String {
+    match probes {
+        _ if repetitions.vary_inputs => "none: every repetition has pixels of its own".to_owned(),
+        0 => format!(
+            "none: a cell needs 2 repetitions and {FEWEST_PASSES} passes to tell whether its code remembers outputs"
+        ),
+        _ => format!("{told} with pixels of their own, not counted: they tell whether code remembers outputs"),
+    }
 }
 
 #[cfg(test)]

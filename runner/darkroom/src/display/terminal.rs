@@ -8,7 +8,9 @@ use std::fmt::Write as _;
 use comfy_table::{Cell as TableCell, CellAlignment, Color, ContentArrangement, LineStyle, Table, TableStyle};
 use darkroom_core::cell::Factors;
 use darkroom_core::imported::IMPORTED;
-use darkroom_tables::{CellSummary, Difference, ReconciliationSummary, Spent, StageSummary, Statistic, Summary};
+use darkroom_tables::{
+    CellSummary, Difference, ReconciliationSummary, Remembered, Spent, StageSummary, Statistic, Summary,
+};
 
 /// Rules above, under the header and below; stages are told apart by their name, which stands once.
 pub const RULED: TableStyle = {
@@ -40,6 +42,7 @@ pub fn summary(summary: &Summary, look: Look) -> String {
         text += &sessions(summary);
         text += &stopped(summary);
         text += &warm_ups(&measured);
+        text += &remembering(&measured);
         text += &poor(&measured);
         text += &hops(&measured);
         text += &coarse(&measured);
@@ -149,6 +152,9 @@ fn remark(summary: &Summary, cell: &CellSummary, stage: Option<&str>) -> String 
     if unmet > 0 && stage.is_some() {
         remarks.push(format!("{unmet} of another start"));
     }
+    if cell.remembers.iter().any(|of| is_here(&of.stage)) {
+        remarks.push("remembers".to_owned());
+    }
     if cell.outputs_ok.is_none() && stage.is_none() {
         remarks.push("not checked".to_owned());
     }
@@ -210,6 +216,28 @@ fn warm_ups(measured: &[&CellSummary]) -> String {
         0 => String::new(),
         all => format!("warm-ups: {} more, in no statistic\n", super::count(all as u64, "invocation")),
     }
+}
+
+/// Says whose times are those of inputs that it has seen, and where nobody looked.
+fn remembering(measured: &[&CellSummary]) -> String {
+    let mut text = String::new();
+    for cell in measured {
+        for Remembered { stage, fresh_ratio, fresh_ratio_low } in &cell.remembers {
+            let _ = writeln!(
+                text,
+                "REMEMBERS {}: {stage} took {} times as long on fresh pixels (95% at least {} times). Its times are those of \
+                 inputs that it has seen, so it is not ranked.",
+                cell.cell_id,
+                figure(*fresh_ratio),
+                figure(*fresh_ratio_low)
+            );
+        }
+    }
+    let stages = || measured.iter().flat_map(|cell| &cell.stages);
+    if stages().all(|stage| stage.n_probe == 0) && stages().any(|stage| stage.time_ms.n > 0) {
+        text += "not probed for remembered outputs: a cell needs 2 repetitions and 12 passes\n";
+    }
+    text
 }
 
 /// Says once what the run cost, or what AWS would charge for it where nobody is sent a bill.

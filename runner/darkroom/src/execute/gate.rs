@@ -36,6 +36,8 @@ impl Seen {
 pub struct Due<'a> {
     pub stage_index: usize,
     pub input: Given<'a>,
+    /// The pass has pixels of its own, so that no other pass's check says anything of it.
+    pub own_pixels: bool,
     /// What the reference is made of, where that is not the input.
     pub judged_as: Option<&'a Bytes>,
     pub key: &'a str,
@@ -139,6 +141,7 @@ impl Gate {
 /// What outputs have in common that need one check only.
 fn like(pass: &PassKey, due: &Due<'_>, output: Option<&Seen>) -> [String; 5] {
     let input = match &due.input {
+        Given::Bytes(bytes) if due.own_pixels => sha256(bytes),
         Given::Bytes(_) => String::new(),
         Given::Object { seen, .. } => seen.as_ref().map(|seen| seen.etag.clone()).unwrap_or_default(),
     };

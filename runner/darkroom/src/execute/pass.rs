@@ -25,7 +25,7 @@ use super::pacing::Tried;
 use super::payload;
 use super::reconcile::Recorded;
 use super::trigger_s3::{self, Memory};
-use super::{CellUnderTest, ExecuteError, Function, Setup, cold};
+use super::{CellUnderTest, ExecuteError, Function, Image, Setup, cold};
 use crate::error_text;
 use crate::record::Emitter;
 
@@ -77,6 +77,14 @@ pub struct Pass {
     pub round: Option<u32>,
     /// Where passes of a warm-up wait for one another before each stage, so that each warms an environment of its own.
     pub together: Option<Arc<Barrier>>,
+    /// The image with pixels of its own; `None`: that of the set.
+    pub image: Option<Arc<Image>>,
+}
+
+impl Pass {
+    pub fn image<'a>(&'a self, cell: &'a CellUnderTest) -> &'a Image {
+        self.image.as_deref().unwrap_or(&cell.images[self.image_index])
+    }
 }
 
 /// How a pass ended: what the dispatcher needs to go on.
@@ -151,7 +159,7 @@ pub async fn run(bench: &Bench, pass: &Pass, tried: Tried) -> Result<PassEnded, 
     let looks = look_at_outputs(bench, &keys, &measured).await;
     let ended = conclude(bench, cell, pass, &measured, &looks, tried);
     // An attempt that does not count leaves the check to the one that does.
-    if !pass.key.warm_up && ended.again.is_none() {
+    if (!pass.key.warm_up || pass.key.probe) && ended.again.is_none() {
         check_outputs(bench, cell, pass, &keys, &looks, &measured.answers).await;
     }
     let (key, again) = (pass.key.clone(), ended.again);
@@ -166,7 +174,7 @@ pub async fn run(bench: &Bench, pass: &Pass, tried: Tried) -> Result<PassEnded, 
 
 fn names(bench: &Bench, cell: &CellUnderTest, functions: &[Function], pass: &Pass) -> Keys {
     let stem = stem(&bench.setup.run_id, &pass.key, pass.image_index);
-    let extension = &cell.images[pass.image_index].extension;
+    let extension = &pass.image(cell).extension;
     let stages = &bench.setup.pipeline.stages;
     let mut keys = Keys { inputs: Vec::with_capacity(stages.len()), outputs: Vec::with_capacity(stages.len()) };
     for (index, function) in functions.iter().enumerate() {
@@ -201,7 +209,7 @@ fn facts<'a>(bench: &'a Bench, function: &'a Function, index: usize, input_key: 
 
 /// Uploads what the runner itself provides: the image, and with `input = "reference"` every stage's input.
 async fn put_inputs(bench: &Bench, cell: &CellUnderTest, pass: &Pass, keys: &Keys) -> Result<(), ExecuteError> {
-    let image = &cell.images[pass.image_index];
+    let image = pass.image(cell);
     let provided = match cell.cell.input {
         Input::Chained => 1,
         Input::Reference => keys.inputs.len(),
@@ -217,7 +225,7 @@ async fn put_inputs(bench: &Bench, cell: &CellUnderTest, pass: &Pass, keys: &Key
 }
 
 /// Returns the bytes that the runner itself gives to a stage; `None` for a stage fed by its predecessor.
-fn given_bytes(image: &super::Image, stage_index: usize, input: Input) -> Option<&Bytes> {
+fn given_bytes(image: &Image, stage_index: usize, input: Input) -> Option<&Bytes> {
     match (stage_index, input) {
         (0, _) => Some(&image.bytes),
         (_, Input::Chained) => None,
@@ -237,7 +245,7 @@ async fn measure(
     keys: &Keys,
 ) -> Result<Measured, ExecuteError> {
     let pipeline = &bench.setup.pipeline;
-    let image = &cell.images[pass.image_index];
+    let image = pass.image(cell);
     let chained = cell.cell.input == Input::Chained;
     let now = super::now();
     let calls = Calls { bench, functions, keys, now: &now };
@@ -411,7 +419,7 @@ fn conclude(
     let written = |index: usize| looks[index].as_ref().and_then(|look| look.as_ref().ok()?.as_ref());
     let failed = (0..stages.len()).find(|index| written(*index).is_none());
     let output_bytes: Vec<Option<u64>> = (0..stages.len()).map(|index| written(index).map(|seen| seen.bytes)).collect();
-    let image = &cell.images[pass.image_index];
+    let image = pass.image(cell);
     let input_bytes = (0..stages.len())
         .map(|index| match given_bytes(image, index, cell.cell.input) {
             Some(bytes) => Some(bytes.len() as u64),
@@ -437,7 +445,7 @@ fn conclude(
 fn again(cell: &CellUnderTest, pass: &Pass, measured: &Measured, looks: &[Option<Look>]) -> Option<Again> {
     let invocations = &measured.invocations;
     // A loop is the code's doing: it would be there again.
-    if pass.key.warm_up || invocations.iter().any(Invocation::is_loop) {
+    if (pass.key.warm_up && !pass.key.probe) || invocations.iter().any(Invocation::is_loop) {
         return None;
     }
     if invocations.iter().any(|invocation| invocation.status == Status::Throttled) {
@@ -463,7 +471,7 @@ async fn check_outputs(
     looks: &[Option<Look>],
     answers: &[Told],
 ) {
-    let image = &cell.images[pass.image_index];
+    let image = pass.image(cell);
     let Setup { s3, bucket, pipeline, .. } = &bench.setup;
     for (stage_index, look) in looks.iter().enumerate() {
         let Some(look) = look else { continue };
@@ -477,6 +485,7 @@ async fn check_outputs(
         let due = Due {
             stage_index,
             input,
+            own_pixels: pass.image.is_some(),
             judged_as: image.judged_as.as_ref().filter(|_| stage_index == 0),
             key: &keys.outputs[stage_index],
             answered: answers.get(stage_index).map_or("", |told| &told.beginning),

@@ -104,7 +104,8 @@ mod tests {
             reason: reason.into(),
         };
         let empty = || PackageError::Empty { variant: "e".into(), folder: "f".into() };
-        let said = NotPackaged::new(vec![python("a", "none"), empty(), python("b", "none"), python("c", "old"), empty()]);
+        let said =
+            NotPackaged::new(vec![python("a", "none"), empty(), python("b", "none"), python("c", "old"), empty()]);
         let texts: Vec<_> = said.errors.iter().map(ToString::to_string).collect();
         assert_eq!(texts.len(), 4, "{texts:?}");
         assert_eq!(texts[0], "no Python is here to package `a`, `b`: none");

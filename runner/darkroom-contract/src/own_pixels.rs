@@ -1,0 +1,335 @@
+//! The same image with pixels of its own: code that remembers what it made of an image has not seen this one.
+//!
+//! Bytes and a seed → bytes of the same format, size and nearly the same length, which nobody can tell apart by eye. Used for
+//! probes ([`darkroom_core::schedule`]) and for `repetitions.vary_inputs`. Metadata stays, so the input means what it meant.
+
+use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use darkroom_core::pipeline::Format;
+use mozjpeg::{ColorSpace, Compress, DctMethod, Decompress};
+use png::{BitDepth, ColorType, DeflateCompression, Filter, Transformations};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::codec::Undecodable;
+use crate::codec::decode;
+use crate::header::Colour;
+use crate::jpeg_quality;
+
+/// One sample in this many changes, or one block of 8x8 in a JPEG; fewer where the file would grow too much.
+const RARITY: u64 = 500;
+/// Rarer changes that are tried until the length fits.
+const RARER: [u64; 4] = [RARITY, RARITY * 8, RARITY * 64, RARITY * 512];
+/// Share by which a length may differ before another way of encoding is tried.
+const NEAR: f64 = 0.02;
+/// Fewest changes, in an image that has as many places.
+const FEWEST: usize = 8;
+/// Samples of a side of a block that JPEG transforms as one.
+const BLOCK: usize = 8;
+
+/// Why an image can't be had with pixels of its own.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoOwnPixels {
+    #[error(transparent)]
+    Undecodable(#[from] Undecodable),
+    #[error("{0} cannot be changed by a step that nobody sees")]
+    Coarse(&'static str),
+    #[error("it could not be encoded again: {0}")]
+    Encoding(String),
+}
+
+/// Returns `bytes` with a few samples changed by one level (a few in a JPEG): the same for the same seed.
+pub fn with_own_pixels(bytes: &[u8], seed: u64) -> Result<Vec<u8>, NoOwnPixels> {
+    let (header, _) = decode(bytes)?;
+    // A coder's own panic is a fact about the bytes, not a reason to lose the run.
+    catch_unwind(AssertUnwindSafe(|| match (header.format, header.mode.colour) {
+        (Format::Png, _) => png_with_own_pixels(bytes, seed),
+        (Format::Jpeg, Colour::Cmyk) => Err(NoOwnPixels::Coarse("a CMYK JPEG")),
+        (Format::Jpeg, colour) => jpeg_with_own_pixels(bytes, seed, colour == Colour::Grey),
+    }))
+    .unwrap_or_else(|_| Err(NoOwnPixels::Encoding("the encoder gave up".into())))
+}
+
+/// Returns the first candidate whose length is near enough, or else the nearest.
+fn nearest(length: usize, candidates: impl Iterator<Item = Option<Vec<u8>>>) -> Option<Vec<u8>> {
+    let apart = |bytes: &Vec<u8>| (bytes.len() as f64 / length as f64 - 1.0).abs();
+    let mut best: Option<Vec<u8>> = None;
+    for candidate in candidates.flatten() {
+        if best.as_ref().is_none_or(|best| apart(&candidate) < apart(best)) {
+            best = Some(candidate);
+        }
+        if best.as_ref().is_some_and(|best| apart(best) <= NEAR) {
+            break;
+        }
+    }
+    best
+}
+
+/// Returns which of `places` change, in order and without repetition.
+fn chosen(random: &mut ChaCha8Rng, places: usize, rarity: u64) -> Vec<usize> {
+    let wanted = (places / rarity as usize).max(FEWEST).min(places);
+    let mut chosen: Vec<usize> = (0..wanted).map(|_| random.random_range(0..places)).collect();
+    chosen.sort_unstable();
+    chosen.dedup();
+    chosen
+}
+
+/// A PNG's samples as they stand in the file.
+struct Raw {
+    size: (u32, u32),
+    colours: ColorType,
+    depth: BitDepth,
+    samples: Vec<u8>,
+    palette: Option<Vec<u8>>,
+}
+
+fn png_with_own_pixels(bytes: &[u8], seed: u64) -> Result<Vec<u8>, NoOwnPixels> {
+    let failed = |error: png::DecodingError| NoOwnPixels::Encoding(error.to_string());
+    let mut decoder = png::Decoder::new(Cursor::new(bytes));
+    decoder.set_transformations(Transformations::IDENTITY);
+    let mut reader = decoder.read_info().map_err(failed)?;
+    let length = reader.output_buffer_size().ok_or_else(|| NoOwnPixels::Encoding("it is too large".into()))?;
+    let mut samples = vec![0; length];
+    let info = reader.next_frame(&mut samples).map_err(failed)?;
+    samples.truncate(info.buffer_size());
+    let palette = reader.info().palette.as_ref().map(|palette| palette.to_vec());
+    let is_palette = info.color_type == ColorType::Indexed;
+    if !is_palette && !matches!(info.bit_depth, BitDepth::Eight | BitDepth::Sixteen) {
+        return Err(NoOwnPixels::Coarse("a PNG of fewer than 8 bits a sample"));
+    }
+    let raw =
+        Raw { size: (info.width, info.height), colours: info.color_type, depth: info.bit_depth, samples, palette };
+    let settings = [
+        (6, Filter::Adaptive),
+        (9, Filter::Adaptive),
+        (9, Filter::MinEntropy),
+        (4, Filter::Adaptive),
+        (9, Filter::Paeth),
+        (6, Filter::NoFilter),
+        (1, Filter::Adaptive),
+    ];
+    let candidates = RARER.into_iter().flat_map(|rarity| settings.map(|(level, filter)| (rarity, level, filter)));
+    let candidate = |(rarity, level, filter)| {
+        let own = raw.changed(seed, rarity);
+        Some(spliced(bytes, &own.encoded(DeflateCompression::Level(level), filter).ok()?, is_palette))
+    };
+    nearest(bytes.len(), candidates.map(candidate)).ok_or_else(|| NoOwnPixels::Encoding("no PNG came of it".into()))
+}
+
+impl Raw {
+    fn changed(&self, seed: u64, rarity: u64) -> Self {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let Self { colours, depth, ref samples, ref palette, .. } = *self;
+        let mut own = Self { samples: samples.clone(), palette: palette.clone(), ..*self };
+        if let (ColorType::Indexed, Some(palette)) = (colours, &mut own.palette) {
+            // An index is no level: the colours that it names change instead, all by chance.
+            palette.iter_mut().for_each(|level| *level = stepped(u16::from(*level), 255, &mut random, true) as u8);
+            return own;
+        }
+        let channels = colours.samples();
+        let opaque = match colours {
+            ColorType::GrayscaleAlpha | ColorType::Rgba => channels - 1,
+            _ => channels,
+        };
+        let wide = depth == BitDepth::Sixteen;
+        let sample = |samples: &[u8], at: usize| match wide {
+            true => u16::from_be_bytes([samples[2 * at], samples[2 * at + 1]]),
+            false => u16::from(samples[at]),
+        };
+        let all = samples.len() / if wide { 2 } else { 1 };
+        // A stage may take fewer bits than the container has: no sample becomes brighter than the brightest.
+        let brightest = (0..all).map(|at| sample(samples, at)).max().unwrap_or(0);
+        for place in chosen(&mut random, all / channels * opaque, rarity) {
+            let at = place / opaque * channels + place % opaque;
+            let level = stepped(sample(samples, at), brightest.max(1), &mut random, false);
+            if wide {
+                own.samples[2 * at..2 * at + 2].copy_from_slice(&level.to_be_bytes());
+            } else {
+                own.samples[at] = level as u8;
+            }
+        }
+        own
+    }
+
+    fn encoded(&self, compression: DeflateCompression, filter: Filter) -> Result<Vec<u8>, png::EncodingError> {
+        let mut encoded = Vec::new();
+        let mut encoder = png::Encoder::new(&mut encoded, self.size.0, self.size.1);
+        encoder.set_color(self.colours);
+        encoder.set_depth(self.depth);
+        encoder.set_deflate_compression(compression);
+        encoder.set_filter(filter);
+        if let Some(palette) = &self.palette {
+            encoder.set_palette(palette.clone());
+        }
+        encoder.write_header()?.write_image_data(&self.samples)?;
+        Ok(encoded)
+    }
+}
+
+/// Returns the level one step away, within 0 to `peak`; with `may_stay` it is as often the same.
+fn stepped(level: u16, peak: u16, random: &mut ChaCha8Rng, may_stay: bool) -> u16 {
+    let (up, stays) = (random.random::<bool>(), may_stay && random.random::<bool>());
+    match level {
+        _ if stays => level,
+        0 => 1,
+        _ if level >= peak => level - 1,
+        _ if up => level + 1,
+        _ => level - 1,
+    }
+}
+
+/// Returns the chunks of `bytes` with the header, the pixels and (of a palette) the colours of `own` in their places.
+fn spliced(bytes: &[u8], own: &[u8], with_palette: bool) -> Vec<u8> {
+    let taken = |kind: &[u8]| kind == b"IHDR" || kind == b"IDAT" || (with_palette && kind == b"PLTE");
+    let mut whole = own[..8].to_vec();
+    let mut done: Vec<[u8; 4]> = Vec::new();
+    for (kind, chunk) in chunks(bytes) {
+        if !taken(&kind) {
+            whole.extend_from_slice(chunk);
+        } else if !done.contains(&kind) {
+            done.push(kind);
+            chunks(own).filter(|(of, _)| *of == kind).for_each(|(_, chunk)| whole.extend_from_slice(chunk));
+        }
+    }
+    whole
+}
+
+/// The chunks of a PNG that was decoded, each whole. Source: PNG (Third Edition), W3C, 5.3.
+fn chunks(bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
+    let mut rest = &bytes[8..];
+    std::iter::from_fn(move || {
+        let length = u32::from_be_bytes(*rest.first_chunk()?) as usize;
+        let kind = *rest.get(4..)?.first_chunk()?;
+        let (chunk, after) = rest.split_at_checked(length + 12)?;
+        rest = after;
+        Some((kind, chunk))
+    })
+}
+
+/// A JPEG's samples, luma and chroma, with what makes the same file of them.
+struct Planes {
+    width: usize,
+    height: usize,
+    channels: usize,
+    samples: Vec<u8>,
+    sampling: Vec<(u8, u8)>,
+    tables: Vec<mozjpeg::qtable::QTable>,
+    /// How many levels all of a block must move for its mean to be stored as another.
+    step: u8,
+    progressive: bool,
+}
+
+fn jpeg_with_own_pixels(bytes: &[u8], seed: u64, grey: bool) -> Result<Vec<u8>, NoOwnPixels> {
+    let planes = Planes::of(bytes, grey).map_err(|error| NoOwnPixels::Encoding(error.to_string()))?;
+    let candidates = RARER.into_iter().flat_map(|rarity| [true, false].map(|optimised| (rarity, optimised)));
+    let candidate = |(rarity, optimised)| {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        Some(with_metadata(bytes, &planes.encoded(&planes.changed(&mut random, rarity), optimised).ok()?))
+    };
+    nearest(bytes.len(), candidates.map(candidate)).ok_or_else(|| NoOwnPixels::Encoding("no JPEG came of it".into()))
+}
+
+impl Planes {
+    /// Chroma is repeated, not smoothed, so that taking its mean gives back what was stored.
+    fn of(bytes: &[u8], grey: bool) -> std::io::Result<Self> {
+        use mozjpeg::CompInfoExt as _;
+        let mut file = Decompress::new_mem(bytes)?;
+        file.do_fancy_upsampling(false);
+        file.dct_method(DctMethod::IntegerSlow);
+        let mut rows = if grey { file.grayscale()? } else { file.to_colorspace(ColorSpace::JCS_YCbCr)? };
+        let samples = rows.read_scanlines::<u8>()?;
+        let parts = rows.components();
+        let (sampling, tables) = (parts.iter().map(|part| part.sampling()), parts.iter().take(2));
+        let dc = jpeg_quality::first_step(bytes).unwrap_or(1);
+        Ok(Self {
+            width: rows.width(),
+            height: rows.height(),
+            channels: if grey { 1 } else { 3 },
+            samples,
+            sampling: sampling.collect(),
+            tables: tables.filter_map(|part| part.qtable()).collect(),
+            // The stored mean of a block is 8 times its samples' mean. Source: ITU-T T.81, A.3.3.
+            step: dc.div_ceil(8).clamp(1, 32) as u8,
+            progressive: is_progressive(bytes),
+        })
+    }
+
+    fn changed(&self, random: &mut ChaCha8Rng, rarity: u64) -> Vec<u8> {
+        let mut samples = self.samples.clone();
+        let across = self.width.div_ceil(BLOCK);
+        for block in chosen(random, across * self.height.div_ceil(BLOCK), rarity) {
+            let (left, top) = (block % across * BLOCK, block / across * BLOCK);
+            let right = (left + BLOCK).min(self.width);
+            let rows = top..(top + BLOCK).min(self.height);
+            let places = || rows.clone().flat_map(|y| (left..right).map(move |x| (y * self.width + x) * self.channels));
+            let sum: usize = places().map(|at| usize::from(samples[at])).sum();
+            let darker = sum / places().count() > 127;
+            for at in places().collect::<Vec<_>>() {
+                let level = samples[at];
+                samples[at] = if darker { level.saturating_sub(self.step) } else { level.saturating_add(self.step) };
+            }
+        }
+        samples
+    }
+
+    fn encoded(&self, samples: &[u8], optimised: bool) -> std::io::Result<Vec<u8>> {
+        let colours = if self.channels == 1 { ColorSpace::JCS_GRAYSCALE } else { ColorSpace::JCS_YCbCr };
+        let mut file = Compress::new(colours);
+        file.set_size(self.width, self.height);
+        file.set_fastest_defaults();
+        file.set_color_space(colours);
+        if let Some(luma) = self.tables.first() {
+            file.set_luma_qtable(luma);
+        }
+        if let Some(chroma) = self.tables.get(1) {
+            file.set_chroma_qtable(chroma);
+        }
+        for (part, (across, down)) in file.components_mut().iter_mut().zip(&self.sampling) {
+            (part.h_samp_factor, part.v_samp_factor) = ((*across).into(), (*down).into());
+        }
+        if self.channels == 1 {
+            file.components_mut().iter_mut().for_each(|part| (part.h_samp_factor, part.v_samp_factor) = (1, 1));
+        }
+        if self.progressive {
+            file.set_progressive_mode();
+        }
+        file.set_optimize_coding(optimised);
+        let mut file = file.start_compress(Vec::new())?;
+        file.write_scanlines(samples)?;
+        file.finish()
+    }
+}
+
+/// Segments before the first scan: the marker and the segment whole. Source: ITU-T T.81, B.1.1.4.
+fn segments(bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    let mut rest = &bytes[2..];
+    std::iter::from_fn(move || {
+        while rest.starts_with(&[0xFF, 0xFF]) {
+            rest = &rest[1..];
+        }
+        let marker = *rest.get(1).filter(|marker| rest[0] == 0xFF && **marker != 0xDA)?;
+        let length = u16::from_be_bytes(*rest.get(2..)?.first_chunk()?);
+        let (segment, after) = rest.split_at_checked(usize::from(length) + 2)?;
+        rest = after;
+        Some((marker, segment))
+    })
+}
+
+fn is_progressive(bytes: &[u8]) -> bool {
+    segments(bytes).any(|(marker, _)| marker == 0xC2)
+}
+
+/// Returns `own` with the metadata of `bytes`: orientation, colour profile, comments, in their order.
+///
+/// The first application segment (JFIF) is the encoder's, and so is what says how colours are stored (Adobe's).
+fn with_metadata(bytes: &[u8], own: &[u8]) -> Vec<u8> {
+    let kept =
+        segments(bytes).filter(|(marker, _)| matches!(marker, 0xE1..=0xED | 0xEF | 0xFE)).map(|(_, segment)| segment);
+    let first = segments(own).next().filter(|(marker, _)| *marker == 0xE0).map_or(0, |(_, segment)| segment.len());
+    let (before, after) = own.split_at(2 + first);
+    let mut whole = before.to_vec();
+    kept.for_each(|segment| whole.extend_from_slice(segment));
+    whole.extend_from_slice(after);
+    whole
+}
