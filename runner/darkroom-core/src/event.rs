@@ -142,6 +142,9 @@ pub struct RunStarted {
     /// Repetitions after which warm environments are renewed; `None`: never within a session.
     #[serde(default)]
     pub renew_environments_every: Option<u32>,
+    /// Every repetition has pixels of its own; there are no probes then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub vary_inputs: bool,
     /// `interleaved` or `sequential`.
     pub order: String,
     /// Cells in matrix order with what their variants say of themselves.

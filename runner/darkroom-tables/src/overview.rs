@@ -68,6 +68,7 @@ pub fn overview(
         price_region: prices.region.clone(),
         price_date: prices.date.clone(),
         until: run.until,
+        vary_inputs: run.vary_inputs,
         last_look: seen.last_look,
         sessions: seen.sessions,
         spent: seen.spent,

@@ -122,7 +122,8 @@ pub fn provenance(facts: &Facts, prices: &PriceTable) -> Vec<(String, String)> {
     let not_checked =
         (!run.not_checked.is_empty()).then(|| ("not_checked", json(serde_json::to_string(&run.not_checked))));
     let pairs = fixed.into_iter().chain(sessions).chain(until).chain(look).chain(imported).chain(damaged);
-    let pairs = pairs.chain(not_checked);
+    let vary_inputs = run.vary_inputs.then(|| ("vary_inputs", "true".to_owned()));
+    let pairs = pairs.chain(not_checked).chain(vary_inputs);
     pairs.map(|(key, value)| (format!("darkroom.{key}"), value)).collect()
 }
 

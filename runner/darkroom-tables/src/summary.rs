@@ -27,6 +27,8 @@ pub struct Summary {
     pub price_date: String,
     /// When it may stop; `None`: after a fixed number of repetitions.
     pub until: Option<Until>,
+    /// Every repetition had pixels of its own, so nothing could be remembered.
+    pub vary_inputs: bool,
     /// What the last look found, and whether it ended the run.
     pub last_look: Option<Look>,
     /// Each time that the run was taken up, its start among them.

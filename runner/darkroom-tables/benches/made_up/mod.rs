@@ -205,6 +205,7 @@ pub fn run_started(cells: &[Cell]) -> RunStarted {
         warm_up: 1,
         deployments: 1,
         renew_environments_every: None,
+        vary_inputs: false,
         order: "interleaved".into(),
         cells: planned.collect(),
         image_sets: BTreeMap::new(),

@@ -115,6 +115,7 @@ impl Journal {
             warm_up: 1,
             deployments: 1,
             renew_environments_every: Some(5),
+            vary_inputs: false,
             order: "interleaved".into(),
             cells: planned.collect(),
             image_sets: BTreeMap::from([("photos".into(), vec!["astronaut.png".into(), "chelsea.png".into()])]),

@@ -42,7 +42,7 @@ pub fn summary(summary: &Summary, look: Look) -> String {
         text += &sessions(summary);
         text += &stopped(summary);
         text += &warm_ups(&measured);
-        text += &remembering(&measured);
+        text += &remembering(summary, &measured);
         text += &poor(&measured);
         text += &hops(&measured);
         text += &coarse(&measured);
@@ -219,7 +219,7 @@ fn warm_ups(measured: &[&CellSummary]) -> String {
 }
 
 /// Says whose times are those of inputs that it has seen, and where nobody looked.
-fn remembering(measured: &[&CellSummary]) -> String {
+fn remembering(summary: &Summary, measured: &[&CellSummary]) -> String {
     let mut text = String::new();
     for cell in measured {
         for Remembered { stage, fresh_ratio, fresh_ratio_low } in &cell.remembers {
@@ -234,7 +234,8 @@ fn remembering(measured: &[&CellSummary]) -> String {
         }
     }
     let stages = || measured.iter().flat_map(|cell| &cell.stages);
-    if stages().all(|stage| stage.n_probe == 0) && stages().any(|stage| stage.time_ms.n > 0) {
+    let unprobed = stages().all(|stage| stage.n_probe == 0) && stages().any(|stage| stage.time_ms.n > 0);
+    if unprobed && !summary.vary_inputs && summary.target != IMPORTED {
         text += "not probed for remembered outputs: a cell needs 2 repetitions and 12 passes\n";
     }
     text
