@@ -1,4 +1,4 @@
-//! Groups → the rows of `summary`: which metrics a cell has, what is computed of each, who is ranked.
+//! Groups → the rows of `summary`: which metrics a cell has, and what is computed of each.
 //!
 //! Statistics are [`darkroom_core::statistics`]'s; this room only chooses their input. Every cell of the plan gets every
 //! row it could have had: one that can't run or has not run is there with n = 0.
@@ -21,7 +21,6 @@ use crate::facts::Facts;
 use crate::frames::{bools, cell_columns, floats, frame, integers, texts};
 use crate::notes::{interval_notes, joined, outputs_note, sample_notes};
 use crate::outputs::{Outputs, output_columns};
-use crate::ranks::{comparable, ranks};
 use crate::samples::{Group, GroupCounts, Samples};
 
 /// Adjusted p of a trend below which a sample is called not stationary.
@@ -150,7 +149,7 @@ pub fn summary_rows(facts: &Facts, groups: &mut Groups, outputs: &[Outputs]) -> 
     rows.sort_by_key(|(metric, row)| (row.cell, row.stage.unwrap_or(u32::MAX), *metric));
     let mut rows: Vec<SummaryRow> = rows.into_iter().map(|(_, row)| row).collect();
     adjust_trends(&mut rows);
-    rank_summary(&mut rows, facts, outputs);
+    note_memories(&mut rows);
     Ok(rows)
 }
 
@@ -272,7 +271,7 @@ fn probed(rows: &mut [(usize, SummaryRow)], facts: &Facts, groups: &Groups) {
     let tested: Vec<(usize, Vec<f64>)> =
         rows.iter().enumerate().filter_map(|(index, (_, row))| Some((index, of(row)?))).collect();
     for (index, longer) in &tested {
-        rows[*index].1.fresh = fresh(longer, tested.len(), None);
+        rows[*index].1.fresh = fresh(longer, tested.len());
     }
 }
 
@@ -280,6 +279,15 @@ fn probed(rows: &mut [(usize, SummaryRow)], facts: &Facts, groups: &Groups) {
 pub fn remembering(rows: &[SummaryRow]) -> BTreeSet<u32> {
     let remembers = |row: &&SummaryRow| row.fresh.is_some_and(|fresh| fresh.remembers);
     rows.iter().filter(remembers).map(|row| row.cell).collect()
+}
+
+/// Says in every row of a cell that remembers outputs that it is not ranked.
+fn note_memories(rows: &mut [SummaryRow]) {
+    let remembering = remembering(rows);
+    for row in rows.iter_mut().filter(|row| remembering.contains(&row.cell)) {
+        let note = "remembers outputs, not ranked".to_owned();
+        row.note = Some(row.note.take().map_or(note.clone(), |before| format!("{before}; {note}")));
+    }
 }
 
 /// Splits a sample's variance between its images, deployments and environments.
@@ -319,23 +327,6 @@ fn resolution_share(group: &Group, d: &Description) -> Option<f64> {
 fn resolution_note(share: f64) -> Option<String> {
     let coarse = share > MAX_RESOLUTION;
     coarse.then(|| format!("seen late by up to {:.1}% of the median: polls were too far apart", share * 100.0))
-}
-
-fn rank_summary(rows: &mut [SummaryRow], facts: &Facts, outputs: &[Outputs]) {
-    let remembering = remembering(rows);
-    let candidates = rows.iter().enumerate().filter_map(|(i, row)| {
-        let ok = outputs[row.cell as usize].ok == Some(true) && !remembering.contains(&row.cell);
-        let group = (comparable(&facts.run.cells[row.cell as usize].cell), row.stage, row.metric);
-        Some((i, group, row.description.mean.filter(|_| ok)?))
-    });
-    for (i, rank) in ranks(candidates.collect()) {
-        rows[i].rank = Some(rank);
-    }
-    for row in rows.iter_mut().filter(|row| remembering.contains(&row.cell)) {
-        row.note = joined(
-            &row.note.take().into_iter().chain(["remembers outputs, not ranked".to_owned()]).collect::<Vec<_>>(),
-        );
-    }
 }
 
 /// Returns the frame of `summary`.

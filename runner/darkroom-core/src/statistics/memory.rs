@@ -48,9 +48,9 @@ pub fn longer<K: Copy + Eq + Hash>(repetitions: &[(K, f64)], probes: &[(K, f64)]
 
 /// Returns how much longer a stage takes on fresh pixels, from the logarithms of its probes; `None` for fewer than 3.
 ///
-/// A one-sided t interval of their mean, shared out over the `tests` that the run makes (Bonferroni). `noise_floor` is the share
-/// by which deployments of the same code differ, where it is known.
-pub fn fresh(longer: &[f64], tests: usize, noise_floor: Option<f64>) -> Option<Fresh> {
+/// A one-sided t interval of their mean, shared out over the `tests` that the run makes (Bonferroni). Deployments do not come in:
+/// a probe is held against repetitions of its own.
+pub fn fresh(longer: &[f64], tests: usize) -> Option<Fresh> {
     if longer.len() < FEWEST {
         return None;
     }
@@ -59,8 +59,7 @@ pub fn fresh(longer: &[f64], tests: usize, noise_floor: Option<f64>) -> Option<F
     let variance = longer.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0);
     let t = StudentsT::new(0.0, 1.0, n - 1.0).ok()?.inverse_cdf(1.0 - FALSE_ALARM / tests.max(1) as f64);
     let low = mean - t * (variance / n).sqrt();
-    let tolerated = TOLERATED.max(1.0 + noise_floor.unwrap_or(0.0));
-    Some(Fresh { ratio: mean.exp(), low: low.exp(), remembers: low > tolerated.ln() })
+    Some(Fresh { ratio: mean.exp(), low: low.exp(), remembers: low > TOLERATED.ln() })
 }
 
 /// Says whether this many probes say anything.
@@ -99,29 +98,27 @@ mod tests {
         let mut random = ChaCha8Rng::seed_from_u64(13);
         let tests = 10;
         let runs = 400;
-        let alarms = (0..runs)
-            .filter(|_| (0..tests).any(|_| fresh(&logs(&mut random, 1.0), tests, None).unwrap().remembers))
-            .count();
+        let alarms =
+            (0..runs).filter(|_| (0..tests).any(|_| fresh(&logs(&mut random, 1.0), tests).unwrap().remembers)).count();
         assert!(alarms <= runs / 20, "{alarms} of {runs} runs");
     }
 
     #[test]
     fn twice_as_long_on_six_fresh_images_is_found() {
         let mut random = ChaCha8Rng::seed_from_u64(14);
-        let found = (0..200).filter(|_| fresh(&logs(&mut random, 2.0), 10, None).unwrap().remembers).count();
+        let found = (0..200).filter(|_| fresh(&logs(&mut random, 2.0), 10).unwrap().remembers).count();
         assert!(found >= 190, "{found} of 200");
     }
 
     #[test]
-    fn the_earliest_repetition_is_left_out_and_the_noise_floor_is_granted() {
+    fn the_earliest_repetition_is_left_out() {
         // It takes 30 ms, and 10 once it has seen the image.
         let repetitions = [(1, 30.0), (1, 10.0), (1, 10.0), (2, 10.0)];
         let probes = [(1, 30.0), (1, 30.0), (1, 30.0), (2, 30.0), (3, 9.0)];
         let longer = longer(&repetitions, &probes);
         assert_eq!(longer.len(), 4, "an image without repetitions has no probe that counts");
-        let found = fresh(&longer, 1, None).unwrap();
+        let found = fresh(&longer, 1).unwrap();
         assert!((found.ratio - 3.0).abs() < 1e-9 && (found.low - 3.0).abs() < 1e-9 && found.remembers, "{found:?}");
-        assert!(!fresh(&longer, 1, Some(2.5)).unwrap().remembers);
-        assert_eq!(fresh(&longer[..2], 1, None), None);
+        assert_eq!(fresh(&longer[..2], 1), None);
     }
 }
