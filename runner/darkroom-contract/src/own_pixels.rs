@@ -3,12 +3,15 @@
 //! Bytes and a seed → bytes of the same format, size and nearly the same length, which nobody can tell apart by eye. Used for
 //! probes ([`darkroom_core::schedule`]) and for `repetitions.vary_inputs`. Metadata stays, so the input means what it meant.
 
-use std::io::Cursor;
+use std::io::{Cursor, Read as _, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use darkroom_core::pipeline::Format;
+use flate2::Compression;
+use flate2::read::ZlibDecoder;
+use flate2::write::ZlibEncoder;
 use mozjpeg::{ColorSpace, Compress, DctMethod, Decompress};
-use png::{BitDepth, ColorType, DeflateCompression, Filter, Transformations};
+use png::{BitDepth, ColorType, Transformations};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -21,6 +24,8 @@ use crate::jpeg_quality;
 const RARITY: u64 = 500;
 /// Rarer changes that are tried until the length fits.
 const RARER: [u64; 4] = [RARITY, RARITY * 8, RARITY * 64, RARITY * 512];
+/// Levels of compression that are tried; 0 stores.
+const LEVELS: [u32; 6] = [6, 9, 4, 2, 1, 0];
 /// Share by which a length may differ before another way of encoding is tried.
 const NEAR: f64 = 0.02;
 /// Fewest changes, in an image that has as many places.
@@ -76,12 +81,16 @@ fn chosen(random: &mut ChaCha8Rng, places: usize, rarity: u64) -> Vec<usize> {
 }
 
 /// A PNG's samples as they stand in the file.
+#[derive(Clone)]
 struct Raw {
     size: (u32, u32),
     colours: ColorType,
     depth: BitDepth,
     samples: Vec<u8>,
     palette: Option<Vec<u8>>,
+    /// How each row was filtered; `None` of interlaced files, whose rows are of seven images. Own rows are filtered alike: some
+    /// filters take longer to undo, and a probe must not be slower for that.
+    filters: Option<Vec<u8>>,
 }
 
 fn png_with_own_pixels(bytes: &[u8], seed: u64) -> Result<Vec<u8>, NoOwnPixels> {
@@ -98,30 +107,30 @@ fn png_with_own_pixels(bytes: &[u8], seed: u64) -> Result<Vec<u8>, NoOwnPixels> 
     if !is_palette && !matches!(info.bit_depth, BitDepth::Eight | BitDepth::Sixteen) {
         return Err(NoOwnPixels::Coarse("a PNG of fewer than 8 bits a sample"));
     }
-    let raw =
-        Raw { size: (info.width, info.height), colours: info.color_type, depth: info.bit_depth, samples, palette };
-    let settings = [
-        (6, Filter::Adaptive),
-        (9, Filter::Adaptive),
-        (9, Filter::MinEntropy),
-        (4, Filter::Adaptive),
-        (9, Filter::Paeth),
-        (6, Filter::NoFilter),
-        (1, Filter::Adaptive),
-    ];
-    let candidates = RARER.into_iter().flat_map(|rarity| settings.map(|(level, filter)| (rarity, level, filter)));
-    let candidate = |(rarity, level, filter)| {
-        let own = raw.changed(seed, rarity);
-        Some(spliced(bytes, &own.encoded(DeflateCompression::Level(level), filter).ok()?, is_palette))
-    };
+    let filters = if reader.info().interlaced { None } else { filters(bytes, info.line_size) };
+    let size = (info.width, info.height);
+    let raw = Raw { size, colours: info.color_type, depth: info.bit_depth, samples, palette, filters };
+    let candidates = RARER.into_iter().flat_map(|rarity| LEVELS.map(|level| (rarity, level)));
+    let candidate = |(rarity, level)| Some(spliced(bytes, &raw.changed(seed, rarity).encoded(level).ok()?, is_palette));
     nearest(bytes.len(), candidates.map(candidate)).ok_or_else(|| NoOwnPixels::Encoding("no PNG came of it".into()))
+}
+
+/// Returns the filter of every row, the first byte of it. Source: PNG (Third Edition), W3C, 7.3 and 9.
+fn filters(bytes: &[u8], line_size: usize) -> Option<Vec<u8>> {
+    let data: Vec<u8> = chunks(bytes)
+        .filter(|(kind, _)| kind == b"IDAT")
+        .flat_map(|(_, chunk)| chunk[8..chunk.len() - 4].iter().copied())
+        .collect();
+    let mut rows = Vec::new();
+    ZlibDecoder::new(&data[..]).read_to_end(&mut rows).ok()?;
+    Some(rows.iter().step_by(line_size + 1).copied().collect())
 }
 
 impl Raw {
     fn changed(&self, seed: u64, rarity: u64) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let Self { colours, depth, ref samples, ref palette, .. } = *self;
-        let mut own = Self { samples: samples.clone(), palette: palette.clone(), ..*self };
+        let Self { colours, depth, ref samples, .. } = *self;
+        let mut own = self.clone();
         if let (ColorType::Indexed, Some(palette)) = (colours, &mut own.palette) {
             // An index is no level: the colours that it names change instead, all by chance.
             palette.iter_mut().for_each(|level| *level = stepped(u16::from(*level), 255, &mut random, true) as u8);
@@ -152,18 +161,62 @@ impl Raw {
         own
     }
 
-    fn encoded(&self, compression: DeflateCompression, filter: Filter) -> Result<Vec<u8>, png::EncodingError> {
+    fn encoded(&self, level: u32) -> Result<Vec<u8>, png::EncodingError> {
         let mut encoded = Vec::new();
         let mut encoder = png::Encoder::new(&mut encoded, self.size.0, self.size.1);
         encoder.set_color(self.colours);
         encoder.set_depth(self.depth);
-        encoder.set_deflate_compression(compression);
-        encoder.set_filter(filter);
         if let Some(palette) = &self.palette {
             encoder.set_palette(palette.clone());
         }
-        encoder.write_header()?.write_image_data(&self.samples)?;
+        let mut writer = encoder.write_header()?;
+        match &self.filters {
+            Some(filters) => {
+                let mut data = ZlibEncoder::new(Vec::new(), Compression::new(level));
+                data.write_all(&self.filtered(filters))?;
+                writer.write_chunk(png::chunk::IDAT, &data.finish()?)?;
+            }
+            None => writer.write_image_data(&self.samples)?,
+        }
+        drop(writer);
         Ok(encoded)
+    }
+
+    /// Returns the rows as the file holds them: each its filter, then what differs from what the filter expects.
+    fn filtered(&self, filters: &[u8]) -> Vec<u8> {
+        let bits = self.depth as usize * self.colours.samples();
+        let (pixel, line) = (bits.div_ceil(8), (bits * self.size.0 as usize).div_ceil(8));
+        let mut rows = Vec::with_capacity((line + 1) * filters.len());
+        let nothing = vec![0; line];
+        let mut above = &nothing[..];
+        for (row, &filter) in self.samples.chunks(line).zip(filters) {
+            rows.push(filter);
+            for (at, sample) in row.iter().enumerate() {
+                let before = |of: &[u8]| at.checked_sub(pixel).map_or(0, |at| of[at]);
+                let (left, up, corner) = (before(row), above[at], before(above));
+                let expected = match filter {
+                    0 => 0,
+                    1 => left,
+                    2 => up,
+                    3 => left.midpoint(up),
+                    _ => paeth(left, up, corner),
+                };
+                rows.push(sample.wrapping_sub(expected));
+            }
+            above = row;
+        }
+        rows
+    }
+}
+
+/// Of the neighbours the one nearest to left + above - corner. Source: PNG (Third Edition), W3C, 9.4.
+fn paeth(left: u8, up: u8, corner: u8) -> u8 {
+    let [a, b, c] = [left, up, corner].map(i16::from);
+    let near = |of: i16| (a + b - c - of).abs();
+    match (near(a) <= near(b) && near(a) <= near(c), near(b) <= near(c)) {
+        (true, _) => left,
+        (_, true) => up,
+        _ => corner,
     }
 }
 

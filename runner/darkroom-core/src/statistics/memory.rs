@@ -110,6 +110,15 @@ mod tests {
         assert!(found >= 190, "{found} of 200");
     }
 
+    /// Source: method, section 8, "Fresh".
+    #[test]
+    fn the_worked_value() {
+        let probes = [(1, 19.0), (1, 21.0), (1, 20.0)];
+        let found = fresh(&longer(&[(1, 10.0); 3], &probes), 5).unwrap();
+        assert!((found.ratio - 1.998_332).abs() < 1e-6 && (found.low - 1.634_071).abs() < 1e-6, "{found:?}");
+        assert!(found.remembers);
+    }
+
     #[test]
     fn the_earliest_repetition_is_left_out() {
         // It takes 30 ms, and 10 once it has seen the image.

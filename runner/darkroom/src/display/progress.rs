@@ -152,12 +152,12 @@ impl View {
         match event {
             Event::InvocationFinished(invocation) => {
                 let PassKey { warm_up, probe, .. } = invocation.pass;
-                let warm_up = match (probe, warm_up) {
+                let kind = match (probe, warm_up) {
                     (true, _) => " (probe)",
                     (_, true) => " (warm-up)",
                     _ => "",
                 };
-                self.bar.set_message(format!("{}{warm_up}", invocation.pass.cell_id));
+                self.bar.set_message(format!("{}{kind}", invocation.pass.cell_id));
                 if invocation.status != Status::Ok && !invocation.pass.warm_up {
                     *self.failed.entry(invocation.pass.cell_id.to_string()).or_default() += 1;
                 }

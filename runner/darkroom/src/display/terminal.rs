@@ -216,16 +216,17 @@ fn sessions(summary: &Summary) -> String {
     text
 }
 
-/// Counts the invocations that warmed environments up, and those that others took the place of: rows in no statistic.
+/// Counts the invocations that warmed environments up, those of probes, and those that others took the place of: rows in no statistic.
 fn uncounted(measured: &[&CellSummary]) -> String {
     let sum = |of: fn(&StageSummary) -> usize| {
         let all: usize = measured.iter().flat_map(|cell| &cell.stages).map(of).sum();
         (all > 0).then(|| super::count(all as u64, "invocation"))
     };
     let warm_ups = sum(|stage| stage.n_warm_up).map(|all| format!("warm-ups: {all} more, in no statistic\n"));
+    let probes = sum(|stage| stage.n_probe).map(|all| format!("probes: {all} more, in no statistic\n"));
     let again = sum(|stage| stage.n_superseded);
     let again = again.map(|all| format!("measured again: {all} more that others replace, in no statistic\n"));
-    warm_ups.into_iter().chain(again).collect()
+    warm_ups.into_iter().chain(probes).chain(again).collect()
 }
 
 /// Says whose times are those of inputs that it has seen, and where nobody looked.
@@ -261,10 +262,10 @@ fn money(summary: &Summary) -> String {
     match summary.target.as_str() {
         IMPORTED => String::new(),
         "aws" => format!(
-            "\nThis run cost about {dollars} (compute and S3 requests of {all}, warm-ups and repeated attempts included).\n"
+            "\nThis run cost about {dollars} (compute and S3 requests of {all}, warm-ups, probes and repeated attempts included).\n"
         ),
         _ => format!(
-            "\nWould cost on AWS: {dollars} (compute and S3 requests of {all}, warm-ups and repeated attempts included). Nobody \
+            "\nWould cost on AWS: {dollars} (compute and S3 requests of {all}, warm-ups, probes and repeated attempts included). Nobody \
              bills this run.\n"
         ),
     }
