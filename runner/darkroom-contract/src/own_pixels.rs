@@ -24,8 +24,8 @@ use crate::jpeg_quality;
 const RARITY: u64 = 500;
 /// Rarer changes that are tried until the length fits.
 const RARER: [u64; 4] = [RARITY, RARITY * 8, RARITY * 64, RARITY * 512];
-/// Levels of compression that are tried; 0 stores.
-const LEVELS: [u32; 6] = [6, 9, 4, 2, 1, 0];
+/// Ways of compressing a PNG that are tried, levels of zlib; 0 stores, `None` is what `image` writes with.
+const LEVELS: [Option<u32>; 7] = [Some(6), None, Some(9), Some(0), Some(4), Some(2), Some(1)];
 /// Share by which a length may differ before another way of encoding is tried.
 const NEAR: f64 = 0.02;
 /// Fewest changes, in an image that has as many places.
@@ -56,15 +56,15 @@ pub fn with_own_pixels(bytes: &[u8], seed: u64) -> Result<Vec<u8>, NoOwnPixels> 
     .unwrap_or_else(|_| Err(NoOwnPixels::Encoding("the encoder gave up".into())))
 }
 
-/// Returns the first candidate whose length is near enough, or else the nearest.
-fn nearest(length: usize, candidates: impl Iterator<Item = Option<Vec<u8>>>) -> Option<Vec<u8>> {
+/// Returns the first candidate whose length is near enough, or else the nearest, and how it was made.
+fn nearest<T>(length: usize, candidates: impl Iterator<Item = (T, Option<Vec<u8>>)>) -> Option<(T, Vec<u8>)> {
     let apart = |bytes: &Vec<u8>| (bytes.len() as f64 / length as f64 - 1.0).abs();
-    let mut best: Option<Vec<u8>> = None;
-    for candidate in candidates.flatten() {
-        if best.as_ref().is_none_or(|best| apart(&candidate) < apart(best)) {
-            best = Some(candidate);
+    let mut best: Option<(T, Vec<u8>)> = None;
+    for (how, candidate) in candidates.filter_map(|(how, candidate)| Some((how, candidate?))) {
+        if best.as_ref().is_none_or(|(_, best)| apart(&candidate) < apart(best)) {
+            best = Some((how, candidate));
         }
-        if best.as_ref().is_some_and(|best| apart(best) <= NEAR) {
+        if best.as_ref().is_some_and(|(_, best)| apart(best) <= NEAR) {
             break;
         }
     }
@@ -110,9 +110,11 @@ fn png_with_own_pixels(bytes: &[u8], seed: u64) -> Result<Vec<u8>, NoOwnPixels> 
     let filters = if reader.info().interlaced { None } else { filters(bytes, info.line_size) };
     let size = (info.width, info.height);
     let raw = Raw { size, colours: info.color_type, depth: info.bit_depth, samples, palette, filters };
-    let candidates = RARER.into_iter().flat_map(|rarity| LEVELS.map(|level| (rarity, level)));
-    let candidate = |(rarity, level)| Some(spliced(bytes, &raw.changed(seed, rarity).encoded(level).ok()?, is_palette));
-    nearest(bytes.len(), candidates.map(candidate)).ok_or_else(|| NoOwnPixels::Encoding("no PNG came of it".into()))
+    let whole = |raw: &Raw, level| Some(spliced(bytes, &raw.encoded(level).ok()?, is_palette));
+    let as_it_is = nearest(bytes.len(), LEVELS.into_iter().map(|level| (level, whole(&raw, level))));
+    let (level, _) = as_it_is.ok_or_else(|| NoOwnPixels::Encoding("no PNG came of it".into()))?;
+    let own = nearest(bytes.len(), RARER.into_iter().map(|rarity| ((), whole(&raw.changed(seed, rarity), level))));
+    own.map(|((), own)| own).ok_or_else(|| NoOwnPixels::Encoding("no PNG came of it".into()))
 }
 
 /// Returns the filter of every row, the first byte of it. Source: PNG (Third Edition), W3C, 7.3 and 9.
@@ -133,7 +135,9 @@ impl Raw {
         let mut own = self.clone();
         if let (ColorType::Indexed, Some(palette)) = (colours, &mut own.palette) {
             // An index is no level: the colours that it names change instead, all by chance.
-            palette.iter_mut().for_each(|level| *level = stepped(u16::from(*level), 255, &mut random, true) as u8);
+            for level in palette {
+                *level = stepped(u16::from(*level), 255, &mut random, true) as u8;
+            }
             return own;
         }
         let channels = colours.samples();
@@ -142,9 +146,8 @@ impl Raw {
             _ => channels,
         };
         let wide = depth == BitDepth::Sixteen;
-        let sample = |samples: &[u8], at: usize| match wide {
-            true => u16::from_be_bytes([samples[2 * at], samples[2 * at + 1]]),
-            false => u16::from(samples[at]),
+        let sample = |samples: &[u8], at: usize| {
+            if wide { u16::from_be_bytes([samples[2 * at], samples[2 * at + 1]]) } else { u16::from(samples[at]) }
         };
         let all = samples.len() / if wide { 2 } else { 1 };
         // A stage may take fewer bits than the container has: no sample becomes brighter than the brightest.
@@ -161,9 +164,9 @@ impl Raw {
         own
     }
 
-    fn encoded(&self, level: u32) -> Result<Vec<u8>, png::EncodingError> {
-        let mut encoded = Vec::new();
-        let mut encoder = png::Encoder::new(&mut encoded, self.size.0, self.size.1);
+    fn encoded(&self, level: Option<u32>) -> Result<Vec<u8>, png::EncodingError> {
+        let mut file = Vec::new();
+        let mut encoder = png::Encoder::new(&mut file, self.size.0, self.size.1);
         encoder.set_color(self.colours);
         encoder.set_depth(self.depth);
         if let Some(palette) = &self.palette {
@@ -172,14 +175,21 @@ impl Raw {
         let mut writer = encoder.write_header()?;
         match &self.filters {
             Some(filters) => {
-                let mut data = ZlibEncoder::new(Vec::new(), Compression::new(level));
-                data.write_all(&self.filtered(filters))?;
-                writer.write_chunk(png::chunk::IDAT, &data.finish()?)?;
+                let rows = self.filtered(filters);
+                let data = match level {
+                    Some(level) => {
+                        let mut data = ZlibEncoder::new(Vec::new(), Compression::new(level));
+                        data.write_all(&rows)?;
+                        data.finish()?
+                    }
+                    None => fdeflate::compress_to_vec(&rows),
+                };
+                writer.write_chunk(png::chunk::IDAT, &data)?;
             }
             None => writer.write_image_data(&self.samples)?,
         }
         drop(writer);
-        Ok(encoded)
+        Ok(file)
     }
 
     /// Returns the rows as the file holds them: each its filter, then what differs from what the filter expects.
@@ -278,22 +288,25 @@ fn jpeg_with_own_pixels(bytes: &[u8], seed: u64, grey: bool) -> Result<Vec<u8>, 
     let candidates = RARER.into_iter().flat_map(|rarity| [true, false].map(|optimised| (rarity, optimised)));
     let candidate = |(rarity, optimised)| {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
-        Some(with_metadata(bytes, &planes.encoded(&planes.changed(&mut random, rarity), optimised).ok()?))
+        let own = planes.encoded(&planes.changed(&mut random, rarity), optimised).ok();
+        ((), own.map(|own| with_metadata(bytes, &own)))
     };
-    nearest(bytes.len(), candidates.map(candidate)).ok_or_else(|| NoOwnPixels::Encoding("no JPEG came of it".into()))
+    nearest(bytes.len(), candidates.map(candidate))
+        .map(|((), own)| own)
+        .ok_or_else(|| NoOwnPixels::Encoding("no JPEG came of it".into()))
 }
 
 impl Planes {
     /// Chroma is repeated, not smoothed, so that taking its mean gives back what was stored.
     fn of(bytes: &[u8], grey: bool) -> std::io::Result<Self> {
-        use mozjpeg::CompInfoExt as _;
+        use mozjpeg::CompInfoExt;
         let mut file = Decompress::new_mem(bytes)?;
         file.do_fancy_upsampling(false);
         file.dct_method(DctMethod::IntegerSlow);
         let mut rows = if grey { file.grayscale()? } else { file.to_colorspace(ColorSpace::JCS_YCbCr)? };
         let samples = rows.read_scanlines::<u8>()?;
         let parts = rows.components();
-        let (sampling, tables) = (parts.iter().map(|part| part.sampling()), parts.iter().take(2));
+        let (sampling, tables) = (parts.iter().map(CompInfoExt::sampling), parts.iter().take(2));
         let dc = jpeg_quality::first_step(bytes).unwrap_or(1);
         Ok(Self {
             width: rows.width(),
@@ -301,7 +314,7 @@ impl Planes {
             channels: if grey { 1 } else { 3 },
             samples,
             sampling: sampling.collect(),
-            tables: tables.filter_map(|part| part.qtable()).collect(),
+            tables: tables.filter_map(CompInfoExt::qtable).collect(),
             // The stored mean of a block is 8 times its samples' mean. Source: ITU-T T.81, A.3.3.
             step: dc.div_ceil(8).clamp(1, 32) as u8,
             progressive: is_progressive(bytes),

@@ -373,6 +373,23 @@ fn cells(costs: &Rows, summary: &Rows) -> (Vec<CellView>, Vec<String>) {
     (found.iter().map(view).collect(), factors.shared.clone())
 }
 
+impl CellView {
+    /// Whether its numbers may be held against others': of right outputs, and of the work.
+    pub fn may_be_ranked(&self) -> bool {
+        self.outputs_ok == Some(true) && self.remembers.is_empty()
+    }
+
+    /// What stands behind its name where they may not.
+    pub fn mark(&self) -> &'static str {
+        match self.outputs_ok {
+            Some(true) if !self.remembers.is_empty() => " (REMEMBERS)",
+            Some(true) => "",
+            Some(false) => " (WRONG)",
+            None => " (unchecked)",
+        }
+    }
+}
+
 /// Returns the stages of a cell (its rows of `summary`) that remember outputs.
 fn remembered(rows: &[Row<'_>]) -> Vec<(String, f64, f64)> {
     let of = |row: &Row<'_>| {

@@ -100,28 +100,3 @@ fn what_is_no_image_or_too_coarse_says_so() {
         assert!(error.contains(words), "{error}");
     }
 }
-
-#[test]
-fn zz_temporary_dump() {
-    let Ok(folder) = std::env::var("DUMP_OWN") else { return };
-    for (name, bytes, _) in images() {
-        let stem = name.replace(' ', "_");
-        std::fs::write(format!("{folder}/{stem}.0"), &bytes).unwrap();
-        for seed in 1..4 {
-            std::fs::write(format!("{folder}/{stem}.{seed}"), with_own_pixels(&bytes, seed).unwrap()).unwrap();
-        }
-        let time = |bytes: &[u8]| {
-            let mut all: Vec<f64> = (0..31)
-                .map(|_| {
-                    let clock = std::time::Instant::now();
-                    std::hint::black_box(decode(bytes).unwrap());
-                    clock.elapsed().as_secs_f64()
-                })
-                .collect();
-            all.sort_by(f64::total_cmp);
-            all[15] * 1e3
-        };
-        let own = with_own_pixels(&bytes, 1).unwrap();
-        println!("{name}: {:.3} ms, own {:.3} ms, {} -> {} bytes", time(&bytes), time(&own), bytes.len(), own.len());
-    }
-}

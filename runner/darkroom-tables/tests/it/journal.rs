@@ -35,6 +35,7 @@ pub struct Journal {
 
 /// One pass to be recorded.
 #[derive(Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "facts of a pass, each apart")]
 pub struct Pass {
     pub cell: Cell,
     pub image: &'static str,

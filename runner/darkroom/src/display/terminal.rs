@@ -233,21 +233,24 @@ fn uncounted(measured: &[&CellSummary]) -> String {
 fn remembering(summary: &Summary, measured: &[&CellSummary]) -> String {
     let mut text = String::new();
     for cell in measured {
-        for Remembered { stage, fresh_ratio, fresh_ratio_low } in &cell.remembers {
+        let of = |Remembered { stage, fresh_ratio, fresh_ratio_low }: &Remembered| {
+            format!("{stage} {} times ({})", figure(*fresh_ratio), figure(*fresh_ratio_low))
+        };
+        let stages: Vec<String> = cell.remembers.iter().map(of).collect();
+        if !stages.is_empty() {
             let _ = writeln!(
                 text,
-                "REMEMBERS {}: {stage} took {} times as long on fresh pixels (95% at least {} times). Its times are those of \
-                 inputs that it has seen, so it is not ranked.",
+                "\nREMEMBERS  {} takes longer on pixels that it has not seen: {} (in brackets: at least, 95%). Its times are \
+                 those of images that it has seen before, so it is not ranked.",
                 cell.cell_id,
-                figure(*fresh_ratio),
-                figure(*fresh_ratio_low)
+                stages.join(", ")
             );
         }
     }
     let stages = || measured.iter().flat_map(|cell| &cell.stages);
     let unprobed = stages().all(|stage| stage.n_probe == 0) && stages().any(|stage| stage.time_ms.n > 0);
     if unprobed && !summary.vary_inputs && summary.target != IMPORTED {
-        text += "not probed for remembered outputs: a cell needs 2 repetitions and 12 passes\n";
+        text += "not checked: whether code remembers outputs (a cell needs 2 repetitions and 12 passes)\n";
     }
     text
 }

@@ -260,7 +260,9 @@ async fn fetch(s3: &aws_sdk_s3::Client, bucket: &str, key: &str) -> Result<Bytes
 
 fn sha256_of_samples(samples: &[u16]) -> String {
     let mut digest = Sha256::new();
-    samples.iter().for_each(|sample| digest.update(sample.to_le_bytes()));
+    for sample in samples {
+        digest.update(sample.to_le_bytes());
+    }
     hex::encode(digest.finalize())
 }
 
