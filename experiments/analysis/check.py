@@ -278,10 +278,11 @@ def check_units(check, what, row, facts):
     check.same(f"{what} p_units", row["p_units"], p, 1e-7)
 
 
-def check_choices(check, choices, comparisons, pipelines):
+def check_choices(check, choices, comparisons, pipelines, summary):
     """Pareto fronts among comparable cells, and memory sizes among cells that differ in memory only, from the passes."""
-    means = {}
-    for row in choices.filter(pl.col("outputs_ok")).iter_rows(named=True):
+    means, remembering = {}, summary.filter(pl.col("remembers"))["cell_id"].to_list()
+    right = choices.filter(pl.col("outputs_ok") & ~pl.col("cell_id").is_in(remembering))
+    for row in right.iter_rows(named=True):
         sample = pipelines.filter((pl.col("cell_id") == row["cell_id"]) & (pl.col("counts_as") == "sample"))
         cost, time = sample["cost_usd"].mean(), sample["turnaround_s"].mean()
         if cost is not None and time is not None:
@@ -415,7 +416,7 @@ def main():
     check_memory(check, table["summary"], table["invocations"])
     check_costs(check, table["costs"], table["pipelines"], table["invocations"], prices)
     check_comparisons(check, table["comparisons"], table["invocations"], table["pipelines"])
-    check_choices(check, table["choices"], table["comparisons"], table["pipelines"])
+    check_choices(check, table["choices"], table["comparisons"], table["pipelines"], table["summary"])
     for name, frame in table.items():
         floats = [c for c, dtype in frame.schema.items() if dtype == pl.Float64]
         for column in floats:
