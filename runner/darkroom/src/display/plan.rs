@@ -88,7 +88,7 @@ impl Page<'_> {
             ("functions", format!("{} to deploy", thousands(*functions))),
             ("passes", format!("{}: {times} in {deployed} of each cell, {order}", range(*passes, |s| s.passes))),
             ("warm-ups", format!("{}, not counted{renewed}", range(*warm_up_passes, |s| s.warm_up_passes))),
-            ("probes", probed(*probes, repetitions, &range(*probes, |s| s.probes))),
+            ("probes", probed(&self.summary, repetitions, &range(*probes, |s| s.probes))),
             ("invocations", format!("{}, warm-ups and probes included", range(*invocations, |s| s.invocations))),
         ]);
         rows.extend(repetitions.until.map(|until| ("until", looked_for(&until))));
@@ -287,14 +287,18 @@ fn significant(usd: f64) -> String {
     format!("{usd:.decimals$}")
 }
 
-/// Says how many passes have pixels of their own, or why none has.
-fn probed(probes: u64, repetitions: &Repetitions, told: &str) -> String {
-    match probes {
+/// Says how many passes have pixels of their own and what share of the run they take, or why none has.
+fn probed(summary: &Summary, repetitions: &Repetitions, told: &str) -> String {
+    let all = summary.passes + summary.warm_up_passes + summary.probes;
+    let share = summary.probes as f64 / all.max(1) as f64 * 100.0;
+    match summary.probes {
         _ if repetitions.vary_inputs => "none: every repetition has pixels of its own".to_owned(),
         0 => format!(
             "none: a cell needs 2 repetitions and {FEWEST_PASSES} passes to tell whether its code remembers outputs"
         ),
-        _ => format!("{told} with pixels of their own, not counted: they tell whether code remembers outputs"),
+        _ => format!(
+            "{told} with pixels of their own, not counted ({share:.0}% of all passes): they tell whether code remembers outputs"
+        ),
     }
 }
 
