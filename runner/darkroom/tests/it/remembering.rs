@@ -68,8 +68,8 @@ fn code_that_remembers_outputs_is_said_to_and_honest_code_is_not() {
         assert!(words.is_some_and(|words| words.contains(&format!("{stage} "))), "{stage}: {told}");
     }
     assert!(!told.contains("REMEMBERS pillow"), "{told}");
-    let runs = fs::read_dir(project.root().join("outputs/test")).unwrap();
-    let report = runs.filter_map(|entry| fs::read_to_string(entry.unwrap().path().join("report.html")).ok()).next();
+    let mut runs = fs::read_dir(project.root().join("outputs/test")).unwrap();
+    let report = runs.find_map(|entry| fs::read_to_string(entry.unwrap().path().join("report.html")).ok());
     let report = report.expect("a report");
     assert!(report.contains("REMEMBERS OUTPUTS, so it is not ranked: cheat-memo"), "{told}");
 }
