@@ -69,7 +69,7 @@ def check_summary(check, summary, invocations, pipelines):
         if row["stage"] != "pipeline":
             group = group.filter(pl.col("stage") == row["stage"])
         what = f"summary {row['cell_id']} {row['stage']} {row['metric']}"
-        counted = sum(row[n] for n in ["n", "n_failed", "n_wrong_start", "n_warm_up", "n_superseded", "n_missing"])
+        counted = sum(row[n] for n in ["n", "n_failed", "n_wrong_start", "n_warm_up", "n_probe", "n_superseded", "n_missing"])
         check.same(f"{what} rows", counted, group.height)
         column, scale = ("cost_usd", 1e5) if row["metric"] == "cost_usd_per_100k" else (row["metric"], 1.0)
         sample = group.filter(pl.col("counts_as") == "sample").drop_nulls(column)
@@ -83,6 +83,30 @@ def check_summary(check, summary, invocations, pipelines):
             images = sample.sort(order, maintain_order=True)["image"].to_numpy()
             check_intervals(check, what, row, x, as_recorded, images)
         check_variance(check, what, row, sample.with_columns(value=pl.col(column).cast(pl.Float64)))
+
+
+def check_memory(check, summary, invocations):
+    """The one-sided t interval of how much longer fresh pixels take, by Polars and scipy (method.md, 7a)."""
+    longer = {}
+    for (cell, stage), rows in invocations.group_by("cell_id", "stage"):
+        of = ["image", "deployment"]
+        seen = rows.filter(pl.col("counts_as") == "sample").sort("sequence", maintain_order=True)
+        late = seen.filter((pl.col("sequence").rank("ordinal").over(of) > 1) | (pl.len().over(of) == 1))
+        medians = late.group_by(of).agg(typical=pl.col("duration_ms").log().median())
+        probes = rows.filter(pl.col("counts_as") == "probe").join(medians, on=of)
+        d = (probes["duration_ms"].log() - probes["typical"]).to_numpy()
+        if len(d) >= 3:
+            longer[cell, stage] = d
+    for row in summary.filter(pl.col("metric") == "duration_ms").iter_rows(named=True):
+        what, d = f"summary {row['cell_id']} {row['stage']} fresh", longer.get((row["cell_id"], row["stage"]))
+        if d is None:
+            check.same(f"{what} ratio", row["fresh_ratio"], None)
+            continue
+        t = stats.t.ppf(1 - 0.05 / len(longer), len(d) - 1)
+        low = float(np.mean(d) - t * np.std(d, ddof=1) / np.sqrt(len(d)))
+        check.same(f"{what} ratio", row["fresh_ratio"], float(np.exp(np.mean(d))), 1e-6)
+        check.same(f"{what} low", row["fresh_ratio_low"], float(np.exp(low)), 1e-6)
+        check.same(f"{what} remembers", row["remembers"], bool(low > np.log(1.1)))
 
 
 def check_variance(check, what, row, sample):
@@ -254,10 +278,11 @@ def check_units(check, what, row, facts):
     check.same(f"{what} p_units", row["p_units"], p, 1e-7)
 
 
-def check_choices(check, choices, comparisons, pipelines):
+def check_choices(check, choices, comparisons, pipelines, summary):
     """Pareto fronts among comparable cells, and memory sizes among cells that differ in memory only, from the passes."""
-    means = {}
-    for row in choices.filter(pl.col("outputs_ok")).iter_rows(named=True):
+    means, remembering = {}, summary.filter(pl.col("remembers"))["cell_id"].to_list()
+    right = choices.filter(pl.col("outputs_ok") & ~pl.col("cell_id").is_in(remembering))
+    for row in right.iter_rows(named=True):
         sample = pipelines.filter((pl.col("cell_id") == row["cell_id"]) & (pl.col("counts_as") == "sample"))
         cost, time = sample["cost_usd"].mean(), sample["turnaround_s"].mean()
         if cost is not None and time is not None:
@@ -388,9 +413,10 @@ def main():
     prices = tomllib.loads(Path(sys.argv[2] if len(sys.argv) > 2 else DEFAULT_PRICES).read_text())
     check = Check()
     check_summary(check, table["summary"], table["invocations"], table["pipelines"])
+    check_memory(check, table["summary"], table["invocations"])
     check_costs(check, table["costs"], table["pipelines"], table["invocations"], prices)
     check_comparisons(check, table["comparisons"], table["invocations"], table["pipelines"])
-    check_choices(check, table["choices"], table["comparisons"], table["pipelines"])
+    check_choices(check, table["choices"], table["comparisons"], table["pipelines"], table["summary"])
     for name, frame in table.items():
         floats = [c for c, dtype in frame.schema.items() if dtype == pl.Float64]
         for column in floats:

@@ -54,6 +54,11 @@ pub fn jpeg_quality(bytes: &[u8]) -> Option<Quality> {
     Some(Quality { value, exact: false })
 }
 
+/// Returns the step in which the mean of a block is stored.
+pub fn first_step(bytes: &[u8]) -> Option<u16> {
+    table(bytes).map(|table| table[0])
+}
+
 /// Returns a table at a quality, as libjpeg's `jpeg_quality_scaling` and `jpeg_add_quant_table` make it.
 fn scaled(table: &Table, quality: u8) -> Table {
     let quality = u32::from(quality);

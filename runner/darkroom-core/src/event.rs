@@ -16,11 +16,12 @@ use crate::statistics::StoppedBy;
 /// Version of the journal's lines. Raised whenever a field is added, removed or changes meaning.
 ///
 /// A reader refuses a newer number; what an older one lacks is `None` or empty (`serde(default)`).
+/// 7: which passes are probes, with pixels of their own.
 /// 6: calls of handlers that the local cloud refused.
 /// 5: that repetitions were added to a finished run; what no check tells; the quality of a JPEG.
 /// 4: which JPEG decoder a dependency brings.
 /// 2: what a handler's inside view, a chain's hops and a build say of themselves; how a function is fed.
-pub const JOURNAL_VERSION: u32 = 6;
+pub const JOURNAL_VERSION: u32 = 7;
 
 /// Something that happened during a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -144,6 +145,9 @@ pub struct RunStarted {
     /// Repetitions after which warm environments are renewed; `None`: never within a session.
     #[serde(default)]
     pub renew_environments_every: Option<u32>,
+    /// Every repetition has pixels of its own; there are no probes then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub vary_inputs: bool,
     /// `interleaved` or `sequential`.
     pub order: String,
     /// Cells in matrix order with what their variants say of themselves.
@@ -357,6 +361,10 @@ pub struct PassKey {
     pub image: String,
     /// Warm-ups are numbered apart from repetitions, both from 1.
     pub warm_up: bool,
+    /// Made with pixels of its own, to see whether times are those of inputs that were seen before. A probe is numbered
+    /// apart too and `warm_up` is true of it: nothing counts it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub probe: bool,
     pub repetition: u32,
     pub attempt: u32,
 }

@@ -15,7 +15,7 @@ use crate::estimate::{Effort, Rates, hosting_usd};
 use crate::event::PlannedCell;
 use crate::manifest::{Known, KnownImageSet, Manifest, Repetitions};
 use crate::matrix::CellRef;
-use crate::schedule::{CellShape, Schedule};
+use crate::schedule::{CellShape, Schedule, probes};
 
 /// A manifest seen against what is known and what the target can do.
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +40,9 @@ pub struct Summary {
     pub passes: u64,
     /// Images through the whole pipeline to warm environments up, in a run without interruption.
     pub warm_up_passes: u64,
-    /// Stage invocations, warm-ups included, retries not.
+    /// Images with pixels of their own through the whole pipeline, which tell whether code remembers outputs.
+    pub probes: u64,
+    /// Stage invocations, warm-ups and probes included, retries not.
     pub invocations: u64,
     /// Memory sizes of runnable cells, MB, whose share of processors the target does not have: they run slower than they would
     /// on AWS.
@@ -135,10 +137,11 @@ impl<'a> Plan<'a> {
             if self.capability.is_short_of_cores(cell.memory_mb) {
                 totals.short_of_cores.insert(cell.memory_mb);
             }
-            let Passes { counted, warm_up } = work.of(&cell);
+            let Passes { counted, warm_up, probes } = work.of(&cell);
+            totals.probes += probes;
             totals.passes += counted;
             totals.warm_up_passes += warm_up;
-            let passes = (counted + warm_up) as f64;
+            let passes = (counted + warm_up + probes) as f64;
             if let Some(pipeline) = pipeline {
                 totals.requests.add(besides::of_pass(pipeline, &cell.to_cell()), passes);
             }
@@ -161,8 +164,8 @@ impl<'a> Plan<'a> {
         let (mut cells, mut seconds, mut usd) = (0, 0.0, 0.0);
         for (cell, _) in self.cells().filter(|(_, obstacle)| obstacle.is_none()) {
             let Some((each_s, each_usd)) = rates.pass(&cell.to_cell().id()) else { continue };
-            let Passes { counted, warm_up } = work.of(&cell);
-            let passes = (counted + warm_up) as f64;
+            let Passes { counted, warm_up, probes } = work.of(&cell);
+            let passes = (counted + warm_up + probes) as f64;
             cells += 1;
             seconds += passes * each_s / f64::from(cell.concurrency.max(1));
             usd += passes * each_usd;
@@ -190,7 +193,7 @@ impl<'a> Plan<'a> {
         let blocked: u64 = totals.obstacles.values().sum();
         let runnable = totals.cells - blocked;
         let functions = totals.deployed.len() as u64 * stages * u64::from(self.manifest.repetitions.deployments);
-        let invocations = (totals.passes + totals.warm_up_passes) * stages;
+        let invocations = (totals.passes + totals.warm_up_passes + totals.probes) * stages;
         Summary {
             cells: totals.cells,
             runnable,
@@ -198,6 +201,7 @@ impl<'a> Plan<'a> {
             functions,
             passes: totals.passes,
             warm_up_passes: totals.warm_up_passes,
+            probes: totals.probes,
             invocations,
             short_of_cores: totals.short_of_cores.iter().copied().collect(),
             at_most: Effort { seconds: totals.longest_s, usd: prices.map(|_| totals.dearest_usd) },
@@ -216,6 +220,7 @@ struct Work<'a> {
 struct Passes {
     counted: u64,
     warm_up: u64,
+    probes: u64,
 }
 
 impl Work<'_> {
@@ -227,6 +232,7 @@ impl Work<'_> {
         let images = self.images.get(cell.image_set).copied().unwrap_or(0);
         Passes {
             counted: images * u64::from(count) * deployments,
+            probes: probes(images, count, self.repetitions.vary_inputs) * deployments,
             warm_up: if cell.start == Start::Warm { warm_up * deployments } else { 0 },
         }
     }
@@ -237,6 +243,7 @@ struct Totals<'a> {
     cells: u64,
     passes: u64,
     warm_up_passes: u64,
+    probes: u64,
     longest_s: f64,
     dearest_usd: f64,
     requests: Requests,

@@ -30,6 +30,7 @@ pub fn claimed(run: &Run) -> Vec<String> {
 pub fn answer(run: &Run) -> Answer {
     let (mut first, shown, alone) = compared(run);
     first.push(right(run));
+    first.extend(remembering(run));
     let then = at_different_times(run, &shown)
         .into_iter()
         .chain(aside(run, &alone))
@@ -51,7 +52,12 @@ fn compared(run: &Run) -> (Vec<String>, Vec<Group<'_>>, Vec<Group<'_>>) {
         let best: Vec<String> = shown.iter().filter_map(|group| best(run, group, &metric)).collect();
         let any_value = run.measured().any(|cell| run.stat(cell, PIPELINE, metric.name).is_some());
         if best.is_empty() && any_value {
-            said.push(format!("No cell is ranked by {}: none has outputs that were all found right.", metric.what));
+            let remembers = run.measured().any(|cell| !cell.remembers.is_empty());
+            let also = if remembers { " and remembers none" } else { "" };
+            said.push(format!(
+                "No cell is ranked by {}: none has outputs that were all found right{also}.",
+                metric.what
+            ));
         }
         said.extend(best);
     }
@@ -102,10 +108,9 @@ fn aside(run: &Run, alone: &[Group<'_>]) -> Option<String> {
     (!alone.is_empty()).then(|| format!("Not compared ({why}): {}.", alone.join("; ")))
 }
 
-/// Cells of a group that may be called best by a metric: those with right outputs.
+/// Cells of a group that may be called best by a metric: those with right outputs, which remember none.
 fn ranked<'a>(run: &'a Run, group: &Group<'a>, metric: &Metric) -> Vec<(&'a CellView, Stat)> {
-    let right = |cell: &CellView| cell.outputs_ok == Some(true);
-    let stat = |cell: &CellView| run.stat(cell, PIPELINE, metric.name).filter(|_| right(cell));
+    let stat = |cell: &CellView| run.stat(cell, PIPELINE, metric.name).filter(|_| cell.may_be_ranked());
     group.members.iter().filter_map(|cell| Some((*cell, stat(cell)?))).collect()
 }
 
@@ -191,7 +196,9 @@ fn best_cell(run: &Run, group: &Group<'_>, ranked: &[(&CellView, Stat)], metric:
     let [only, no] = begun;
     let said = match (&worse[..], &claims[..]) {
         _ if ranked.len() == 1 => {
-            format!("{only} {of} has right outputs, so its {what} is compared with nothing: {mean}.")
+            let remembers = group.members.iter().any(|cell| !cell.remembers.is_empty());
+            let also = if remembers { " and remembers none" } else { "" };
+            format!("{only} {of} has right outputs{also}, so its {what} is compared with nothing: {mean}.")
         }
         (_, []) => {
             format!("{no} cell can be compared with {of} ({what} {mean}): none differs from it in one factor only.")
@@ -323,7 +330,7 @@ fn claims(run: &Run, group: &Group<'_>, winner: &CellView, metric: &Metric) -> V
             "cheaper" => "dearer",
             other => other,
         };
-        if ["wrong outputs", "outputs not checked", "not measured"].contains(&verdict) {
+        if ["wrong outputs", "outputs not checked", "remembers outputs", "not measured"].contains(&verdict) {
             return None;
         }
         if b == winner.id {
@@ -336,6 +343,28 @@ fn claims(run: &Run, group: &Group<'_>, winner: &CellView, metric: &Metric) -> V
         }
     })
     .collect()
+}
+
+/// Warns of code whose times are those of inputs that it has seen, and says where nobody looked.
+fn remembering(run: &Run) -> Option<String> {
+    let told = |cell: &CellView| {
+        let of =
+            |(stage, ratio, low): &(String, f64, f64)| format!("{stage} {} times ({})", figure(*ratio), figure(*low));
+        let stages: Vec<String> = cell.remembers.iter().map(of).collect();
+        (!stages.is_empty()).then(|| format!("{}: {}", cell.label, stages.join(", ")))
+    };
+    let named: Vec<String> = run.measured().filter_map(told).collect();
+    if !named.is_empty() {
+        return Some(format!(
+            "REMEMBERS OUTPUTS, so it is not ranked: {}. The numbers say how many times as long it took on pixels that it had not seen (in \
+             brackets: at least, 95%).",
+            named.join("; ")
+        ));
+    }
+    let probes = run.summary.iter().filter_map(|row| row.number("n_probe")).sum::<f64>();
+    let needless = run.about("vary_inputs") == "true" || run.imported().is_some();
+    (probes == 0.0 && !needless && run.measured().next().is_some())
+        .then(|| "Not checked: whether code remembers outputs. This run has no probes.".to_owned())
 }
 
 /// Says whose outputs are right.

@@ -234,6 +234,7 @@ pub fn left_out(planned: &[&CellView], ranked: &[(&CellView, f64)]) -> String {
             _ if cell.not_measured.is_some() => "not measured",
             _ if cell.outputs_ok == Some(false) => "with wrong outputs",
             _ if cell.outputs_ok.is_none() => "with outputs that were not checked",
+            _ if !cell.remembers.is_empty() => "that remember outputs",
             _ => "without a value",
         };
         match reasons.iter_mut().find(|(reason, _)| *reason == why) {

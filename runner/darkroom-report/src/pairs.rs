@@ -168,6 +168,9 @@ pub fn in_full(verdict: &str, ratio: Option<f64>, floor: Option<f64>, factor: &s
         ("inconclusive", _) => "inconclusive: a difference is neither shown nor excluded".into(),
         ("equivalent", _) => "equivalent: the interval lies within 5%".into(),
         ("wrong outputs", _) => "wrong outputs: nothing is claimed".into(),
+        ("remembers outputs", _) => {
+            "remembers outputs: nothing is claimed of times that are not those of the work".into()
+        }
         ("outputs not checked", _) => "outputs not checked: nothing is claimed".into(),
         (other, _) => other.to_owned(),
     }

@@ -62,6 +62,8 @@ pub struct CellView {
     pub colour: usize,
     pub outputs_ok: Option<bool>,
     pub reason: Option<String>,
+    /// Stages that remember outputs: name, time on fresh pixels / on those of the set, and what it is at least.
+    pub remembers: Vec<(String, f64, f64)>,
     /// Why it has no numbers.
     pub not_measured: Option<String>,
     /// What failed, of a cell that was tried and of which no pass ended well.
@@ -364,10 +366,37 @@ fn cells(costs: &Rows, summary: &Rows) -> (Vec<CellView>, Vec<String>) {
         model: row.text("model").map(str::to_owned),
         outputs_ok: row.truth("outputs_ok"),
         reason: row.text("reason").map(str::to_owned),
+        remembers: row.text("cell_id").and_then(|id| of_cells.get(id)).map(|rows| remembered(rows)).unwrap_or_default(),
         not_measured: not_measured(row),
         failed: failed(row),
     };
     (found.iter().map(view).collect(), factors.shared.clone())
+}
+
+impl CellView {
+    /// Whether its numbers may be held against others': of right outputs, and of the work.
+    pub fn may_be_ranked(&self) -> bool {
+        self.outputs_ok == Some(true) && self.remembers.is_empty()
+    }
+
+    /// What stands behind its name where they may not.
+    pub fn mark(&self) -> &'static str {
+        match self.outputs_ok {
+            Some(true) if !self.remembers.is_empty() => " (REMEMBERS)",
+            Some(true) => "",
+            Some(false) => " (WRONG)",
+            None => " (unchecked)",
+        }
+    }
+}
+
+/// Returns the stages of a cell (its rows of `summary`) that remember outputs.
+fn remembered(rows: &[Row<'_>]) -> Vec<(String, f64, f64)> {
+    let of = |row: &Row<'_>| {
+        let found = (row.text("stage")?.to_owned(), row.number("fresh_ratio")?, row.number("fresh_ratio_low")?);
+        (row.truth("remembers") == Some(true)).then_some(found)
+    };
+    rows.iter().filter_map(of).collect()
 }
 
 /// Says what failed in a cell (its rows of `summary`) where no pass ended well; `None` where one did, or nothing failed.

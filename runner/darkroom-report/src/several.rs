@@ -168,12 +168,7 @@ fn figures(runs: &[Run], letters: &[String]) -> Vec<Figure> {
             let of_runs = runs.iter().zip(letters).enumerate().filter_map(|(place, (run, letter))| {
                 let view = run.measured().find(|view| view.cell == **cell)?;
                 let stat = run.stat(view, stage, metric.unwrap_or_else(|| Run::time_metric(view)))?;
-                let word = match view.outputs_ok {
-                    Some(true) => "",
-                    Some(false) => " (WRONG)",
-                    None => " (unchecked)",
-                };
-                Some(Line { label: format!("{} · {letter}{word}", factors.label(cell)), colour: place, stat })
+                Some(Line { label: format!("{} · {letter}{}", factors.label(cell), view.mark()), colour: place, stat })
             });
             of_runs.collect::<Vec<_>>()
         };

@@ -10,8 +10,8 @@ use darkroom_core::cost::QUOTED_IMAGES;
 use darkroom_core::event::PlannedCell;
 use darkroom_core::imported::IMPORTED;
 use darkroom_core::statistics::{
-    Description, Interval, Intervals, Origin, Trend, VarianceSplit, describe, halves_ratio, holm, intervals, seed_of,
-    trend, variance_split,
+    Description, Fresh, Interval, Intervals, Origin, Trend, VarianceSplit, describe, fresh, halves_ratio, holm,
+    intervals, is_testable, seed_of, trend, variance_split,
 };
 use polars::prelude::{DataFrame, PolarsResult};
 use rayon::prelude::*;
@@ -36,6 +36,8 @@ pub const PIPELINE_COLUMNS: [&str; 8] = [
     "cost_ephemeral_usd",
     "cost_s3_usd",
 ];
+/// The metric by which memories are told.
+const FRESH: &str = "duration_ms";
 /// Stage name of rows about the whole pipeline.
 pub const PIPELINE: &str = "pipeline";
 /// A poll interval beyond this share of the median turnaround is worth a warning.
@@ -106,6 +108,8 @@ pub struct SummaryRow {
     pub halves_ratio: Option<f64>,
     /// Of turnarounds that were polled for: how late the mean can be at most, as a share of the median.
     pub resolution_share: Option<f64>,
+    /// Of durations: how much longer they are on pixels that were not seen before; `None` where that was not probed.
+    pub fresh: Option<Fresh>,
     pub rank: Option<u32>,
     pub note: Option<String>,
 }
@@ -131,6 +135,9 @@ pub fn summary_rows(facts: &Facts, groups: &mut Groups, outputs: &[Outputs]) -> 
         rows.extend(describer.rows(&stages.collect::<Vec<_>>(), &STAGE_METRICS, column, |planned, stage| {
             groups.invocations.get(&(planned.id.to_string(), stage.to_owned()))
         }));
+        if column == FRESH {
+            probed(&mut rows, facts, groups);
+        }
         groups.invocations.forget(column);
     }
     groups.pipelines.load(&PIPELINE_COLUMNS)?;
@@ -142,6 +149,7 @@ pub fn summary_rows(facts: &Facts, groups: &mut Groups, outputs: &[Outputs]) -> 
     rows.sort_by_key(|(metric, row)| (row.cell, row.stage.unwrap_or(u32::MAX), *metric));
     let mut rows: Vec<SummaryRow> = rows.into_iter().map(|(_, row)| row).collect();
     adjust_trends(&mut rows);
+    note_memories(&mut rows);
     Ok(rows)
 }
 
@@ -215,6 +223,7 @@ impl Describer<'_> {
             failed: group.failed,
             wrong_start: group.wrong_start,
             warm_up: group.warm_up,
+            probe: group.probe,
             superseded: group.superseded,
             missing: group.no_report + group.keys.len() - description.n,
         };
@@ -244,9 +253,40 @@ impl Describer<'_> {
             split: of.split,
             halves_ratio: of.halves_ratio,
             resolution_share,
+            fresh: None,
             rank: None,
             note: joined(&notes),
         }
+    }
+}
+
+/// Says of the durations of every stage how much longer they are on fresh pixels, all of the run taken together.
+fn probed(rows: &mut [(usize, SummaryRow)], facts: &Facts, groups: &Groups) {
+    let of = |row: &SummaryRow| -> Option<Vec<f64>> {
+        let stage = row.stage.filter(|_| row.metric == FRESH)?;
+        let cell = facts.run.cells[row.cell as usize].id.to_string();
+        let group = groups.invocations.get(&(cell, facts.run.stages[stage as usize].clone()))?;
+        Some(group.fresh_longer(FRESH)).filter(|longer| is_testable(longer.len()))
+    };
+    let tested: Vec<(usize, Vec<f64>)> =
+        rows.iter().enumerate().filter_map(|(index, (_, row))| Some((index, of(row)?))).collect();
+    for (index, longer) in &tested {
+        rows[*index].1.fresh = fresh(longer, tested.len());
+    }
+}
+
+/// Returns the cells of which a stage remembers outputs.
+pub fn remembering(rows: &[SummaryRow]) -> BTreeSet<u32> {
+    let remembers = |row: &&SummaryRow| row.fresh.is_some_and(|fresh| fresh.remembers);
+    rows.iter().filter(remembers).map(|row| row.cell).collect()
+}
+
+/// Says in every row of a cell that remembers outputs that it is not ranked.
+fn note_memories(rows: &mut [SummaryRow]) {
+    let remembering = remembering(rows);
+    for row in rows.iter_mut().filter(|row| remembering.contains(&row.cell)) {
+        let note = "remembers outputs, not ranked".to_owned();
+        row.note = Some(row.note.take().map_or(note.clone(), |before| format!("{before}; {note}")));
     }
 }
 
@@ -305,6 +345,7 @@ pub fn summary_frame(facts: &Facts, rows: &[SummaryRow], outputs: &[Outputs]) ->
         integers("n_failed", count(|row| row.group.failed)),
         integers("n_wrong_start", count(|row| row.group.wrong_start)),
         integers("n_warm_up", count(|row| row.group.warm_up)),
+        integers("n_probe", count(|row| row.group.probe)),
         integers("n_superseded", count(|row| row.group.superseded)),
         integers("n_missing", count(|row| row.group.missing)),
         integers("n_outliers", count(|row| row.description.n_outliers)),
@@ -346,6 +387,9 @@ pub fn summary_frame(facts: &Facts, rows: &[SummaryRow], outputs: &[Outputs]) ->
         floats("mad", d(|d| d.mad)),
         floats("resolution_share", rows.iter().map(|row| row.resolution_share)),
         bools("coarse", rows.iter().map(SummaryRow::is_coarse)),
+        floats("fresh_ratio", rows.iter().map(|row| row.fresh.map(|fresh| fresh.ratio))),
+        floats("fresh_ratio_low", rows.iter().map(|row| row.fresh.map(|fresh| fresh.low))),
+        bools("remembers", rows.iter().map(|row| row.fresh.map(|fresh| fresh.remembers))),
         integers("rank", rows.iter().map(|row| row.rank.map(i64::from))),
         texts("note", rows.iter().map(|row| row.note.as_ref())),
     ]);

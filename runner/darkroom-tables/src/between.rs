@@ -104,6 +104,9 @@ pub fn between(a: &Path, b: &Path) -> Result<Between, TablesError> {
     let barred = |cell: &str| match (before.outputs_ok(cell), after.outputs_ok(cell)) {
         (Some(false), _) | (_, Some(false)) => Some("wrong outputs"),
         (None, _) | (_, None) => Some("outputs not checked"),
+        _ if [&before, &after].iter().any(|half| half.remembering.contains(cell)) => {
+            Some(crate::comparisons::REMEMBERS)
+        }
         _ => None,
     };
     let mut rows: Vec<Change> =
@@ -135,6 +138,8 @@ struct Half {
     code: BTreeMap<String, BTreeSet<String>>,
     /// Whether a cell's outputs passed; `None` where none was checked.
     outputs_ok: HashMap<String, Option<bool>>,
+    /// Cells whose code remembers outputs.
+    remembering: BTreeSet<String>,
     /// How far a cell deployed twice came out apart at most, by the outer end of its interval.
     twins: HashMap<Place, f64>,
     /// Where repetitions depend on the ones before them.
@@ -157,7 +162,7 @@ impl Half {
         };
         let images = some("pipelines", &["image"])?;
         let costs = some("costs", &["cell_id", "variant", "architecture", "outputs_ok"])?;
-        let summary = some("summary", &["cell_id", "stage", "metric", "n", "r1"])?;
+        let summary = some("summary", &["cell_id", "stage", "metric", "n", "r1", "remembers"])?;
         let stages = of_invocations(&path("invocations"))
             .and_then(|mut samples| samples.load(&STAGE_METRICS).map(|()| samples))
             .map_err(|error| failed("read", &path("invocations"), &error))?;
@@ -175,6 +180,11 @@ impl Half {
             outputs_ok: costs
                 .iter()
                 .filter_map(|row| Some((row.text("cell_id")?.to_owned(), row.truth("outputs_ok"))))
+                .collect(),
+            remembering: summary
+                .iter()
+                .filter(|row| row.truth("remembers") == Some(true))
+                .filter_map(|row| row.text("cell_id").map(str::to_owned))
                 .collect(),
             twins: twins(&path("comparisons"))?,
             dependent: BTreeSet::new(),

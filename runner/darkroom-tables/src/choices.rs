@@ -98,6 +98,7 @@ fn row(cost: &CostRow, summary: &[SummaryRow], outputs: &Outputs) -> ChoiceRow {
         notes.push("no complete pass has a turnaround".to_owned());
     }
     match outputs.ok {
+        Some(true) if outputs.remembers => notes.push("remembers outputs: not to be chosen".to_owned()),
         Some(true) => {}
         Some(false) => notes.push("outputs wrong: not to be chosen".to_owned()),
         None => notes.push("outputs not checked: not to be chosen".to_owned()),

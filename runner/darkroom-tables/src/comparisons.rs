@@ -27,6 +27,8 @@ use crate::summary::ComparisonSummary;
 
 /// Columns of `invocations` that are compared.
 pub const STAGE_COLUMNS: [&str; 2] = ["duration_ms", "cold_total_ms"];
+/// Verdict of a comparison with a cell whose times are not those of the work.
+pub const REMEMBERS: &str = "remembers outputs";
 /// Share of the larger sample that must have a partner for a paired comparison.
 const PAIRED_SHARE: f64 = 0.9;
 /// Fewest pairs for which Wilcoxon's p can fall below 0.05.
@@ -349,6 +351,7 @@ fn barred(row: &ComparisonRow, outputs: &[Outputs]) -> Option<&'static str> {
         (0, ..) => Some("not measured"),
         (_, Some(false), _) | (_, _, Some(false)) => Some("wrong outputs"),
         (_, None, _) | (_, _, None) => Some("outputs not checked"),
+        _ if [row.pair.a, row.pair.b].iter().any(|cell| outputs[*cell as usize].remembers) => Some(REMEMBERS),
         _ => None,
     }
 }

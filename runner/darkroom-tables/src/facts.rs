@@ -44,6 +44,7 @@ pub struct RepetitionKey {
     pub deployment: u32,
     pub image: Text,
     pub warm_up: bool,
+    pub probe: bool,
     pub repetition: u32,
 }
 

@@ -49,13 +49,13 @@ pub use comparisons::is_claim;
 pub use ranks::{Comparable, comparable};
 pub use sessions::{Measured, Session, SessionEnd, minute};
 pub use summary::{
-    CellSummary, ComparisonSummary, Difference, Failure, ReconciliationSummary, RefusedCalls, Spent, StageSummary,
-    Statistic, Summary, TableFile, WrongOutput,
+    CellSummary, ComparisonSummary, Difference, Failure, ReconciliationSummary, RefusedCalls, Remembered, Spent,
+    StageSummary, Statistic, Summary, TableFile, WrongOutput,
 };
 pub use verify::{Verified, verify};
 
 /// Version of the tables' columns, in every file's metadata. Raised when a column is added, removed or changes meaning.
-pub const SCHEMA_VERSION: u32 = 6;
+pub const SCHEMA_VERSION: u32 = 7;
 
 /// Tables could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -149,13 +149,16 @@ fn summarised(facts: &Facts, dir: &Path) -> Result<Summarised, TablesError> {
     let path = |table: &columns::Table| dir.join(format!("{}.parquet", table.name));
     let of = |path: &Path, error: &PolarsError| parquet::failed("read", path, error);
     let (invocations, pipelines) = (path(&columns::INVOCATIONS), path(&columns::PIPELINES));
-    let outputs = outputs::outputs(&facts.run, &path(&columns::OUTPUTS), &pipelines)
+    let mut outputs = outputs::outputs(&facts.run, &path(&columns::OUTPUTS), &pipelines)
         .map_err(|error| of(&path(&columns::OUTPUTS), &error))?;
     let mut groups = Groups {
         invocations: samples::of_invocations(&invocations).map_err(|error| of(&invocations, &error))?,
         pipelines: samples::of_pipelines(&pipelines).map_err(|error| of(&pipelines, &error))?,
     };
     let rows = aggregate::summary_rows(facts, &mut groups, &outputs).map_err(|error| of(&invocations, &error))?;
+    for cell in aggregate::remembering(&rows) {
+        outputs[cell as usize].remembers = true;
+    }
     Ok(Summarised { groups, outputs, rows })
 }
 

@@ -11,7 +11,7 @@ use darkroom_core::statistics::{FEWEST_SAMPLES, Pool, Units, compare_pools, seed
 use rayon::prelude::*;
 
 use crate::aggregate::{Groups, PIPELINE};
-use crate::comparisons::{ComparisonRow, MODEL, Pair, group, places};
+use crate::comparisons::{ComparisonRow, MODEL, Pair, REMEMBERS, group, places};
 use crate::facts::Facts;
 use crate::outputs::Outputs;
 use crate::samples::Group;
@@ -30,12 +30,13 @@ pub struct Side {
     pub pooled: Vec<u32>,
     wrong: Vec<u32>,
     unchecked: Vec<u32>,
+    remembering: Vec<u32>,
 }
 
 impl Side {
     /// Samples that are not pooled.
     pub fn left_out(&self) -> usize {
-        self.wrong.len() + self.unchecked.len()
+        self.wrong.len() + self.unchecked.len() + self.remembering.len()
     }
 
     /// Ids of the pooled cells, or of the others where none is pooled.
@@ -45,18 +46,19 @@ impl Side {
     }
 
     fn all(&self) -> impl Iterator<Item = u32> {
-        self.pooled.iter().chain(&self.wrong).chain(&self.unchecked).copied()
+        self.pooled.iter().chain(&self.wrong).chain(&self.unchecked).chain(&self.remembering).copied()
     }
 
     fn notes(&self) -> Vec<String> {
-        let Self { model, pooled, wrong, unchecked } = self;
+        let Self { model, pooled, wrong, unchecked, remembering } = self;
         let all = pooled.len() + self.left_out();
         let left_out = |samples: &Vec<u32>, why: &str| {
             (!samples.is_empty()).then(|| format!("{} of {all} samples of {model} left out: {why}", samples.len()))
         };
         let few = pooled.len() < FEWEST_SAMPLES && !pooled.is_empty();
         let one = few.then(|| format!("one sample of {model}: its model can't be told from that one answer"));
-        [left_out(wrong, "outputs wrong"), left_out(unchecked, "outputs not checked"), one]
+        let remembering = left_out(remembering, "remembers outputs");
+        [left_out(wrong, "outputs wrong"), left_out(unchecked, "outputs not checked"), remembering, one]
             .into_iter()
             .flatten()
             .collect()
@@ -67,7 +69,11 @@ impl Models {
     /// Why nothing may be said; `None` when something may.
     pub fn barred(&self) -> Option<&'static str> {
         let none = [&self.a, &self.b].into_iter().find(|side| side.pooled.is_empty())?;
-        Some(if none.wrong.is_empty() { "outputs not checked" } else { "wrong outputs" })
+        Some(match none {
+            Side { wrong, .. } if !wrong.is_empty() => "wrong outputs",
+            Side { unchecked, .. } if !unchecked.is_empty() => "outputs not checked",
+            _ => REMEMBERS,
+        })
     }
 }
 
@@ -90,6 +96,7 @@ fn pairs(facts: &Facts, outputs: &[Outputs]) -> Vec<Models> {
         });
         let side = &mut sides[at];
         match outputs[place as usize].ok {
+            Some(true) if outputs[place as usize].remembers => side.remembering.push(place),
             Some(true) => side.pooled.push(place),
             Some(false) => side.wrong.push(place),
             None => side.unchecked.push(place),

@@ -76,6 +76,7 @@ pub fn outputs_note(planned: &PlannedCell, rows: usize, outputs: &Outputs) -> Op
         return None;
     }
     match (outputs.ok, &outputs.reason) {
+        (Some(true), _) if outputs.remembers => Some("remembers outputs, not ranked".into()),
         (Some(true), _) => None,
         (Some(false), reason) => Some(format!("outputs wrong, not ranked: {}", reason.as_deref().unwrap_or("unknown"))),
         (None, _) => Some("outputs not checked, not ranked".into()),

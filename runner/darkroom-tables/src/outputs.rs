@@ -19,6 +19,8 @@ pub struct Outputs {
     /// `None` when none was checked.
     pub ok: Option<bool>,
     pub reason: Option<String>,
+    /// Its code remembers outputs, so that its times are not those of the work.
+    pub remembers: bool,
 }
 
 /// Returns whether each cell's outputs are right, in the order of the plan, from the tables `outputs` and `pipelines`.
@@ -39,7 +41,11 @@ pub fn outputs(run: &RunStarted, checks: &Path, pipelines: &Path) -> PolarsResul
         }
         if let (Some(true), Some(lost)) = (outputs.ok, lost.get(&cell)) {
             let images = run.image_sets.get(&planned.cell.image_set).map_or(0, Vec::len);
-            outputs = Outputs { ok: Some(false), reason: Some(format!("no output of {lost} of {images} images")) };
+            outputs = Outputs {
+                ok: Some(false),
+                reason: Some(format!("no output of {lost} of {images} images")),
+                remembers: false,
+            };
         }
         outputs
     };

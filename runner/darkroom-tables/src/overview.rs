@@ -13,8 +13,8 @@ use crate::facts::{CountsAs, Facts, Text};
 use crate::outputs::Outputs;
 use crate::sessions::Session;
 use crate::summary::{
-    CellSummary, Difference, Failure, ReconciliationSummary, RefusedCalls, Spent, StageSummary, Statistic, Summary,
-    TableFile, WrongOutput,
+    CellSummary, Difference, Failure, ReconciliationSummary, RefusedCalls, Remembered, Spent, StageSummary, Statistic,
+    Summary, TableFile, WrongOutput,
 };
 
 /// What the summary says of single facts.
@@ -70,6 +70,7 @@ pub fn overview(
         price_region: prices.region.clone(),
         price_date: prices.date.clone(),
         until: run.until,
+        vary_inputs: run.vary_inputs,
         last_look: seen.last_look,
         sessions: seen.sessions,
         spent: seen.spent,
@@ -163,6 +164,7 @@ fn cell_summary(
             n_failed: time.map_or(0, |row| row.group.failed),
             n_wrong_start: time.map_or(0, |row| row.group.wrong_start),
             n_warm_up: time.map_or(0, |row| row.group.warm_up),
+            n_probe: time.map_or(0, |row| row.group.probe),
             n_superseded: time.map_or(0, |row| row.group.superseded),
         }
     });
@@ -175,6 +177,7 @@ fn cell_summary(
         wrong_on_purpose: planned.wrong_on_purpose,
         outputs_ok: outputs.ok,
         reason: outputs.reason.clone(),
+        remembers: remembered(facts, rows),
         stages: stages.collect(),
         turnaround_s: find(None, "turnaround_s"),
         coarse_resolution: rows.iter().find(|row| row.is_coarse() == Some(true)).and_then(|row| row.resolution_share),
@@ -182,6 +185,15 @@ fn cell_summary(
         s3_usd_per_100k: cost.s3,
         passes: cost.n,
     }
+}
+
+fn remembered(facts: &Facts, rows: &[&SummaryRow]) -> Vec<Remembered> {
+    let of = |row: &&SummaryRow| {
+        let (stage, fresh) = (row.stage?, row.fresh.filter(|fresh| fresh.remembers)?);
+        let stage = facts.run.stages[stage as usize].clone();
+        Some(Remembered { stage, fresh_ratio: fresh.ratio, fresh_ratio_low: fresh.low })
+    };
+    rows.iter().filter_map(of).collect()
 }
 
 fn statistic(row: &SummaryRow) -> Statistic {

@@ -122,9 +122,10 @@ pub fn provenance(facts: &Facts, prices: &PriceTable) -> Vec<(String, String)> {
     let not_checked =
         (!run.not_checked.is_empty()).then(|| ("not_checked", json(serde_json::to_string(&run.not_checked))));
     let pairs = fixed.into_iter().chain(sessions).chain(until).chain(look).chain(imported).chain(damaged);
+    let vary_inputs = run.vary_inputs.then(|| ("vary_inputs", "true".to_owned()));
     let refused = crate::overview::refused_calls(facts);
     let refused = (!refused.is_empty()).then(|| ("refused_calls", json(serde_json::to_string(&refused))));
-    let pairs = pairs.chain(not_checked).chain(refused);
+    let pairs = pairs.chain(not_checked).chain(refused).chain(vary_inputs);
     pairs.map(|(key, value)| (format!("darkroom.{key}"), value)).collect()
 }
 

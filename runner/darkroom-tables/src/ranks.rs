@@ -26,6 +26,7 @@ pub fn comparable(cell: &Cell) -> Comparable {
 
 /// Gives the rows of `summary` and `costs` their ranks: 1 is the lowest mean. A rank stands only where a difference from every other
 /// cell of the same kind of work with right outputs is claimed, and never beside samples of a model: each is one draw of many.
+/// Cells that remember outputs have none: their times are not those of the work.
 pub fn rank(
     facts: &Facts,
     outputs: &[Outputs],
@@ -38,7 +39,8 @@ pub fn rank(
     let sampled = sampled(cells);
     let may = |cell: u32| {
         let of = comparable(&cells[cell as usize].cell);
-        (outputs[cell as usize].ok == Some(true) && !sampled.contains(&of)).then_some(of)
+        let Outputs { ok, remembers, .. } = &outputs[cell as usize];
+        (*ok == Some(true) && !remembers && !sampled.contains(&of)).then_some(of)
     };
     let means = summary.iter().enumerate().filter_map(|(row, of)| {
         Some(Member { row, cell: of.cell, of: (may(of.cell)?, of.stage, of.metric), value: of.description.mean? })

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::hash::Hash;
 use std::path::{Path, PathBuf};
 
-use darkroom_core::statistics::Measured;
+use darkroom_core::statistics::{Measured, longer};
 use polars::prelude::{DataType, ParquetReader, PolarsResult, SerReader};
 use rayon::prelude::*;
 
@@ -25,6 +25,7 @@ pub struct Group {
     pub failed: usize,
     pub wrong_start: usize,
     pub warm_up: usize,
+    pub probe: usize,
     pub superseded: usize,
     pub no_report: usize,
     /// Which pass each row of the sample is of, in the order of execution; the values below are in the same order.
@@ -35,6 +36,9 @@ pub struct Group {
     pub rounds: Vec<Option<u32>>,
     /// By column; `None` where the row has no value.
     pub values: HashMap<&'static str, Vec<Option<f64>>>,
+    /// The probes, in no sample: which passes they are of, and their values by column.
+    pub probe_keys: Vec<SampleKey>,
+    pub probe_values: HashMap<&'static str, Vec<Option<f64>>>,
 }
 
 /// How many rows of a group are not in its sample, and why.
@@ -43,6 +47,7 @@ pub struct GroupCounts {
     pub failed: usize,
     pub wrong_start: usize,
     pub warm_up: usize,
+    pub probe: usize,
     pub superseded: usize,
     pub missing: usize,
 }
@@ -97,7 +102,16 @@ impl Group {
         self.values.get(column).map(|values| values.iter().copied().flatten().collect()).unwrap_or_default()
     }
 
-    /// The same with the image of each value.
+    /// Returns of each probe how much longer it took than the repetitions of its image and deployment did, as a logarithm.
+    pub fn fresh_longer(&self, column: &str) -> Vec<f64> {
+        let values = |keys: &[SampleKey], values: Option<&Vec<Option<f64>>>| -> Vec<((u32, i64), f64)> {
+            let values = values.into_iter().flatten().zip(keys);
+            values.filter_map(|(value, key)| Some(((key.image, key.deployment), (*value)?))).collect()
+        };
+        longer(&values(&self.keys, self.values.get(column)), &values(&self.probe_keys, self.probe_values.get(column)))
+    }
+
+    /// As [`Self::present`], with the image of each value.
     pub fn of_images(&self, column: &str) -> (Vec<f64>, Vec<u32>) {
         let values = self.values.get(column).into_iter().flatten().zip(&self.keys);
         values.filter_map(|(value, key)| Some(((*value)?, key.image))).unzip()
@@ -109,6 +123,7 @@ impl Group {
             (CountsAs::Failed, &mut self.failed),
             (CountsAs::WrongStart, &mut self.wrong_start),
             (CountsAs::WarmUp, &mut self.warm_up),
+            (CountsAs::Probe, &mut self.probe),
             (CountsAs::Superseded, &mut self.superseded),
             (CountsAs::NoReport, &mut self.no_report),
         ];
@@ -133,9 +148,11 @@ pub struct Samples<K> {
 struct Slot {
     group: u32,
     row: u32,
+    /// Among the probes.
+    probe: bool,
 }
 
-const NOWHERE: Slot = Slot { group: u32::MAX, row: 0 };
+const NOWHERE: Slot = Slot { group: u32::MAX, row: 0, probe: false };
 
 impl<K: Eq + Hash> Samples<K> {
     pub fn get<Q: Eq + Hash + ?Sized>(&self, place: &Q) -> Option<&Group>
@@ -148,19 +165,22 @@ impl<K: Eq + Hash> Samples<K> {
     /// Reads the values of columns, as floats, into their groups.
     pub fn load(&mut self, columns: &[&'static str]) -> PolarsResult<()> {
         for &column in columns {
-            let lengths = self.groups.iter().map(|group| group.keys.len());
-            let mut lists: Vec<Vec<Option<f64>>> = lengths.map(|length| vec![None; length]).collect();
+            let empty = |lengths: Vec<usize>| lengths.into_iter().map(|length| vec![None; length]).collect::<Vec<_>>();
+            let mut lists = empty(self.groups.iter().map(|group| group.keys.len()).collect());
+            let mut probes = empty(self.groups.iter().map(|group| group.probe_keys.len()).collect());
             let mut slots = self.slots.iter();
             for frame in batches(&self.path, &[column], self.slots.len()) {
                 let values = frame?.column(column)?.cast(&DataType::Float64)?;
                 for (value, slot) in values.f64()?.iter().zip(slots.by_ref()) {
+                    let lists = if slot.probe { &mut probes } else { &mut lists };
                     if let Some(list) = lists.get_mut(slot.group as usize) {
                         list[slot.row as usize] = value;
                     }
                 }
             }
-            for (group, list) in self.groups.iter_mut().zip(lists) {
+            for ((group, list), probes) in self.groups.iter_mut().zip(lists).zip(probes) {
                 group.values.insert(column, list);
+                group.probe_values.insert(column, probes);
             }
         }
         Ok(())
@@ -170,6 +190,7 @@ impl<K: Eq + Hash> Samples<K> {
     pub fn forget(&mut self, column: &str) {
         for group in &mut self.groups {
             group.values.remove(column);
+            group.probe_values.remove(column);
         }
     }
 }
@@ -208,6 +229,7 @@ impl Environment {
 struct Draft {
     group: Group,
     drawn: Vec<Drawn>,
+    probes: Vec<Drawn>,
 }
 
 /// One row of a sample.
@@ -278,8 +300,10 @@ fn drafts<const N: usize>(
             let counts_as = counts_as.unwrap_or_default();
             draft.group.count(counts_as);
             let environment = of_row_environments.next().flatten();
-            if counts_as == CountsAs::Sample.as_str() {
-                draft.drawn.push(Drawn {
+            let probe = counts_as == CountsAs::Probe.as_str();
+            if probe || counts_as == CountsAs::Sample.as_str() {
+                let list = if probe { &mut draft.probes } else { &mut draft.drawn };
+                list.push(Drawn {
                     order: order.unwrap_or(i64::MIN),
                     row,
                     image: image.unwrap_or(0),
@@ -292,7 +316,7 @@ fn drafts<const N: usize>(
         first += frame.height() as u32;
     }
     let (images, environments) = (images.alphabetical(), environments.alphabetical());
-    for drawn in drafts.iter_mut().flat_map(|draft| &mut draft.drawn) {
+    for drawn in drafts.iter_mut().flat_map(|draft| draft.drawn.iter_mut().chain(&mut draft.probes)) {
         drawn.image = images.get(drawn.image as usize).copied().unwrap_or(0);
         if environment == Environment::Id {
             drawn.environment = drawn.environment.map(|number| environments[number as usize]);
@@ -321,14 +345,21 @@ fn samples<K: Eq + Hash>(
     let mut groups = Vec::with_capacity(drafts.len());
     for (group, draft) in (0u32..).zip(drafts) {
         for (row, drawn) in (0u32..).zip(&draft.drawn) {
-            slots[drawn.row as usize] = Slot { group, row };
+            slots[drawn.row as usize] = Slot { group, row, probe: false };
+        }
+        for (row, drawn) in (0u32..).zip(&draft.probes) {
+            slots[drawn.row as usize] = Slot { group, row, probe: true };
         }
         let key = |drawn: &Drawn| SampleKey {
             image: drawn.image,
             deployment: drawn.deployment.into(),
             repetition: drawn.repetition.into(),
         };
-        let mut group = Group { keys: draft.drawn.iter().map(key).collect(), ..draft.group };
+        let mut group = Group {
+            keys: draft.drawn.iter().map(key).collect(),
+            probe_keys: draft.probes.iter().map(key).collect(),
+            ..draft.group
+        };
         let environments = || draft.drawn.iter().map(|drawn| drawn.environment).collect();
         match environment {
             Environment::Id if with_environments => group.environments = environments(),

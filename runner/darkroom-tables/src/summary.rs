@@ -28,6 +28,8 @@ pub struct Summary {
     pub price_date: String,
     /// When it may stop; `None`: after a fixed number of repetitions.
     pub until: Option<Until>,
+    /// Every repetition had pixels of its own, so nothing could be remembered.
+    pub vary_inputs: bool,
     /// What the last look found, and whether it ended the run.
     pub last_look: Option<Look>,
     /// Each time that the run was taken up, its start among them.
@@ -105,6 +107,8 @@ pub struct CellSummary {
     pub outputs_ok: Option<bool>,
     /// First failed check by stage, for example `colour-depth: blank (6 of 6)`.
     pub reason: Option<String>,
+    /// Stages that remember outputs; their times are those of inputs that they have seen.
+    pub remembers: Vec<Remembered>,
     /// In pipeline order.
     pub stages: Vec<StageSummary>,
     /// `None` when stages ran independently (`input = "reference"`): there is no turnaround then.
@@ -136,6 +140,18 @@ pub struct StageSummary {
     pub n_warm_up: usize,
     /// Measured anew since, done again or cut off.
     pub n_superseded: usize,
+    /// Probes: 0 means that nobody knows whether it remembers outputs.
+    pub n_probe: usize,
+}
+
+/// A stage that takes longer on pixels that it has not seen.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Remembered {
+    pub stage: String,
+    /// Time on fresh pixels / time on those of the image set.
+    pub fresh_ratio: f64,
+    /// It is at least this, all stages of the run together at 95%.
+    pub fresh_ratio_low: f64,
 }
 
 /// One row of the summary table, short. `None` where the statistic does not exist.

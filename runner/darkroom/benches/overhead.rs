@@ -216,6 +216,7 @@ impl Bench {
                 alone: true,
             },
             seed: 562,
+            vary_inputs: false,
             pictures: None,
         };
         let (_stop, interrupt) = tokio::sync::watch::channel(false);

@@ -9,5 +9,6 @@ mod handlers;
 mod hostile;
 mod legitimate;
 mod mutants;
+mod own_pixels;
 mod photographs;
 mod variants;

@@ -198,6 +198,10 @@ pub struct Repetitions {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Until")]
     pub until: Option<Until>,
+    /// Give every repetition pixels of its own, invisibly: code that remembers outputs gains nothing, and every output is
+    /// checked. Default: false, and a few uncounted probes tell whether code remembers.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub vary_inputs: bool,
 }
 
 /// When to stop: looked at after whole blocks, from `min` repetitions on and every 10 after that.
@@ -309,7 +313,7 @@ impl Default for Target {
 
 impl Default for Repetitions {
     fn default() -> Self {
-        Self { count: 100, warm_up: 3, deployments: 1, renew_environments_every: None, until: None }
+        Self { count: 100, warm_up: 3, deployments: 1, renew_environments_every: None, until: None, vary_inputs: false }
     }
 }
 

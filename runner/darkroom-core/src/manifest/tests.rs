@@ -42,7 +42,7 @@ pub(crate) fn manifest(variants: &[&str], memory_mb: &[u32]) -> Manifest {
         experiment: Experiment { name: "test".into(), pipeline: "image-pipeline".into(), seed: 562 },
         target: Target { cloud: Cloud::Local, region: "us-east-1".into(), role: None, keep: None },
         matrix: crate::matrix::tests::matrix(variants, memory_mb),
-        repetitions: Repetitions { count: 3, warm_up: 1, deployments: 1, renew_environments_every: None, until: None },
+        repetitions: Repetitions { count: 3, warm_up: 1, deployments: 1, ..Repetitions::default() },
         schedule: Schedule { order: Order::Interleaved },
         budget: Budget::default(),
         profile: true,

@@ -7,12 +7,14 @@
 //! Interleaved is RMIT (randomised multiple interleaved trials): block r holds repetition r of every
 //! (cell, deployment, image), in a fresh Fisher-Yates order. Measuring one cell after another would confound cell with hour.
 
+mod probes;
 mod session;
 mod shuffle;
 
 use crate::manifest::{Order, Repetitions};
 use shuffle::shuffled;
 
+pub use probes::{FEWEST_PASSES, probes};
 pub use session::Step;
 
 /// One image through one deployment of one cell once, not yet done.
@@ -26,6 +28,8 @@ pub struct PlannedPass {
     pub image: usize,
     /// Warm-ups are not counted and are numbered apart.
     pub warm_up: bool,
+    /// A probe has pixels of its own. It is not counted either (`warm_up` is true of it) and numbered apart as well.
+    pub probe: bool,
     /// From 1.
     pub repetition: u32,
 }
@@ -58,7 +62,14 @@ struct Slot {
 
 impl Slot {
     const fn pass(self, warm_up: bool, repetition: u32) -> PlannedPass {
-        PlannedPass { cell: self.cell, deployment: self.deployment, image: self.image, warm_up, repetition }
+        PlannedPass {
+            cell: self.cell,
+            deployment: self.deployment,
+            image: self.image,
+            warm_up,
+            probe: false,
+            repetition,
+        }
     }
 }
 
@@ -76,6 +87,11 @@ impl Schedule {
 
     /// Returns every counted pass, in the order an uninterrupted run does them.
     pub fn passes(&self) -> Box<dyn Iterator<Item = PlannedPass> + '_> {
+        Box::new(self.with_their_probes().filter(|pass| !pass.probe))
+    }
+
+    /// Returns the same with the probes among them.
+    fn with_their_probes(&self) -> Box<dyn Iterator<Item = PlannedPass> + '_> {
         match self.order {
             Order::Interleaved => Box::new(self.interleaved()),
             Order::Sequential => Box::new(self.sequential()),
@@ -86,7 +102,9 @@ impl Schedule {
     pub fn round_of(&self, pass: &PlannedPass) -> Option<u32> {
         let Repetitions { warm_up, .. } = self.repetitions;
         self.shapes[pass.cell].warm.then(|| {
-            if pass.warm_up {
+            if pass.probe {
+                self.repetitions.round(self.block_of_probe(pass))
+            } else if pass.warm_up {
                 (pass.repetition - 1) / warm_up.max(1) + 1
             } else {
                 self.repetitions.round(pass.repetition)
@@ -115,10 +133,12 @@ impl Schedule {
         self.passes().filter(move |pass| !is_complete(pass))
     }
 
-    /// Returns one repetition of everything, in its own order.
+    /// Returns one repetition of everything, in its own order, with its probes.
     fn block(&self, repetition: u32) -> impl Iterator<Item = PlannedPass> + use<> {
         let block = shuffled(self.slots().collect::<Vec<Slot>>(), self.seed, "repetition", repetition);
-        block.into_iter().map(move |slot| slot.pass(false, repetition))
+        let block = block.into_iter().map(|slot| slot.pass(false, repetition)).collect();
+        let probes = self.deployed().flat_map(|(cell, deployment)| self.probes_in(cell, deployment, repetition));
+        self.with_probes(block, probes.collect(), repetition).into_iter()
     }
 
     fn interleaved(&self) -> impl Iterator<Item = PlannedPass> + '_ {
@@ -126,13 +146,19 @@ impl Schedule {
     }
 
     fn sequential(&self) -> impl Iterator<Item = PlannedPass> + '_ {
-        self.shapes.iter().enumerate().flat_map(move |(cell, shape)| {
-            (1..=self.repetitions.deployments).flat_map(move |deployment| {
-                (1..=self.repetitions.count).flat_map(move |repetition| {
-                    (0..shape.images).map(move |image| Slot { cell, deployment, image }.pass(false, repetition))
-                })
+        self.deployed().flat_map(move |(cell, deployment)| {
+            (1..=self.repetitions.count).flat_map(move |repetition| {
+                let images = 0..self.shapes[cell].images;
+                let block = images.map(|image| Slot { cell, deployment, image }.pass(false, repetition)).collect();
+                let probes = self.probes_in(cell, deployment, repetition).collect();
+                self.with_probes(block, probes, repetition)
             })
         })
+    }
+
+    fn deployed(&self) -> impl Iterator<Item = (usize, u32)> + use<> {
+        let deployments = self.repetitions.deployments;
+        (0..self.shapes.len()).flat_map(move |cell| (1..=deployments).map(move |deployment| (cell, deployment)))
     }
 
     fn slots(&self) -> impl Iterator<Item = Slot> + '_ {

@@ -54,8 +54,8 @@ impl Schedule {
             }
             Order::Sequential => {
                 let mut before: Option<(usize, u32, u32)> = None;
-                Box::new(self.remaining(is_complete).flat_map(move |pass| {
-                    let round = self.repetitions.round(pass.repetition);
+                Box::new(self.with_their_probes().filter(move |pass| !is_complete(pass)).flat_map(move |pass| {
+                    let round = self.round_of_block(&pass);
                     let at = (pass.cell, pass.deployment, round);
                     let last = before.replace(at);
                     let begins = last != Some(at);

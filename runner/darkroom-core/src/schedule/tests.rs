@@ -11,7 +11,7 @@ fn schedule(images: &[usize], (count, warm_up, deployments): (u32, u32, u32), or
     let shapes = images.iter().map(|&images| CellShape { images, warm: true }).collect();
     Schedule::new(
         shapes,
-        Repetitions { count, warm_up, deployments, renew_environments_every: None, until: None },
+        Repetitions { count, warm_up, deployments, renew_environments_every: None, until: None, vary_inputs: false },
         order,
         562,
     )
@@ -34,8 +34,14 @@ fn steps(session: Box<dyn Iterator<Item = Step> + '_>) -> Vec<String> {
 #[test]
 fn environments_are_renewed_and_warmed_up_between_rounds_whatever_was_done_before() {
     let shapes = vec![CellShape { images: 1, warm: true }, CellShape { images: 1, warm: false }];
-    let repetitions =
-        Repetitions { count: 5, warm_up: 1, deployments: 1, renew_environments_every: Some(2), until: None };
+    let repetitions = Repetitions {
+        count: 5,
+        warm_up: 1,
+        deployments: 1,
+        renew_environments_every: Some(2),
+        until: None,
+        vary_inputs: false,
+    };
     let sequential = Schedule::new(shapes.clone(), repetitions.clone(), Order::Sequential, 1);
     let warm: Vec<String> = steps(sequential.session(|pass| pass.cell == 1));
     let all = [
@@ -71,11 +77,18 @@ fn environments_are_renewed_and_warmed_up_between_rounds_whatever_was_done_befor
 #[test]
 fn looks_come_after_whole_blocks_before_a_renewal_and_whatever_was_done_before() {
     let until = Until { metric: StoppingMetric::Turnaround, ci_half_width: 0.1, min: 10, max: 25 };
-    let repetitions =
-        Repetitions { count: 25, warm_up: 1, deployments: 1, renew_environments_every: Some(10), until: Some(until) };
+    let repetitions = Repetitions {
+        count: 25,
+        warm_up: 1,
+        deployments: 1,
+        renew_environments_every: Some(10),
+        until: Some(until),
+        vary_inputs: false,
+    };
     let shapes = vec![CellShape { images: 2, warm: true }; 2];
     let schedule = Schedule::new(shapes, repetitions, Order::Interleaved, 1);
-    let all = steps(schedule.session(|_| false));
+    let mut all = steps(schedule.session(|_| false));
+    all.retain(|step| !step.contains('p'));
     let at = |step: &str| all.iter().position(|it| it == step).unwrap();
     // A warm-up of each cell, 10 blocks of 4, the look; then the renewal of both.
     assert_eq!((at("look10"), all[43].as_str()), (42, "renew2:[(0, 1), (1, 1)]"));
@@ -90,8 +103,14 @@ fn looks_come_after_whole_blocks_before_a_renewal_and_whatever_was_done_before()
 
 #[test]
 fn a_round_that_was_done_before_needs_no_renewal() {
-    let repetitions =
-        Repetitions { count: 4, warm_up: 1, deployments: 1, renew_environments_every: Some(2), until: None };
+    let repetitions = Repetitions {
+        count: 4,
+        warm_up: 1,
+        deployments: 1,
+        renew_environments_every: Some(2),
+        until: None,
+        vary_inputs: false,
+    };
     for order in [Order::Interleaved, Order::Sequential] {
         let schedule = Schedule::new(vec![CellShape { images: 1, warm: true }], repetitions.clone(), order, 1);
         let rest = steps(schedule.session(|pass| pass.repetition <= 2));
@@ -102,7 +121,13 @@ fn a_round_that_was_done_before_needs_no_renewal() {
 fn spelt(passes: impl Iterator<Item = PlannedPass>) -> Vec<String> {
     passes
         .map(|pass| {
-            let kind = if pass.warm_up { "w" } else { "r" };
+            let kind = if pass.probe {
+                "p"
+            } else if pass.warm_up {
+                "w"
+            } else {
+                "r"
+            };
             format!("c{}d{}i{}{kind}{}", pass.cell, pass.deployment, pass.image, pass.repetition)
         })
         .collect()
@@ -151,7 +176,14 @@ fn warm_ups_run_before_the_first_repetition_in_either_order() {
 #[test]
 fn cold_cells_and_finished_cells_are_not_warmed_up() {
     let shapes = vec![CellShape { images: 1, warm: false }, CellShape { images: 1, warm: true }];
-    let repetitions = Repetitions { count: 1, warm_up: 2, deployments: 1, renew_environments_every: None, until: None };
+    let repetitions = Repetitions {
+        count: 1,
+        warm_up: 2,
+        deployments: 1,
+        renew_environments_every: None,
+        until: None,
+        vary_inputs: false,
+    };
     for order in [Order::Interleaved, Order::Sequential] {
         let schedule = Schedule::new(shapes.clone(), repetitions.clone(), order, 1);
         let warm_ups = |cell| passes_of(schedule.session(|_| false)).filter(move |it| it.warm_up && it.cell == cell);
@@ -175,6 +207,74 @@ fn a_position_is_equally_likely_for_every_pass() {
     assert!(chi2 < 16.27, "{firsts:?}");
 }
 
+fn probes_of(schedule: &Schedule) -> Vec<String> {
+    spelt(passes_of(schedule.session(|_| false)).filter(|pass| pass.probe))
+}
+
+#[test]
+fn a_run_with_enough_passes_has_probes_and_one_with_fewer_has_none() {
+    for (images, count, probes) in
+        [(6, 2, 6), (2, 6, 6), (1, 12, 6), (6, 100, 75), (1, 100, 12), (12, 1, 0), (1, 11, 0)]
+    {
+        for order in [Order::Interleaved, Order::Sequential] {
+            let schedule = schedule(&[images], (count, 1, 1), order);
+            assert_eq!(probes_of(&schedule).len(), probes, "{images} images, {count} repetitions");
+            assert_eq!(schedule.probes(), probes as u64);
+            assert_eq!(schedule.len(), images as u64 * u64::from(count), "probes are not counted");
+        }
+    }
+}
+
+#[test]
+fn every_deployment_probes_its_images_in_turn_from_the_second_block_on() {
+    let schedule = schedule(&[6, 6], (3, 0, 2), Order::Interleaved);
+    let all: Vec<_> = passes_of(schedule.session(|_| false)).collect();
+    let first = all.iter().position(|pass| pass.probe).unwrap();
+    assert!(all[..first].iter().filter(|pass| pass.repetition == 1).count() == 24, "the first block comes before");
+    for cell in 0..2 {
+        for deployment in 1..=2 {
+            let here = all.iter().filter(|pass| pass.probe && (pass.cell, pass.deployment) == (cell, deployment));
+            let mut images: Vec<_> = here.map(|pass| (pass.repetition, pass.image)).collect();
+            images.sort_unstable();
+            assert_eq!(images, (1..=6).zip(0..6).collect::<Vec<_>>());
+        }
+    }
+}
+
+#[test]
+fn probes_that_were_done_are_passed_over_and_more_repetitions_keep_them() {
+    let order = |count| schedule(&[6, 2], (count, 0, 1), Order::Interleaved);
+    let few: Vec<_> = passes_of(order(6).session(|_| false)).collect();
+    let many: Vec<_> = passes_of(order(20).session(|_| false)).take(few.len()).collect();
+    assert_eq!(few, many);
+    let half = order(6);
+    let rest = passes_of(half.session(|pass| pass.probe && pass.repetition <= 2)).filter(|pass| pass.probe);
+    assert_eq!(spelt(rest).len(), 4 + 4);
+}
+
+#[test]
+fn where_every_repetition_has_pixels_of_its_own_there_are_no_probes() {
+    let repetitions = Repetitions { count: 20, vary_inputs: true, ..Repetitions::default() };
+    let schedule = Schedule::new(vec![CellShape { images: 6, warm: true }], repetitions, Order::Interleaved, 1);
+    assert_eq!(probes_of(&schedule), [""; 0]);
+}
+
+#[test]
+fn a_probe_meets_the_round_of_environments_of_its_block() {
+    let repetitions = Repetitions { count: 12, renew_environments_every: Some(4), ..Repetitions::default() };
+    for order in [Order::Interleaved, Order::Sequential] {
+        let schedule = Schedule::new(vec![CellShape { images: 1, warm: true }], repetitions.clone(), order, 1);
+        let mut block = 0;
+        for pass in passes_of(schedule.session(|_| false)) {
+            if pass.probe {
+                assert_eq!(schedule.round_of(&pass), Some((block - 1) / 4 + 1), "{pass:?} in block {block}");
+            } else if !pass.warm_up {
+                block = pass.repetition;
+            }
+        }
+    }
+}
+
 fn any_order() -> impl Strategy<Value = Order> {
     prop_oneof![Just(Order::Interleaved), Just(Order::Sequential)]
 }
@@ -186,11 +286,11 @@ proptest! {
         order in any_order(), seed: u64,
     ) {
         let shapes: Vec<_> = images.iter().map(|&images| CellShape { images, warm: true }).collect();
-        let schedule = Schedule::new(shapes, Repetitions { count, warm_up: 0, deployments, renew_environments_every: None, until: None }, order, seed);
+        let schedule = Schedule::new(shapes, Repetitions { count, warm_up: 0, deployments, renew_environments_every: None, until: None, vary_inputs: false }, order, seed);
         let mut expected = Vec::new();
         for (cell, &images) in images.iter().enumerate() {
             for deployment in 1..=deployments { for image in 0..images { for repetition in 1..=count {
-                expected.push(PlannedPass { cell, deployment, image, warm_up: false, repetition });
+                expected.push(PlannedPass { cell, deployment, image, warm_up: false, probe: false, repetition });
             }}}
         }
         let mut passes: Vec<_> = schedule.passes().collect();
@@ -208,12 +308,12 @@ proptest! {
 
     #[test]
     fn a_run_killed_at_any_moments_and_resumed_is_the_uninterrupted_run(
-        images in prop::collection::vec(1_usize..4, 1..4), count in 1_u32..4, deployments in 1_u32..3,
+        images in prop::collection::vec(1_usize..4, 1..4), count in 1_u32..7, deployments in 1_u32..3,
         order in any_order(), seed: u64, sessions in prop::collection::vec(0_usize..12, 0..6),
         renew_environments_every in prop::option::of(1_u32..5),
     ) {
         let shapes: Vec<_> = images.iter().map(|&images| CellShape { images, warm: true }).collect();
-        let schedule = Schedule::new(shapes, Repetitions { count, warm_up: 1, deployments, renew_environments_every, until: None }, order, seed);
+        let schedule = Schedule::new(shapes, Repetitions { count, warm_up: 1, deployments, renew_environments_every, until: None, vary_inputs: false }, order, seed);
         let mut done: Vec<PlannedPass> = Vec::new();
         for survived in sessions {
             let complete: HashSet<_> = done.iter().copied().collect();
@@ -230,7 +330,7 @@ proptest! {
         order in any_order(), seed: u64, complete in prop::collection::hash_set(0_usize..24, 0..24),
     ) {
         let shapes = vec![CellShape { images: 2, warm: true }; 3];
-        let schedule = Schedule::new(shapes, Repetitions { count: 4, warm_up: 0, deployments: 1, renew_environments_every: None, until: None }, order, seed);
+        let schedule = Schedule::new(shapes, Repetitions { count: 4, warm_up: 0, deployments: 1, renew_environments_every: None, until: None, vary_inputs: false }, order, seed);
         let all: Vec<_> = schedule.passes().collect();
         let done: HashSet<_> = complete.iter().map(|&index| all[index]).collect();
         let expected: Vec<_> = all.iter().filter(|pass| !done.contains(pass)).copied().collect();

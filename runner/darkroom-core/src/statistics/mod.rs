@@ -9,6 +9,7 @@ mod compare;
 mod fixed_images;
 mod hierarchy;
 mod interval;
+mod memory;
 mod moments;
 mod normal;
 mod rank_tests;
@@ -27,6 +28,7 @@ pub use hierarchy::{FEWEST_SAMPLES, Pool, compare_pools};
 pub use interval::{
     Bounds, Interval, Intervals, MOST_RESAMPLED, Method, SMALL_N, intervals, quantile_interval, seed_of,
 };
+pub use memory::{Fresh, fresh, is_testable, longer};
 pub use rank_tests::{Wilcoxon, cliffs_delta, mann_whitney, wilcoxon, wilcoxon_of};
 pub use stationarity::{Neighbours, Trend, halves_ratio, lag_one_autocorrelation, neighbours, trend};
 pub use stopping::{LOOK_EVERY, Rule, StoppedBy, Watched, relative_half_widths};

@@ -191,12 +191,7 @@ fn of_kind(run: &Run, places: &[&Place<'_>], kind: Option<&str>, width: u32) -> 
 
 /// Names a cell among those of its figure, and says so where its outputs are not right.
 fn named(place: &Place<'_>, factors: &Factors) -> String {
-    let mark = match place.cell.outputs_ok {
-        Some(true) => "",
-        Some(false) => " (WRONG)",
-        None => " (unchecked)",
-    };
-    factors.label(&place.cell.cell) + mark
+    factors.label(&place.cell.cell) + place.cell.mark()
 }
 
 fn dots(count: usize) -> String {

@@ -72,13 +72,9 @@ fn told(cell: &CellView, stat: &Stat) -> String {
     )
 }
 
-/// A cell's label, with a word where its outputs are wrong or nobody looked.
+/// A cell's label, with a word where its numbers are not those of right work.
 pub fn marked(cell: &CellView) -> String {
-    match cell.outputs_ok {
-        Some(true) => cell.label.clone(),
-        Some(false) => format!("{} (WRONG)", cell.label),
-        None => format!("{} (unchecked)", cell.label),
-    }
+    format!("{}{}", cell.label, cell.mark())
 }
 
 fn points(run: &Run, cell: &CellView, stage: &str, metric: &str) -> Vec<f64> {

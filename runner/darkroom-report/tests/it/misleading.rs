@@ -3,8 +3,8 @@
 use darkroom_core::cell::Cell;
 use darkroom_core::event::{Event, Status};
 
-use crate::journal::{Journal, cell, environment_seen};
-use crate::{Made, journal, with_status};
+use crate::journal::{Journal, Pass, cell, environment_seen};
+use crate::{IMAGES, Made, journal, with_status};
 
 const SAYINGS: [(&str, &str); 9] = [
     ("unchecked", "Outputs were not checked"),
@@ -165,4 +165,22 @@ fn inconclusive_is_never_worded_as_no_difference() {
     for wrong in ["no difference from", "not different", "are the same", "no significant"] {
         assert!(!page.to_lowercase().contains(wrong), "{wrong}");
     }
+}
+
+#[test]
+fn a_cell_that_remembers_outputs_is_named_and_is_nobody_s_winner() {
+    let mut journal = journal(&two(), 12, 1, |_| 1.0);
+    let probe = |cell: &Cell, repetition, ms| Pass {
+        warm_up: true,
+        probe: true,
+        image: IMAGES[0],
+        ..Pass::of(cell, repetition, ms + f64::from(repetition) / 10.0)
+    };
+    for repetition in 1..=3 {
+        journal.pass(&probe(&cell("pillow"), repetition, 100.0)).pass(&probe(&cell("rust"), repetition, 150.0));
+    }
+    let page = Made::of(&journal).html();
+    assert!(page.contains("REMEMBERS OUTPUTS, so it is not ranked: rust"), "{page}");
+    assert!(page.contains("Only pillow has right outputs and remembers none"), "{page}");
+    assert!(page.contains("rust (REMEMBERS)") && !page.contains("pillow (REMEMBERS)"), "{page}");
 }

@@ -80,6 +80,7 @@ fn pass_events(cell: &Cell, speed: f64, round: usize, index: usize, random: &mut
         deployment: 1,
         image: IMAGES[round % IMAGES.len()].into(),
         warm_up: round < IMAGES.len(),
+        probe: false,
         repetition: (round / IMAGES.len()) as u32 + 1,
         attempt: 1,
     };
@@ -204,6 +205,7 @@ pub fn run_started(cells: &[Cell]) -> RunStarted {
         warm_up: 1,
         deployments: 1,
         renew_environments_every: None,
+        vary_inputs: false,
         order: "interleaved".into(),
         cells: planned.collect(),
         image_sets: BTreeMap::new(),

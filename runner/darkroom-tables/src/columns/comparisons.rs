@@ -111,7 +111,7 @@ pub const COMPARISONS: Table = Table {
             Text,
             "",
             Derived,
-            "of b: `faster` or `slower` (`cheaper` or `dearer`) if p_adj < 0.05, p_units, where it can be had, is below 0.05, the ratio's interval excludes 1 and it differs by 2% or more; `equivalent` if the interval lies within 0.95 to 1.05; else `inconclusive`. Of `image_set` `lighter` or `heavier`: a statement about images. `wrong outputs`, `outputs not checked`, `not measured`: no claim",
+            "of b: `faster` or `slower` (`cheaper` or `dearer`) if p_adj < 0.05, p_units, where it can be had, is below 0.05, the ratio's interval excludes 1 and it differs by 2% or more; `equivalent` if the interval lies within 0.95 to 1.05; else `inconclusive`. Of `image_set` `lighter` or `heavier`: a statement about images. `wrong outputs`, `outputs not checked`, `remembers outputs`, `not measured`: no claim",
         ),
         column(
             "side_by_side",

@@ -149,7 +149,7 @@ const WARM_UP: Column = column(
     Bool,
     "",
     Plan,
-    "an uncounted pass: before the first repetition of a round, or beside the last ones of a cell that runs several at once",
+    "an uncounted pass: before the first repetition of a round, beside the last ones of a cell that runs several at once, or a probe, numbered apart",
 );
 const REPETITION: Column =
     column("repetition", Integer, "", Plan, "from 1; warm-ups are numbered apart from repetitions");

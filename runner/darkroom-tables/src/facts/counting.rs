@@ -17,6 +17,8 @@ pub enum CountsAs {
     /// Measured anew since, or another attempt of the repetition took its place, or its pass was cut off.
     Superseded,
     WarmUp,
+    /// Would be in the sample, but has pixels of its own.
+    Probe,
     /// Ended well, but cold where the cell asked for warm or the reverse.
     WrongStart,
     Failed,
@@ -30,6 +32,7 @@ impl CountsAs {
             Self::Sample => "sample",
             Self::Superseded => "superseded",
             Self::WarmUp => "warm_up",
+            Self::Probe => "probe",
             Self::WrongStart => "wrong_start",
             Self::Failed => "failed",
             Self::NoReport => "no_report",
@@ -58,7 +61,7 @@ impl Facts {
         let ok = row.status == Status::Ok;
         if self.is_old(pass) {
             CountsAs::Superseded
-        } else if pass.key.warm_up {
+        } else if pass.key.warm_up && !pass.key.probe {
             CountsAs::WarmUp
         } else if self.is_wrong_start(row) {
             CountsAs::WrongStart
@@ -68,6 +71,8 @@ impl Facts {
             CountsAs::Failed
         } else if row.report.is_none() {
             CountsAs::NoReport
+        } else if pass.key.probe {
+            CountsAs::Probe
         } else {
             CountsAs::Sample
         }
@@ -81,7 +86,7 @@ impl Facts {
         };
         if self.is_old(pass) {
             CountsAs::Superseded
-        } else if pass.key.warm_up {
+        } else if pass.key.warm_up && !pass.key.probe {
             CountsAs::WarmUp
         } else if pass.wrong_start || finished.again == Some(Again::WrongStart) {
             CountsAs::WrongStart
@@ -91,6 +96,8 @@ impl Facts {
             CountsAs::Failed
         } else if pass.no_report {
             CountsAs::NoReport
+        } else if pass.key.probe {
+            CountsAs::Probe
         } else {
             CountsAs::Sample
         }

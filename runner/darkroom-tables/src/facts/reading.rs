@@ -240,6 +240,7 @@ impl Facts {
             deployment: key.deployment,
             image: self.text(&key.image),
             warm_up: key.warm_up,
+            probe: key.probe,
             repetition: key.repetition,
         };
         let last = self.last_attempts.entry(repetition).or_insert(key.attempt);

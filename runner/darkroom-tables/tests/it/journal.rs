@@ -35,10 +35,12 @@ pub struct Journal {
 
 /// One pass to be recorded.
 #[derive(Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "facts of a pass, each apart")]
 pub struct Pass {
     pub cell: Cell,
     pub image: &'static str,
     pub warm_up: bool,
+    pub probe: bool,
     pub deployment: u32,
     pub repetition: u32,
     pub attempt: u32,
@@ -57,6 +59,7 @@ impl Pass {
             cell: cell.clone(),
             image: "astronaut.png",
             warm_up: false,
+            probe: false,
             deployment: 1,
             repetition,
             attempt: 1,
@@ -75,6 +78,7 @@ impl Pass {
             deployment: self.deployment,
             image: self.image.into(),
             warm_up: self.warm_up,
+            probe: self.probe,
             repetition: self.repetition,
             attempt: self.attempt,
         }
@@ -112,6 +116,7 @@ impl Journal {
             warm_up: 1,
             deployments: 1,
             renew_environments_every: Some(5),
+            vary_inputs: false,
             order: "interleaved".into(),
             cells: planned.collect(),
             image_sets: BTreeMap::from([("photos".into(), vec!["astronaut.png".into(), "chelsea.png".into()])]),

@@ -2,6 +2,7 @@
 
 use darkroom_core::cell::{Cell, Input, Start};
 use darkroom_core::statistics::describe;
+use polars::prelude::DataFrame;
 
 use crate::journal::{Journal, Pass, cell};
 use crate::{Run, everything, float, integer, rows, text, texts};
@@ -109,4 +110,48 @@ fn a_rank_stands_only_where_a_difference_from_each_comparable_cell_is_claimed() 
     let run = Run::of(&journal);
     let ranks = |metric: &str| cells.each_ref().map(|cell| integer(&run.summary(cell, "greyscale", metric), "rank"));
     assert_eq!(ranks("duration_ms"), [Some(1), None, None], "the fastest is told apart from both, and they are not");
+}
+
+/// Twelve repetitions and three probes of each cell: what it took on the set's image, and on pixels that it had not seen.
+fn probed(cells: &[(Cell, f64, f64)]) -> Run {
+    let mut journal = Journal::of(&cells.iter().map(|(cell, ..)| cell.clone()).collect::<Vec<_>>());
+    for (cell, seen, fresh) in cells {
+        for repetition in 1..=12 {
+            let pass = Pass::of(cell, repetition, seen + f64::from(repetition % 3) / 10.0);
+            journal.pass(&pass);
+            (0..2).for_each(|stage| _ = journal.check(&pass, stage, None));
+        }
+        for repetition in 1..=3 {
+            let ms = fresh + f64::from(repetition) / 10.0;
+            journal.pass(&Pass { warm_up: true, probe: true, ..Pass::of(cell, repetition, ms) });
+        }
+    }
+    Run::of(&journal)
+}
+
+#[test]
+fn a_cell_that_is_faster_on_pixels_it_has_seen_remembers_and_is_neither_ranked_nor_claimed_nor_chosen() {
+    let (honest, cheat) = (cell("pillow"), cell("rust"));
+    let run = probed(&[(honest.clone(), 100.0, 101.0), (cheat.clone(), 10.0, 30.0)]);
+    let of = |cell: &Cell, stage: &str| run.summary(cell, stage, "duration_ms");
+    let (right, wrong) = (of(&honest, "resize"), of(&cheat, "resize"));
+    let truth = |row: &DataFrame| row.column("remembers").unwrap().bool().unwrap().get(0);
+    assert_eq!((truth(&right), truth(&wrong)), (Some(false), Some(true)));
+    assert_eq!(
+        (integer(&wrong, "n"), integer(&wrong, "n_probe"), integer(&wrong, "n_warm_up")),
+        (Some(12), Some(3), Some(0))
+    );
+    assert!(
+        float(&wrong, "fresh_ratio").unwrap() > 2.9 && float(&wrong, "max").unwrap() < 10.5,
+        "no probe is in the sample"
+    );
+    assert!(text(&wrong, "note").unwrap().contains("remembers outputs, not ranked"));
+    assert_eq!(integer(&run.summary(&cheat, "pipeline", "turnaround_s"), "rank"), None);
+    let verdicts = texts(&rows(&run.table("comparisons"), &[("metric", "turnaround_s")]), "verdict");
+    assert_eq!(verdicts, ["remembers outputs"]);
+    let choice = rows(&run.table("choices"), &[("cell_id", cheat.id().as_str())]);
+    assert_eq!(choice.column("on_front").unwrap().bool().unwrap().get(0), None);
+    // Two cells that remember nothing are ranked by the same numbers.
+    let fair = probed(&[(honest.clone(), 100.0, 101.0), (cheat.clone(), 10.0, 10.1)]);
+    assert_eq!(integer(&fair.summary(&cheat, "pipeline", "turnaround_s"), "rank"), Some(1));
 }

@@ -202,6 +202,7 @@ fn write(outputs: &Path, map: &Map, text: &str, taken: Taken, imported: ResultsI
         warm_up: 0,
         deployments: taken.deployments,
         renew_environments_every: None,
+        vary_inputs: false,
         order: map.order.clone(),
         cells: taken.cells,
         image_sets: taken.image_sets,

@@ -39,6 +39,7 @@ fn meaning(verdict: &str) -> &'static str {
         "equivalent" => " (the ratio's 95% interval lies within 0.95 to 1.05)",
         "inconclusive" => " (a difference is neither shown nor excluded)",
         "wrong outputs" => " (nothing is claimed of wrong work)",
+        "remembers outputs" => " (nothing is claimed of times that are not those of the work)",
         "outputs not checked" => " (nothing is claimed of work that nobody checked)",
         _ => "",
     }

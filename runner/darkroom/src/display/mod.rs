@@ -60,7 +60,11 @@ fn written(result: io::Result<()>) -> Result<(), Failure> {
 
 /// A number with its noun: `1 cell`, `4 cells`.
 pub fn count(number: u64, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
+    let plural = match (number, noun.ends_with('s')) {
+        (1, _) => "",
+        (_, true) => "es",
+        _ => "s",
+    };
     format!("{} {noun}{plural}", thousands(number))
 }
 

@@ -6,8 +6,9 @@ use darkroom_core::cell::Trigger;
 use darkroom_core::cost::PriceTable;
 use darkroom_core::estimate::Effort;
 use darkroom_core::event::PlannedCell;
-use darkroom_core::manifest::{Cloud, Manifest, Order, StoppingMetric, Until};
+use darkroom_core::manifest::{Cloud, Manifest, Order, Repetitions, StoppingMetric, Until};
 use darkroom_core::plan::{Expected, Summary};
+use darkroom_core::schedule::FEWEST_PASSES;
 use darkroom_core::statistics::LOOK_EVERY;
 
 use serde::Serialize;
@@ -53,6 +54,7 @@ impl Page<'_> {
             functions,
             passes,
             warm_up_passes,
+            probes,
             invocations,
             short_of_cores,
             at_most,
@@ -86,7 +88,8 @@ impl Page<'_> {
             ("functions", format!("{} to deploy", thousands(*functions))),
             ("passes", format!("{}: {times} in {deployed} of each cell, {order}", range(*passes, |s| s.passes))),
             ("warm-ups", format!("{}, not counted{renewed}", range(*warm_up_passes, |s| s.warm_up_passes))),
-            ("invocations", format!("{}, warm-ups included", range(*invocations, |s| s.invocations))),
+            ("probes", probed(&self.summary, repetitions, &range(*probes, |s| s.probes))),
+            ("invocations", format!("{}, warm-ups and probes included", range(*invocations, |s| s.invocations))),
         ]);
         rows.extend(repetitions.until.map(|until| ("until", looked_for(&until))));
         if !short_of_cores.is_empty() {
@@ -282,6 +285,21 @@ pub fn dollars(usd: f64) -> String {
 fn significant(usd: f64) -> String {
     let decimals = (2.0 - usd.log10().floor()).clamp(0.0, 12.0) as usize;
     format!("{usd:.decimals$}")
+}
+
+/// Says how many passes have pixels of their own and what share of the run they take, or why none has.
+fn probed(summary: &Summary, repetitions: &Repetitions, told: &str) -> String {
+    let all = summary.passes + summary.warm_up_passes + summary.probes;
+    let share = summary.probes as f64 / all.max(1) as f64 * 100.0;
+    match summary.probes {
+        _ if repetitions.vary_inputs => "none: every repetition has pixels of its own".to_owned(),
+        0 => format!(
+            "none: a cell needs 2 repetitions and {FEWEST_PASSES} passes to tell whether its code remembers outputs"
+        ),
+        _ => format!(
+            "{told} with pixels of their own, not counted ({share:.0}% of all passes): they tell whether code remembers outputs"
+        ),
+    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use darkroom_core::event::{Event, Status};
+use darkroom_core::event::{Event, PassKey, Status};
 use darkroom_core::spending::Spending;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -151,12 +151,18 @@ impl View {
         }
         match event {
             Event::InvocationFinished(invocation) => {
-                let warm_up = if invocation.pass.warm_up { " (warm-up)" } else { "" };
-                self.bar.set_message(format!("{}{warm_up}", invocation.pass.cell_id));
+                let PassKey { warm_up, probe, .. } = invocation.pass;
+                let kind = match (probe, warm_up) {
+                    (true, _) => " (probe)",
+                    (_, true) => " (warm-up)",
+                    _ => "",
+                };
+                self.bar.set_message(format!("{}{kind}", invocation.pass.cell_id));
                 if invocation.status != Status::Ok && !invocation.pass.warm_up {
                     *self.failed.entry(invocation.pass.cell_id.to_string()).or_default() += 1;
                 }
             }
+            Event::PipelineFinished(pass) if pass.pass.probe => {}
             Event::PipelineFinished(pass) if pass.pass.warm_up => {
                 self.warm_ups += 1;
                 self.say_warming_up();

@@ -11,7 +11,7 @@ use darkroom_core::cell::Factors;
 use darkroom_core::imported::IMPORTED;
 use darkroom_core::shown::line as line_of;
 use darkroom_tables::{
-    CellSummary, Difference, ReconciliationSummary, RefusedCalls, Spent, StageSummary, Statistic, Summary,
+    CellSummary, Difference, ReconciliationSummary, RefusedCalls, Remembered, Spent, StageSummary, Statistic, Summary,
 };
 
 /// Rules above, under the header and below; stages are told apart by their name, which stands once.
@@ -44,6 +44,7 @@ pub fn summary(summary: &Summary, claims: &[String], look: Look) -> String {
         text += &sessions(summary);
         text += &stopped(summary);
         text += &uncounted(&measured);
+        text += &remembering(summary, &measured);
         text += &poor(&measured);
         text += &trigger_delays(&measured);
         text += &coarse(&measured);
@@ -157,6 +158,9 @@ fn remark(summary: &Summary, cell: &CellSummary, stage: Option<&str>) -> String 
     if unmet > 0 && stage.is_some() {
         remarks.push(format!("{unmet} of another start"));
     }
+    if cell.remembers.iter().any(|of| is_here(&of.stage)) {
+        remarks.push("remembers".to_owned());
+    }
     if cell.outputs_ok.is_none() && stage.is_none() {
         remarks.push("not checked".to_owned());
     }
@@ -212,16 +216,43 @@ fn sessions(summary: &Summary) -> String {
     text
 }
 
-/// Counts the invocations that warmed environments up, and those that others took the place of: rows in no statistic.
+/// Counts the invocations that warmed environments up, those of probes, and those that others took the place of: rows in no statistic.
 fn uncounted(measured: &[&CellSummary]) -> String {
     let sum = |of: fn(&StageSummary) -> usize| {
         let all: usize = measured.iter().flat_map(|cell| &cell.stages).map(of).sum();
         (all > 0).then(|| super::count(all as u64, "invocation"))
     };
     let warm_ups = sum(|stage| stage.n_warm_up).map(|all| format!("warm-ups: {all} more, in no statistic\n"));
+    let probes = sum(|stage| stage.n_probe).map(|all| format!("probes: {all} more, in no statistic\n"));
     let again = sum(|stage| stage.n_superseded);
     let again = again.map(|all| format!("measured again: {all} more that others replace, in no statistic\n"));
-    warm_ups.into_iter().chain(again).collect()
+    warm_ups.into_iter().chain(probes).chain(again).collect()
+}
+
+/// Says whose times are those of inputs that it has seen, and where nobody looked.
+fn remembering(summary: &Summary, measured: &[&CellSummary]) -> String {
+    let mut text = String::new();
+    for cell in measured {
+        let of = |Remembered { stage, fresh_ratio, fresh_ratio_low }: &Remembered| {
+            format!("{stage} {} times ({})", figure(*fresh_ratio), figure(*fresh_ratio_low))
+        };
+        let stages: Vec<String> = cell.remembers.iter().map(of).collect();
+        if !stages.is_empty() {
+            let _ = writeln!(
+                text,
+                "\nREMEMBERS  {} takes longer on pixels that it has not seen: {} (in brackets: at least, 95%). Its times are \
+                 those of images that it has seen before, so it is not ranked.",
+                cell.cell_id,
+                stages.join(", ")
+            );
+        }
+    }
+    let stages = || measured.iter().flat_map(|cell| &cell.stages);
+    let unprobed = stages().all(|stage| stage.n_probe == 0) && stages().any(|stage| stage.time_ms.n > 0);
+    if unprobed && !summary.vary_inputs && summary.target != IMPORTED {
+        text += "not checked: whether code remembers outputs (a cell needs 2 repetitions and 12 passes)\n";
+    }
+    text
 }
 
 /// Says once what the run cost, or what AWS would charge for it where nobody is sent a bill.
@@ -234,10 +265,10 @@ fn money(summary: &Summary) -> String {
     match summary.target.as_str() {
         IMPORTED => String::new(),
         "aws" => format!(
-            "\nThis run cost about {dollars} (compute and S3 requests of {all}, warm-ups and repeated attempts included).\n"
+            "\nThis run cost about {dollars} (compute and S3 requests of {all}, warm-ups, probes and repeated attempts included).\n"
         ),
         _ => format!(
-            "\nWould cost on AWS: {dollars} (compute and S3 requests of {all}, warm-ups and repeated attempts included). Nobody \
+            "\nWould cost on AWS: {dollars} (compute and S3 requests of {all}, warm-ups, probes and repeated attempts included). Nobody \
              bills this run.\n"
         ),
     }

@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use super::clocks::Clocks;
 use super::collect_logs::Served;
 use super::gate::Gate;
+use super::own_image::own_image;
 use super::pacing::{Pauses, Tried};
 use super::pass::{self, Bench, Pass};
 use super::reconcile::{self, ByFunction, Recorded};
@@ -43,6 +44,11 @@ pub enum ExecuteError {
         advice::clean(None, region)
     )]
     Loop { function: String, region: String, reason: String },
+    #[error(
+        "the image {image} cannot be given pixels of its own: {reason}; take it out of the image set, or remove \
+         repetitions.vary_inputs"
+    )]
+    OwnPixels { image: String, reason: String },
     #[error("{function} cannot be called any more: {reason}")]
     InVain { function: String, reason: String },
     #[error("the journal cannot be written")]
@@ -219,6 +225,12 @@ impl Dispatcher {
                 }
             };
             let round = schedule.round_of(&planned);
+            if planned.probe {
+                if let Some(ended) = self.measure(vec![planned], round).await? {
+                    return Ok(ended);
+                }
+                continue;
+            }
             if planned.warm_up {
                 if let Some(ended) = self.measure_all(std::mem::take(&mut waiting), schedule).await? {
                     return Ok(ended);
@@ -323,8 +335,20 @@ impl Dispatcher {
         let mut tried = Tried { attempts: 1, throttled: 0 };
         loop {
             let company = due.len()..self.concurrency(due[0].cell) as usize;
-            let company = company.map(|slot| PlannedPass { warm_up: true, repetition: slot as u32 + 1, ..due[0] });
-            let passes = due.iter().copied().chain(company).map(|planned| self.pass(&planned, round)).collect();
+            let company = company.map(|slot| {
+                let repetition = slot as u32 + 1;
+                PlannedPass { warm_up: true, probe: false, repetition, ..due[0] }
+            });
+            let mut passes = Vec::new();
+            for planned in due.iter().copied().chain(company) {
+                let pass = self.pass(&planned, round);
+                match self.with_own_image(pass).await {
+                    Ok(pass) => passes.push(pass),
+                    // The probe is left out, and the report says that there is none.
+                    Err(_) if planned.probe => return Ok(None),
+                    Err(error) => return Err(error),
+                }
+            }
             let ended = self.at_once(passes, tried).await?;
             let pause = ended.iter().flatten().map(|again| self.pauses.before_next(tried.attempts, *again)).max();
             tried.throttled += u32::from(ended.iter().flatten().any(|again| *again == Again::Throttled));
@@ -346,10 +370,23 @@ impl Dispatcher {
     fn pass(&self, planned: &PlannedPass, round: Option<u32>) -> Pass {
         let repetition = self.repetition(planned);
         let attempt = self.history.next_attempt(&repetition);
-        let Repetition { cell_id, deployment, image, warm_up, repetition } = repetition;
-        let key = PassKey { cell_id, deployment, image, warm_up, repetition, attempt };
+        let Repetition { cell_id, deployment, image, warm_up, probe, repetition } = repetition;
+        let key = PassKey { cell_id, deployment, image, warm_up, probe, repetition, attempt };
         let (cell_index, image_index) = (planned.cell, planned.image);
-        Pass { cell_index, image_index, key, scheduled_at: super::now(), round, together: None }
+        Pass { cell_index, image_index, key, scheduled_at: super::now(), round, together: None, image: None }
+    }
+
+    /// Gives a pass its own pixels, if it is one that has them.
+    async fn with_own_image(&self, pass: Pass) -> Result<Pass, ExecuteError> {
+        let setup = &self.bench.setup;
+        if !pass.key.probe && (pass.key.warm_up || !setup.vary_inputs) {
+            return Ok(pass);
+        }
+        let image = &setup.cells[pass.cell_index].images[pass.image_index];
+        let own = own_image(setup, image, &pass.key).await;
+        let own = own.map_err(|reason| ExecuteError::OwnPixels { image: image.name.clone(), reason })?;
+        // Released when it can begin, not when its pixels were asked for.
+        Ok(Pass { image: Some(own), scheduled_at: super::now(), ..pass })
     }
 
     /// Runs passes at once and waits for all; returns of each, in order, whether it is to be done again.

@@ -14,6 +14,7 @@ mod log_lines;
 mod loops;
 mod objects;
 mod one_by_one;
+mod own_image;
 mod pacing;
 mod pass;
 mod payload;
@@ -86,6 +87,7 @@ impl CellUnderTest {
             deployment: planned.deployment,
             image: self.images[planned.image].name.clone(),
             warm_up: planned.warm_up,
+            probe: planned.probe,
             repetition: planned.repetition,
         }
     }
@@ -153,6 +155,8 @@ pub struct Setup {
     pub patience: Patience,
     /// Of the manifest: pauses are drawn from it.
     pub seed: u64,
+    /// Every repetition has pixels of its own (`repetitions.vary_inputs`).
+    pub vary_inputs: bool,
     /// Where pictures of outputs are kept, and of which; `None`: none are.
     pub pictures: Option<Arc<Pictures>>,
 }

@@ -30,9 +30,17 @@ pub async fn one_by_one(setup: Setup, repetitions: u32, emitter: Emitter) -> Res
         for repetition in 1..=repetitions {
             for (image_index, image) in cell.images.iter().enumerate() {
                 let (cell_id, image) = (cell.id.clone(), image.name.clone());
-                let key = PassKey { cell_id, deployment: 1, image, warm_up: false, repetition, attempt: 1 };
-                let pass =
-                    Pass { cell_index, image_index, key, scheduled_at: super::now(), round: None, together: None };
+                let key =
+                    PassKey { cell_id, deployment: 1, image, warm_up: false, probe: false, repetition, attempt: 1 };
+                let pass = Pass {
+                    cell_index,
+                    image_index,
+                    key,
+                    scheduled_at: super::now(),
+                    round: None,
+                    together: None,
+                    image: None,
+                };
                 pass::run(&bench, &pass, Tried::ONCE).await?;
             }
         }

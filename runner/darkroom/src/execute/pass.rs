@@ -23,7 +23,7 @@ use super::pacing::Tried;
 use super::payload;
 use super::reconcile::Recorded;
 use super::trigger_s3::{self, Memory};
-use super::{CellUnderTest, ExecuteError, Function, Setup, cold, objects};
+use super::{CellUnderTest, ExecuteError, Function, Image, Setup, cold, objects};
 use crate::record::Emitter;
 
 /// What every pass of a session shares.
@@ -71,6 +71,14 @@ pub struct Pass {
     pub round: Option<u32>,
     /// Where passes of a warm-up wait for one another before each stage, so that each warms an environment of its own.
     pub together: Option<Arc<Barrier>>,
+    /// The image with pixels of its own; `None`: that of the set.
+    pub image: Option<Arc<Image>>,
+}
+
+impl Pass {
+    pub fn image<'a>(&'a self, cell: &'a CellUnderTest) -> &'a Image {
+        self.image.as_deref().unwrap_or(&cell.images[self.image_index])
+    }
 }
 
 /// How a pass ended: what the dispatcher needs to go on.
@@ -162,7 +170,7 @@ async fn make(
     let looks = look_at_outputs(bench, keys, &measured).await;
     let ended = conclude(bench, cell, pass, &measured, &looks, tried);
     // An attempt that does not count leaves the check to the one that does.
-    if !pass.key.warm_up && ended.again.is_none() {
+    if (!pass.key.warm_up || pass.key.probe) && ended.again.is_none() {
         check_outputs(bench, cell, pass, keys, &looks, &measured.answers).await;
     }
     let (key, again) = (pass.key.clone(), ended.again);
@@ -172,7 +180,7 @@ async fn make(
 
 fn names(bench: &Bench, cell: &CellUnderTest, functions: &[Function], pass: &Pass) -> Keys {
     let stem = stem(&bench.setup.run_id, &pass.key, pass.image_index);
-    let extension = &cell.images[pass.image_index].extension;
+    let extension = &pass.image(cell).extension;
     let stages = &bench.setup.pipeline.stages;
     let mut keys = Keys { inputs: Vec::with_capacity(stages.len()), outputs: Vec::with_capacity(stages.len()) };
     for (index, function) in functions.iter().enumerate() {
@@ -205,13 +213,7 @@ fn facts<'a>(bench: &'a Bench, function: &'a Function, index: usize, input_key: 
 
 /// Uploads what the runner itself gives to a stage: the image, and with `input = "reference"` every stage's input. Each just
 /// before its stage's call: the next stage's input is this one's right answer.
-async fn give(
-    bench: &Bench,
-    image: &super::Image,
-    index: usize,
-    input: Input,
-    keys: &Keys,
-) -> Result<(), ExecuteError> {
+async fn give(bench: &Bench, image: &Image, index: usize, input: Input, keys: &Keys) -> Result<(), ExecuteError> {
     match given_bytes(image, index, input) {
         Some(bytes) if bench.setup.pipeline.transport == Transport::S3 => {
             objects::give(&bench.setup, &keys.inputs[index], bytes).await
@@ -221,7 +223,7 @@ async fn give(
 }
 
 /// Returns the bytes that the runner itself gives to a stage; `None` for a stage fed by its predecessor.
-fn given_bytes(image: &super::Image, stage_index: usize, input: Input) -> Option<&Bytes> {
+fn given_bytes(image: &Image, stage_index: usize, input: Input) -> Option<&Bytes> {
     match (stage_index, input) {
         (0, _) => Some(&image.bytes),
         (_, Input::Chained) => None,
@@ -242,7 +244,7 @@ async fn measure(
     keys: &Keys,
 ) -> Result<Measured, ExecuteError> {
     let pipeline = &bench.setup.pipeline;
-    let image = &cell.images[pass.image_index];
+    let image = pass.image(cell);
     let chained = cell.cell.input == Input::Chained;
     give(bench, image, 0, cell.cell.input, keys).await?;
     let now = super::now();
@@ -420,7 +422,7 @@ fn conclude(
     let written = |index: usize| looks[index].as_ref().and_then(|look| look.as_ref().ok()?.as_ref());
     let failed = (0..stages.len()).find(|index| written(*index).is_none());
     let output_bytes: Vec<Option<u64>> = (0..stages.len()).map(|index| written(index).map(|seen| seen.bytes)).collect();
-    let image = &cell.images[pass.image_index];
+    let image = pass.image(cell);
     let input_bytes = (0..stages.len())
         .map(|index| match given_bytes(image, index, cell.cell.input) {
             Some(bytes) => Some(bytes.len() as u64),
@@ -446,7 +448,7 @@ fn conclude(
 fn again(cell: &CellUnderTest, pass: &Pass, measured: &Measured, looks: &[Option<Look>]) -> Option<Again> {
     let invocations = &measured.invocations;
     // A loop is the code's doing: it would be there again.
-    if pass.key.warm_up || invocations.iter().any(Invocation::is_loop) {
+    if (pass.key.warm_up && !pass.key.probe) || invocations.iter().any(Invocation::is_loop) {
         return None;
     }
     if invocations.iter().any(|invocation| invocation.status == Status::Throttled) {
@@ -472,7 +474,7 @@ async fn check_outputs(
     looks: &[Option<Look>],
     answers: &[Told],
 ) {
-    let image = &cell.images[pass.image_index];
+    let image = pass.image(cell);
     let Setup { s3, bucket, pipeline, .. } = &bench.setup;
     for (stage_index, look) in looks.iter().enumerate() {
         let Some(look) = look else { continue };
@@ -486,6 +488,7 @@ async fn check_outputs(
         let due = Due {
             stage_index,
             input,
+            own_pixels: pass.image.is_some(),
             judged_as: image.judged_as.as_ref().filter(|_| stage_index == 0),
             key: &keys.outputs[stage_index],
             answered: answers.get(stage_index).map_or("", |told| &told.beginning),

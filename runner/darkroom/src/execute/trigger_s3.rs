@@ -174,7 +174,7 @@ impl Chain<'_> {
     /// one that was not, or with a server's error, it is not known whether it took effect.
     async fn upload(&self) -> Result<bool, ExecuteError> {
         let setup = &self.bench.setup;
-        let image = &setup.cells[self.pass.cell_index].images[self.pass.image_index];
+        let image = self.pass.image(&setup.cells[self.pass.cell_index]);
         let key = &self.keys.inputs[0];
         let put = setup.s3.put_object().bucket(&setup.bucket).key(key).body(ByteStream::from(image.bytes.clone()));
         let once = aws_sdk_s3::config::Builder::new().retry_config(RetryConfig::disabled());

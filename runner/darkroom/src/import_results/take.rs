@@ -184,6 +184,7 @@ fn row(
         deployment: of.whole(Field::Deployment)?.unwrap_or(1),
         image: of.needed(Field::Image)?,
         warm_up: of.warm_up()?,
+        probe: false,
         repetition: 0,
         attempt: 1,
     };

@@ -14,6 +14,7 @@ pub struct Repetition {
     pub deployment: u32,
     pub image: String,
     pub warm_up: bool,
+    pub probe: bool,
     pub repetition: u32,
 }
 
@@ -24,6 +25,7 @@ impl From<&PassKey> for Repetition {
             deployment: key.deployment,
             image: key.image.clone(),
             warm_up: key.warm_up,
+            probe: key.probe,
             repetition: key.repetition,
         }
     }

@@ -313,6 +313,7 @@ impl Begun {
             warm_up: repetitions.warm_up,
             deployments: repetitions.deployments,
             renew_environments_every: repetitions.renew_environments_every,
+            vary_inputs: repetitions.vary_inputs,
             order: match schedule.order {
                 Order::Interleaved => "interleaved",
                 Order::Sequential => "sequential",

@@ -417,6 +417,7 @@ fn setup(target: &Target, bucket: &str, pipeline: Pipeline, cell: CellUnderTest,
         purse: None,
         patience: target.patience,
         seed: 0,
+        vary_inputs: false,
         pictures: Some(pictures),
     }
 }

@@ -190,6 +190,7 @@ impl Session<'_> {
             purse,
             patience: target.patience,
             seed: self.job.manifest.experiment.seed,
+            vary_inputs: self.job.manifest.repetitions.vary_inputs,
             pictures: Some(Arc::new(Pictures::new(self.begun.dir().path().to_owned(), "pictures", Keep::FirstWrong))),
         };
         let finished = execute(setup, history, &schedule, recorder.emitter(), stopping, interrupt).await;
@@ -245,6 +246,7 @@ impl Session<'_> {
                 deployment: planned.deployment,
                 image: self.job.known.images(pipeline, &cell.cell.image_set)[planned.image].clone(),
                 warm_up: false,
+                probe: false,
                 repetition: planned.repetition,
             })
         })

@@ -302,6 +302,7 @@ fn the_terminal_shows_warm_ups_what_a_number_of_passes_is_made_of_and_the_dollar
     let project = Project::new();
     let mut journal = run(&[(cell("pillow"), 100.0), (cell("rust"), 50.0)], 2);
     journal.pass(&Pass { warm_up: true, ..Pass::of(&cell("pillow"), 1, 150.0) });
+    journal.pass(&Pass { warm_up: true, probe: true, ..Pass::of(&cell("pillow"), 1, 150.0) });
     journal.events.push(Event::Spent { at: "2026-11-24T18:30:00.000Z".into(), usd: 0.012_34, invocations: 18 });
     journal.stop("interrupted");
     let lines: Vec<String> = journal.events.iter().map(|event| serde_json::to_string(event).unwrap()).collect();
@@ -312,7 +313,8 @@ fn the_terminal_shows_warm_ups_what_a_number_of_passes_is_made_of_and_the_dollar
     for said in [
         "S3 $/100k",
         "warm-ups: 2 invocations more, in no statistic",
-        "Would cost on AWS: $0.0123 (compute and S3 requests of 18 invocations, warm-ups and repeated attempts included).",
+        "probes: 2 invocations more, in no statistic",
+        "Would cost on AWS: $0.0123 (compute and S3 requests of 18 invocations, warm-ups, probes and repeated attempts included).",
     ] {
         assert!(shown.contains(said), "{said} in {shown}");
     }

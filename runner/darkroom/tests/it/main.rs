@@ -34,6 +34,7 @@ mod payload;
 mod peers;
 mod processes;
 mod publish;
+mod remembering;
 mod reports;
 mod requests;
 mod runs;

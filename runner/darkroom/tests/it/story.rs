@@ -258,7 +258,11 @@ impl Answer {
     /// The text with this machine's architecture and the other one under one name each.
     pub fn on_any_machine(text: &str) -> String {
         // The price of the same work on either architecture.
-        let text = text.replace("$0.0981", "$USD").replace("$0.0785", "$USD");
+        let text = text
+            .replace("$0.12,", "$USD,")
+            .replace("$0.0999", "$USD")
+            .replace("$0.14;", "$USD;")
+            .replace("$0.11;", "$USD;");
         text.replace(std::env::consts::ARCH, "HOST").replace(HOST, "HOST").replace(OTHER, "OTHER")
     }
 }

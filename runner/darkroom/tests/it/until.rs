@@ -152,7 +152,7 @@ fn a_plan_says_the_range_of_what_it_would_take() {
     manifest(&project, "\"pillow\"", until);
     let plan = project.darkroom(&["plan", "m.toml", "--summary"]).exits(0).stdout();
     let passes = "30 to 400: 30 to 400 repetitions of every image in 1 deployment of each cell";
-    assert!(plan.contains(passes) && plan.contains("62 to 802, warm-ups included"), "{plan}");
+    assert!(plan.contains(passes) && plan.contains("74 to 902, warm-ups and probes included"), "{plan}");
     assert!(plan.contains("the 95% interval of the mean turnaround of every cell is within ±2%"), "{plan}");
     let json: Json =
         serde_json::from_str(&project.darkroom(&["plan", "m.toml", "--json", "--summary"]).exits(0).stdout()).unwrap();
