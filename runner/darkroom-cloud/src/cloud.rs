@@ -2,7 +2,7 @@
 
 use crate::bridges::{Buckets, Functions, Inside};
 use crate::iam::Iam;
-use crate::lambda::environment::{Environments, EnvironmentsConfig};
+use crate::lambda::environment::{Environments, EnvironmentsConfig, Misdeed};
 use crate::lambda::{self, Lambda};
 use crate::logs::Logs;
 use crate::metrics::Metrics;
@@ -170,6 +170,12 @@ impl LocalCloud {
     /// What limits handlers on this host, and how well.
     pub fn isolation(&self) -> &Isolation {
         self.environments.isolation()
+    }
+
+    /// Ends every environment for good, and returns what functions did that no honest one does.
+    pub async fn end_environments(&self) -> Vec<Misdeed> {
+        self.environments.stop().await;
+        self.environments.misdeeds()
     }
 
     /// Stops accepting, ends every environment, lets open requests finish for a moment, and removes a temporary folder.
