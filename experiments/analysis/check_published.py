@@ -18,7 +18,7 @@ import polars as pl
 
 
 
-def make_bucket(endpoint: str, name: str, secret: str = "test", region: str = "us-east-1") -> None:
+def make_bucket(endpoint: str, name: str, key_id: str, secret: str, region: str = "us-east-1") -> None:
     """PUT /name, signed as AWS asks (Signature Version 4): `publish` makes no bucket, and this needs no SDK."""
     time = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
     empty = hashlib.sha256(b"").hexdigest()
@@ -29,21 +29,27 @@ def make_bucket(endpoint: str, name: str, secret: str = "test", region: str = "u
     key = f"AWS4{secret}".encode()
     for part in (*scope.split("/"), f"AWS4-HMAC-SHA256\n{time}\n{scope}\n{request}"):
         key = hmac.new(key, part.encode(), "sha256").digest()
-    headers["authorization"] = f"AWS4-HMAC-SHA256 Credential=test/{scope},SignedHeaders={signed},Signature={key.hex()}"
+    headers["authorization"] = f"AWS4-HMAC-SHA256 Credential={key_id}/{scope},SignedHeaders={signed},Signature={key.hex()}"
     urllib.request.urlopen(urllib.request.Request(f"{endpoint}/{name}", method="PUT", headers=headers)).close()
 
 
 darkroom, run = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
 with tempfile.TemporaryDirectory() as home:
-    server = subprocess.Popen([darkroom, "serve"], cwd=home, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    server = subprocess.Popen([darkroom, "serve", "--json"], cwd=home, stdout=subprocess.PIPE, text=True)
     try:
-        endpoint = next(found[0] for line in server.stdout if (found := re.search(r"http://127\.0\.0\.1:\d+", line)))
-        keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
-        make_bucket(endpoint, "tables")
+        said = {}
+        for line in server.stdout:
+            if found := re.match(r' *"(\w+)": "(.*)"', line):
+                said[found[1]] = found[2]
+            if line.startswith("}"):
+                break
+        endpoint, key_id, secret = said["endpoint_url"], said["access_key_id"], said["secret_access_key"]
+        keys = {"AWS_ACCESS_KEY_ID": key_id, "AWS_SECRET_ACCESS_KEY": secret, "AWS_REGION": "us-east-1"}
+        make_bucket(endpoint, "tables", key_id, secret)
         for _ in range(2):
             environment = os.environ | keys | {"AWS_ENDPOINT_URL": endpoint}
             subprocess.run([darkroom, "publish", run, "s3://tables/fleet", "--quiet"], env=environment, check=True)
-        options = {"aws_endpoint_url": endpoint, "aws_access_key_id": "test", "aws_secret_access_key": "test",
+        options = {"aws_endpoint_url": endpoint, "aws_access_key_id": key_id, "aws_secret_access_key": secret,
                    "aws_region": "us-east-1", "aws_allow_http": "true"}
         for table in ("summary", "invocations", "pipelines"):
             place = f"s3://tables/fleet/{table}/**/*.parquet"

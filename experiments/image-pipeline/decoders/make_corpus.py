@@ -18,7 +18,8 @@ import measure
 
 HERE = "experiments/image-pipeline/decoders/make_corpus.py"
 
-
+TWO_DIGITS = "weights 0.300, 0.590, 0.110 where 0.299, 0.587, 0.114 were asked for"
+FOUR = "where 1023/255 = 4.012 was asked for"
 WRONG = {
     "coffee.pillow-q90-420": {
         "8-bit-expanded": "8-bit luma expanded",
@@ -26,8 +27,15 @@ WRONG = {
         "bt709": "BT.709 weights",
         "linear-light": "on average, allowed",
     },
+    "rocket.pillow-q95-422": {"times-four": FOUR},
+    "tiny.pillow-q75-420": {"times-four": FOUR},
+    "coffee.grey-pillow-q50": {"one-brighter": "every sample is 1.0 levels too high", "two-darker": "every sample is 2.0 levels too low"},
     "checks.pillow-q50-420": {"bt709": "BT.709 weights", "mean-of-channels": "outside what JPEG decoders give"},
-    "text.pillow-q95-422": {"8-bit-expanded": "8-bit luma", "two-levels-brighter": "off by 2.0 on average"},
+    "text.pillow-q95-422": {
+        "8-bit-expanded": "8-bit luma",
+        "two-levels-brighter": "off by 2.0 on average",
+        "weights-of-two-digits": TWO_DIGITS,
+    },
 }
 
 
@@ -88,9 +96,11 @@ def main():
             )
         if others and name in WRONG:
             decoded = measure.pillow_decoded(data)
-            for handler, words in WRONG[name].items():
+            mistakes = {"greyscale": measure.GREYSCALES, "convert": measure.CONVERTS}.get(stage, {})
+            for handler, words in WRONG[name].items() if mistakes else ():
                 file = f"{name}.{stage}.{handler}.png"
-                (folder / file).write_bytes(measure.png(measure.GREYSCALES[handler](decoded).astype("uint16")))
+                samples = mistakes[handler](decoded).astype("uint16" if stage == "greyscale" else "uint8")
+                (folder / file).write_bytes(measure.png(samples))
                 cases.append(
                     f'[[cases]]\nfile = "{name}.jpg"\nfrom = "{origin}; wrong code"\nstage = "{stage}"\n'
                     f'output = "{file}"\nmade_by = "{handler}"\nexpected = "out of tolerance"\nsays = "{words}"\n'

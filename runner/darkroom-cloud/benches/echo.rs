@@ -205,6 +205,7 @@ async fn imitated_cpu_share() {
         revision: "1".into(),
         region: "us-east-1".into(),
         account_id: "000000000000".into(),
+        role_arn: "arn:aws:iam::000000000000:role/r".into(),
     });
     for event in ["0", "0.5"] {
         let request = InvokeRequest {

@@ -1,7 +1,9 @@
 //! The local cloud as one value: started, asked for its address, stopped.
 
+use crate::access::{Access, Refusal};
 use crate::bridges::{Buckets, Functions, Inside};
 use crate::iam::Iam;
+use crate::keys::{Keys, random_pair};
 use crate::lambda::environment::{Environments, EnvironmentsConfig, Misdeed};
 use crate::lambda::{self, Lambda};
 use crate::logs::Logs;
@@ -9,7 +11,6 @@ use crate::metrics::Metrics;
 use crate::s3::{self, S3};
 use crate::sandbox::Isolation;
 use crate::scratch::{self, Scratch};
-use crate::server::signature::Keys;
 use crate::server::{Server, Services};
 use std::fs::{File, TryLockError};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -36,6 +37,9 @@ pub struct Config {
     pub retry_delays: Vec<Duration>,
     /// Concurrent executions of the account. AWS: 1000.
     pub concurrent_executions: u32,
+    /// The access key and secret that clients must sign with; `None` lets every key in, with itself for a secret: then
+    /// whoever reaches the port can sign.
+    pub key: Option<(String, String)>,
 }
 
 impl Config {
@@ -49,7 +53,14 @@ impl Config {
             sandbox_program,
             retry_delays: vec![Duration::from_mins(1), Duration::from_mins(2)],
             concurrent_executions: lambda::limits::CONCURRENT_EXECUTIONS,
+            key: None,
         }
+    }
+
+    /// Has clients sign with a key that is made now and known to nobody else.
+    #[must_use]
+    pub fn with_secret(self) -> Self {
+        Self { key: Some(random_pair("LOCAL")), ..self }
     }
 }
 
@@ -72,9 +83,8 @@ pub enum StartError {
     Environments(std::io::Error),
 }
 
-/// Access keys whose secrets are not the keys themselves: the pair of AWS's documentation. Any other key is let in with
-/// itself for a secret, such as the `darkroom` and `darkroom` that `serve` prints.
-const CREDENTIALS: [(&str, &str); 1] = [("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")];
+/// The pair of AWS's documentation: an open cloud knows it beside those that are their own secrets.
+const DOCUMENTED: (&str, &str) = ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
 
 /// How often metrics are written to a folder that lasts; a minute's sums are small.
 const SAVE_METRICS_EVERY: Duration = Duration::from_secs(10);
@@ -87,6 +97,7 @@ pub struct LocalCloud {
     logs: Logs,
     metrics: Metrics,
     endpoint_url: String,
+    access: Access,
     /// Writes the metrics of a lasting folder now and then; ends when dropped.
     saving: JoinSet<()>,
     /// Held for their drop: the lock on the data folder, and what removes a temporary one.
@@ -104,20 +115,25 @@ impl LocalCloud {
         let address = listener.local_addr().map_err(|source| StartError::Listen { port: 0, source })?;
         let endpoint_url = format!("http://{address}");
         let (functions, inside) = (Functions::default(), Inside::default());
-        let keys = CREDENTIALS.map(|(id, secret)| (id.to_owned(), secret.to_owned()));
-        let keys = Arc::new(Keys(keys.to_vec()));
+        let keys = Arc::new(match &config.key {
+            Some((id, secret)) => Keys::closed([(id.as_str(), secret.as_str())]),
+            None => Keys::open([DOCUMENTED]),
+        });
+        let roles = data_dir.join("iam");
+        let iam = Iam::open(&roles).map_err(|source| StartError::Records { path: roles, source })?;
+        let access = Access::new(iam.clone(), Arc::clone(&keys));
         let s3 = S3::open(s3::Config {
             folder: data_dir.join("s3"),
             region: config.region.clone(),
-            credentials: keys.0.clone(),
+            keys: Arc::clone(&keys),
+            access: Some(access.clone()),
             functions: Arc::new(functions.clone()),
             events: Arc::new(functions.clone()),
         })?;
         let (logs, metrics) = records(&data_dir, &config.region)?;
-        let roles = data_dir.join("iam");
-        let iam = Iam::open(&roles).map_err(|source| StartError::Records { path: roles, source })?;
         let settings = EnvironmentsConfig {
             serve: Some(inside.serve()),
+            access: Some(access.clone()),
             ..EnvironmentsConfig::new(config.sandbox_program, config.cache_dir, endpoint_url.clone())
         };
         let environments =
@@ -125,7 +141,7 @@ impl LocalCloud {
         let environments = Arc::new(environments);
         let lambda = Arc::new(Lambda::open(lambda::Settings {
             folder: data_dir.join("lambda"),
-            region: config.region,
+            region: config.region.clone(),
             endpoint_url: endpoint_url.clone(),
             retry_delays: config.retry_delays,
             concurrent_executions: config.concurrent_executions,
@@ -133,6 +149,7 @@ impl LocalCloud {
             metrics: Arc::new(metrics.clone()),
             objects: Arc::new(Buckets(s3.clone())),
             keys: Arc::clone(&keys),
+            access: access.clone(),
         })?);
         functions.set(&lambda);
         let services = Arc::new(Services {
@@ -142,6 +159,8 @@ impl LocalCloud {
             logs: logs.clone(),
             metrics: metrics.clone(),
             iam,
+            access: access.clone(),
+            region: config.region,
         });
         let server = Server::start(listener, Arc::clone(&services));
         inside.set(&services, server.stopped());
@@ -156,6 +175,7 @@ impl LocalCloud {
             logs,
             metrics,
             endpoint_url,
+            access,
             saving,
             _lock: lock,
             _temporary: temporary,
@@ -176,6 +196,11 @@ impl LocalCloud {
     pub async fn end_environments(&self) -> Vec<Misdeed> {
         self.environments.stop().await;
         self.environments.misdeeds()
+    }
+
+    /// Returns the calls of functions' code that were refused since the last time.
+    pub fn take_refusals(&self) -> Vec<Refusal> {
+        self.access.take_refusals()
     }
 
     /// Stops accepting, ends every environment, lets open requests finish for a moment, and removes a temporary folder.

@@ -1,11 +1,13 @@
-//! The part of IAM that a functions' role needs: roles, their inline policies, their tags. Nothing is enforced by them.
+//! The part of IAM that a functions' role needs: roles, their inline policies, their tags.
 //!
-//! One file holds them all and is written with every change. Answers are IAM's own documents of the query protocol.
+//! The policies of a role are what the code of its functions may call ([`crate::access`]); they are read once, when the
+//! role changes. Managed policies are kept by name only, so a role that has one binds nobody. One file holds all roles and is
+//! written with every change. Answers are IAM's own documents of the query protocol.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use http::{Response, StatusCode};
 use percent_encoding::{PercentEncode, utf8_percent_encode};
@@ -14,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::ACCOUNT_ID;
+use crate::access::Policy;
 use crate::metrics::query;
 use crate::server::wire::{self, Body, UNRESERVED};
 
@@ -24,6 +27,8 @@ const NAMESPACE: &str = "https://iam.amazonaws.com/doc/2010-05-08/";
 pub(crate) struct Iam {
     file: PathBuf,
     roles: Arc<Mutex<BTreeMap<String, Role>>>,
+    /// What roles allow, by ARN. Roles that bind nobody are not in it.
+    policies: Arc<RwLock<BTreeMap<String, Arc<[Policy]>>>>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -72,7 +77,14 @@ impl Iam {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
             Err(error) => return Err(error),
         };
-        Ok(Self { file, roles: Arc::new(Mutex::new(roles)) })
+        let policies = Arc::new(RwLock::new(policies(&roles)));
+        Ok(Self { file, roles: Arc::new(Mutex::new(roles)), policies })
+    }
+
+    /// Returns the policies that functions with this role are held to; `None` if they are held to none: the role is not
+    /// kept here, has no policy, or has managed ones, whose contents are not known.
+    pub fn policies(&self, role_arn: &str) -> Option<Arc<[Policy]>> {
+        self.policies.read().unwrap_or_else(PoisonError::into_inner).get(role_arn).cloned()
     }
 
     /// Answers one request of the query protocol.
@@ -109,8 +121,7 @@ impl Iam {
             return Ok(Some(listed(&roles, request)));
         }
         if !OPERATIONS.contains(&operation) {
-            let message =
-                format!("The local cloud does not know {operation} of IAM: it keeps roles, and enforces none.");
+            let message = format!("The local cloud does not know {operation} of IAM: it keeps roles only.");
             return Err(Fault::new(StatusCode::BAD_REQUEST, "InvalidAction", message));
         }
         let name = needed(request, "RoleName")?.to_owned();
@@ -152,8 +163,20 @@ impl Iam {
         };
         let next = self.file.with_extension("new");
         std::fs::write(&next, serde_json::to_vec(roles).map_err(|error| failed(error.into()))?).map_err(failed)?;
-        std::fs::rename(&next, &self.file).map_err(failed)
+        std::fs::rename(&next, &self.file).map_err(failed)?;
+        *self.policies.write().unwrap_or_else(PoisonError::into_inner) = policies(roles);
+        Ok(())
     }
+}
+
+fn policies(roles: &BTreeMap<String, Role>) -> BTreeMap<String, Arc<[Policy]>> {
+    let judged = roles.iter().filter(|(_, role)| !role.policies.is_empty() && role.attached.is_empty());
+    let read = |role: &Role| role.policies.values().map(|text| Policy::read(text)).collect();
+    judged.map(|(name, role)| (arn(name, role), read(role))).collect()
+}
+
+fn arn(name: &str, role: &Role) -> String {
+    format!("arn:aws:iam::{ACCOUNT_ID}:role{}{name}", role.path)
 }
 
 /// What is known of roles, `ListRoles` apart.
@@ -309,14 +332,13 @@ fn tags(request: &Value) -> BTreeMap<String, String> {
 
 fn document(name: &str, role: &Role, tagged: bool) -> String {
     let mut text = format!(
-        "<Path>{}</Path><RoleName>{}</RoleName><RoleId>{}</RoleId><Arn>arn:aws:iam::{ACCOUNT_ID}:role{}{}</Arn>\
+        "<Path>{}</Path><RoleName>{}</RoleName><RoleId>{}</RoleId><Arn>{}</Arn>\
          <CreateDate>{}</CreateDate><AssumeRolePolicyDocument>{}</AssumeRolePolicyDocument>\
          <MaxSessionDuration>{}</MaxSessionDuration>",
         escape(role.path.as_str()),
         escape(name),
         role.id,
-        escape(role.path.as_str()),
-        escape(name),
+        escape(arn(name, role)),
         role.created,
         encoded(&role.trust),
         role.max_session_s

@@ -4,9 +4,14 @@
 //! `server` (who may speak, which service) → `lambda::api`, S3, logs or metrics → for an invocation,
 //! [`lambda::environment`] → `sandbox`. Nothing here prints; nothing here knows what a manifest is.
 
+pub mod access;
 mod bridges;
 mod cloud;
+mod disk;
+#[cfg(test)]
+mod hostile;
 mod iam;
+pub mod keys;
 pub mod lambda;
 pub mod lineage;
 pub mod logs;
@@ -16,6 +21,7 @@ pub mod s3;
 pub mod sandbox;
 mod scratch;
 mod server;
+mod wildcard;
 
 pub use cloud::{Config, LocalCloud, StartError};
 

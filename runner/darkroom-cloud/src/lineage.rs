@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::access::Caller;
 use percent_encoding::percent_decode_str;
 use sha2::{Digest as _, Sha256};
 
@@ -56,18 +57,30 @@ impl fmt::Display for Lineage {
 
 /// The chain of the invocation that an environment works on, as its connections see it.
 ///
-/// It stays after the invocation: what a handler's thread sends before the environment is frozen belongs to it too.
+/// It stays after the invocation: what a handler's thread sends before the environment is frozen belongs to it too. The
+/// function whose environment it is comes along.
 #[derive(Clone, Debug, Default)]
-pub struct Working(Arc<Mutex<Lineage>>);
+pub struct Working {
+    chain: Arc<Mutex<Lineage>>,
+    caller: Option<Arc<Caller>>,
+}
 
 impl Working {
+    pub fn of(caller: Option<Arc<Caller>>) -> Self {
+        Self { caller, ..Self::default() }
+    }
+
+    pub fn caller(&self) -> Option<Arc<Caller>> {
+        self.caller.clone()
+    }
+
     /// Says that an invocation of this chain begins.
     pub fn begin(&self, lineage: Lineage) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = lineage;
+        *self.chain.lock().unwrap_or_else(PoisonError::into_inner) = lineage;
     }
 
     pub fn lineage(&self) -> Lineage {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.chain.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

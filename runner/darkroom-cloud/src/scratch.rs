@@ -1,10 +1,15 @@
 //! Temporary folders that outlive no one: removed when done with, and by the next local cloud after a `kill -9`.
 //!
 //! Each holds a locked file for as long as its owner lives; the kernel lets go of it when the owner is gone, however.
+//! They are their owner's alone (0700): they hold objects, code and logs. What other users put beside them is not looked at:
+//! the system's temporary folder is everybody's, and a FIFO or a link under one of our names must hold up or mislead nobody.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+
+use nix::libc::{O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK};
 
 /// Name of the locked file within a folder.
 const HELD: &str = ".held";
@@ -21,7 +26,7 @@ pub struct Scratch {
 impl Scratch {
     /// Makes an empty folder whose name says what it is for.
     pub fn new(purpose: &str) -> io::Result<Self> {
-        let folder = tempfile::Builder::new().prefix(&format!("{PREFIX}{purpose}-")).tempdir()?;
+        let folder = private_folder(&format!("{PREFIX}{purpose}-"))?;
         // Locked before it has the name that others look for, so that nobody takes it for left behind.
         let unnamed = folder.path().join(".making");
         let held = File::create(&unnamed)?;
@@ -33,6 +38,11 @@ impl Scratch {
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
+}
+
+/// Makes a temporary folder that only this user may enter, and that is removed when dropped.
+pub fn private_folder(prefix: &str) -> io::Result<tempfile::TempDir> {
+    tempfile::Builder::new().prefix(prefix).permissions(Permissions::from_mode(0o700)).tempdir()
 }
 
 /// Removes what processes that were killed have left in the system's temporary folder. What can't be removed stays.
@@ -50,9 +60,19 @@ fn sweep_in(temporary: &Path) {
     }
 }
 
-/// Whether the folder has a holder's file and nobody holds it.
+/// Whether the folder is this user's, has a holder's file and nobody holds it.
 fn is_left_behind(folder: &Path) -> bool {
-    File::open(folder.join(HELD)).is_ok_and(|file| file.try_lock().is_ok())
+    open_own(folder, O_DIRECTORY).is_some_and(|folder| folder.metadata().is_ok_and(|it| it.is_dir()))
+        && open_own(&folder.join(HELD), 0)
+            .filter(|file| file.metadata().is_ok_and(|it| it.is_file()))
+            .is_some_and(|file| file.try_lock().is_ok())
+}
+
+/// Opens what is there without following a link or waiting, if it is this user's.
+fn open_own(path: &Path, flags: i32) -> Option<File> {
+    let file = File::options().read(true).custom_flags(flags | O_NOFOLLOW | O_NONBLOCK).open(path).ok()?;
+    let own = file.metadata().ok()?.uid() == nix::unistd::geteuid().as_raw();
+    own.then_some(file)
 }
 
 #[cfg(test)]
@@ -86,5 +106,52 @@ mod tests {
         assert!(path.is_dir() && !is_left_behind(&path));
         drop(scratch);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_folder_is_its_owners_alone() {
+        let scratch = Scratch::new("test").unwrap();
+        assert_eq!(fs::metadata(scratch.path()).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+
+    /// As another user's `mkfifo /tmp/darkroom-trap/.held` does: it must not hold up whoever sweeps.
+    #[test]
+    fn traps_hold_up_nobody_and_stay() {
+        let temporary = tempfile::tempdir().unwrap();
+        let elsewhere = temporary.path().join("elsewhere");
+        fs::create_dir(&elsewhere).unwrap();
+        fs::write(elsewhere.join(HELD), "").unwrap();
+        let trap = |name: &str| {
+            let folder = temporary.path().join(format!("{PREFIX}{name}"));
+            fs::create_dir(&folder).unwrap();
+            folder
+        };
+        let fifo = trap("fifo");
+        nix::unistd::mkfifo(&fifo.join(HELD), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let link = trap("link");
+        std::os::unix::fs::symlink(elsewhere.join(HELD), link.join(HELD)).unwrap();
+        let device = trap("device");
+        std::os::unix::fs::symlink("/dev/zero", device.join(HELD)).unwrap();
+        let folder = trap("folder");
+        fs::create_dir(folder.join(HELD)).unwrap();
+        let socket = trap("socket");
+        let _listener = std::os::unix::net::UnixListener::bind(socket.join(HELD)).unwrap();
+        let linked = temporary.path().join(format!("{PREFIX}linked"));
+        std::os::unix::fs::symlink(&elsewhere, &linked).unwrap();
+        let mut traps = vec![fifo, link, device, folder, socket, linked];
+        if nix::unistd::geteuid().is_root() {
+            let others = trap("others");
+            fs::write(others.join(HELD), "").unwrap();
+            std::os::unix::fs::chown(&others, Some(1051), Some(1051)).unwrap();
+            let others_file = trap("others-file");
+            fs::write(others_file.join(HELD), "").unwrap();
+            std::os::unix::fs::chown(others_file.join(HELD), Some(1051), Some(1051)).unwrap();
+            traps.extend([others, others_file]);
+        }
+        sweep_in(temporary.path());
+        for trap in traps {
+            assert!(trap.symlink_metadata().is_ok(), "{}", trap.display());
+        }
+        assert!(elsewhere.join(HELD).exists());
     }
 }

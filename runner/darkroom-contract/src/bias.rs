@@ -141,7 +141,7 @@ fn of_a_colour(output: &Picture, reference: &Picture, input: &Picture) -> f64 {
 }
 
 /// Solves three linear equations whose matrix is symmetric and positive definite, by elimination.
-fn solved(mut matrix: [[f64; 3]; 3], mut right: [f64; 3]) -> [f64; 3] {
+pub fn solved(mut matrix: [[f64; 3]; 3], mut right: [f64; 3]) -> [f64; 3] {
     for pivot in 0..3 {
         for row in pivot + 1..3 {
             let factor = matrix[row][pivot] / matrix[pivot][pivot];

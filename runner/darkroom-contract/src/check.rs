@@ -8,6 +8,7 @@ use crate::bias::{CLOSE_LEVELS_TO_TELL, FEWEST_CLOSE_LEVELS};
 use crate::closest::{Closest, broken};
 use crate::codec::{Undecodable, decode};
 use crate::diagnosis::{self, Judged};
+use crate::fit;
 use crate::header::{Header, NotAnImage, format_of};
 use crate::jpeg_quality::jpeg_quality;
 use crate::measure::{Difference, mse_under, psnr_db, ssim};
@@ -86,7 +87,7 @@ fn judge(
     check_orientation(&judged, verdict)?;
     verdict.quality = jpeg_quality(bytes).filter(|_| stage.output.format == Format::Jpeg).map(|quality| quality.value);
     verdict.ssim = ssim(&picture, &closest.reference, stage.output.peak());
-    check_tolerance(&judged, &closest, lossy)?;
+    check_tolerance(&judged, &closest, input, lossy)?;
     check_quality(stage, bytes)
 }
 
@@ -98,6 +99,9 @@ fn decoded(stage: &Stage, bytes: &[u8], verdict: &mut Verdict) -> Result<Picture
     let (header, picture) = decode(bytes).map_err(|error| match error {
         Undecodable::NotAnImage(NotAnImage::OtherFormat(found)) => {
             Failure::new(reason::WRONG_FORMAT, format!("{found} bytes {name}"))
+        }
+        Undecodable::NotAnImage(NotAnImage::RareKind(kind)) => {
+            Failure::new(reason::WRONG_FORMAT, format!("{kind} ({name})"))
         }
         error => Failure::new(reason::NOT_DECODABLE, format!("{error} ({name})")),
     })?;
@@ -192,8 +196,9 @@ fn check_orientation(judged: &Judged, verdict: &mut Verdict) -> Result<(), Failu
 }
 
 /// An output is right if it is so for one decoder's reading of the input. For a JPEG it may be so for a decoder that is not
-/// known here: then its samples lie near those of the known ones, and it is off by neither level nor colour.
-fn check_tolerance(judged: &Judged, closest: &Closest, lossy: bool) -> Result<(), Failure> {
+/// known here: then its samples lie near those of the known ones, it is off by neither level nor colour, and it is not made
+/// of a known reading in another way.
+fn check_tolerance(judged: &Judged, closest: &Closest, input: &[u8], lossy: bool) -> Result<(), Failure> {
     let Judged { stage, output, .. } = *judged;
     let mut broken = broken(stage, &closest.difference);
     if broken.is_empty() {
@@ -202,10 +207,12 @@ fn check_tolerance(judged: &Judged, closest: &Closest, lossy: bool) -> Result<()
     if let Some(from_jpeg) = stage.check.from_jpeg.filter(|_| lossy) {
         broken = far_from_every_decoder(stage, from_jpeg, closest, output);
     }
+    // Decoded once more than needed, but never for right code of a known decoder.
+    let exactly = || fit::mistake(stage, input, output).ok().flatten();
     if broken.is_empty() {
-        return Ok(());
+        return exactly().map_or(Ok(()), |mistake| Err(Failure::new(reason::OUT_OF_TOLERANCE, mistake)));
     }
-    let cause = diagnosis::of_samples(judged, &closest.difference);
+    let cause = diagnosis::of_samples(judged, &closest.difference).or_else(exactly);
     let cause = cause.map_or(String::new(), |cause| format!(": {cause}?"));
     Err(Failure::new(reason::OUT_OF_TOLERANCE, format!("{}{cause}", broken.join("; "))))
 }

@@ -18,8 +18,13 @@ pub const FIRST: &str = "zune-jpeg";
 
 /// Returns every decoding of a whole PNG or JPEG with the decoder's name, the first as [`decode`] gives it.
 pub fn decodings(bytes: &[u8]) -> Result<Vec<(&'static str, Picture)>, Undecodable> {
+    Ok(each_decoding(bytes)?.collect())
+}
+
+/// Returns the same, each but the first made when it is asked for.
+pub fn each_decoding(bytes: &[u8]) -> Result<impl Iterator<Item = (&'static str, Picture)> + use<'_>, Undecodable> {
     let (header, first) = decode(bytes)?;
-    Ok(std::iter::once((FIRST, first)).chain(others(bytes, &header)).collect())
+    Ok(std::iter::once((FIRST, first)).chain(others(bytes, &header)))
 }
 
 /// Returns the other decodings of a file that `header` describes and that was decoded: none of a PNG, each of a JPEG made

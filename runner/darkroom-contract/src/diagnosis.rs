@@ -44,7 +44,7 @@ impl Judged<'_> {
 
 pub fn of_mode(expected: Mode, found: FoundMode) -> Option<&'static str> {
     match (expected, found.colour, found.bits) {
-        (Mode::Grey8 | Mode::Grey16, Colour::Rgb | Colour::Rgba | Colour::Palette, _) => {
+        (Mode::Grey8 | Mode::Grey16, Colour::Rgb | Colour::Rgba | Colour::RgbWithTransparent | Colour::Palette, _) => {
             Some("not reduced to one channel")
         }
         (Mode::Grey16, Colour::Grey, 8) => Some("samples reduced to 8 bits, as by convert(\"L\")"),

@@ -15,6 +15,10 @@ pub enum Colour {
     GreyAlpha,
     Rgb,
     Rgba,
+    /// Of a PNG's tRNS chunk: one grey that is transparent.
+    GreyWithTransparent,
+    /// Of a PNG's tRNS chunk: one colour that is transparent.
+    RgbWithTransparent,
     Palette,
     Cmyk,
 }
@@ -40,14 +44,18 @@ impl FoundMode {
 impl fmt::Display for FoundMode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let colour = match self.colour {
-            Colour::Grey => "grey",
+            Colour::Grey | Colour::GreyWithTransparent => "grey",
             Colour::GreyAlpha => "greyalpha",
-            Colour::Rgb => "rgb",
+            Colour::Rgb | Colour::RgbWithTransparent => "rgb",
             Colour::Rgba => "rgba",
             Colour::Palette => "palette",
             Colour::Cmyk => "cmyk",
         };
-        write!(f, "{colour}{}", self.bits)
+        write!(f, "{colour}{}", self.bits)?;
+        match self.colour {
+            Colour::GreyWithTransparent | Colour::RgbWithTransparent => write!(f, " (one colour transparent: tRNS)"),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -75,7 +83,12 @@ pub enum NotAnImage {
     Truncated(&'static str, &'static str),
     #[error("damaged {0}: {1}")]
     Damaged(&'static str, &'static str),
+    /// A kind of PNG or JPEG that common decoders do not read, or read in different ways.
+    #[error("{0}")]
+    RareKind(&'static str),
 }
+
+const ANIMATED: &str = "an animated PNG (acTL): readers show different frames of it";
 
 /// Returns what `bytes` are, having walked them to their end.
 pub fn inspect(bytes: &[u8]) -> Result<Header, NotAnImage> {
@@ -141,7 +154,7 @@ fn png_header(bytes: &[u8]) -> Result<Header, NotAnImage> {
     let mut rest = &bytes[PNG_SIGNATURE.len()..];
     let mut header = None;
     let mut transparent = false;
-    let mut pixels = false;
+    let (mut pixels, mut animated) = (false, false);
     loop {
         let (length, after) = rest.split_first_chunk::<4>().ok_or(ENDS)?;
         let (kind, after) = after.split_first_chunk::<4>().ok_or(ENDS)?;
@@ -153,7 +166,9 @@ fn png_header(bytes: &[u8]) -> Result<Header, NotAnImage> {
             (b"IHDR", Some(_)) => return Err(NotAnImage::Damaged("PNG", "it has two IHDR chunks")),
             (_, None) => return Err(NotAnImage::Damaged("PNG", "it does not begin with IHDR")),
             (b"tRNS", _) => transparent = true,
+            (b"acTL", _) => animated = true,
             (b"IDAT", _) => pixels = true,
+            (b"IEND", _) if pixels && animated => return Err(NotAnImage::RareKind(ANIMATED)),
             (b"IEND", Some(header)) if pixels => return Ok(with_transparency(*header, transparent)),
             (b"IEND", _) => return Err(NotAnImage::Damaged("PNG", "it has no IDAT chunk")),
             _ => {}
@@ -180,12 +195,12 @@ fn png_ihdr(data: &[u8]) -> Result<Header, NotAnImage> {
     Ok(Header { format: Format::Png, mode: FoundMode { colour, bits }, width, height })
 }
 
-/// A colour named transparent is an alpha channel once decoded.
+/// A colour named transparent is an alpha channel once decoded: it is said, and is none of the modes that a stage takes.
 fn with_transparency(mut header: Header, transparent: bool) -> Header {
     if transparent {
         header.mode.colour = match header.mode.colour {
-            Colour::Grey => Colour::GreyAlpha,
-            Colour::Rgb => Colour::Rgba,
+            Colour::Grey => Colour::GreyWithTransparent,
+            Colour::Rgb => Colour::RgbWithTransparent,
             other => other,
         };
     }
@@ -198,12 +213,16 @@ fn jpeg_header(bytes: &[u8]) -> Result<Header, NotAnImage> {
     let mut rest = &bytes[2..];
     let mut header = None;
     let mut scans = 0u32;
+    let mut rare = None;
     loop {
         let (marker, after) = next_marker(rest).ok_or(ENDS)?;
         rest = after;
         match marker {
             0xD9 if scans == 0 => return Err(NotAnImage::Damaged("JPEG", "it has no scan")),
-            0xD9 => return header.ok_or(NotAnImage::Damaged("JPEG", "it has no frame header")),
+            0xD9 => {
+                let header = header.ok_or(NotAnImage::Damaged("JPEG", "it has no frame header"))?;
+                return rare.map_or(Ok(header), |kind| Err(NotAnImage::RareKind(kind)));
+            }
             // Markers that stand alone: TEM, restarts, a second start of image.
             0x01 | 0xD0..=0xD8 => continue,
             _ => {}
@@ -215,7 +234,11 @@ fn jpeg_header(bytes: &[u8]) -> Result<Header, NotAnImage> {
         let data = rest.get(2..length).ok_or(ENDS)?;
         rest = &rest[length..];
         match marker {
-            0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF => header = Some(jpeg_frame(data)?),
+            0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF => {
+                let frame = jpeg_frame(data)?;
+                rare = rare.or_else(|| rare_jpeg(marker, frame.mode.bits));
+                header = Some(frame);
+            }
             0xDA => scans += 1,
             _ => {}
         }
@@ -232,6 +255,18 @@ fn next_marker(bytes: &[u8]) -> Option<(u8, &[u8])> {
             0xFF => position += 1,
             &marker => return Some((marker, &bytes[position + 2..])),
         }
+    }
+}
+
+/// Returns what keeps common decoders from reading a frame. Source: ITU-T T.81, table B.1.
+const fn rare_jpeg(marker: u8, bits: u8) -> Option<&'static str> {
+    match (marker, bits) {
+        (0xC9..=0xCF, _) => Some("an arithmetic-coded JPEG: many decoders do not read it"),
+        (0xC3, _) => Some("a lossless JPEG: most decoders do not read it"),
+        (0xC5..=0xC7, _) => Some("a hierarchical JPEG: decoders do not read it"),
+        (_, 8) => None,
+        (_, 12) => Some("a JPEG of 12-bit samples: most decoders do not read it"),
+        _ => Some("a JPEG whose samples have neither 8 nor 12 bits: decoders do not read it"),
     }
 }
 

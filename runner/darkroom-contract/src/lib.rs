@@ -10,6 +10,7 @@ mod closest;
 mod codec;
 mod decoders;
 mod diagnosis;
+mod fit;
 mod header;
 mod image_set;
 mod jpeg_quality;

@@ -129,6 +129,25 @@ fn list<T: fmt::Display>(levels: &[T]) -> String {
     levels.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
+/// Returns how a target isolates handlers, in words: `isolation: namespaces, seccomp, cgroups` of `ns+netns+seccomp+cgroup1`. A
+/// label that is none of the local cloud's stays as it is.
+pub fn isolation_in_words(label: &str) -> String {
+    let word = |part: &str| match part {
+        "ns" | "userns" => Some("namespaces"),
+        "netns" => Some("a network of their own"),
+        "seccomp" => Some("seccomp"),
+        "cgroup1" | "cgroup2" => Some("cgroups"),
+        "plain" => Some("no namespaces"),
+        "watch" => Some("limits by watching"),
+        "rlimit" => Some("process limits"),
+        _ => None,
+    };
+    match label.split('+').map(word).collect::<Option<Vec<_>>>() {
+        Some(words) => format!("isolation: {}", words.join(", ")),
+        None => format!("isolation: {label}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -188,5 +207,15 @@ mod tests {
         assert!(why(&Demand { concurrency: 11, ..demand() }).contains("at most 10"));
         let only_arm = Demand { made_for: &[Architecture::Arm64], ..demand() };
         assert_eq!(why(&only_arm), "variant pillow is not made for x86_64, only for arm64");
+    }
+
+    #[test]
+    fn isolation_is_told_in_words() {
+        assert_eq!(
+            isolation_in_words("ns+netns+seccomp+cgroup1"),
+            "isolation: namespaces, a network of their own, seccomp, cgroups"
+        );
+        assert_eq!(isolation_in_words("plain+rlimit"), "isolation: no namespaces, process limits");
+        assert_eq!(isolation_in_words("firecracker"), "isolation: firecracker");
     }
 }

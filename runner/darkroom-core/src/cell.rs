@@ -78,6 +78,12 @@ impl CellId {
     }
 }
 
+impl AsRef<str> for CellId {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
 impl From<String> for CellId {
     fn from(id: String) -> Self {
         Self(id)

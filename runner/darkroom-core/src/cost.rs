@@ -26,6 +26,9 @@ pub struct PriceTable {
     /// `None`: what logs cost is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logs: Option<LogsPrices>,
+    /// `None`: what CloudWatch's metrics cost is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<MetricsPrices>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -62,8 +65,19 @@ pub struct S3Prices {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogsPrices {
-    /// Of a GB kept in CloudWatch Logs for a month.
-    pub storage_gb_month: Price,
+    /// Of a GB taken in by CloudWatch Logs; `None`: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ingest_gb: Option<Price>,
+    /// Of a GB kept in CloudWatch Logs for a month; `None`: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage_gb_month: Option<Price>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MetricsPrices {
+    /// Of one metric that `GetMetricData` is asked for.
+    pub requested: Price,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -130,7 +144,17 @@ impl PriceTable {
     }
 
     fn logs_storage(&self) -> Option<&Price> {
-        self.logs.as_ref().map(|logs| &logs.storage_gb_month)
+        self.logs.as_ref()?.storage_gb_month.as_ref()
+    }
+
+    /// Returns the price of a GB of log lines.
+    pub fn log_ingest(&self) -> Option<&Price> {
+        self.logs.as_ref()?.ingest_gb.as_ref()
+    }
+
+    /// Returns the price of one metric that is asked for.
+    pub fn metric_requested(&self) -> Option<&Price> {
+        self.metrics.as_ref().map(|metrics| &metrics.requested)
     }
 
     fn check(&self) -> Result<(), PriceError> {
@@ -145,11 +169,13 @@ impl PriceTable {
         ] {
             check_price(key, price.usd, &price.source)?;
         }
-        let storage = [
+        let optional = [
             ("s3.storage_gb_month", self.s3.storage_gb_month.as_ref()),
             ("logs.storage_gb_month", self.logs_storage()),
+            ("logs.ingest_gb", self.log_ingest()),
+            ("metrics.requested", self.metric_requested()),
         ];
-        for (key, price) in storage.into_iter().filter_map(|(key, price)| Some((key, price?))) {
+        for (key, price) in optional.into_iter().filter_map(|(key, price)| Some((key, price?))) {
             check_price(key, price.usd, &price.source)?;
         }
         if self.lambda.free_tier.source.trim().is_empty() {
@@ -274,9 +300,9 @@ pub struct Keeping {
     pub logs: Option<f64>,
 }
 
-/// Bytes of the GB that storage is billed by. Source: Amazon S3 FAQs, "How will I be charged and billed for my use of
-/// Amazon S3?".
-const GB_BYTES: f64 = 1_073_741_824.0;
+/// Bytes of the GB that storage and log lines are billed by. Source: Amazon S3 FAQs, "How will I be charged and billed for my
+/// use of Amazon S3?"; CloudWatch's pages name no other.
+pub const GB_BYTES: f64 = 1_073_741_824.0;
 
 /// Returns what objects and log lines of so many bytes cost if they are kept for a month, first tier, no free tier.
 pub fn keeping(s3_bytes: u64, log_bytes: u64, prices: &PriceTable) -> Keeping {

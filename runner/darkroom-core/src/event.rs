@@ -16,10 +16,11 @@ use crate::statistics::StoppedBy;
 /// Version of the journal's lines. Raised whenever a field is added, removed or changes meaning.
 ///
 /// A reader refuses a newer number; what an older one lacks is `None` or empty (`serde(default)`).
+/// 6: calls of handlers that the local cloud refused.
 /// 5: that repetitions were added to a finished run; what no check tells; the quality of a JPEG.
 /// 4: which JPEG decoder a dependency brings.
 /// 2: what a handler's inside view, a chain's hops and a build say of themselves; how a function is fed.
-pub const JOURNAL_VERSION: u32 = 5;
+pub const JOURNAL_VERSION: u32 = 6;
 
 /// Something that happened during a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -69,6 +70,8 @@ pub enum Event {
     RowImported(ImportedRow),
     /// What a session recorded of one function beside what the platform's own metrics counted of it.
     Reconciled(Reconciliation),
+    /// The code of a function called what its role does not allow, in one session. Only the local cloud tells.
+    CallsRefused(CallsRefused),
     /// How far the platform's clock was ahead of the runner's in a session. For display: no duration is mended by it.
     ClocksCompared(ClockOffset),
     /// What a run came to until the end of a session, of all its sessions: what `budget.usd` is held against.
@@ -491,6 +494,18 @@ pub struct PipelinePass {
     /// How often the runner looked for the final object while the chain ran; 0 for direct calls.
     #[serde(default)]
     pub polls: u32,
+}
+
+/// Calls of one function's code that were refused for want of a permission.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CallsRefused {
+    pub at: String,
+    pub function: String,
+    /// As IAM names it: `lambda:CreateFunction`.
+    pub action: String,
+    /// The ARN that the first of them was about.
+    pub resource: String,
+    pub calls: u64,
 }
 
 /// One figure of one function over one session, as two witnesses have it.

@@ -384,6 +384,9 @@ pub fn same_name(a: &str, b: &str) -> bool {
     a.nfc().eq(b.nfc())
 }
 
+/// Of Linux, macOS and Windows, for a name in UTF-8.
+const MOST_NAME_BYTES: usize = 255;
+
 /// Says what is wrong with a path of a set, and what to do. Any name is taken that a file can have here and elsewhere.
 fn check_path(path: &str) -> Result<(), (String, &'static str)> {
     if let Some(control) = path.chars().find(|letter| letter.is_control()) {
@@ -397,6 +400,12 @@ fn check_path(path: &str) -> Result<(), (String, &'static str)> {
     if path.starts_with('/') || path.split('/').any(|part| matches!(part, "" | "." | "..")) {
         let help = "Put the file into the set's folder, and write its path from there.";
         return Err((format!("`{path}` does not stay inside the set's folder"), help));
+    }
+    if let Some(long) = path.split('/').find(|part| part.len() > MOST_NAME_BYTES) {
+        let begin: String = long.chars().take(20).collect();
+        let message =
+            format!("the name `{begin}…` has {} bytes, and a file name has at most {MOST_NAME_BYTES}", long.len());
+        return Err((message, "Give the file a shorter name."));
     }
     if image_name(path).is_empty() {
         return Err((format!("`{file}` has no name before its extension"), "Give the file a name."));
@@ -451,6 +460,13 @@ mod tests {
         for outside in ["../secret.png", "/etc/a.png", "a//b.png", "./a.png"] {
             assert!(refusal(&file(&format!("'{outside}'"))).contains("does not stay inside"), "{outside}");
         }
+        let long = format!("{}.png", "é".repeat(126));
+        let said = refusal(&file(&format!("'odd/{long}'")));
+        assert!(
+            said.contains("the name `éééééééééééééééééééé…` has 256 bytes, and a file name has at most 255"),
+            "{said}"
+        );
+        assert!(!refusal(&file(&format!("'odd/{}'", &long[2..]))).contains("at most 255"));
         assert!(refusal(&file("'.png'")).contains("no name before its extension"));
         assert!(refusal(&file("'photos\\a.png'")).contains("holds a backslash"));
         assert!(refusal(&file("\"photos\\new.png\"")).contains("holds the control character \\n"));

@@ -8,6 +8,7 @@
 
 pub mod adapt;
 pub mod answer;
+pub mod besides;
 pub mod capability;
 pub mod cell;
 pub mod choice;
@@ -29,6 +30,7 @@ pub mod report_line;
 pub mod schedule;
 pub mod selection;
 pub mod shell;
+pub mod shown;
 pub mod spending;
 pub mod statistics;
 pub mod until;

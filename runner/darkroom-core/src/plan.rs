@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde::Serialize;
 
+use crate::besides::{self, Besides, Requests};
 use crate::capability::{Capability, Demand, Obstacle};
 use crate::cell::{Architecture, Cell, Start, Trigger};
 use crate::cost::PriceTable;
@@ -46,6 +47,8 @@ pub struct Summary {
     pub short_of_cores: Vec<u32>,
     /// What it takes if every invocation takes as long as its stage's timeout allows and no repetition is done again.
     pub at_most: Effort,
+    /// What comes beside the functions' time.
+    pub besides: Besides,
 }
 
 /// What a plan takes if its passes take as long as they did before.
@@ -111,7 +114,8 @@ impl<'a> Plan<'a> {
     /// Returns the totals of the plan, without holding its cells.
     pub fn summary(&self, prices: Option<&PriceTable>) -> Summary {
         let pipeline = &self.manifest.experiment.pipeline;
-        let stages = self.known.pipeline(pipeline).map_or(&[][..], |pipeline| &pipeline.stages);
+        let pipeline = self.known.pipeline(pipeline);
+        let stages = pipeline.map_or(&[][..], |pipeline| &pipeline.stages);
         let timeouts_s: Vec<u32> = stages.iter().map(|stage| stage.timeout_s).collect();
         let longest_pass_s: f64 = timeouts_s.iter().copied().map(f64::from).sum();
         let dearest_pass_usd = |cell: &CellRef, prices| -> f64 {
@@ -135,6 +139,9 @@ impl<'a> Plan<'a> {
             totals.passes += counted;
             totals.warm_up_passes += warm_up;
             let passes = (counted + warm_up) as f64;
+            if let Some(pipeline) = pipeline {
+                totals.requests.add(besides::of_pass(pipeline, &cell.to_cell()), passes);
+            }
             totals.longest_s += passes * longest_pass_s / f64::from(cell.concurrency.max(1));
             if let Some(prices) = prices {
                 let factors = (cell.architecture, cell.memory_mb);
@@ -142,7 +149,7 @@ impl<'a> Plan<'a> {
                     passes * *dearest.entry(factors).or_insert_with(|| dearest_pass_usd(&cell, prices));
             }
         }
-        self.summarised(&totals, stages.len() as u64, prices.is_some())
+        self.summarised(&totals, stages.len() as u64, prices)
     }
 
     /// Returns what the plan takes by the rates of an earlier run; `None` when it measured none of these cells.
@@ -173,7 +180,7 @@ impl<'a> Plan<'a> {
         }
     }
 
-    fn summarised(&self, totals: &Totals, stages: u64, priced: bool) -> Summary {
+    fn summarised(&self, totals: &Totals, stages: u64, prices: Option<&PriceTable>) -> Summary {
         let mut not_runnable: Vec<NotRunnable> = totals
             .obstacles
             .iter()
@@ -182,16 +189,19 @@ impl<'a> Plan<'a> {
         not_runnable.sort_by(|a, b| b.cells.cmp(&a.cells).then_with(|| a.reason.cmp(&b.reason)));
         let blocked: u64 = totals.obstacles.values().sum();
         let runnable = totals.cells - blocked;
+        let functions = totals.deployed.len() as u64 * stages * u64::from(self.manifest.repetitions.deployments);
+        let invocations = (totals.passes + totals.warm_up_passes) * stages;
         Summary {
             cells: totals.cells,
             runnable,
             not_runnable,
-            functions: totals.deployed.len() as u64 * stages * u64::from(self.manifest.repetitions.deployments),
+            functions,
             passes: totals.passes,
             warm_up_passes: totals.warm_up_passes,
-            invocations: (totals.passes + totals.warm_up_passes) * stages,
+            invocations,
             short_of_cores: totals.short_of_cores.iter().copied().collect(),
-            at_most: Effort { seconds: totals.longest_s, usd: priced.then_some(totals.dearest_usd) },
+            at_most: Effort { seconds: totals.longest_s, usd: prices.map(|_| totals.dearest_usd) },
+            besides: Besides::new(totals.requests, invocations, functions, prices),
         }
     }
 }
@@ -229,6 +239,7 @@ struct Totals<'a> {
     warm_up_passes: u64,
     longest_s: f64,
     dearest_usd: f64,
+    requests: Requests,
     short_of_cores: BTreeSet<u32>,
     obstacles: HashMap<Obstacle<'a>, u64>,
     deployed: HashSet<(&'a str, Architecture, u32, Trigger, Start)>,
@@ -283,6 +294,10 @@ pub(crate) mod tests {
         // 44 passes with 0.5 GB and 44 with 1 GB, 30 s each at $0.0000166667 a GB-second, and 176 requests.
         let usd = 44.0 * 1.5 * 30.0 * 0.000_016_666_7 + 176.0 * 0.20 / 1e6;
         assert!((summary.at_most.usd.unwrap() - usd).abs() < 1e-9, "{summary:?}");
+        // A pass: an input put, and of each of 2 stages a GET and a PUT by its handler and three looks by the runner.
+        assert!((summary.besides.s3_puts - 88.0 * 3.0).abs() < 1e-9, "{summary:?}");
+        assert!((summary.besides.s3_gets - 88.0 * 8.0).abs() < 1e-9, "{summary:?}");
+        assert_eq!((summary.besides.log_bytes, summary.besides.metrics), (176 * 1_100, 16 * 4 * 14));
     }
 
     #[test]

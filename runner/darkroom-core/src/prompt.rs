@@ -185,7 +185,8 @@ pub fn checks(stage: &Stage) -> Vec<String> {
             tolerance,
             "For a JPEG input each of several decoders gives a reference, and it is enough that the output matches one of them. An \
              output that matches none passes if no sample lies more than {} of {peak} outside their range, samples of one level are \
-             off by at most {} on average, and samples of one colour by at most {}. ",
+             off by at most {} on average, and samples of one colour by at most {}. It fails if it is one decoder's samples with \
+             another scale, offset or weights. ",
             from_jpeg.max_abs,
             from_jpeg.max_bias,
             2.0 * from_jpeg.max_bias
@@ -236,6 +237,15 @@ fn bullets(lines: &[String]) -> String {
     lines.join("\n")
 }
 
+/// Returns words as a sentence has them: `a`, `a and b`, `a, b and c`.
+pub fn listed(words: &[String]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => one.clone(),
+        [before @ .., last] => format!("{} and {last}", before.join(", ")),
+    }
+}
+
 /// `boto3, numpy 2.5.5 and pillow 13.0.0`.
 fn spelt(libraries: &[Library]) -> String {
     let spell = |library: &Library| match &library.version {
@@ -243,11 +253,7 @@ fn spelt(libraries: &[Library]) -> String {
         None => library.name.clone(),
     };
     let names: Vec<String> = libraries.iter().map(spell).collect();
-    match names.as_slice() {
-        [] => "no packages".to_owned(),
-        [only] => only.clone(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
-    }
+    if names.is_empty() { "no packages".to_owned() } else { listed(&names) }
 }
 
 #[cfg(test)]
@@ -328,8 +334,8 @@ mod tests {
             (3, "clockwise_degrees = 90 }", "clockwise_degrees = 270 }", "turned by 270 degrees clockwise"),
             (
                 4,
-                "check = { max_abs = 2 }",
-                "check = { max_abs = 2, blank_sd_share = 0.3 }",
+                "check = { max_abs = 0, from_jpeg",
+                "check = { blank_sd_share = 0.3, max_abs = 0, from_jpeg",
                 "at least 0.3 of the reference's",
             ),
         ];

@@ -2,8 +2,6 @@
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
-use crate::cell::CellId;
-
 /// Ids and globs; a cell is chosen when one of them matches. No pattern at all chooses every cell.
 #[derive(Clone, Debug)]
 pub struct Selection {
@@ -43,16 +41,16 @@ impl Selection {
         self.patterns.is_empty()
     }
 
-    pub fn contains(&self, id: &CellId) -> bool {
-        self.is_everything() || self.set.is_match(id.as_str())
+    pub fn contains(&self, id: impl AsRef<str>) -> bool {
+        self.is_everything() || self.set.is_match(id.as_ref())
     }
 
     /// Fails when a pattern matches none of `ids`: a mistyped id must not silently measure nothing.
-    pub fn check(&self, ids: &[CellId]) -> Result<(), NoMatch> {
+    pub fn check(&self, ids: &[impl AsRef<str>]) -> Result<(), NoMatch> {
         for pattern in &self.patterns {
             let Ok(glob) = glob(pattern) else { continue };
             let matcher = glob.compile_matcher();
-            if !ids.iter().any(|id| matcher.is_match(id.as_str())) {
+            if !ids.iter().any(|id| matcher.is_match(id.as_ref())) {
                 return Err(NoMatch { pattern: pattern.clone(), help: suggestion(pattern, ids) });
             }
         }
@@ -68,9 +66,9 @@ fn bad(pattern: &str, error: &globset::Error) -> BadPattern {
     BadPattern { pattern: pattern.to_owned(), reason: error.kind().to_string() }
 }
 
-fn suggestion(pattern: &str, ids: &[CellId]) -> String {
-    let nearest = ids.iter().max_by(|a, b| {
-        let likeness = |id: &CellId| strsim::jaro_winkler(pattern, id.as_str());
+fn suggestion(pattern: &str, ids: &[impl AsRef<str>]) -> String {
+    let nearest = ids.iter().map(AsRef::as_ref).max_by(|a, b| {
+        let likeness = |id: &str| strsim::jaro_winkler(pattern, id);
         likeness(a).total_cmp(&likeness(b))
     });
     nearest.map_or_else(|| "the manifest has no cells".to_owned(), |id| format!("the nearest is {id}"))
@@ -79,6 +77,7 @@ fn suggestion(pattern: &str, ids: &[CellId]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cell::CellId;
 
     fn ids() -> Vec<CellId> {
         ["pillow.x86_64.512mb.photos.direct.warm.c1", "rust.x86_64.512mb.photos.direct.warm.c1"]

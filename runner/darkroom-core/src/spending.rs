@@ -6,11 +6,12 @@
 
 use std::collections::HashMap;
 
-use crate::cell::{Cell, CellId, Input};
+use crate::besides;
+use crate::cell::{Cell, CellId};
 use crate::cost::PriceTable;
 use crate::estimate::hosting_usd;
 use crate::event::{Event, Invocation, PassKey, RunStarted, Status};
-use crate::pipeline::{Pipeline, Transport};
+use crate::pipeline::Pipeline;
 
 /// A running total.
 #[derive(Clone, Debug)]
@@ -60,24 +61,13 @@ impl Spending {
         }
         let at_most = u64::from(stage.timeout_s) * 1000;
         let billed_ms = invocation.report.as_ref().map_or(at_most, |report| report.billed_ms);
-        let requests = match self.pipeline.transport {
-            Transport::S3 => self.prices.s3.put.usd + self.prices.s3.get.usd,
-            Transport::Payload if self.pipeline.answers_with_image(stage) => 0.0,
-            Transport::Payload => self.prices.s3.put.usd,
-        };
-        hosting_usd(cell, billed_ms, &self.prices) + requests
+        let requests = besides::of_invocation(&self.pipeline, stage);
+        hosting_usd(cell, billed_ms, &self.prices) + requests.usd(&self.prices)
     }
 
-    /// What the runner itself asks of S3 for a pass: inputs put, outputs looked at and read at most once with what they were
-    /// made of, and the looks for a chain's end.
     fn pass_usd(&self, pass: &PassKey, polls: u32) -> f64 {
-        let stages = self.pipeline.stages.len() as f64;
-        let puts = match (self.pipeline.transport, self.cells.get(&pass.cell_id).map(|cell| cell.input)) {
-            (Transport::Payload, _) => 0.0,
-            (Transport::S3, Some(Input::Reference)) => stages,
-            (Transport::S3, _) => 1.0,
-        };
-        puts * self.prices.s3.put.usd + (3.0 * stages + f64::from(polls)) * self.prices.s3.get.usd
+        let input = self.cells.get(&pass.cell_id).map(|cell| cell.input);
+        besides::of_runner(&self.pipeline, input, f64::from(polls)).usd(&self.prices)
     }
 }
 

@@ -103,6 +103,9 @@ impl Variant {
                 let help = "use single quotes or forward slashes";
                 Some(("requirements", format!("{file:?} holds a control character: {help}")))
             }
+            Build::Python { requirements: Some(file) } if !is_within(file) => {
+                Some(("requirements", format!("`{file}` is not in the variant's folder: copy it there")))
+            }
             Build::Python { .. } => self.mistake_in_python(),
             Build::Cargo { bin } => self.mistake_in_cargo(bin),
         }
@@ -135,6 +138,13 @@ impl Variant {
         let (stage, handler) = self.handlers.iter().find(|(_, handler)| !plain(handler))?;
         Some(("handlers", format!("`{handler}` of stage `{stage}` is not letters, digits, - and _")))
     }
+}
+
+/// Whether a path stays in the folder that it is relative to.
+fn is_within(path: &str) -> bool {
+    use std::path::{Component, Path};
+    let inner = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
+    !path.is_empty() && Path::new(path).components().all(inner)
 }
 
 /// Lambda separates the folders of a Python module by `/` or `.`.
@@ -188,6 +198,9 @@ greyscale = "greyscale.handler"
             refusal("architectures = [\"x86_64\", \"arm64\"]", "architectures = []").contains(":4: architectures: ")
         );
         assert!(refusal("\"arm64\"", "\"x86_64\"").contains("twice"));
+        for outside in ["/etc/passwd", "../requirements.txt", "a/../../requirements.txt", ""] {
+            assert!(refusal("requirements.txt", outside).contains("not in the variant's folder"), "{outside}");
+        }
         assert!(refusal("requirements.txt", "r\\new.txt").contains("single quotes or forward slashes"));
         assert!(refusal("greyscale.handler", "greyscale").contains("not module.function"));
         assert!(refusal("greyscale.handler", "../x.handler").contains("not module.function"));

@@ -1,13 +1,15 @@
 //! The answer, in three sentences: who is faster, who is cheaper, what is right. Only what the tables claim.
 
+use darkroom_core::cell::Factors;
+use darkroom_core::statistics::apart;
 use darkroom_tables::comparable;
 use darkroom_tables::read::Row;
 
 use crate::kinds::{Kind, kinds};
 use crate::models;
 use crate::noise;
+use crate::notes::percent;
 use crate::number::{count, figure, interval};
-use crate::pairs::APART;
 use crate::run::{CellView, PIPELINE, Run, Stat};
 
 /// What is to be said first of a run.
@@ -18,25 +20,17 @@ pub struct Answer {
     pub then: Vec<String>,
 }
 
+/// Returns the sentences that say who is faster and who is cheaper, for those who show the outputs' verdicts themselves.
+pub fn claimed(run: &Run) -> Vec<String> {
+    compared(run).0
+}
+
 /// Returns the sentences, in order of interest. Cells of different work (images, trigger, input, start, concurrency) are not
 /// held against each other: each kind of work has an answer of its own.
 pub fn answer(run: &Run) -> Answer {
-    let groups = groups(run);
-    // A cell alone in its kind of work is put behind where others are compared.
-    let ranked_cells = |group: &Group<'_>| ranked(run, group, &FASTER).len();
-    let compared = groups.iter().any(|group| ranked_cells(group) > 1);
-    let (alone, shown): (Vec<_>, Vec<_>) = groups.into_iter().partition(|group| compared && ranked_cells(group) == 1);
-    let mut first = Vec::new();
-    for metric in [FASTER, CHEAPER] {
-        let best: Vec<String> = shown.iter().filter_map(|group| best(run, group, &metric)).collect();
-        let any_value = run.measured().any(|cell| run.stat(cell, PIPELINE, metric.name).is_some());
-        if best.is_empty() && any_value {
-            first.push(format!("No cell is ranked by {}: none has outputs that were all found right.", metric.what));
-        }
-        first.extend(best);
-    }
+    let (mut first, shown, alone) = compared(run);
     first.push(right(run));
-    let then = apart(run, &shown)
+    let then = at_different_times(run, &shown)
         .into_iter()
         .chain(aside(run, &alone))
         .chain(crate::choices::sentences(run))
@@ -45,8 +39,27 @@ pub fn answer(run: &Run) -> Answer {
     Answer { first, then }
 }
 
+/// Returns what is said of each kind of work by each metric, the kinds that it is said of, and those with one ranked cell alone,
+/// which are put behind where others are compared.
+fn compared(run: &Run) -> (Vec<String>, Vec<Group<'_>>, Vec<Group<'_>>) {
+    let groups = groups(run);
+    let ranked_cells = |group: &Group<'_>| ranked(run, group, &FASTER).len();
+    let any = groups.iter().any(|group| ranked_cells(group) > 1);
+    let (alone, shown): (Vec<_>, Vec<_>) = groups.into_iter().partition(|group| any && ranked_cells(group) == 1);
+    let mut said = Vec::new();
+    for metric in [FASTER, CHEAPER] {
+        let best: Vec<String> = shown.iter().filter_map(|group| best(run, group, &metric)).collect();
+        let any_value = run.measured().any(|cell| run.stat(cell, PIPELINE, metric.name).is_some());
+        if best.is_empty() && any_value {
+            said.push(format!("No cell is ranked by {}: none has outputs that were all found right.", metric.what));
+        }
+        said.extend(best);
+    }
+    (said, shown, alone)
+}
+
 /// Warns of cells of one kind of work that were measured at different times, for the sentences before set them side by side.
-fn apart(run: &Run, groups: &[Group<'_>]) -> Option<String> {
+fn at_different_times(run: &Run, groups: &[Group<'_>]) -> Option<String> {
     let (a, b) = groups.iter().find_map(|group| pair_apart(run, &group.members))?;
     let of = |cell: &CellView| format!("{} {}", cell.label, run.when(&cell.id));
     Some(if run.about("order") == "sequential" {
@@ -82,13 +95,17 @@ fn aside(run: &Run, alone: &[Group<'_>]) -> Option<String> {
         let (cell, _) = ranked(run, group, &FASTER).into_iter().next()?;
         Some(format!("{} ({})", cell.label, values.join(", ")))
     };
+    let groups_of_one = alone.iter().all(|group| group.members.len() == 1);
     let alone: Vec<String> = alone.iter().filter_map(told).collect();
-    (!alone.is_empty()).then(|| format!("Alone in their kind of work, and held against none: {}.", alone.join("; ")))
+    let why =
+        if groups_of_one { "no other cell ran this way" } else { "no other cell with right outputs ran this way" };
+    (!alone.is_empty()).then(|| format!("Not compared ({why}): {}.", alone.join("; ")))
 }
 
-/// Cells of a group that have a rank by a metric.
+/// Cells of a group that may be called best by a metric: those with right outputs.
 fn ranked<'a>(run: &'a Run, group: &Group<'a>, metric: &Metric) -> Vec<(&'a CellView, Stat)> {
-    let stat = |cell: &CellView| run.stat(cell, PIPELINE, metric.name).filter(|stat| stat.rank.is_some());
+    let right = |cell: &CellView| cell.outputs_ok == Some(true);
+    let stat = |cell: &CellView| run.stat(cell, PIPELINE, metric.name).filter(|_| right(cell));
     group.members.iter().filter_map(|cell| Some((*cell, stat(cell)?))).collect()
 }
 
@@ -102,6 +119,8 @@ pub struct Metric {
     pub word: &'static str,
     /// The same, where nothing else in the sentence says what it is about.
     pub in_words: &'static str,
+    /// What a small difference is said with: `takes 15% less time than`.
+    pub less: (&'static str, &'static str),
     /// A value with its unit.
     pub amount: fn(f64) -> String,
     /// Of how many images it is.
@@ -120,6 +139,7 @@ const FASTER: Metric = Metric {
     what: "turnaround",
     word: "faster",
     in_words: "faster",
+    less: ("takes", "less time"),
     amount: |mean| format!("{} s", figure(mean)),
     per: "per image",
 };
@@ -129,6 +149,7 @@ const CHEAPER: Metric = Metric {
     what: "hosting cost",
     word: "cheaper",
     in_words: "cheaper to host",
+    less: ("costs", "less to host"),
     amount: |mean| format!("${}", figure(mean)),
     per: "per 100,000 images",
 };
@@ -154,77 +175,128 @@ fn best(run: &Run, group: &Group<'_>, metric: &Metric) -> Option<String> {
     Some(said + &models::left_out(&planned, &means))
 }
 
-/// Says which cell of a group has the lowest mean of a pipeline metric, and of which others that may be claimed.
+/// Says of a group's best cell which others it is claimed to be better than, and by how much.
 fn best_cell(run: &Run, group: &Group<'_>, ranked: &[(&CellView, Stat)], metric: &Metric) -> Option<String> {
     let (winner, stat) = ranked.iter().min_by(|a, b| a.1.mean.total_cmp(&b.1.mean))?;
+    let factors = Factors::of(group.members.iter().map(|cell| &cell.cell));
+    let name = |id: &str| run.cell(id).map_or_else(String::new, |cell| factors.label(&cell.cell));
+    let (of, what) = (name(&winner.id), metric.what);
     let mean = format!("{} {}", metric.told(stat.mean), interval(stat.ci));
-    let (with, lowest) = match &group.name {
-        Some(name) => (format!("With {name}: "), "lowest"),
-        None => (String::new(), "Lowest"),
+    let claims = claims(run, group, winner, metric);
+    let worse: Vec<&Claim> = claims.iter().filter(|claim| claim.verdict == metric.word).collect();
+    let (with, begun) = match &group.words {
+        Some(words) => (format!("With {words}: "), ["only", "no"]),
+        None => (String::new(), ["Only", "No"]),
     };
-    if ranked.len() == 1 {
-        return Some(format!(
-            "{with}{}: {} {mean}; there is no other cell with right outputs to compare it with.",
-            winner.label, metric.what
-        ));
-    }
-    let mut clauses = vec![format!("{with}{lowest} mean {}: {}, {mean}", metric.what, winner.label)];
-    clauses.extend(told(run, winner, &claims(run, group, winner, metric), metric));
-    Some(clauses.join("; ") + ".")
+    let [only, no] = begun;
+    let said = match (&worse[..], &claims[..]) {
+        _ if ranked.len() == 1 => {
+            format!("{only} {of} has right outputs, so its {what} is compared with nothing: {mean}.")
+        }
+        (_, []) => {
+            format!("{no} cell can be compared with {of} ({what} {mean}): none differs from it in one factor only.")
+        }
+        ([], [other]) => format!(
+            "{no} difference in {what} is claimed between {of} and {} ({}). That does not mean that there is none.",
+            name(&other.other),
+            means(run, stat.mean, other, metric)
+        ),
+        ([], all) => format!(
+            "{no} difference in {what} is claimed between {of} ({mean}) and the {} others it can be compared with. That does not \
+             mean that there is none.",
+            all.len()
+        ),
+        (some, all) => {
+            let closest = some.iter().max_by(|a, b| a.ratio.total_cmp(&b.ratio))?;
+            let (by, ci) = by_how_much(closest, metric);
+            let told = format!(
+                "({}; 95% CI {ci}).{}",
+                means(run, stat.mean, closest, metric),
+                caveats(run, winner, closest, metric)
+            );
+            among(&of, &by, &name(&closest.other), some.len(), all.len(), metric)
+                + &told
+                + &unclear(all.len() - some.len())
+        }
+    };
+    Some(with + &said)
 }
 
-/// Says of how many others it is claimed that they are worse, and of how many it is not.
-fn told(run: &Run, winner: &CellView, claims: &[Claim], metric: &Metric) -> Vec<String> {
-    let worse: Vec<&Claim> = claims.iter().filter(|claim| claim.verdict == metric.word).collect();
-    let of = |claim: &Claim| {
-        let floor = noise::floor(run, &[&winner.id, &claim.other], PIPELINE, metric.compared);
-        format!(
-            "{} ({}, ratio {} {}; {}{})",
-            run.cell(&claim.other).map_or("", |cell| &cell.label),
-            claim.factor,
-            figure(claim.ratio),
-            interval(Some(claim.ci)),
-            noise::beside(floor.map(|floor| floor.apart), claim.ratio),
-            if run.is_apart(&winner.id, &claim.other) { format!("; {APART}") } else { String::new() }
-        )
-    };
-    let Some(closest) = worse.iter().max_by(|a, b| a.ratio.total_cmp(&b.ratio)) else {
-        return vec![match claims.len() {
-            0 => "no other cell differs from it in one factor only, so none is compared".into(),
-            1 => "against the only cell it can be compared with no difference is claimed, which does not mean that there is \
-                  none"
-                .into(),
-            all => format!(
-                "against none of the {all} cells it can be compared with a difference is claimed, which does not mean that \
-                 there is none"
-            ),
-        }];
-    };
-    let unclear = claims.len() - worse.len();
-    let among = match (worse.len(), claims.len()) {
-        (1, 1) => format!("{} than the only cell it can be compared with, {}", metric.word, of(closest)),
-        (1, all) => format!("{} than one of the {all} cells it can be compared with, {}", metric.word, of(closest)),
+/// Names the winner and whom it is better than; what follows says by how much it beats the closest.
+fn among(of: &str, by: &str, closest: &str, worse: usize, all: usize, metric: &Metric) -> String {
+    let word = metric.in_words;
+    match (worse, all) {
+        (1, 1) => format!("{of} {by} than {closest} "),
+        (1, all) => format!("{of} {by} than {closest}, one of the {all} it can be compared with "),
         (some, all) if some == all => {
-            format!("{} than all {all} cells it can be compared with, the closest {}", metric.word, of(closest))
+            format!(
+                "{of} is {word} than each of the {all} it can be compared with. It {by} than the closest, {closest} "
+            )
         }
         (some, all) => {
             format!(
-                "{} than {some} of the {all} cells it can be compared with, the closest {}",
-                metric.word,
-                of(closest)
+                "{of} is {word} than {some} of the {all} it can be compared with. It {by} than the closest of these, {closest} "
             )
         }
+    }
+}
+
+/// Says of how many others nothing is claimed; a sentence with a space before it, or none.
+fn unclear(others: usize) -> String {
+    match others {
+        0 => String::new(),
+        1 => " From the other no difference is claimed: it is neither shown nor excluded, or within 5%.".into(),
+        many => {
+            format!(" From {many} others no difference is claimed: it is neither shown nor excluded, or within 5%.")
+        }
+    }
+}
+
+/// Both means: `0.10 s against 0.62 s per image`.
+fn means(run: &Run, of: f64, claim: &Claim, metric: &Metric) -> String {
+    let other = run.cell(&claim.other).and_then(|cell| run.stat(cell, PIPELINE, metric.name));
+    let other = other.map_or_else(|| "–".to_owned(), |stat| metric.told(stat.mean));
+    format!("{} against {other}", (metric.amount)(of))
+}
+
+/// Says by how much the first is better, and the interval in the same words: `is 6.2 times faster`, `5.1 to 7.5 times`. A difference
+/// of less than a half is a share: `takes 15% less time`, `12% to 18%`.
+fn by_how_much(claim: &Claim, metric: &Metric) -> (String, String) {
+    let (low, high) = claim.ci;
+    if claim.ratio * 1.5 <= 1.0 {
+        let times = |ratio: f64| figure(1.0 / ratio);
+        let by = format!("is {} times {}", times(claim.ratio), metric.in_words);
+        return (by, format!("{} times", range(&times(high), &times(low))));
+    }
+    let less = |ratio: f64| percent(1.0 - ratio);
+    let (verb, what) = metric.less;
+    (format!("{verb} {} {what}", less(claim.ratio)), range(&less(high), &less(low)))
+}
+
+fn range(low: &str, high: &str) -> String {
+    if low == high { low.to_owned() } else { format!("{low} to {high}") }
+}
+
+/// Says what a claim does not cover, in sentences with a space before each.
+fn caveats(run: &Run, winner: &CellView, claim: &Claim, metric: &Metric) -> String {
+    let floor = noise::floor(run, &[&winner.id, &claim.other], PIPELINE, metric.compared);
+    let hosts = match floor.map(|floor| floor.apart) {
+        None => " Deployed once, so differences between hosts are not covered.".to_owned(),
+        Some(floor) if apart(claim.ratio) <= floor => {
+            format!(" The same code deployed twice came out up to {} apart, so this may be the hosts'.", percent(floor))
+        }
+        Some(floor) => format!(" The same code deployed twice came out up to {} apart.", percent(floor)),
     };
-    let rest = (unclear > 0).then(|| {
-        let others = count(unclear, "other");
-        format!("against {others} no difference is claimed (neither shown nor excluded, or within 5%)")
-    });
-    [among].into_iter().chain(rest).collect()
+    let times = if run.is_apart(&winner.id, &claim.other) {
+        " They were measured at different times, so part of the difference may be the time's."
+    } else {
+        ""
+    };
+    hosts + times
 }
 
 struct Claim {
     other: String,
-    factor: String,
     /// Winner's mean / the other's.
     ratio: f64,
     ci: (f64, f64),
@@ -254,12 +326,11 @@ fn claims(run: &Run, group: &Group<'_>, winner: &CellView, metric: &Metric) -> V
         if ["wrong outputs", "outputs not checked", "not measured"].contains(&verdict) {
             return None;
         }
-        let factor = crate::charts::in_words(row.text("factor")?).to_owned();
         if b == winner.id {
-            Some(Claim { other: a.to_owned(), factor, ratio, ci: (low, high), verdict: verdict.to_owned() })
+            Some(Claim { other: a.to_owned(), ratio, ci: (low, high), verdict: verdict.to_owned() })
         } else if a == winner.id {
             let ci = (1.0 / high, 1.0 / low);
-            Some(Claim { other: b.to_owned(), factor, ratio: 1.0 / ratio, ci, verdict: turned.to_owned() })
+            Some(Claim { other: b.to_owned(), ratio: 1.0 / ratio, ci, verdict: turned.to_owned() })
         } else {
             None
         }

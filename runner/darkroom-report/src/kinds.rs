@@ -1,13 +1,16 @@
 //! Kinds of work: cells that may be held against each other (image set, trigger, input, start, concurrency alike), and what a
 //! kind is called among those of a run.
 
-use darkroom_core::cell::Cell;
+use darkroom_core::cell::{Cell, Input, Start, Trigger};
+use darkroom_core::prompt::listed;
 use darkroom_tables::{Comparable, comparable};
 
 /// What is of one kind of work, in the order in which it came.
 pub struct Kind<T> {
     /// What tells it from the other kinds; `None` where there is one.
     pub name: Option<String>,
+    /// The same as a sentence has it: `direct calls and warm starts`.
+    pub words: Option<String>,
     pub of: Comparable,
     pub members: Vec<T>,
 }
@@ -19,18 +22,18 @@ pub fn kinds<T>(members: impl IntoIterator<Item = T>, cell: impl Fn(&T) -> &Cell
         let of = comparable(cell(&member));
         match kinds.iter_mut().find(|kind| kind.of == of) {
             Some(kind) => kind.members.push(member),
-            None => kinds.push(Kind { name: None, of, members: vec![member] }),
+            None => kinds.push(Kind { name: None, words: None, of, members: vec![member] }),
         }
     }
     let names = names(&kinds.iter().map(|kind| &kind.of).collect::<Vec<_>>());
-    for (kind, name) in kinds.iter_mut().zip(names) {
-        kind.name = name;
+    for (kind, (name, words)) in kinds.iter_mut().zip(names) {
+        (kind.name, kind.words) = (name, words);
     }
     kinds
 }
 
-/// Names each by the levels that differ among them.
-fn names(keys: &[&Comparable]) -> Vec<Option<String>> {
+/// Names each by the levels that differ among them: as labels have it, and as a sentence has it.
+fn names(keys: &[&Comparable]) -> Vec<(Option<String>, Option<String>)> {
     let levels = |(images, trigger, input, start, concurrency): &Comparable| {
         [
             images.clone(),
@@ -43,7 +46,29 @@ fn names(keys: &[&Comparable]) -> Vec<Option<String>> {
     let all: Vec<[String; 5]> = keys.iter().map(|key| levels(key)).collect();
     let differs = |place: usize| all.iter().any(|levels| levels[place] != all[0][place]);
     let differing: Vec<usize> = (0..5).filter(|place| differs(*place)).collect();
-    let name =
-        |levels: &[String; 5]| differing.iter().map(|place| levels[*place].as_str()).collect::<Vec<_>>().join(", ");
-    all.iter().map(|levels| (!differing.is_empty()).then(|| name(levels))).collect()
+    let of = |levels: &[String; 5]| differing.iter().map(|place| levels[*place].clone()).collect::<Vec<_>>();
+    let names = all.iter().zip(keys).map(|(levels, key)| {
+        let spoken = spoken(key);
+        (of(levels).join(", "), listed(&of(&spoken)))
+    });
+    names.map(|(name, words)| if differing.is_empty() { (None, None) } else { (Some(name), Some(words)) }).collect()
+}
+
+/// Levels as one would say them.
+fn spoken((images, trigger, input, start, concurrency): &Comparable) -> [String; 5] {
+    let trigger = match trigger {
+        Trigger::Direct => "direct calls",
+        Trigger::S3 => "S3 triggers",
+    };
+    let input = match input {
+        Input::Chained => "chained stages",
+        Input::Reference => "reference inputs",
+    };
+    let start = match start {
+        Start::Warm => "warm starts",
+        Start::Cold => "cold starts",
+    };
+    let at_once =
+        if *concurrency == 1 { "one image at a time".into() } else { format!("{concurrency} images at a time") };
+    [images.clone(), trigger.into(), input.into(), start.into(), at_once]
 }

@@ -1,4 +1,4 @@
-//! A run's tables → one self-contained HTML page, and its figures as SVG and PNG; several runs' → one page side by side.
+//! A run's tables → one self-contained HTML page, and its figures as SVG, PNG and PDF; several runs' → one page side by side.
 //!
 //! [`Run`] (read from the Parquet files, so that whatever stands in the report stands in the tables) → [`figures`] and
 //! [`html`]. Computes no statistic: it shows those of `summary`, `comparisons`, `costs` and `choices`. Knows no cloud.
@@ -15,12 +15,14 @@ mod number;
 mod page;
 mod pairs;
 pub mod paper;
+mod pdf;
 mod run;
 mod several;
 mod tables;
 mod unlike;
 
-pub use charts::{Figure, figures};
+pub use answer::claimed;
+pub use charts::{Figure, figures, figures_of_width};
 pub use number::figure;
 pub use page::html;
 pub use run::{CellView, Run};

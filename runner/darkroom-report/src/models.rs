@@ -7,7 +7,6 @@ use darkroom_core::cell::Cell;
 use darkroom_tables::read::Row;
 
 use crate::answer::Metric;
-use crate::noise::DEPLOYMENT;
 use crate::number::{count, figure};
 use crate::run::{CellView, PIPELINE, Run};
 
@@ -248,25 +247,4 @@ pub fn left_out(planned: &[&CellView], ranked: &[(&CellView, f64)]) -> String {
     }
     let told: Vec<String> = reasons.iter().map(|(why, count)| format!("{count} {why}")).collect();
     format!(" Left out: {all} of {} ({}).", count(samples.len(), "sample"), told.join(", "))
-}
-
-/// Returns the rank of a cell in one metric of one stage, where it is told apart: from every other ranked cell of its kind of work a
-/// difference is claimed. A sample of a model has none, for it is one draw of many.
-pub fn claimed_rank(run: &Run, cell: &CellView, alike: &[&CellView], stage: &str, metric: &str) -> Option<u32> {
-    let rank = run.stat(cell, stage, metric)?.rank?;
-    let compared = if metric.starts_with("cost_usd") { "cost_usd" } else { metric };
-    let ranked = |other: &&CellView| run.stat(other, stage, metric).is_some_and(|stat| stat.rank.is_some());
-    let others: Vec<&CellView> = alike.iter().copied().filter(|other| other.id != cell.id).filter(ranked).collect();
-    let told_apart = |other: &&CellView| {
-        run.comparisons.iter().any(|row| {
-            let (a, b) = (row.text("cell_a").unwrap_or_default(), row.text("cell_b").unwrap_or_default());
-            row.text("factor") != Some(DEPLOYMENT)
-                && row.text("stage") == Some(stage)
-                && row.text("metric") == Some(compared)
-                && row.text("verdict").is_some_and(darkroom_tables::is_claim)
-                && ((a, b) == (&cell.id, &other.id) || (b, a) == (&cell.id, &other.id))
-        })
-    };
-    let stands = !others.is_empty() && !are_samples(alike) && others.iter().all(told_apart);
-    stands.then_some(rank)
 }

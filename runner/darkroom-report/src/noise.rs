@@ -62,8 +62,8 @@ pub fn sentence(run: &Run) -> Option<String> {
     let Some(floor) = floor(run, &[], crate::run::PIPELINE, "turnaround_s") else {
         run.measured().find(|cell| run.stat(cell, crate::run::PIPELINE, "turnaround_s").is_some())?;
         return Some(
-            "Noise floor unknown: each cell was deployed once, so a host's share in a difference can't be seen \
-             (repetitions.deployments = 2 shows it)."
+            "Each cell was deployed once, so a host's share in a difference is unknown. Set repetitions.deployments = 2 to \
+             measure it."
                 .into(),
         );
     };

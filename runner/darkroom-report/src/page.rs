@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use darkroom_tables::SCHEMA_VERSION;
+use darkroom_core::shown;
+use darkroom_tables::{RefusedCalls, SCHEMA_VERSION};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::answer::answer;
@@ -26,6 +27,7 @@ pub fn html(run: &Run, findings: &[String]) -> String {
                 (findings_section(findings))
                 (answer_section(run))
                 (wrong_section(run))
+                (refused_section(run))
                 (tables::numbers(run))
                 (choices::section(run))
                 @for figure in &figures(run) { (figure_section(figure)) }
@@ -39,7 +41,7 @@ pub fn html(run: &Run, findings: &[String]) -> String {
 
 /// Puts a page's content into a document of its own.
 pub fn document(title: &str, content: &Markup) -> String {
-    html! {
+    let page = html! {
         (DOCTYPE)
         html lang="en" {
             head {
@@ -55,7 +57,9 @@ pub fn document(title: &str, content: &Markup) -> String {
             }
         }
     }
-    .into_string()
+    .into_string();
+    // Whatever a fact brought along: a browser would turn text around by it, and no reader sees it.
+    shown::text(&page).into_owned()
 }
 
 fn header(run: &Run) -> Markup {
@@ -181,6 +185,21 @@ fn wrong_section(run: &Run) -> Markup {
                         figcaption { (cell) " · " (stage) ": expected, got, difference" }
                     }
                 }
+            }
+        }
+    }
+}
+
+/// Names what handlers called and may not: nobody who reads a contest should have to look for it.
+fn refused_section(run: &Run) -> Markup {
+    let refused: Vec<RefusedCalls> =
+        run.about.get("refused_calls").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    html! {
+        @if !refused.is_empty() {
+            section id="refused" {
+                h2 { "Refused calls" }
+                p { "Handlers may read and write objects of the run whose names they are told. They called these as well:" }
+                ul { @for calls in &refused { li { (calls) "." } } }
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
+use darkroom_core::capability::isolation_in_words;
 use darkroom_core::cell::{Architecture, Cell, Factors, Input, Start, Trigger};
 use darkroom_core::imported::{IMPORTED, ResultsImported};
 use darkroom_tables::read::{Row, Rows, Wanted, provenance, read};
@@ -85,12 +86,13 @@ impl Run {
     /// Reads the tables in a run's folder. Fails if one is missing or not Parquet; `darkroom aggregate` makes them.
     pub fn read(dir: &Path) -> Result<Self, TablesError> {
         let path = |name: &str| dir.join(format!("{name}.parquet"));
-        let all = |name: &str| read(&path(name), Wanted::default());
+        let all = |name: &str| read(&path(name), Wanted::default()).map(Rows::shown);
         let (summary, comparisons, costs) = (all("summary")?, all("comparisons")?, all("costs")?);
         let newer = |name: &str| if path(name).exists() { all(name) } else { Ok(Rows::default()) };
         let (choices, builds) = (newer("choices")?, newer("builds")?);
-        let outputs = read(&path("outputs"), Wanted { columns: OUTPUT_COLUMNS, ..Wanted::default() })?;
-        let drawn = |name: &str, columns| read(&path(name), Wanted { columns, about: DRAWN, only: None });
+        let outputs = read(&path("outputs"), Wanted { columns: OUTPUT_COLUMNS, ..Wanted::default() })?.shown();
+        let drawn =
+            |name: &str, columns| read(&path(name), Wanted { columns, about: DRAWN, only: None }).map(Rows::shown);
         let index = summary.iter().enumerate().filter_map(|(place, row)| {
             let name = |column| row.text(column).map(str::to_owned);
             Some(((name("cell_id")?, name("stage")?, name("metric")?), place))
@@ -133,6 +135,16 @@ impl Run {
     /// Cells that were tried and of which no pass ended well, in matrix order, each with what failed.
     pub fn failed(&self) -> impl Iterator<Item = (&CellView, &str)> {
         self.cells.iter().filter_map(|cell| Some((cell, cell.failed.as_deref()?)))
+    }
+
+    /// Leaves out every other cell, and what is compared with one: for figures of a choice of cells. Labels stay as they are.
+    pub fn keep_cells(&mut self, keep: impl Fn(&str) -> bool) {
+        self.cells.retain(|cell| keep(&cell.id));
+        self.comparisons.retain(|row| {
+            // Of models several cells.
+            let ids = ["cell_a", "cell_b"].into_iter().filter_map(|column| row.text(column));
+            ids.flat_map(|ids| ids.split(' ')).all(&keep)
+        });
     }
 
     pub fn cell(&self, id: &str) -> Option<&CellView> {
@@ -187,7 +199,7 @@ impl Run {
     /// What the turnaround of these durations is worth: the target in words.
     pub fn place(&self) -> String {
         match self.about("target") {
-            "local" => format!("this machine's local cloud ({})", self.about("isolation")),
+            "local" => format!("this machine's local cloud ({})", isolation_in_words(self.about("isolation"))),
             "aws" => format!("AWS in {}", self.about("region")),
             IMPORTED => "what another harness says".to_owned(),
             _ => format!("{}, an endpoint that is not AWS", self.about("endpoint")),

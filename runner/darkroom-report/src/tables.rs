@@ -1,18 +1,13 @@
 //! Tables of the page: those that a reader needs in words, and those of the run as they are, each with its download.
 
-use std::collections::HashMap;
-
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use darkroom_tables::read::{Rows, Value};
-use darkroom_tables::{Comparable, comparable};
+use darkroom_tables::read::{Formulas, Rows, Value};
 use maud::{Markup, html};
 
-use crate::kinds::kinds;
-use crate::models::claimed_rank;
 use crate::notes::notes;
 use crate::number::figure;
-use crate::run::{CellView, Run};
+use crate::run::Run;
 
 /// Rows of a table shown at most; the download holds all of them.
 const SHOWN: usize = 2_000;
@@ -28,9 +23,6 @@ pub fn numbers(run: &Run) -> Markup {
         let (stat, row) = (run.stat(cell, stage, metric)?, run.summary_row(cell, stage, metric)?);
         Some((what, cell, stage, metric, stat, row, unit))
     });
-    // Those that may be ranked against each other.
-    let alike: HashMap<Comparable, Vec<&CellView>> =
-        kinds(run.measured(), |cell| &cell.cell).into_iter().map(|kind| (kind.of, kind.members)).collect();
     html! {
         section id="numbers" {
             h2 { "In numbers" }
@@ -46,7 +38,7 @@ pub fn numbers(run: &Run) -> Markup {
                                 td class="n" data-value=(stat.n) { (stat.n) }
                                 (number(Some(stat.mean))) (number(stat.ci.map(|ci| ci.0))) (number(stat.ci.map(|ci| ci.1)))
                                 (number(stat.sd)) (number(stat.cv.map(|cv| cv * 100.0))) (number(Some(stat.p50))) (number(stat.p95))
-                                td class="n" { (claimed_rank(run, cell, &alike[&comparable(&cell.cell)], stage, metric).map_or("–".into(), |rank| rank.to_string())) }
+                                td class="n" { (stat.rank.map_or("–".into(), |rank| rank.to_string())) }
                                 td class="words" { (notes(cell, row).into_iter().map(|note| note.short).collect::<Vec<_>>().join("; ")) }
                             }
                         }
@@ -74,7 +66,7 @@ pub fn whole(run: &Run) -> Markup {
 
 /// Offers a table as a file, from the page itself.
 pub fn download(name: &str, rows: &Rows) -> Markup {
-    let address = format!("data:text/csv;base64,{}", BASE64_STANDARD.encode(rows.csv()));
+    let address = format!("data:text/csv;base64,{}", BASE64_STANDARD.encode(rows.csv(Formulas::Harmless)));
     html! {
         p class="download" { a download=(format!("{name}.csv")) href=(address) { "Download " (name) ".csv" } " (every column, " (rows.rows.len()) " rows)" }
     }

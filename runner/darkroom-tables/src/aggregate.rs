@@ -1,4 +1,4 @@
-//! Groups → the rows of `summary`: which metrics a cell has, what is computed of each, who is ranked.
+//! Groups → the rows of `summary`: which metrics a cell has, and what is computed of each.
 //!
 //! Statistics are [`darkroom_core::statistics`]'s; this room only chooses their input. Every cell of the plan gets every
 //! row it could have had: one that can't run or has not run is there with n = 0.
@@ -21,7 +21,6 @@ use crate::facts::Facts;
 use crate::frames::{bools, cell_columns, floats, frame, integers, texts};
 use crate::notes::{interval_notes, joined, outputs_note, sample_notes};
 use crate::outputs::{Outputs, output_columns};
-use crate::ranks::{comparable, ranks};
 use crate::samples::{Group, GroupCounts, Samples};
 
 /// Adjusted p of a trend below which a sample is called not stationary.
@@ -143,7 +142,6 @@ pub fn summary_rows(facts: &Facts, groups: &mut Groups, outputs: &[Outputs]) -> 
     rows.sort_by_key(|(metric, row)| (row.cell, row.stage.unwrap_or(u32::MAX), *metric));
     let mut rows: Vec<SummaryRow> = rows.into_iter().map(|(_, row)| row).collect();
     adjust_trends(&mut rows);
-    rank_summary(&mut rows, facts, outputs);
     Ok(rows)
 }
 
@@ -289,17 +287,6 @@ fn resolution_share(group: &Group, d: &Description) -> Option<f64> {
 fn resolution_note(share: f64) -> Option<String> {
     let coarse = share > MAX_RESOLUTION;
     coarse.then(|| format!("seen late by up to {:.1}% of the median: polls were too far apart", share * 100.0))
-}
-
-fn rank_summary(rows: &mut [SummaryRow], facts: &Facts, outputs: &[Outputs]) {
-    let candidates = rows.iter().enumerate().filter_map(|(i, row)| {
-        let ok = outputs[row.cell as usize].ok == Some(true);
-        let group = (comparable(&facts.run.cells[row.cell as usize].cell), row.stage, row.metric);
-        Some((i, group, row.description.mean.filter(|_| ok)?))
-    });
-    for (i, rank) in ranks(candidates.collect()) {
-        rows[i].rank = Some(rank);
-    }
 }
 
 /// Returns the frame of `summary`.

@@ -100,7 +100,8 @@ impl Pair {
 pub fn comparison_rows(facts: &Facts, groups: &Groups, outputs: &[Outputs], times: &Times) -> Vec<ComparisonRow> {
     let mut pairs = pairs(&facts.run.cells);
     pairs.extend(twins(facts));
-    let mut rows: Vec<ComparisonRow> = pairs.par_iter().flat_map_iter(|&pair| pair_rows(facts, groups, pair)).collect();
+    let mut rows: Vec<ComparisonRow> =
+        pairs.par_iter().flat_map_iter(|&pair| pair_rows(facts, groups, pair, times)).collect();
     rows.extend(models::model_rows(facts, groups, outputs));
     judge(&mut rows, outputs);
     for row in &mut rows {
@@ -159,9 +160,10 @@ fn twins(facts: &Facts) -> Vec<Pair> {
         .collect()
 }
 
-fn pair_rows(facts: &Facts, groups: &Groups, pair: Pair) -> Vec<ComparisonRow> {
+fn pair_rows(facts: &Facts, groups: &Groups, pair: Pair, times: &Times) -> Vec<ComparisonRow> {
     let (a, b) = (&facts.run.cells[pair.a as usize], &facts.run.cells[pair.b as usize]);
-    let interleaved = facts.run.order == "interleaved";
+    // Repetitions of different times have nothing in common but their number.
+    let in_turns = facts.run.order == "interleaved" && times.side_by_side(&[pair.a], &[pair.b]) != Some(false);
     let row = |(stage, metric): (Option<u32>, &'static str)| {
         let empty = Group::default();
         let [group_a, group_b] =
@@ -176,7 +178,7 @@ fn pair_rows(facts: &Facts, groups: &Groups, pair: Pair) -> Vec<ComparisonRow> {
         let samples = if pair.is_of_images() {
             Samples::Independent { a: clustered(&group_a, metric, false), b: clustered(&group_b, metric, false) }
         } else {
-            samples(&group_a, &group_b, metric, interleaved)
+            samples(&group_a, &group_b, metric, in_turns)
         };
         let name = stage.map_or(PIPELINE, |stage| &facts.run.stages[stage as usize]);
         let seed = match pair.deployments {
@@ -243,13 +245,13 @@ pub fn group<'a>(facts: &Facts, groups: &'a Groups, cell: &PlannedCell, stage: O
     }
 }
 
-/// Returns the samples of a metric, paired if enough of them have a partner.
-pub fn samples(a: &Group, b: &Group, metric: &'static str, interleaved: bool) -> Samples {
+/// Returns the samples of a metric, paired if they were measured in turns and enough of them have a partner.
+pub fn samples(a: &Group, b: &Group, metric: &'static str, in_turns: bool) -> Samples {
     let (of_a, of_b) = (keyed(a, metric), keyed(b, metric));
     let shared: Vec<(SampleKey, f64, f64)> =
         of_a.iter().filter_map(|(key, value)| Some((*key, *value, *of_b.get(key)?))).collect();
     let enough = shared.len() as f64 >= PAIRED_SHARE * of_a.len().max(of_b.len()) as f64;
-    if interleaved && enough && !shared.is_empty() {
+    if in_turns && enough && !shared.is_empty() {
         let mut clusters: BTreeMap<u32, Vec<(f64, f64)>> = BTreeMap::new();
         for (key, a, b) in shared {
             clusters.entry(key.image).or_default().push((a, b));

@@ -11,7 +11,6 @@ use crate::facts::Facts;
 use crate::frames::{cell_columns, floats, frame, integers, texts};
 use crate::notes::{joined, outputs_note, sample_notes};
 use crate::outputs::{Outputs, output_columns};
-use crate::ranks::{comparable, ranks};
 use crate::samples::{Group, GroupCounts};
 
 /// One row of `costs`. USD of 100,000 images.
@@ -33,7 +32,7 @@ pub struct CostRow {
 
 /// Returns every row of `costs`, in the order of the plan.
 pub fn cost_rows(facts: &Facts, groups: &Groups, outputs: &[Outputs], summary: &[SummaryRow]) -> Vec<CostRow> {
-    let mut rows: Vec<CostRow> = (0u32..)
+    (0u32..)
         .zip(&facts.run.cells)
         .map(|(cell, planned)| {
             let described =
@@ -42,15 +41,7 @@ pub fn cost_rows(facts: &Facts, groups: &Groups, outputs: &[Outputs], summary: &
             let calls_failed = groups.calls_failed(planned, &facts.run.stages);
             cost_row(planned, cell, groups, calls_failed, &outputs[cell as usize], interval)
         })
-        .collect();
-    let candidates = rows.iter().enumerate().filter_map(|(i, row)| {
-        let ok = outputs[row.cell as usize].ok == Some(true);
-        Some((i, comparable(&facts.run.cells[row.cell as usize].cell), row.hosting.filter(|_| ok)?))
-    });
-    for (i, rank) in ranks(candidates.collect()) {
-        rows[i].rank = Some(rank);
-    }
-    rows
+        .collect()
 }
 
 fn cost_row(

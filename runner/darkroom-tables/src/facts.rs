@@ -11,7 +11,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use darkroom_core::cost::{Cost, FREE_EPHEMERAL_MB, PriceTable, Usage, cost};
 use darkroom_core::event::{
-    Again, CodeExamined, FunctionDeployed, Look, PackageBuilt, Profile, Reconciliation, RunStarted, Status, Verdict,
+    Again, CallsRefused, CodeExamined, FunctionDeployed, Look, PackageBuilt, Profile, Reconciliation, RunStarted,
+    Status, Verdict,
 };
 use darkroom_core::imported::ResultsImported;
 use darkroom_core::pipeline::Transport;
@@ -164,6 +165,7 @@ pub struct Facts {
     pub checks: Vec<CheckFact>,
     /// With the session they are of, from 1.
     pub reconciliations: Vec<(u32, Reconciliation)>,
+    pub refused: Vec<CallsRefused>,
     /// Of a run that measures until its intervals are narrow enough.
     pub last_look: Option<Look>,
     /// What all sessions cost until now, as the last one to end wrote down.
@@ -197,6 +199,7 @@ impl Facts {
             invocations: Vec::new(),
             checks: Vec::new(),
             reconciliations: Vec::new(),
+            refused: Vec::new(),
             last_look: None,
             spent: None,
             imported: None,

@@ -49,13 +49,13 @@ pub use comparisons::is_claim;
 pub use ranks::{Comparable, comparable};
 pub use sessions::{Measured, Session, SessionEnd, minute};
 pub use summary::{
-    CellSummary, ComparisonSummary, Difference, Failure, ReconciliationSummary, Spent, StageSummary, Statistic,
-    Summary, TableFile, WrongOutput,
+    CellSummary, ComparisonSummary, Difference, Failure, ReconciliationSummary, RefusedCalls, Spent, StageSummary,
+    Statistic, Summary, TableFile, WrongOutput,
 };
 pub use verify::{Verified, verify};
 
 /// Version of the tables' columns, in every file's metadata. Raised when a column is added, removed or changes meaning.
-pub const SCHEMA_VERSION: u32 = 5;
+pub const SCHEMA_VERSION: u32 = 6;
 
 /// Tables could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -106,13 +106,14 @@ pub fn aggregate<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
     // What follows is made of the tables: the facts give their room back, all but what the run is.
     let facts = Facts::new(facts.run);
 
-    let Summarised { mut groups, outputs, rows: summary_rows } = summarised(&facts, out_dir)?;
-    let cost_rows = costs::cost_rows(&facts, &groups, &outputs, &summary_rows);
+    let Summarised { mut groups, outputs, rows: mut summary_rows } = summarised(&facts, out_dir)?;
+    let mut cost_rows = costs::cost_rows(&facts, &groups, &outputs, &summary_rows);
     groups
         .invocations
         .load(&comparisons::STAGE_COLUMNS)
         .map_err(|error| parquet::failed("read", &invocations.path, &error))?;
     let comparison_rows = comparisons::comparison_rows(&facts, &groups, &outputs, &times);
+    ranks::rank(&facts, &outputs, &comparison_rows, &mut summary_rows, &mut cost_rows);
     let choice_rows = choices::choice_rows(&facts, &summary_rows, &cost_rows, &comparison_rows, &outputs);
 
     let summary = write(&columns::SUMMARY, aggregate::summary_frame(&facts, &summary_rows, &outputs))?;
@@ -124,7 +125,8 @@ pub fn aggregate<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
     Ok(overview::overview(&facts, prices, &summary_rows, &cost_rows, &comparison_rows, &outputs, seen, tables))
 }
 
-/// Writes `summary` of a run anew from its tables `invocations`, `pipelines` and `outputs` in `dir`, as [`aggregate`] does.
+/// Writes `summary` of a run anew from its tables `invocations`, `pipelines` and `outputs` in `dir`, as [`aggregate`] does, but
+/// for ranks: they are of what `comparisons` claims.
 pub fn summarise(run: RunStarted, dir: &Path) -> Result<TableFile, TablesError> {
     let source = dir.join("invocations.parquet");
     let provenance = read::provenance(&source)?;

@@ -13,8 +13,8 @@ use crate::facts::{CountsAs, Facts, Text};
 use crate::outputs::Outputs;
 use crate::sessions::Session;
 use crate::summary::{
-    CellSummary, Difference, Failure, ReconciliationSummary, Spent, StageSummary, Statistic, Summary, TableFile,
-    WrongOutput,
+    CellSummary, Difference, Failure, ReconciliationSummary, RefusedCalls, Spent, StageSummary, Statistic, Summary,
+    TableFile, WrongOutput,
 };
 
 /// What the summary says of single facts.
@@ -22,6 +22,7 @@ pub struct Seen {
     failures: Vec<Failure>,
     wrong_outputs: Vec<WrongOutput>,
     reconciliation: ReconciliationSummary,
+    refused_calls: Vec<RefusedCalls>,
     damaged: Vec<String>,
     last_look: Option<Look>,
     sessions: Vec<Session>,
@@ -34,6 +35,7 @@ pub fn seen(facts: &Facts) -> Seen {
         failures: failures(facts),
         wrong_outputs: wrong_outputs(facts),
         reconciliation: reconciliation(facts),
+        refused_calls: refused_calls(facts),
         damaged: facts.damaged.clone(),
         last_look: facts.last_look.clone(),
         sessions: facts.sessions.clone(),
@@ -77,9 +79,28 @@ pub fn overview(
         failures: seen.failures,
         wrong_outputs: seen.wrong_outputs,
         reconciliation: seen.reconciliation,
+        refused_calls: seen.refused_calls,
         damaged: seen.damaged,
         tables,
     }
+}
+
+/// Returns what the variants' handlers called and may not, by variant and action.
+pub fn refused_calls(facts: &Facts) -> Vec<RefusedCalls> {
+    let variants: BTreeMap<&str, &str> =
+        facts.deployed.iter().map(|it| (it.function.as_str(), it.variant.as_str())).collect();
+    let mut found: BTreeMap<(&str, &str), (&str, u64)> = BTreeMap::new();
+    for refused in &facts.refused {
+        let variant = variants.get(refused.function.as_str()).copied().unwrap_or(&refused.function);
+        found.entry((variant, &refused.action)).or_insert((&refused.resource, 0)).1 += refused.calls;
+    }
+    let refused = |((variant, action), (resource, calls)): ((&str, &str), (&str, u64))| RefusedCalls {
+        variant: variant.to_owned(),
+        action: action.to_owned(),
+        resource: resource.to_owned(),
+        calls,
+    };
+    found.into_iter().map(refused).collect()
 }
 
 fn reconciliation(facts: &Facts) -> ReconciliationSummary {
@@ -142,6 +163,7 @@ fn cell_summary(
             n_failed: time.map_or(0, |row| row.group.failed),
             n_wrong_start: time.map_or(0, |row| row.group.wrong_start),
             n_warm_up: time.map_or(0, |row| row.group.warm_up),
+            n_superseded: time.map_or(0, |row| row.group.superseded),
         }
     });
     CellSummary {

@@ -122,7 +122,9 @@ pub fn provenance(facts: &Facts, prices: &PriceTable) -> Vec<(String, String)> {
     let not_checked =
         (!run.not_checked.is_empty()).then(|| ("not_checked", json(serde_json::to_string(&run.not_checked))));
     let pairs = fixed.into_iter().chain(sessions).chain(until).chain(look).chain(imported).chain(damaged);
-    let pairs = pairs.chain(not_checked);
+    let refused = crate::overview::refused_calls(facts);
+    let refused = (!refused.is_empty()).then(|| ("refused_calls", json(serde_json::to_string(&refused))));
+    let pairs = pairs.chain(not_checked).chain(refused);
     pairs.map(|(key, value)| (format!("darkroom.{key}"), value)).collect()
 }
 

@@ -2,11 +2,13 @@
 //!
 //! A million invocations need not be shown: [`read`] can take every k-th row, and says how many there were.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 
 use darkroom_core::shell::quoted;
+use darkroom_core::shown;
 use polars::prelude::{
     AnyValue, ChunkCompareEq, DataFrame, IdxCa, NewChunkedArray, ParquetReader, PlSmallStr, PolarsResult, SerReader,
 };
@@ -67,11 +69,32 @@ impl Rows {
         self.rows.get(place).map(|values| Row { columns: &self.columns, values })
     }
 
+    /// Leaves out the rows that `keep` says no to; `of` stays.
+    pub fn retain(&mut self, keep: impl Fn(Row<'_>) -> bool) {
+        let columns = &self.columns;
+        self.rows.retain(|values| keep(Row { columns, values }));
+    }
+
+    /// Returns the rows as they are shown: control characters in texts escaped ([`shown`]).
+    #[must_use]
+    pub fn shown(mut self) -> Self {
+        for value in self.rows.iter_mut().flatten() {
+            if let Value::Text(text) = value
+                && let Cow::Owned(escaped) = shown::text(text)
+            {
+                *text = escaped;
+            }
+        }
+        self
+    }
+
     /// Returns the rows as CSV (RFC 4180), numbers in full; a null is an empty field, a time epoch milliseconds.
-    pub fn csv(&self) -> String {
-        let mut text = self.columns.join(",") + "\n";
+    pub fn csv(&self, formulas: Formulas) -> String {
+        let mut text = String::new();
+        let heads = self.columns.iter().map(|name| quoted_field(name, formulas));
+        text += &(heads.collect::<Vec<_>>().join(",") + "\n");
         for row in &self.rows {
-            let fields: Vec<String> = row.iter().map(field).collect();
+            let fields: Vec<String> = row.iter().map(|value| field(value, formulas)).collect();
             text += &fields.join(",");
             text.push('\n');
         }
@@ -79,11 +102,27 @@ impl Rows {
     }
 }
 
-fn field(value: &Value) -> String {
+/// What becomes of a text in CSV that a spreadsheet would take for a formula.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Formulas {
+    /// An apostrophe before it makes it text.
+    Harmless,
+    Kept,
+}
+
+fn quoted_field(text: &str, formulas: Formulas) -> String {
+    let text = if formulas == Formulas::Harmless { shown::no_formula(text) } else { Cow::Borrowed(text) };
+    if text.contains([',', ';', '"', '\n', '\r', '\t']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.into_owned()
+    }
+}
+
+fn field(value: &Value, formulas: Formulas) -> String {
     match value {
         Value::Null => String::new(),
-        Value::Text(text) if text.contains([',', '"', '\n', '\r']) => format!("\"{}\"", text.replace('"', "\"\"")),
-        Value::Text(text) => text.clone(),
+        Value::Text(text) => quoted_field(text, formulas),
         Value::Bool(truth) => truth.to_string(),
         Value::Integer(number) | Value::Time(number) => number.to_string(),
         Value::Float(number) => number.to_string(),

@@ -2,12 +2,13 @@
 //!
 //! Knows nothing of how they are laid out, and nothing of Polars.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use darkroom_core::cell::Cell;
 use darkroom_core::event::Look;
 use darkroom_core::manifest::Until;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::sessions::Session;
 
@@ -45,6 +46,8 @@ pub struct Summary {
     pub wrong_outputs: Vec<WrongOutput>,
     /// What CloudWatch's metrics say of the same functions.
     pub reconciliation: ReconciliationSummary,
+    /// What handlers called and may not, by variant and action.
+    pub refused_calls: Vec<RefusedCalls>,
     /// What of the journal could not be read and is in no table, in words.
     pub damaged: Vec<String>,
     /// The files written, in reading order.
@@ -131,6 +134,8 @@ pub struct StageSummary {
     pub n_failed: usize,
     pub n_wrong_start: usize,
     pub n_warm_up: usize,
+    /// Measured anew since, done again or cut off.
+    pub n_superseded: usize,
 }
 
 /// One row of the summary table, short. `None` where the statistic does not exist.
@@ -145,7 +150,7 @@ pub struct Statistic {
     pub p95: Option<f64>,
     /// 95% interval of the mean; `None` for n < 2.
     pub mean_ci: Option<(f64, f64)>,
-    /// Among comparable cells with correct outputs, 1 = lowest mean; `None` when not ranked.
+    /// Among comparable cells with right outputs, 1 = lowest mean; `None` where it is not told apart from each of them.
     pub rank: Option<u32>,
     /// What a reader must know before believing it.
     pub note: Option<String>,
@@ -202,6 +207,26 @@ pub struct WrongOutput {
     pub detail: Option<String>,
     pub count: usize,
     pub checked: usize,
+}
+
+/// Calls of a variant's handlers that were refused for want of a permission, over all sessions of the run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedCalls {
+    pub variant: String,
+    /// As IAM names it: `lambda:CreateFunction`.
+    pub action: String,
+    /// The ARN that one of them was about.
+    pub resource: String,
+    pub calls: u64,
+}
+
+impl fmt::Display for RefusedCalls {
+    /// A sentence, for the terminal and the report alike.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { variant, action, resource, calls } = self;
+        let times = if *calls == 1 { "once".to_owned() } else { format!("{calls} times") };
+        write!(formatter, "{variant} tried to call {action} {times}, and the local cloud refused it ({resource})")
+    }
 }
 
 /// Whether the platform's own metrics agree with what was recorded, over all sessions of the run.

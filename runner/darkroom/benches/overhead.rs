@@ -207,7 +207,14 @@ impl Bench {
             cells: vec![cell],
             time_budget: None,
             purse: None,
-            patience: Patience { call: LATE, answer: LATE, logs: LATE, metrics: LATE, metrics_after: Duration::ZERO },
+            patience: Patience {
+                call: LATE,
+                answer: LATE,
+                logs: LATE,
+                metrics: LATE,
+                metrics_after: Duration::ZERO,
+                alone: true,
+            },
             seed: 562,
             pictures: None,
         };

@@ -39,8 +39,8 @@ pub enum Command {
     Aggregate(RunFolder),
     /// Make a run's report anew from its tables, or one page of several runs: HTML that opens offline
     Report(ReportArgs),
-    /// Write a run's figures as SVG and PNG files, for a paper
-    Figures(RunFolder),
+    /// Write a run's figures for a paper, as SVG, PNG and PDF
+    Figures(FiguresArgs),
     /// Say what changed between two runs of one manifest, cell by cell
     Compare(CompareArgs),
     /// Say what a month of images would cost, from a run's measured work
@@ -61,9 +61,9 @@ pub enum Command {
     Plan(PlanArgs),
     /// Check a variant's outputs against the contract, in seconds
     Check(CheckArgs),
-    /// Take handlers that exist in as a variant, without editing them
+    /// Import existing handlers as a variant, unedited
     Import(ImportArgs),
-    /// Take measurements of another harness in as a run: CSV, JSON, SAAF
+    /// Import another harness's measurements as a run: CSV, JSON, SAAF
     ImportResults(ImportResultsArgs),
     /// Ask an LLM for a variant: one prompt a stage, the first answer counts
     Generate(GenerateArgs),
@@ -177,6 +177,66 @@ pub struct ReportArgs {
 }
 
 #[derive(Clone, Debug, Args)]
+pub struct FiguresArgs {
+    /// The run's folder, for example outputs/smoke/latest
+    pub run: PathBuf,
+    /// Write only these figures: a name or a glob, for example 'runtime-*'; may be repeated
+    #[arg(long, value_name = "NAME|GLOB")]
+    pub only: Vec<String>,
+    /// Draw only these cells; an id or a glob, may be repeated
+    #[arg(long = "cell", value_name = "ID|GLOB")]
+    pub cells: Vec<String>,
+    /// Draw as wide as a paper's column, for example 85mm or 3.35in. Letters stay as large, 7 points at least
+    #[arg(long, value_name = "WIDTH", default_value = "176mm", value_parser = millimetres)]
+    pub width: f64,
+    /// Write this format only; may be repeated [default: all three]
+    #[arg(long)]
+    pub format: Vec<FigureFormat>,
+    /// Where to write the files [default: figures/ in the run's folder]
+    #[arg(long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FigureFormat {
+    Svg,
+    Png,
+    Pdf,
+}
+
+impl FigureFormat {
+    /// Also the end of a file's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Svg => "svg",
+            Self::Png => "png",
+            Self::Pdf => "pdf",
+        }
+    }
+}
+
+/// Reads a width on paper, in mm, cm or inches.
+fn millimetres(text: &str) -> Result<f64, String> {
+    let wanted = || format!("`{text}` is no width; write a number with its unit, for example 85mm, 8.5cm or 3.35in");
+    let text_of = text.trim().trim_end_matches('"');
+    let quoted = text_of.len() < text.trim().len();
+    let (number, unit) =
+        text_of.split_at(text_of.find(|letter: char| letter.is_ascii_alphabetic()).unwrap_or(text_of.len()));
+    let factor = match (unit.trim().to_ascii_lowercase().as_str(), quoted) {
+        ("mm", false) => 1.0,
+        ("cm", false) => 10.0,
+        ("in" | "inch" | "inches", false) | ("", true) => 25.4,
+        _ => return Err(wanted()),
+    };
+    let width: f64 = number.trim().parse::<f64>().map_err(|_| wanted())? * factor;
+    let range = darkroom_report::paper::WIDTHS_MM;
+    if range.contains(&width) {
+        return Ok(width);
+    }
+    Err(format!("expected {} to {} mm, got {width:.1} mm", range.start(), range.end()))
+}
+
+#[derive(Clone, Debug, Args)]
 pub struct ExportArgs {
     /// The run's folder, for example outputs/smoke/latest
     pub run: PathBuf,
@@ -195,6 +255,9 @@ pub struct ExportArgs {
     /// Write one row a cell, with n, mean and interval of every stage and metric side by side (of `summary`)
     #[arg(long)]
     pub wide: bool,
+    /// Write texts that begin with =, +, - or @ to CSV as they are (else an apostrophe stops a spreadsheet from running them)
+    #[arg(long)]
+    pub keep_formulas: bool,
 }
 
 fn table_names() -> PossibleValuesParser {
@@ -453,6 +516,9 @@ pub struct ServeArgs {
     /// Waits before an asynchronous invocation that failed runs again, in seconds [default: AWS's, 60,120]
     #[arg(long, value_name = "SECONDS", value_delimiter = ',')]
     pub retry_delays: Vec<f64>,
+    /// Let any access key in, with itself for a secret [default: only the key that is printed, new at each start]
+    #[arg(long)]
+    pub open: bool,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -463,7 +529,7 @@ pub struct DoctorArgs {
     /// Which region of it
     #[arg(long, default_value = "us-east-1")]
     pub region: String,
-    /// Whose permissions to ask about, where a policy is for one experiment alone
+    /// Experiment whose permissions to check, if your policy covers only one
     #[arg(long, default_value = "doctor")]
     pub experiment: String,
 }

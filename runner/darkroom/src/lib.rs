@@ -14,6 +14,9 @@ pub mod examine;
 pub mod execute;
 pub mod exit;
 pub mod generate;
+#[cfg(test)]
+#[path = "../../darkroom-cloud/src/hostile.rs"]
+mod hostile;
 pub mod import;
 pub mod import_results;
 pub mod machine;

@@ -19,7 +19,7 @@ use darkroom_core::variant::{Build, Variant};
 
 use crate::cli::ManifestArgs;
 use crate::generate;
-use crate::package::pins;
+use crate::package::{self, PackageError, pins};
 use crate::set_files::{self, Folder};
 use crate::text_file::{self, NotUtf8, Unread};
 
@@ -229,6 +229,11 @@ impl Project {
         if !manifest::mentions(mentioned, name) {
             return KnownVariant { variant: None, faults: Vec::new() };
         }
+        // Before anything in it is read: a link may lead to a file that is nobody's business here.
+        let refused = self.refused(&self.variant_dir(name));
+        if !refused.is_empty() {
+            return KnownVariant { variant: None, faults: refused };
+        }
         let path = self.variant_dir(name).join("variant.toml");
         let text = match self.text(&path) {
             Ok(text) => text,
@@ -244,6 +249,15 @@ impl Project {
             }
             Err(error) => KnownVariant { variant: None, faults: vec![error.to_string().into()] },
         }
+    }
+
+    /// Says which links of a variant's folder leave it, and what else can't be packaged.
+    fn refused(&self, folder: &Path) -> Vec<Fault> {
+        let sentence = |error: PackageError| {
+            let help = miette::Diagnostic::help(&error).map(|help| format!(". {help}")).unwrap_or_default();
+            Fault::from(format!("{error}{help}").replace(&format!("{}/", self.root.display()), ""))
+        };
+        package::refused(folder).into_iter().map(sentence).collect()
     }
 
     /// Finds variants that hold the same answers of a model: a copied folder is no further sample of it.
@@ -395,6 +409,18 @@ impl Project {
     fn shown(&self, path: &Path) -> String {
         path.strip_prefix(&self.root).unwrap_or(path).display().to_string()
     }
+}
+
+/// Makes the folder that holds code, objects, logs and answers, its owner's alone. One that is a link to elsewhere is left as it is.
+pub fn make_private(folder: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let found = fs::symlink_metadata(folder)?;
+    if found.is_dir() && found.permissions().mode() & 0o077 != 0 {
+        // Another user's folder stays as it is: they let this one in.
+        let _ = fs::set_permissions(folder, fs::Permissions::from_mode(0o700));
+    }
+    Ok(())
 }
 
 /// The models file of a pipeline, from the project's root.

@@ -156,7 +156,10 @@ fn explained(path: &str, error: &NoReference) -> (String, &'static str) {
         NoReference::Undecodable(Undecodable::NotAnImage(NotAnImage::OtherFormat(name))) => {
             (format!("`{path}` holds {name}, not a PNG or a JPEG"), OTHER)
         }
-        NoReference::Undecodable(error) => (format!("{path} does not decode: {error}"), whole),
-        other => (format!("`{path}` can't be used: {other}"), OTHER),
+        NoReference::Undecodable(Undecodable::NotAnImage(NotAnImage::RareKind(kind))) => {
+            (format!("`{path}` is {kind}"), OTHER)
+        }
+        NoReference::Undecodable(error) => (format!("`{path}` does not decode: {error}"), whole),
+        other => (format!("`{path}` cannot be used: {other}"), OTHER),
     }
 }

@@ -16,15 +16,17 @@ use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_types::service_config::ServiceConfigKey;
+use darkroom_cloud::access::Refusal;
 use darkroom_cloud::lambda::environment::Misdeed;
 use darkroom_cloud::{Config, LocalCloud, StartError};
 use darkroom_core::capability::Capability;
 use darkroom_core::cell::{Architecture, Start, Trigger};
+use darkroom_core::event::CallsRefused;
 use darkroom_core::manifest::Cloud;
 
 use crate::account::{self, AccountError, Caller};
 use crate::deploy::Clients;
-use crate::execute::{LogReader, Patience};
+use crate::execute::{LogReader, Patience, now};
 
 /// Names the functions' execution role in the environment.
 pub const ROLE_VARIABLE: &str = "DARKROOM_ROLE_ARN";
@@ -38,6 +40,7 @@ const LOCAL_PATIENCE: Patience = Patience {
     logs: Duration::from_secs(15),
     metrics: Duration::from_secs(15),
     metrics_after: Duration::ZERO,
+    alone: true,
 };
 /// How often a call that is not measured is made before its failure counts.
 const ATTEMPTS: u32 = 6;
@@ -45,7 +48,9 @@ const ATTEMPTS: u32 = 6;
 const FIRST_BACKOFF: Duration = Duration::from_millis(200);
 /// On AWS logs come within seconds and metrics within minutes, mostly.
 const AWS_PATIENCE: Patience =
-    Patience { logs: Duration::from_mins(3), metrics: Duration::from_mins(5), ..LOCAL_PATIENCE };
+    Patience { logs: Duration::from_mins(3), metrics: Duration::from_mins(5), alone: false, ..LOCAL_PATIENCE };
+/// Each look at metrics is billed on AWS, and they come a minute late.
+const AWS_METRICS_AFTER: Duration = Duration::from_mins(1);
 /// `FilterLogEvents` allows 5 calls a second to an account and region, others' among them; a quarter of a second apart
 /// leaves room. Source: AWS Knowledge Center, "How do I determine throttling in my CloudWatch logs?".
 const AWS_LOG_READS_APART: Duration = Duration::from_millis(250);
@@ -155,17 +160,19 @@ impl Target {
         let folder = |path: &Path, source| TargetError::Folder { path: path.to_owned(), source };
         let state = root.join(".darkroom");
         let data_dir = state.join("cloud");
+        crate::project::make_private(&state).map_err(|e| folder(&state, e))?;
         fs::create_dir_all(&data_dir).map_err(|e| folder(&data_dir, e))?;
         let lock_path = state.join("cloud.lock");
         let lock = File::create(&lock_path).map_err(|e| folder(&lock_path, e))?;
         let free = lock.try_lock().is_ok();
         let program = std::env::current_exe().map_err(|e| folder(Path::new("this program"), e))?;
-        let mut config = Config::new(program, state.join("runtimes"));
+        let mut config = Config::new(program, state.join("runtimes")).with_secret();
         config.data_dir = free.then_some(data_dir);
         region.clone_into(&mut config.region);
+        let key = config.key.clone().unwrap_or_default();
         let cloud = LocalCloud::start(config).await?;
         let patience = patience(LOCAL_PATIENCE);
-        let config = timed(&local_config(cloud.endpoint_url(), region), patience);
+        let config = timed(&local_config(cloud.endpoint_url(), region, &key), patience);
         Ok(Self {
             name: "local",
             region: region.to_owned(),
@@ -192,8 +199,7 @@ impl Target {
         let config = timed(&aws_configuration(region).await, patience);
         let caller = account::caller(&config).await?;
         let endpoint = endpoint(&config);
-        // Each look at metrics is billed on AWS, and they come a minute late.
-        let metrics_after = if endpoint.is_some() { Duration::ZERO } else { Duration::from_mins(1) };
+        let metrics_after = if endpoint.is_some() { Duration::ZERO } else { AWS_METRICS_AFTER };
         let patience = Patience { metrics_after, ..patience };
         let mut notes = vec![format!("in account {} as {}, {region}", caller.account_id, caller.arn)];
         notes.extend(other_region(region));
@@ -249,8 +255,11 @@ impl Target {
     }
 
     /// The functions' execution role, if the user named one: the environment's counts before the manifest's, because it
-    /// is the account's.
+    /// is the account's. The local cloud has no such role, and would let its functions do anything.
     pub fn role_arn(&self, of_manifest: Option<&str>) -> Option<String> {
+        if self.cloud.is_some() {
+            return None;
+        }
         let of_environment = std::env::var(ROLE_VARIABLE).ok().filter(|role| !role.is_empty());
         of_environment.or_else(|| of_manifest.map(str::to_owned))
     }
@@ -285,6 +294,19 @@ impl Target {
 
     pub fn metrics(&self) -> aws_sdk_cloudwatch::Client {
         aws_sdk_cloudwatch::Client::new(&self.config)
+    }
+
+    /// Returns the calls of handlers that were refused since the last time; only the local cloud tells.
+    pub fn take_refusals(&self) -> Vec<CallsRefused> {
+        let refusals = self.cloud.as_ref().map(LocalCloud::take_refusals).unwrap_or_default();
+        let fact = |Refusal { function, action, resource, calls }| CallsRefused {
+            at: now(),
+            function,
+            action,
+            resource,
+            calls,
+        };
+        refusals.into_iter().map(fact).collect()
     }
 
     /// Ends what was started for this run; no handler process is left after it. Returns what handlers did that no honest one
@@ -360,8 +382,8 @@ fn sdk_defaults() -> ConfigLoader {
     aws_config::defaults(BehaviorVersion::latest()).http_client(client)
 }
 
-fn local_config(endpoint_url: &str, region: &str) -> SdkConfig {
-    let credentials = Credentials::new("darkroom", "darkroom", None, None, "local cloud");
+fn local_config(endpoint_url: &str, region: &str, (id, secret): &(String, String)) -> SdkConfig {
+    let credentials = Credentials::new(id, secret, None, None, "local cloud");
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .http_client(Builder::new().build_http())
@@ -369,4 +391,19 @@ fn local_config(endpoint_url: &str, region: &str) -> SdkConfig {
         .region(Region::new(region.to_owned()))
         .credentials_provider(aws_sdk_lambda::config::SharedCredentialsProvider::new(credentials))
         .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::execute::reconcile::LOOKS;
+
+    #[test]
+    fn a_plan_counts_as_many_looks_at_metrics_as_a_session_may_take() {
+        let apart = AWS_PATIENCE.metrics / LOOKS;
+        let left = AWS_PATIENCE.metrics.saturating_sub(AWS_METRICS_AFTER);
+        let after = left.div_duration_f64(apart).ceil() as u64;
+        // One before the session, one at the first minute, and those that follow.
+        assert_eq!(darkroom_core::besides::LOOKS, 1 + 1 + after);
+    }
 }

@@ -208,6 +208,7 @@ impl Version {
             revision: self.deployment.clone(),
             region: home.region.clone(),
             account_id: home.account_id.clone(),
+            role_arn: configuration.role.clone(),
         }
     }
 }

@@ -103,4 +103,13 @@ mod tests {
             assert!(complaint.contains("line: "), "{payload}: {complaint}");
         }
     }
+
+    #[test]
+    fn whatever_a_client_sends_is_json_or_is_refused_with_a_place() {
+        let words = &["{", "}", "[", "]", "\"", "\\u", ",", ":", "1", "-", "e", "nul", "\u{0}", "\n", "é", "\u{feff}"];
+        crate::hostile::Parser { name: "json", words, longest: 6 << 20 }.hold(|input| {
+            let _ = check(input);
+            crate::lineage::Lineage::of_trace_header(&String::from_utf8_lossy(input));
+        });
+    }
 }

@@ -25,8 +25,9 @@ mod unzip;
 mod validate;
 
 use crate::StartError;
+use crate::access::Access;
+use crate::keys::Keys;
 use crate::lineage::Lineage;
-use crate::server::signature::Keys;
 use bytes::Bytes;
 use code::{Code, CodeStore};
 use concurrency::Concurrency;
@@ -58,6 +59,7 @@ pub(crate) struct Settings {
     pub metrics: Arc<dyn MetricSink>,
     pub objects: Arc<dyn Objects>,
     pub keys: Arc<Keys>,
+    pub access: Access,
 }
 
 /// The Lambda service of one local cloud.
@@ -70,6 +72,7 @@ pub(crate) struct Lambda {
     locations: Locations,
     concurrent_executions: u32,
     keys: Arc<Keys>,
+    access: Access,
     stop: watch::Sender<bool>,
 }
 
@@ -116,6 +119,7 @@ impl Lambda {
             invoker: Arc::new(invoker),
             concurrent_executions: settings.concurrent_executions,
             keys: settings.keys,
+            access: settings.access,
             stop,
         })
     }

@@ -146,6 +146,10 @@ impl RuntimeApi {
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        if crate::server::gate::is_of_another_site(request.headers()) {
+            // Where handlers share the host's network, a browser on it reaches this port.
+            return refuse(StatusCode::FORBIDDEN, "InvalidRequest", "no web page is a runtime");
+        }
         let path = request.uri().path();
         if request.method() == Method::GET && path.strip_prefix(INVOCATION) == Some("next") {
             return self.next().await;

@@ -295,4 +295,28 @@ mod tests {
             proptest::prop_assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
         }
     }
+
+    #[test]
+    fn whatever_a_client_sends_is_unpacked_within_its_folder_or_refused() {
+        let words = &[
+            "PK\x01\x02",
+            "PK\x03\x04",
+            "PK\x05\x06",
+            "PK\x06\x06",
+            "PK\x06\x07",
+            "\0\0\0\0",
+            "../",
+            "/",
+            "\x7f\x7f\x7f\x7f",
+            "a",
+        ];
+        let limits = Limits { bytes: 1 << 20, entries: 100 };
+        crate::hostile::Parser { name: "zip", words, longest: 1 << 20 }.hold(|input| {
+            let root = tempfile::tempdir().unwrap();
+            let folder = root.path().join("in");
+            fs::create_dir(&folder).unwrap();
+            let _ = unzip(Cursor::new(input), &folder, limits);
+            assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1, "something beside the folder");
+        });
+    }
 }

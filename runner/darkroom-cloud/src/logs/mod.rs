@@ -68,3 +68,49 @@ impl LogSink for Logs {
         self.record_embedded(message);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_a_client_sends_is_answered() {
+        let words = &[
+            "{",
+            "}",
+            "[",
+            "]",
+            ",",
+            ":",
+            "\"",
+            "\"logGroupName\":\"/g\"",
+            "\"nextToken\":\"f/",
+            "\"filterPattern\":\"{ $.a = 1 }\"",
+            "\"startTime\":",
+            "-9223372036854775808",
+            "9223372036854775807",
+            "1e999",
+            "\"limit\":",
+            "0",
+            "null",
+            "\\u0000",
+            "é",
+            ":log-group:",
+            "0000000000000000000000000000",
+        ];
+        let folder = tempfile::tempdir().unwrap();
+        let logs = Logs::open(folder.path(), "us-east-1").unwrap();
+        logs.append("/g", "s", 1_700_000_000_000, "{\"a\": 1}");
+        for operation in [
+            "FilterLogEvents",
+            "GetLogEvents",
+            "DescribeLogStreams",
+            "DescribeLogGroups",
+            "PutLogEvents",
+            "TagResource",
+        ] {
+            crate::hostile::Parser { name: "logs-json", words, longest: 4 << 20 }
+                .hold(|input| drop(api::answer(&logs, operation, &Bytes::copy_from_slice(input))));
+        }
+    }
+}

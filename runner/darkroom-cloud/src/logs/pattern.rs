@@ -44,21 +44,41 @@ pub enum Operand {
     Literal(Value),
 }
 
+/// The most characters of a pattern. Source: CloudWatch Logs API reference, `FilterLogEvents`, `filterPattern`.
+pub const LONGEST: usize = 1024;
+/// Parentheses within one another, and comparisons in all: more than a person writes, less than a stack holds.
+const DEEPEST: u32 = 50;
+const MOST_PARTS: usize = 200;
+
 /// The pattern can't be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("Invalid filter pattern")]
-pub struct InvalidPattern;
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidPattern {
+    #[error("Invalid filter pattern")]
+    Malformed,
+    /// Longer than [`LONGEST`].
+    #[error("Invalid filter pattern: more than {LONGEST} characters")]
+    TooLong,
+}
 
 impl Pattern {
     /// Reads a pattern; an empty one matches everything.
     pub fn parse(text: &str) -> Result<Self, InvalidPattern> {
+        // Before anything looks at it: whatever comes later is bounded by this.
+        if text.chars().nth(LONGEST).is_some() {
+            return Err(InvalidPattern::TooLong);
+        }
         let text = text.trim();
         if let Some(inner) = text.strip_prefix('{') {
-            let inner = inner.strip_suffix('}').ok_or(InvalidPattern)?;
-            return parse_or(inner).map(Self::Json);
+            let inner = inner.strip_suffix('}').ok_or(InvalidPattern::Malformed)?;
+            let expression = parse_or(inner, DEEPEST)?;
+            return if expression.parts() > MOST_PARTS {
+                Err(InvalidPattern::Malformed)
+            } else {
+                Ok(Self::Json(expression))
+            };
         }
         if text.starts_with('[') || text.starts_with('%') {
-            return Err(InvalidPattern);
+            return Err(InvalidPattern::Malformed);
         }
         parse_terms(text)
     }
@@ -70,6 +90,14 @@ impl Pattern {
         match self {
             Self::Terms { all, .. } => all.iter().map(String::as_str).filter(plain).collect(),
             Self::Json(_) => Vec::new(),
+        }
+    }
+
+    /// Returns how often a message is looked at, at most.
+    pub fn parts(&self) -> usize {
+        match self {
+            Self::Terms { all, any, none } => 1 + all.len() + any.len() + none.len(),
+            Self::Json(expression) => 1 + expression.parts(),
         }
     }
 
@@ -106,7 +134,7 @@ fn parse_terms(text: &str) -> Result<Pattern, InvalidPattern> {
 fn term(text: &str) -> Result<(String, &str), InvalidPattern> {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.find(char::is_whitespace).unwrap_or(text.len());
-        return if end == 0 { Err(InvalidPattern) } else { Ok((text[..end].to_owned(), &text[end..])) };
+        return if end == 0 { Err(InvalidPattern::Malformed) } else { Ok((text[..end].to_owned(), &text[end..])) };
     };
     let (mut phrase, mut escaped) = (String::new(), false);
     for (at, character) in quoted.char_indices() {
@@ -119,23 +147,24 @@ fn term(text: &str) -> Result<(String, &str), InvalidPattern> {
             }
         }
     }
-    Err(InvalidPattern)
+    Err(InvalidPattern::Malformed)
 }
 
-fn parse_or(text: &str) -> Result<Expression, InvalidPattern> {
-    let parts = split(text, "||").into_iter().map(parse_and).collect::<Result<Vec<_>, _>>()?;
+/// `depth` is how many parentheses may still be opened.
+fn parse_or(text: &str, depth: u32) -> Result<Expression, InvalidPattern> {
+    let parts = split(text, "||").into_iter().map(|part| parse_and(part, depth)).collect::<Result<Vec<_>, _>>()?;
     Ok(Expression::Or(parts))
 }
 
-fn parse_and(text: &str) -> Result<Expression, InvalidPattern> {
-    let parts = split(text, "&&").into_iter().map(parse_operand).collect::<Result<Vec<_>, _>>()?;
+fn parse_and(text: &str, depth: u32) -> Result<Expression, InvalidPattern> {
+    let parts = split(text, "&&").into_iter().map(|part| parse_operand(part, depth)).collect::<Result<Vec<_>, _>>()?;
     Ok(Expression::And(parts))
 }
 
-fn parse_operand(text: &str) -> Result<Expression, InvalidPattern> {
+fn parse_operand(text: &str, depth: u32) -> Result<Expression, InvalidPattern> {
     let text = text.trim();
     match text.strip_prefix('(').and_then(|inner| inner.strip_suffix(')')) {
-        Some(inner) => parse_or(inner),
+        Some(inner) => parse_or(inner, depth.checked_sub(1).ok_or(InvalidPattern::Malformed)?),
         None => compare(text),
     }
 }
@@ -168,13 +197,13 @@ fn compare(text: &str) -> Result<Expression, InvalidPattern> {
         ("<", Operator::Less),
         (">", Operator::Greater),
     ];
-    let start = text.find(['=', '!', '<', '>']).ok_or(InvalidPattern)?;
+    let start = text.find(['=', '!', '<', '>']).ok_or(InvalidPattern::Malformed)?;
     let (sign, operator) =
-        OPERATORS.into_iter().find(|(sign, _)| text[start..].starts_with(sign)).ok_or(InvalidPattern)?;
-    let path = text[..start].trim().strip_prefix("$.").ok_or(InvalidPattern)?;
+        OPERATORS.into_iter().find(|(sign, _)| text[start..].starts_with(sign)).ok_or(InvalidPattern::Malformed)?;
+    let path = text[..start].trim().strip_prefix("$.").ok_or(InvalidPattern::Malformed)?;
     let path: Vec<String> = path.replace('[', ".").replace(']', "").split('.').map(str::to_owned).collect();
     if path.iter().any(String::is_empty) {
-        return Err(InvalidPattern);
+        return Err(InvalidPattern::Malformed);
     }
     let value = operand(text[start + sign.len()..].trim())?;
     Ok(Expression::Compare { path, operator, value })
@@ -182,11 +211,11 @@ fn compare(text: &str) -> Result<Expression, InvalidPattern> {
 
 fn operand(text: &str) -> Result<Operand, InvalidPattern> {
     if text.is_empty() || text.starts_with('%') {
-        return Err(InvalidPattern);
+        return Err(InvalidPattern::Malformed);
     }
     if text.starts_with('"') {
         let (phrase, rest) = term(text)?;
-        return if rest.trim().is_empty() { Ok(Operand::Text(phrase)) } else { Err(InvalidPattern) };
+        return if rest.trim().is_empty() { Ok(Operand::Text(phrase)) } else { Err(InvalidPattern::Malformed) };
     }
     Ok(match text {
         "true" | "TRUE" => Operand::Literal(Value::Bool(true)),
@@ -197,6 +226,14 @@ fn operand(text: &str) -> Result<Operand, InvalidPattern> {
 }
 
 impl Expression {
+    /// Returns how many comparisons it has.
+    fn parts(&self) -> usize {
+        match self {
+            Self::And(parts) | Self::Or(parts) => parts.iter().map(Self::parts).sum(),
+            Self::Compare { .. } => 1,
+        }
+    }
+
     fn holds<'a>(&self, message: &'a Value) -> bool {
         match self {
             Self::And(parts) => parts.iter().all(|part| part.holds(message)),
@@ -288,9 +325,21 @@ mod tests {
     }
 
     #[test]
+    fn length_and_depth_are_bounded() {
+        let nested = |levels: usize| format!("{{ {}$.a = 1{} }}", "(".repeat(levels), ")".repeat(levels));
+        assert!(matches(&nested(40), r#"{"a": 1}"#));
+        assert_eq!(Pattern::parse(&nested(51)), Err(InvalidPattern::Malformed));
+        assert_eq!(Pattern::parse(&nested(2000)), Err(InvalidPattern::TooLong));
+        // Characters, not bytes.
+        assert!(Pattern::parse(&"é".repeat(LONGEST)).is_ok());
+        assert_eq!(Pattern::parse(&"e".repeat(LONGEST + 1)), Err(InvalidPattern::TooLong));
+        assert_eq!(Pattern::parse(&" ".repeat(LONGEST + 1)), Err(InvalidPattern::TooLong));
+    }
+
+    #[test]
     fn what_is_not_supported_is_invalid() {
         for pattern in ["[a, b]", "%regex%", "{ $.a }", "{ a = 1 }", "\"open", "{ $.a = 1", "?", "{ $.a = %x% }"] {
-            assert_eq!(Pattern::parse(pattern), Err(InvalidPattern), "{pattern}");
+            assert_eq!(Pattern::parse(pattern), Err(InvalidPattern::Malformed), "{pattern}");
         }
     }
 
@@ -310,5 +359,22 @@ mod tests {
                 pattern.matches(&message);
             }
         }
+    }
+
+    #[test]
+    fn whatever_a_client_sends_is_a_pattern_or_is_refused() {
+        let words = &[
+            "{ ", " }", "(", ")", "$.a", "$.a.b[0]", "=", "!=", "<", ">=", "&&", "||", "\"", "\\", "*", "?", "-", "1",
+            "1e999", " ", "%a%", "[", "]", "é", "\u{202e}", "null", "TRUE",
+        ];
+        let message = r#"{"a":{"b":[1,"x"]},"type":"platform.report","ok":true}"#;
+        crate::hostile::Parser { name: "log-pattern", words, longest: 4 << 20 }.hold(|input| {
+            let input = String::from_utf8_lossy(input);
+            if let Ok(pattern) = Pattern::parse(&input) {
+                pattern.needles();
+                pattern.matches(message);
+                pattern.matches(&input);
+            }
+        });
     }
 }

@@ -10,13 +10,14 @@ use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use super::reader::{Reader, Window};
+use crate::disk;
 
 /// Lines are written to the file in pieces of about this many bytes.
 const BUFFER: usize = 64 * 1024;
@@ -51,6 +52,9 @@ struct Inner {
     /// once, and does not make the group anew.
     gone: HashSet<(String, String)>,
     file: File,
+    folder: PathBuf,
+    /// What must stay free on the disk, bytes.
+    reserve: u64,
     /// Bytes of lines that are in the file.
     written: u64,
     /// Lines that are not.
@@ -178,6 +182,8 @@ impl Store {
             groups: BTreeMap::new(),
             gone: HashSet::new(),
             file,
+            folder: folder.to_owned(),
+            reserve: disk::RESERVE,
             written: 0,
             buffer: Vec::new(),
             flushed_ms: 0,
@@ -193,6 +199,9 @@ impl Store {
     pub fn append(&self, group: &str, stream: &str, timestamp_ms: i64, message: &str) {
         let now = now_ms();
         let mut inner = self.0.lock();
+        if inner.failure.is_some() {
+            return;
+        }
         if !inner.gone.is_empty() && inner.gone.contains(&(group.to_owned(), stream.to_owned())) {
             return;
         }
@@ -390,7 +399,8 @@ impl Inner {
         if self.buffer.is_empty() {
             return;
         }
-        if let Err(error) = self.file.write_all_at(&self.buffer, self.written) {
+        let room = disk::leaves(&self.folder, self.reserve);
+        if let Err(error) = room.and_then(|()| self.file.write_all_at(&self.buffer, self.written)) {
             self.failure = Some(error.to_string());
         }
         self.written += self.buffer.len() as u64;
@@ -437,6 +447,25 @@ mod tests {
             store.append("g", "s", at, message);
         }
         assert_eq!(messages(&store, "g", "s"), ["a", "b", "c\n\u{0}\""]);
+    }
+
+    #[test]
+    fn before_the_disk_is_full_nothing_more_is_written_and_reads_say_so() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        store.append("g", "s", 1, "kept");
+        store.flush();
+        store.0.lock().reserve = u64::MAX;
+        let length = || fs::metadata(folder.path().join("logs.ndjson")).unwrap().len();
+        let kept = length();
+        for _ in 0..10_000 {
+            store.append("g", "s", 2, "a line of a handler that prints without end");
+        }
+        store.flush();
+        assert_eq!(length(), kept);
+        let (reader, mut window) = (store.stream("g", "s").unwrap(), Window::default());
+        let error = reader.event(0, &mut window).unwrap_err().to_string();
+        assert!(error.contains("stops writing at"), "{error}");
     }
 
     #[test]

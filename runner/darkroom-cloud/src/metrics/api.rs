@@ -99,8 +99,9 @@ fn list_metrics(store: &Store, request: &ListMetrics) -> Answer {
     };
     let page: Vec<Reply> = found.iter().skip(start).take(PAGE).map(show).collect();
     let mut reply = vec![("Metrics", Reply::List(page))];
-    if start + PAGE < found.len() {
-        reply.push(("NextToken", Reply::Text((start + PAGE).to_string())));
+    let end = start.saturating_add(PAGE);
+    if end < found.len() {
+        reply.push(("NextToken", Reply::Text(end.to_string())));
     }
     Ok(Reply::Map(reply))
 }
@@ -132,6 +133,9 @@ impl<'de> Deserialize<'de> for Number {
     }
 }
 
+/// The end of the year 9999, in milliseconds since the epoch.
+const LAST_MS: i64 = 253_402_300_800_000;
+
 /// A time, in milliseconds since the epoch, that comes as seconds or as ISO 8601 text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Time(i64);
@@ -147,6 +151,8 @@ impl<'de> Deserialize<'de> for Time {
                 .and_then(|text| text.parse::<jiff::Timestamp>().ok())
                 .map(jiff::Timestamp::as_millisecond),
         };
+        // Within the years that a calendar has, so that no arithmetic on it overflows.
+        let milliseconds = milliseconds.filter(|milliseconds| (-LAST_MS..=LAST_MS).contains(milliseconds));
         milliseconds.map(Self).ok_or_else(|| serde::de::Error::custom(format!("{value} is not a time")))
     }
 }

@@ -7,6 +7,13 @@ use serde_json::Value;
 
 use super::store::{Metric, Observation, Values};
 
+/// Metrics and sets of dimensions of one directive. Source: the specification, "`MetricDirective` object" (for metrics); a
+/// few sets are usual, and the product of both is what a line costs.
+const MOST_METRICS: usize = 100;
+const MOST_SETS: usize = 30;
+/// Directives of one line.
+const MOST_DIRECTIVES: usize = 30;
+
 /// Gives every observation in `message` to `record`.
 pub fn record(message: &str, mut record: impl FnMut(Observation)) {
     if !message.trim_start().starts_with('{') || !message.contains("\"CloudWatchMetrics\"") {
@@ -15,9 +22,9 @@ pub fn record(message: &str, mut record: impl FnMut(Observation)) {
     let Ok(document) = serde_json::from_str::<Value>(message) else { return };
     let header = &document["_aws"];
     let Some(timestamp_ms) = header["Timestamp"].as_i64() else { return };
-    for directive in header["CloudWatchMetrics"].as_array().into_iter().flatten() {
+    for directive in header["CloudWatchMetrics"].as_array().into_iter().flatten().take(MOST_DIRECTIVES) {
         let Some(namespace) = directive["Namespace"].as_str() else { continue };
-        for definition in directive["Metrics"].as_array().into_iter().flatten() {
+        for definition in directive["Metrics"].as_array().into_iter().flatten().take(MOST_METRICS) {
             let Some(name) = definition["Name"].as_str() else { continue };
             let Some(values) = values(&document[name]) else { continue };
             for set in dimension_sets(directive) {
@@ -39,7 +46,8 @@ pub fn record(message: &str, mut record: impl FnMut(Observation)) {
 fn dimension_sets(directive: &Value) -> Vec<Vec<&str>> {
     match directive["Dimensions"].as_array() {
         Some(sets) if !sets.is_empty() => {
-            sets.iter().map(|set| set.as_array().into_iter().flatten().filter_map(Value::as_str).collect()).collect()
+            let sets = sets.iter().take(MOST_SETS);
+            sets.map(|set| set.as_array().into_iter().flatten().filter_map(Value::as_str).collect()).collect()
         }
         _ => vec![Vec::new()],
     }

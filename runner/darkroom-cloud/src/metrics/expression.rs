@@ -1,6 +1,13 @@
 //! Metric math, as far as it is arithmetic over the ids of one query: `m1 / m2 * 100`. Pure.
 
+use std::collections::BTreeSet;
+
 use super::wire::Fault;
+
+/// The most characters of a formula. Source: CloudWatch API reference, `MetricDataQuery`, `Expression`.
+const LONGEST: usize = 2048;
+/// Parentheses and signs within one another.
+const DEEPEST: u32 = 16;
 
 /// A formula that was read.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,8 +20,13 @@ pub enum Formula {
 
 impl Formula {
     pub fn parse(text: &str) -> Result<Self, Fault> {
+        if text.chars().nth(LONGEST).is_some() {
+            return Err(Fault::validation(format!(
+                "The value for parameter Expression must have length less than or equal to {LONGEST}."
+            )));
+        }
         let mut parser = Parser { rest: text };
-        let formula = parser.sum(16);
+        let formula = parser.sum(DEEPEST);
         match formula {
             Some(formula) if parser.rest.trim().is_empty() => Ok(formula),
             _ => Err(Fault::validation(format!(
@@ -23,14 +35,32 @@ impl Formula {
         }
     }
 
-    /// Returns every id that the formula names.
-    pub fn ids(&self) -> Vec<&str> {
-        match self {
-            Self::Number(_) => Vec::new(),
-            Self::Id(id) => vec![id],
-            Self::Negative(inner) => inner.ids(),
-            Self::Binary(left, _, right) => [left.ids(), right.ids()].concat(),
+    /// Returns every id that the formula names, once.
+    pub fn ids(&self) -> BTreeSet<&str> {
+        let (mut ids, mut left) = (BTreeSet::new(), vec![self]);
+        while let Some(formula) = left.pop() {
+            match formula {
+                Self::Number(_) => {}
+                Self::Id(id) => drop(ids.insert(id.as_str())),
+                Self::Negative(inner) => left.push(inner),
+                Self::Binary(one, _, other) => left.extend([&**one, &**other]),
+            }
         }
+        ids
+    }
+
+    /// Returns how many steps one value takes.
+    pub fn steps(&self) -> usize {
+        let (mut steps, mut left) = (0, vec![self]);
+        while let Some(formula) = left.pop() {
+            steps += 1;
+            match formula {
+                Self::Number(_) | Self::Id(_) => {}
+                Self::Negative(inner) => left.push(inner),
+                Self::Binary(one, _, other) => left.extend([&**one, &**other]),
+            }
+        }
+        steps
     }
 
     /// Returns the value, or `None` where an id has none or the result is no number (as a division by zero).
@@ -128,9 +158,31 @@ mod tests {
     }
 
     #[test]
+    fn what_is_too_long_is_refused_and_what_is_as_long_as_it_may_be_is_read() {
+        let sum = |terms: usize| vec!["m1"; terms].join("+");
+        let longest = sum(683);
+        assert_eq!(longest.len(), LONGEST);
+        assert_eq!(value(&longest), Some(6.0 * 683.0));
+        assert_eq!(Formula::parse(&longest).unwrap().ids().len(), 1);
+        let fault = Formula::parse(&sum(5000)).unwrap_err();
+        assert!(fault.message.ends_with("length less than or equal to 2048."), "{}", fault.message);
+    }
+
+    #[test]
     fn what_is_not_arithmetic_is_refused() {
         for text in ["", "SUM(METRICS())", "m1 +", "(m1", "m1 m2", "m1 ^ 2", &"(".repeat(1000)] {
             assert!(Formula::parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn whatever_a_client_sends_is_a_formula_or_is_refused() {
+        let words = &["m1", "m2", "+", "-", "*", "/", "(", ")", " ", "1", ".5", "1e999", "SUM(METRICS())", "_", "é"];
+        crate::hostile::Parser { name: "metric-expression", words, longest: 4 << 20 }.hold(|input| {
+            if let Ok(formula) = Formula::parse(&String::from_utf8_lossy(input)) {
+                formula.ids();
+                formula.value(&|id| (id == "m1").then_some(2.0));
+            }
+        });
     }
 }

@@ -58,6 +58,7 @@ impl Fault {
             "InvalidParameterValue" => "InvalidParameterValueException",
             "InvalidParameterCombination" => "InvalidParameterCombinationException",
             "MissingParameter" => "MissingRequiredParameterException",
+            "AccessDenied" => "AccessDeniedException",
             other => other,
         }
     }

@@ -186,12 +186,57 @@ fn python_with_pip(scratch: &Path, interpreter: &Interpreter) -> Result<PathBuf,
     }
 }
 
-/// Returns `python -m pip`, set so that the user's index settings hold but nothing of theirs redirects an installation.
+/// Returns `python -m pip`, set so that the user's index settings hold but nothing of theirs redirects an installation or
+/// has a package built, and without the other secrets of their environment.
 fn pip(python: &Path) -> Command {
     let mut command = Command::new(python);
     command.args(["-I", "-m", "pip", "--no-input", "--disable-pip-version-check"]);
-    command.env("PIP_REQUIRE_VIRTUALENV", "0").env_remove("PIP_TARGET").env_remove("PIP_PREFIX");
+    command.env_clear().envs(std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_for_pip)));
+    command.env("PIP_REQUIRE_VIRTUALENV", "0");
     command
+}
+
+/// Variables that pip needs to find its settings, an index, and the way there.
+fn is_for_pip(name: &str) -> bool {
+    const NAMES: [&str; 15] = [
+        "PATH",
+        "HOME",
+        "USER",
+        "LOGNAME",
+        "LANG",
+        "TZ",
+        "TMPDIR",
+        "XDG_CONFIG_HOME",
+        "XDG_CONFIG_DIRS",
+        "XDG_CACHE_HOME",
+        "XDG_DATA_HOME",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "REQUESTS_CA_BUNDLE",
+        "CURL_CA_BUNDLE",
+    ];
+    /// Where packages are found, and nothing of where they go or how they are built.
+    const OF_PIP: [&str; 14] = [
+        "INDEX_URL",
+        "EXTRA_INDEX_URL",
+        "NO_INDEX",
+        "FIND_LINKS",
+        "TRUSTED_HOST",
+        "CERT",
+        "CLIENT_CERT",
+        "PROXY",
+        "TIMEOUT",
+        "DEFAULT_TIMEOUT",
+        "RETRIES",
+        "CACHE_DIR",
+        "NO_CACHE_DIR",
+        "CONFIG_FILE",
+    ];
+    let proxy = ["http_proxy", "https_proxy", "all_proxy", "no_proxy"];
+    NAMES.contains(&name)
+        || name.starts_with("LC_")
+        || proxy.contains(&name.to_ascii_lowercase().as_str())
+        || name.strip_prefix("PIP_").is_some_and(|name| OF_PIP.contains(&name))
 }
 
 fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RuntimeError {
@@ -205,6 +250,28 @@ mod tests {
 
     use super::super::fake::script;
     use super::*;
+
+    #[test]
+    fn pip_finds_its_index_and_sees_no_secret() {
+        for name in
+            ["PATH", "HOME", "PIP_INDEX_URL", "PIP_FIND_LINKS", "https_proxy", "HTTPS_PROXY", "SSL_CERT_FILE", "LC_ALL"]
+        {
+            assert!(is_for_pip(name), "{name}");
+        }
+        for name in [
+            "AWS_SECRET_ACCESS_KEY",
+            "OPENAI_API_KEY",
+            "GITHUB_TOKEN",
+            "SSH_AUTH_SOCK",
+            "PIP_NO_BINARY",
+            "PIP_TARGET",
+            "PIP_CONFIG_SETTINGS",
+            "PYTHONPATH",
+            "LD_PRELOAD",
+        ] {
+            assert!(!is_for_pip(name), "{name}");
+        }
+    }
 
     /// An interpreter whose pip "installs" one file and notes each time it does.
     fn fake_interpreter(folder: &Path, has_pip: bool) -> Interpreter {

@@ -174,6 +174,7 @@ fn append(
     folder: &Path,
     pieces: &[Bytes],
 ) -> std::io::Result<(Blob, std::fs::File)> {
+    crate::disk::has_room(folder)?;
     let (blob, mut file) = match file {
         Some(open) => open,
         None => Blob::create(folder)?,

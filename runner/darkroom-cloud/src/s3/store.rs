@@ -15,6 +15,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,10 @@ pub enum StoreError {
     NoSuchKey,
     #[error("the condition `{0}` does not hold")]
     Precondition(&'static str),
+    #[error(
+        "the bucket holds {stored} bytes, and a bucket of the local cloud holds {most} at most: delete some objects"
+    )]
+    Full { stored: u64, most: u64 },
     #[error("{action} {}: {source}", path.display())]
     Io { action: &'static str, path: PathBuf, source: io::Error },
     #[error("{}: not a sidecar that this version can read: {source}; move it away to open the rest", path.display())]
@@ -49,6 +54,9 @@ impl StoreError {
         move |source| Self::Io { action, path, source }
     }
 }
+
+/// Bytes of all objects of one bucket: more than any run needs, less than a handler that writes without end would take.
+const MOST_BYTES: u64 = 32 << 30;
 
 /// What must hold of the object that a write or a delete replaces.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,6 +100,9 @@ pub struct Bucket {
     settings: RwLock<Settings>,
     /// Held while sidecar and index change together; its value says that the bucket was deleted.
     commit: Mutex<bool>,
+    /// Bytes of all objects; changed with the index.
+    stored: AtomicU64,
+    most: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -164,6 +175,8 @@ impl Bucket {
             objects: RwLock::default(),
             settings: RwLock::new(settings),
             commit: Mutex::new(false),
+            stored: AtomicU64::new(0),
+            most: MOST_BYTES,
         };
         for folder in [bucket.sidecars(), bucket.blobs(), bucket.uploads()] {
             fs::create_dir_all(&folder).map_err(StoreError::io("create", &folder))?;
@@ -174,13 +187,15 @@ impl Bucket {
 
     fn open(name: String, directory: PathBuf) -> Result<Self, StoreError> {
         let file: BucketFile = read_json(&directory.join("bucket.json"))?;
-        let bucket = Self {
+        let mut bucket = Self {
             name,
             created_ms: file.created_ms,
             directory,
             objects: RwLock::default(),
             settings: RwLock::new(file.settings),
             commit: Mutex::new(false),
+            stored: AtomicU64::new(0),
+            most: MOST_BYTES,
         };
         let uploads = bucket.uploads();
         fs::remove_dir_all(&uploads).or_else(ignore_absent).map_err(StoreError::io("clear", &uploads))?;
@@ -189,6 +204,7 @@ impl Bucket {
         }
         let objects = bucket.read_sidecars()?;
         bucket.remove_orphans(&objects)?;
+        *bucket.stored.get_mut() = objects.values().map(|object| object.size).sum();
         *bucket.objects.write() = objects;
         Ok(bucket)
     }
@@ -255,7 +271,9 @@ impl Bucket {
             let checked = if *deleted {
                 Err(StoreError::NoSuchBucket)
             } else {
-                condition.check(self.objects.read().get(&object.key).map(|object| &**object))
+                let objects = self.objects.read();
+                let current = objects.get(&object.key).map(|object| &**object);
+                condition.check(current).and_then(|()| self.fits(object.size, current))
             };
             let renamed =
                 checked.and_then(|()| fs::rename(&temporary, &sidecar).map_err(StoreError::io("rename", &temporary)));
@@ -266,12 +284,22 @@ impl Bucket {
                 return Err(error);
             }
             blob.keep();
-            self.objects.write().insert(object.key.clone(), Arc::clone(&object))
+            let replaced = self.objects.write().insert(object.key.clone(), Arc::clone(&object));
+            self.stored.fetch_add(object.size, Ordering::Relaxed);
+            self.stored.fetch_sub(replaced.as_ref().map_or(0, |replaced| replaced.size), Ordering::Relaxed);
+            replaced
         };
         if let Some(replaced) = replaced {
             self.remove_blob(&replaced.blob)?;
         }
         Ok(object)
+    }
+
+    /// Whether an object of this size may take the place of the present one.
+    fn fits(&self, size: u64, current: Option<&Object>) -> Result<(), StoreError> {
+        let stored = self.stored.load(Ordering::Relaxed);
+        let after = stored.saturating_sub(current.map_or(0, |current| current.size)).saturating_add(size);
+        if after > self.most { Err(StoreError::Full { stored, most: self.most }) } else { Ok(()) }
     }
 
     /// Replaces what is known of an object whose content stays (its tags, for instance).
@@ -298,7 +326,9 @@ impl Bucket {
             condition.check(self.objects.read().get(key).map(|object| &**object))?;
             let sidecar = self.sidecar(key);
             fs::remove_file(&sidecar).or_else(ignore_absent).map_err(StoreError::io("remove", &sidecar))?;
-            self.objects.write().remove(key)
+            let removed = self.objects.write().remove(key);
+            self.stored.fetch_sub(removed.as_ref().map_or(0, |removed| removed.size), Ordering::Relaxed);
+            removed
         };
         if let Some(object) = &removed {
             self.remove_blob(&object.blob)?;
@@ -444,6 +474,21 @@ mod tests {
                 prop_assert_eq!(files(root.path()), 1);
             }
         }
+    }
+
+    #[test]
+    fn a_bucket_takes_so_much_and_no_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut bucket = Arc::into_inner(opened(folder.path())).unwrap();
+        let one = put(&bucket, "a", 1, &WriteCondition::Always).unwrap().size;
+        bucket.most = 2 * one;
+        put(&bucket, "b", 1, &WriteCondition::Always).unwrap();
+        assert!(matches!(put(&bucket, "c", 1, &WriteCondition::Always), Err(StoreError::Full { .. })));
+        put(&bucket, "a", 2, &WriteCondition::Always).expect("it takes the place of another");
+        bucket.remove("b", &WriteCondition::Always).unwrap();
+        put(&bucket, "c", 1, &WriteCondition::Always).unwrap();
+        assert_eq!(bucket.stored.load(Ordering::Relaxed), 2 * one);
+        assert_eq!((files(&bucket.blobs()), files(&bucket.sidecars())), (2, 2), "what was refused left nothing");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use http::{Extensions, HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt as _;
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
-use s3s::dto::Range;
+use s3s::dto::{DeleteObjectsInput, Range};
 use s3s::host::{S3Host, VirtualHost};
 use s3s::route::S3Route;
 use s3s::service::{S3Service, S3ServiceBuilder};
@@ -20,7 +20,10 @@ use s3s::{Body, S3Error, S3Request, S3Response, S3Result, s3_error};
 use super::ACCOUNT_ID;
 use super::form;
 use super::operations::Operations;
+use super::permission::Permissions;
 use super::url::{decode, parse_pairs};
+use crate::access::{Access, Caller};
+use crate::keys::Keys;
 
 /// Carries further fields of an error document from an operation to [`Wire`]; never leaves the process.
 pub const ERROR_FIELDS: HeaderName = HeaderName::from_static("x-darkroom-error-fields");
@@ -46,21 +49,23 @@ pub struct Wire {
     /// What forms are stored by.
     operations: Operations,
     credentials: Credentials,
+    permissions: Permissions,
     region: HeaderValue,
 }
 
 impl Wire {
-    pub fn new(operations: Operations, credentials: Vec<(String, String)>, region: String) -> Self {
+    pub fn new(operations: Operations, keys: Arc<Keys>, access: Option<Access>, region: String) -> Self {
         let mut trusted = S3ServiceBuilder::new(operations.clone());
         trusted.set_host(LoopbackHost);
         let mut builder = S3ServiceBuilder::new(operations.clone());
-        let credentials = Credentials(credentials.into());
+        let credentials = Credentials(keys);
         builder.set_auth(credentials.clone());
-        builder.set_access(OwnerOnly);
+        let permissions = Permissions::new(access, operations.clone());
+        builder.set_access(OwnerOnly(permissions.clone()));
         builder.set_host(LoopbackHost);
         builder.set_route(UnreadableRange { trusted: trusted.build() });
         let region = HeaderValue::try_from(region).unwrap_or(HeaderValue::from_static("us-east-1"));
-        Self { service: builder.build(), operations, credentials, region }
+        Self { service: builder.build(), operations, credentials, permissions, region }
     }
 
     /// Answers one request; what goes wrong inside is an error document.
@@ -72,10 +77,15 @@ impl Wire {
         let attributes =
             request.uri().query().is_some_and(|query| query.split('&').any(|name| name.starts_with("attributes")));
         request.extensions_mut().insert(ids.clone());
-        let response = match form_bucket(&request) {
+        let form_bucket = form_bucket(&request);
+        let reading = Permissions::reading(&request, bucket_in_host(&request));
+        let mut response = match form_bucket {
             Some(bucket) => self.form(&bucket, request).await,
             None => self.service.call(request).await.unwrap_or_else(|error| failed(&format!("{error:?}"))),
         };
+        if let Some(reading) = reading.filter(|_| response.status() == StatusCode::NOT_FOUND) {
+            response = self.permissions.hide_absence(response, &reading).await;
+        }
         let no_content = response.extensions().get::<NoContent>().is_some();
         let mut response = document(response, head, &resource, &ids).await;
         if no_content {
@@ -100,18 +110,24 @@ impl Wire {
 
 impl Wire {
     async fn form(&self, bucket: &str, request: Request<Body>) -> Response<Body> {
-        let secret = |access_key: &str| self.credentials.secret(access_key).to_owned();
-        let answered = form::upload(&self.operations, bucket, request, secret).await;
+        let secret = |access_key: &str| self.credentials.secret(access_key);
+        let caller: Option<Arc<Caller>> = request.extensions().get().cloned();
+        let may_put = |key: &str| self.permissions.put(caller.as_deref(), bucket, key);
+        let answered = form::upload(&self.operations, bucket, request, secret, may_put).await;
         answered.or_else(S3Error::to_http_response).unwrap_or_else(|error| failed(&format!("{error:?}")))
     }
 }
 
 /// Returns the bucket that a request sends a form to, if it does.
 fn form_bucket(request: &Request<Body>) -> Option<String> {
-    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let in_host = bucket_of(host.rsplit_once(':').map_or(host, |(name, _)| name));
+    let in_host = bucket_in_host(request);
     let in_path = request.uri().path().trim_matches('/');
     form::is_form(request, in_host.is_some()).then(|| in_host.map_or_else(|| decode(in_path), ToOwned::to_owned))
+}
+
+fn bucket_in_host(request: &Request<Body>) -> Option<&str> {
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    bucket_of(host.rsplit_once(':').map_or(host, |(name, _)| name))
 }
 
 /// `GetObjectAttributes` is the one answer whose `ETag` has no quotes.
@@ -247,24 +263,24 @@ pub struct NoContent;
 
 /// Access keys and their secrets.
 #[derive(Clone)]
-struct Credentials(Arc<[(String, String)]>);
+struct Credentials(Arc<Keys>);
 
 impl Credentials {
-    /// Returns the secret of a key. One that is not listed has itself for a secret, as in `test` and `test`.
-    fn secret<'a>(&'a self, access_key: &'a str) -> &'a str {
-        self.0.iter().find(|(key, _)| key == access_key).map_or(access_key, |(_, secret)| secret)
+    fn secret(&self, access_key: &str) -> S3Result<String> {
+        let unknown = "The AWS Access Key Id you provided does not exist in our records.";
+        self.0.secret(access_key).ok_or_else(|| s3_error!(InvalidAccessKeyId, "{unknown}"))
     }
 }
 
 #[async_trait::async_trait]
 impl S3Auth for Credentials {
     async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
-        Ok(SecretKey::from(self.secret(access_key)))
+        self.secret(access_key).map(SecretKey::from)
     }
 }
 
-/// Lets in whoever signed, to what this account owns.
-struct OwnerOnly;
+/// Lets in whoever signed, to what this account owns; the code of functions only to what their role allows.
+struct OwnerOnly(Permissions);
 
 #[async_trait::async_trait]
 impl S3Access for OwnerOnly {
@@ -282,8 +298,12 @@ impl S3Access for OwnerOnly {
                 Err(error)
             }
             Some(owner) if owner != ACCOUNT_ID => Err(s3_error!(AccessDenied, "Access Denied")),
-            _ => Ok(()),
+            _ => self.0.check(context),
         }
+    }
+
+    async fn delete_objects(&self, request: &mut S3Request<DeleteObjectsInput>) -> S3Result<()> {
+        self.0.check_deletion(request)
     }
 }
 

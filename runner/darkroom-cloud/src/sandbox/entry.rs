@@ -2,9 +2,12 @@
 //!
 //! Both are this program, run again with a secret word as first argument and the server's socket as standard input.
 //! They must stay small: no async runtime, no log, nothing of the host kept open.
+//!
+//! Descriptors that the server inherited from whoever started it (a shell's `exec 40<file`, a service manager, a CI agent)
+//! end here: the outer process closes all but its standard streams to the programs that it starts.
 
-use super::protocol::{InnerSetup, News, OuterSetup, receive, send};
-use super::{inner, outer};
+use super::protocol::{Exit, InnerSetup, News, OuterSetup, receive, send};
+use super::{inner, outer, workshop};
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -15,6 +18,10 @@ pub const OUTER: &str = "__darkroom-sandbox-outer";
 /// First argument of the process that starts and stops the runtime.
 pub const INNER: &str = "__darkroom-sandbox-inner";
 
+/// The same two for a job of [`super::workshop`].
+pub const WORKSHOP_OUTER: &str = "__darkroom-workshop-outer";
+pub const WORKSHOP_INNER: &str = "__darkroom-workshop-inner";
+
 /// Becomes one of a sandbox's own processes if this program was started to be one.
 ///
 /// Returns `None` in an ordinary start. The `main` of
@@ -22,14 +29,31 @@ pub const INNER: &str = "__darkroom-sandbox-inner";
 /// else, while the process has a single thread, and exits with the code it gives.
 pub fn run_if_asked() -> Option<ExitCode> {
     let role = std::env::args_os().nth(1)?;
-    let result = if role == OUTER {
-        control_socket().and_then(|socket| reporting(&socket, run_outer))
-    } else if role == INNER {
-        control_socket().and_then(|socket| reporting(&socket, run_inner))
-    } else {
-        return None;
-    };
-    Some(if result.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    match role.to_str()? {
+        OUTER => {
+            close_inherited();
+            Some(own_code(&reporting(run_outer)))
+        }
+        INNER => Some(own_code(&reporting(run_inner))),
+        WORKSHOP_OUTER => {
+            close_inherited();
+            Some(job_code(reporting(workshop::outer)))
+        }
+        WORKSHOP_INNER => {
+            let setup = std::env::args().nth(2).unwrap_or_default();
+            Some(job_code(reporting(|socket| workshop::inner(socket, &setup))))
+        }
+        _ => None,
+    }
+}
+
+/// Lets no descriptor but the standard streams reach the inner process, and so the handler: a folder's would be a way out
+/// of the new root.
+///
+/// By `close_range` where the kernel has it (Linux 5.11), else one by one, as `/proc/self/fd` lists them; whatever their
+/// numbers are.
+fn close_inherited() {
+    close_fds::set_fds_cloexec(3, &[]);
 }
 
 /// Returns the server's socket, which is this process's standard input.
@@ -38,11 +62,22 @@ fn control_socket() -> io::Result<UnixStream> {
 }
 
 /// Runs `role` and tells the server if it fails.
-fn reporting(socket: &UnixStream, role: fn(&UnixStream) -> io::Result<()>) -> io::Result<()> {
-    role(socket).inspect_err(|error| {
+fn reporting<T>(role: impl FnOnce(&UnixStream) -> io::Result<T>) -> io::Result<T> {
+    let socket = control_socket()?;
+    role(&socket).inspect_err(|error| {
         // If the server is gone too, nobody is left to be told.
-        let _ = send(socket, &News::Failed(error.to_string()));
+        let _ = send(&socket, &News::Failed(error.to_string()));
     })
+}
+
+fn own_code(ended: &io::Result<()>) -> ExitCode {
+    if ended.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// A job's own exit code, handed on.
+fn job_code(ended: io::Result<Exit>) -> ExitCode {
+    let code = ended.ok().and_then(|exit| exit.code).and_then(|code| u8::try_from(code).ok());
+    code.map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
 fn run_outer(socket: &UnixStream) -> io::Result<()> {

@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use std::io;
 
 /// What it refuses, for people.
-pub const REFUSED: &str =
-    "mounts, namespaces, ptrace, bpf, perf, io_uring, keyrings, userfaultfd, kernel modules, swap and reboot";
+pub const REFUSED: &str = "mounts, namespaces, ptrace, bpf, perf, io_uring, keyrings, userfaultfd, kernel modules, swap, reboot, and sockets other \
+     than UNIX, internet and netlink";
 
 /// Answered by `EPERM`, as a process without rights is.
 const DENIED: [libc::c_long; 26] = [
@@ -61,8 +61,14 @@ const REACHING: [libc::c_long; 8] = [
 /// `guarded` are the ids of threads whose limits and priorities are not to be touched: those that watch over the handler,
 /// which an ordinary user's handler could otherwise blind or slow down, having the same user on the host.
 pub fn enter(guarded: &[u32]) -> io::Result<()> {
-    let huge = (huge_pages()?, libc::ENOMEM);
-    for (rules, errno) in [(denied()?, libc::EPERM), (guard(guarded)?, libc::EPERM), (unseen(), libc::ENOSYS), huge] {
+    let filters = [
+        (denied()?, libc::EPERM),
+        (guard(guarded)?, libc::EPERM),
+        (foreign()?, libc::EAFNOSUPPORT),
+        (unseen(), libc::ENOSYS),
+        (huge_pages()?, libc::ENOMEM),
+    ];
+    for (rules, errno) in filters {
         doing("filter system calls", seccompiler::apply_filter(&program(rules, errno)?).map_err(io::Error::other))?;
     }
     Ok(())
@@ -138,12 +144,44 @@ fn huge_pages() -> io::Result<Rules> {
     .into())
 }
 
+/// The address families that programs need. Others reach past the network namespace (vsock: the hypervisor and its other
+/// guests), into seldom used parts of the kernel (`AF_ALG`, packet, CAN, Bluetooth), or both.
+const FAMILIES: [i32; 4] = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
+
+/// Sockets of other families do not exist, as on a kernel that was built without them.
+fn foreign() -> io::Result<Rules> {
+    let other = |family: &i32| {
+        SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, u64::from(family.unsigned_abs()))
+    };
+    let others = || FAMILIES.iter().map(other).collect::<Result<Vec<_>, _>>();
+    let rule = || others().and_then(SeccompRule::new).map_err(io::Error::other);
+    Ok([(libc::SYS_socket, vec![rule()?]), (libc::SYS_socketpair, vec![rule()?])].into())
+}
+
 /// The flags of `clone3` are out of a filter's sight. Told that it does not exist, libraries take `clone`.
 fn unseen() -> Rules {
     [(libc::SYS_clone3, Vec::new())].into()
 }
 
+/// Linux on x86-64 takes every call under a second number too (the x32 interface, where the kernel was built with it).
+#[cfg(target_arch = "x86_64")]
+const X32: i64 = 0x4000_0000;
+
+/// Has the second numbers refused as the first ones are.
+#[cfg(target_arch = "x86_64")]
+fn with_second_numbers(mut rules: Rules) -> Rules {
+    let second: Rules = rules.iter().map(|(call, rule)| (call | X32, rule.clone())).collect();
+    rules.extend(second);
+    rules
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn with_second_numbers(rules: Rules) -> Rules {
+    rules
+}
+
 fn program(rules: Rules, errno: i32) -> io::Result<BpfProgram> {
+    let rules = with_second_numbers(rules);
     let arch = TargetArch::try_from(std::env::consts::ARCH).map_err(io::Error::other)?;
     let refuse = SeccompAction::Errno(errno.unsigned_abs());
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, refuse, arch).map_err(io::Error::other)?;
@@ -152,6 +190,8 @@ fn program(rules: Rules, errno: i32) -> io::Result<BpfProgram> {
 
 #[cfg(test)]
 mod tests {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with, socketpair};
+
     use super::*;
 
     #[test]
@@ -160,6 +200,24 @@ mod tests {
             enter(&[1, 2]).unwrap();
             assert_eq!(nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWUSER), Err(nix::errno::Errno::EPERM));
             assert_eq!(std::thread::spawn(|| 1).join().unwrap(), 1);
+            for (family, allowed) in [
+                (AddressFamily::UNIX, true),
+                (AddressFamily::INET, true),
+                (AddressFamily::NETLINK, true),
+                (AddressFamily::VSOCK, false),
+                (AddressFamily::PACKET, false),
+                (AddressFamily::from_raw(38), false),
+                (AddressFamily::BLUETOOTH, false),
+                (AddressFamily::from_raw(45), false),
+            ] {
+                let kind = if family == AddressFamily::NETLINK { SocketType::RAW } else { SocketType::STREAM };
+                let made = socket_with(family, kind, SocketFlags::CLOEXEC, None);
+                let refused = made.err() == Some(rustix::io::Errno::AFNOSUPPORT);
+                assert_eq!(refused, !allowed, "{family:?}");
+            }
+            let pair = |family| socketpair(family, SocketType::STREAM, SocketFlags::CLOEXEC, None);
+            assert!(pair(AddressFamily::UNIX).is_ok());
+            assert_eq!(pair(AddressFamily::TIPC).err(), Some(rustix::io::Errno::AFNOSUPPORT));
             assert!(std::process::Command::new("/bin/true").status().unwrap().success());
         })
         .join()

@@ -259,6 +259,7 @@ fn setups(host: &Host, plan: &Plan, cgroup: Option<&Cgroup>) -> (OuterSetup, Inn
     let root = namespaces.map(|_| RootPlan {
         mount_point: host.mount_point().to_owned(),
         binds: plan.binds.clone(),
+        written: Vec::new(),
         covers: plan.covers.clone(),
         tmp_mb: plan.tmp_mb,
     });

@@ -2,7 +2,8 @@
 //!
 //! The server holds a [`Sandbox`] (`handle`). Behind it are two small processes of this same program: `outer` leaves the
 //! host's namespaces, `inner` starts and stops the runtime in them; `entry` is where both begin, `protocol` what they say.
-//! `cgroup` holds memory and CPU, `host` finds out what this machine allows. Nothing here knows of Lambda's API.
+//! `workshop` runs builds of code that nobody has read. `cgroup` holds memory and CPU, `host` finds out what this machine
+//! allows. Nothing here knows of Lambda's API.
 
 mod cgroup;
 mod entry;
@@ -13,6 +14,7 @@ mod isolation;
 mod outer;
 pub(crate) mod protocol;
 mod watch;
+pub mod workshop;
 
 #[cfg(target_os = "linux")]
 mod filter;

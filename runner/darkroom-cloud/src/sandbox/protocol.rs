@@ -104,6 +104,9 @@ pub struct RootPlan {
     pub mount_point: PathBuf,
     /// Read-only binds: a folder or file of the host, and where it appears.
     pub binds: Vec<(PathBuf, PathBuf)>,
+    /// Folders of the host that may be written to, and where they appear.
+    #[serde(default)]
+    pub written: Vec<(PathBuf, PathBuf)>,
     /// Folders inside binds that are covered with an empty one, for example the host's `site-packages`.
     pub covers: Vec<PathBuf>,
     pub tmp_mb: u32,

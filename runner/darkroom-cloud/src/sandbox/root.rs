@@ -51,6 +51,9 @@ pub fn enter(plan: &RootPlan) -> io::Result<()> {
     for (source, target) in &plan.binds {
         bind(source, &inside(root, target))?;
     }
+    for (source, target) in &plan.written {
+        bind_with(source, &inside(root, target), MsFlags::empty())?;
+    }
     for path in &plan.covers {
         mount_tmpfs(&inside(root, path), 1, 0o755, MsFlags::MS_RDONLY)?;
     }
@@ -87,6 +90,11 @@ fn mount_tmpfs(target: &Path, size_mb: u32, mode: u32, flags: MsFlags) -> io::Re
 
 /// Shows `source` at `target`, read-only and without set-user-id programs or devices.
 fn bind(source: &Path, target: &Path) -> io::Result<()> {
+    bind_with(source, target, MsFlags::MS_RDONLY)
+}
+
+/// The same, read-only if `access` says so.
+fn bind_with(source: &Path, target: &Path, access: MsFlags) -> io::Result<()> {
     if source.is_dir() {
         make_folder(target)?;
     } else {
@@ -97,13 +105,9 @@ fn bind(source: &Path, target: &Path) -> io::Result<()> {
     // A folder with mounts below it can't be bound alone from within a user namespace.
     let bound = bound.or_else(|_| mount(Some(source), target, none, MsFlags::MS_BIND | MsFlags::MS_REC, none));
     doing(format!("bind {} to {}", source.display(), target.display()), bound)?;
-    let flags = MsFlags::MS_BIND
-        | MsFlags::MS_REMOUNT
-        | MsFlags::MS_RDONLY
-        | MsFlags::MS_NOSUID
-        | MsFlags::MS_NODEV
-        | kept_flags(target);
-    doing(format!("make {} read-only", target.display()), mount(none, target, none, flags, none))
+    let flags =
+        MsFlags::MS_BIND | MsFlags::MS_REMOUNT | access | MsFlags::MS_NOSUID | MsFlags::MS_NODEV | kept_flags(target);
+    doing(format!("protect {}", target.display()), mount(none, target, none, flags, none))
 }
 
 /// Returns the flags of the mount at `target` that a user namespace may not clear.

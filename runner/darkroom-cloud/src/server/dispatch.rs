@@ -4,12 +4,14 @@
 //! `Authorization` header or, presigned, in the query). An unsigned one is told by its headers and path.
 
 use super::gate;
-use super::signature::{self, Keys};
+use super::signature;
 use super::sts;
 use super::wire::{self, Body, header};
+use crate::access::{self, Access, Caller, Question};
 use crate::iam::Iam;
+use crate::keys::Keys;
 use crate::lambda::Lambda;
-use crate::lineage::Lineage;
+use crate::lineage::{Lineage, Working};
 use crate::logs::Logs;
 use crate::metrics::Metrics;
 use crate::s3::S3;
@@ -31,6 +33,8 @@ pub(crate) struct Services {
     pub logs: Logs,
     pub metrics: Metrics,
     pub iam: Iam,
+    pub access: Access,
+    pub region: String,
 }
 
 /// A service, as its credential scope names it.
@@ -48,15 +52,24 @@ enum Service {
 impl Services {
     /// Answers one request. Whatever comes in, an AWS-shaped answer goes out.
     ///
-    /// `inside` is the chain of events that the request belongs to, where it comes from an environment; else its trace
-    /// header may tell.
-    pub async fn answer(&self, request: Request<Incoming>, inside: Option<Lineage>) -> Response<Body> {
+    /// `inside` is the environment that the request comes from: it says which chain of events it belongs to, and whose
+    /// code asks. Elsewhere the trace header and the access key may tell.
+    pub async fn answer(&self, request: Request<Incoming>, inside: Option<Working>) -> Response<Body> {
         let (mut parts, body) = request.into_parts();
         let told = || header(&parts.headers, TRACE).map(Lineage::of_trace_header);
-        let chain = inside.or_else(told).unwrap_or_default();
+        let chain = inside.as_ref().map(Working::lineage).or_else(told).unwrap_or_default();
         parts.extensions.insert(chain);
+        let by_key = || self.access.caller(signature::access_key(&parts)?);
+        let caller = inside.as_ref().and_then(Working::caller).or_else(by_key);
+        if let Some(caller) = &caller {
+            parts.extensions.insert(Arc::clone(caller));
+        }
+        let caller = caller.as_deref();
         if !gate::is_loopback(header(&parts.headers, "host"), &parts.uri) {
             return refused_host();
+        }
+        if gate::is_of_another_site(&parts.headers) {
+            return refused_site();
         }
         if crate::lambda::is_location(parts.uri.path()) {
             return self.lambda.answer_location(&parts).await;
@@ -68,19 +81,29 @@ impl Services {
                 response.map(|body| body.map_err(Into::into).boxed_unsync())
             }
             Service::Logs => match self.whole(&parts, body, refusal).await {
-                Ok(body) => self.logs.answer(&parts, body).await.map(wire::full),
+                Ok(body) => match self.judge(caller, || access::of_logs(&parts, &body, &self.region)) {
+                    Ok(()) => self.logs.answer(&parts, body).await.map(wire::full),
+                    Err(message) => refusal(StatusCode::BAD_REQUEST, DENIED, &message),
+                },
                 Err(refusal) => refusal,
             },
             Service::Metrics => match self.whole(&parts, body, refusal).await {
-                Ok(body) => self.metrics.answer(&parts, &body).map(wire::full),
+                Ok(body) => match self.judge(caller, || access::of_metrics(&parts, &body)) {
+                    Ok(()) => self.metrics.answer(&parts, &body).map(wire::full),
+                    Err(message) => Metrics::refuse(&parts, &body, message).map(wire::full),
+                },
                 Err(refusal) => refusal,
             },
+            // Everybody may ask who they are, and nothing else is here.
             Service::Sts => match self.whole(&parts, body, form_refusal).await {
-                Ok(body) => sts::answer(&body),
+                Ok(body) => sts::answer(&body, caller),
                 Err(refusal) => refusal,
             },
             Service::Iam => match self.whole(&parts, body, form_refusal).await {
-                Ok(body) => self.iam.answer(&body),
+                Ok(body) => match self.judge(caller, || access::of_iam(&parts, &body)) {
+                    Ok(()) => self.iam.answer(&body),
+                    Err(message) => form_refusal(StatusCode::FORBIDDEN, "AccessDenied", &message),
+                },
                 Err(refusal) => refusal,
             },
             Service::Unknown => unknown(),
@@ -91,7 +114,15 @@ impl Services {
 /// The most that a request to Logs or CloudWatch may hold; both take 1 MB of data, and JSON may make it twice that.
 const RECORDS_LIMIT: usize = 4 * 1024 * 1024;
 
+/// What JSON services call a refusal for want of a permission.
+const DENIED: &str = "AccessDeniedException";
+
 impl Services {
+    /// Judges what the code of a function asks for; others may ask for anything.
+    fn judge(&self, caller: Option<&Caller>, asked: impl FnOnce() -> Question) -> Result<(), String> {
+        caller.map_or(Ok(()), |caller| self.access.judge(caller, &asked()))
+    }
+
     /// Reads the body of a request to a service other than Lambda and S3, and checks who signed it.
     async fn whole(&self, parts: &Parts, body: Incoming, refuse: Refuse) -> Result<Bytes, Response<Body>> {
         let body = wire::read(body, RECORDS_LIMIT).await.map_err(|_| {
@@ -115,13 +146,9 @@ fn service(parts: &Parts) -> Service {
 
 /// Returns the service in the credential scope.
 fn scope(parts: &Parts) -> Option<&str> {
-    let from_header = header(&parts.headers, "authorization")
-        .and_then(|value| value.split_once("Credential="))
-        .and_then(|(_, credential)| credential.split(['/', ',']).nth(3));
-    from_header.or_else(|| {
-        let credential = parts.uri.query()?.split('&').find_map(|pair| pair.strip_prefix("X-Amz-Credential="))?;
-        // In a query the slashes may or may not be escaped.
-        if credential.contains('/') { credential.split('/').nth(3) } else { credential.split("%2F").nth(3) }
+    signature::credentials(parts).find_map(|credential| {
+        let slash = if credential.contains('/') { "/" } else { "%2F" };
+        credential.split(slash).nth(3)
     })
 }
 
@@ -156,6 +183,12 @@ fn refused_host() -> Response<Body> {
     refusal(StatusCode::FORBIDDEN, "AccessDeniedException", message)
 }
 
+fn refused_site() -> Response<Body> {
+    let message = "A web page of another site sent this request (Origin, Sec-Fetch-Site). The local cloud answers programs \
+                   of this machine, and pages from a loopback name.";
+    refusal(StatusCode::FORBIDDEN, "AccessDeniedException", message)
+}
+
 fn unknown() -> Response<Body> {
     refusal(StatusCode::NOT_FOUND, "UnknownOperationException", "The local cloud has no such service.")
 }
@@ -166,8 +199,10 @@ type Refuse = fn(StatusCode, &'static str, &str) -> Response<Body>;
 fn form_refusal(status: StatusCode, name: &'static str, message: &str) -> Response<Body> {
     let name = match name {
         "InvalidSignatureException" => "SignatureDoesNotMatch",
+        "UnrecognizedClientException" => "InvalidClientTokenId",
         name => name.strip_suffix("Exception").unwrap_or(name),
     };
+    let message = quick_xml::escape::escape(message);
     let document = format!(
         "<ErrorResponse><Error><Type>Sender</Type><Code>{name}</Code><Message>{message}</Message></Error></ErrorResponse>"
     );
@@ -221,5 +256,40 @@ mod tests {
             service_of(Request::post("/").header("x-amz-target", "Logs_20140328.CreateLogGroup")),
             Service::Logs
         );
+    }
+
+    #[test]
+    fn whatever_stands_in_the_authorization_or_the_query_is_signed_or_refused() {
+        let words = &[
+            "AWS4-HMAC-SHA256 ",
+            "Credential=",
+            "/us-east-1/s3/aws4_request",
+            ",",
+            ";",
+            "=",
+            "SignedHeaders=",
+            "Signature=",
+            "&",
+            "%2F",
+            "%",
+            "X-Amz-Credential=",
+            "X-Amz-Date=20260101T000000Z",
+            "X-Amz-Expires=",
+            "-1",
+            "99999999999",
+            "host",
+        ];
+        let keys = Keys::closed([("AKIA", "secret")]);
+        crate::hostile::Parser { name: "signature", words, longest: 64 << 10 }.hold(|input| {
+            let text = String::from_utf8_lossy(input);
+            let text: String = text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').collect();
+            let query: String = text.chars().filter(|c| !" #<>\"{}|\\^`".contains(*c)).collect();
+            let request = Request::post(format!("/?{query}")).header("authorization", &text);
+            // What is no request at all never gets here.
+            let Ok(request) = request.header("x-amz-date", "20260101T000000Z").body(()) else { return };
+            let parts = request.into_parts().0;
+            service(&parts);
+            let _ = signature::check(&keys, &parts, b"{}");
+        });
     }
 }

@@ -86,7 +86,7 @@ pub(crate) async fn serve(
     }
     let service = service_fn(move |request| {
         let services = Arc::clone(&services);
-        let inside = working.as_ref().map(Working::lineage);
+        let inside = working.clone();
         async move { Ok::<_, std::convert::Infallible>(services.answer(request, inside).await) }
     });
     let connection = http1::Builder::new()

@@ -4,7 +4,7 @@
 
 mod dispatch;
 mod framing;
-mod gate;
+pub(crate) mod gate;
 mod listen;
 pub(crate) mod signature;
 mod sts;

@@ -1,9 +1,9 @@
 //! AWS Signature Version 4 of the services that speak JSON or CBOR: who signed, and whether it is what arrived.
 //!
-//! S3 checks its own (it signs bodies in chunks, and URLs). Keys are dummies, known to everyone on this machine: what the
-//! check gives is AWS's answer to a client that signs wrongly, and that no web page can send a simple request.
+//! S3 checks its own (it signs bodies in chunks, and URLs).
 
 use super::wire::{UNRESERVED, header};
+use crate::keys::Keys;
 use hmac::{Hmac, KeyInit, Mac};
 use http::request::Parts;
 use percent_encoding::{AsciiSet, utf8_percent_encode};
@@ -11,15 +11,18 @@ use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// Access keys that are let in, with their secrets.
-#[derive(Clone, Debug)]
-pub(crate) struct Keys(pub Vec<(String, String)>);
+/// Returns the credentials that a request says it is signed with, access key and scope, in its header and in its query; nothing
+/// is checked. In a query the slashes may be escaped.
+pub(crate) fn credentials(parts: &Parts) -> impl Iterator<Item = &str> {
+    let in_header = header(&parts.headers, "authorization").and_then(|value| value.split_once("Credential="));
+    let in_header = in_header.map(|(_, credential)| credential.split_once(',').map_or(credential, |(first, _)| first));
+    let pairs = parts.uri.query().unwrap_or_default().split('&');
+    in_header.into_iter().chain(pairs.filter_map(|pair| pair.strip_prefix("X-Amz-Credential=")))
+}
 
-impl Keys {
-    /// Returns the secret of an access key. One that is not listed has itself for a secret, as in `test` and `test`.
-    fn secret<'a>(&'a self, id: &'a str) -> &'a str {
-        self.0.iter().find(|(known, _)| known == id).map_or(id, |(_, secret)| secret)
-    }
+/// Returns the access key that a request says it is signed with; nothing is checked.
+pub(crate) fn access_key(parts: &Parts) -> Option<&str> {
+    credentials(parts).next()?.split(['/', '%']).next()
 }
 
 /// Why a request is not let in.
@@ -27,6 +30,8 @@ impl Keys {
 pub(crate) enum Unsigned {
     Missing,
     Malformed,
+    /// By an access key that is not let in.
+    Unknown,
     Wrong,
 }
 
@@ -41,6 +46,9 @@ impl Unsigned {
                 "Authorization header requires 'Credential', 'SignedHeaders' and 'Signature' parameters, and the request \
                  an 'X-Amz-Date' header.",
             ),
+            Self::Unknown => {
+                (403, "UnrecognizedClientException", "The security token included in the request is invalid.")
+            }
             Self::Wrong => (
                 403,
                 "InvalidSignatureException",
@@ -83,7 +91,8 @@ pub(crate) fn check(keys: &Keys, parts: &Parts, body: &[u8]) -> Result<(), Unsig
     }
     let request = canonical_request(parts, authorization.signed_headers, claimed);
     let text = format!("AWS4-HMAC-SHA256\n{date}\n{}\n{}", authorization.scope, hash(request.as_bytes()));
-    let mut key = format!("AWS4{}", keys.secret(authorization.id)).into_bytes();
+    let secret = keys.secret(authorization.id).ok_or(Unsigned::Unknown)?;
+    let mut key = format!("AWS4{secret}").into_bytes();
     for part in authorization.scope.split('/') {
         key = mac(&key, part).finalize().into_bytes().to_vec();
     }
@@ -152,7 +161,7 @@ mod tests {
     }
 
     fn keys(secret: &str) -> Keys {
-        Keys(vec![("AKIDEXAMPLE".to_owned(), secret.to_owned())])
+        Keys::closed([("AKIDEXAMPLE", secret)])
     }
 
     const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
@@ -165,6 +174,8 @@ mod tests {
     #[test]
     fn another_secret_body_path_or_header_is_wrong() {
         assert_eq!(check(&keys("other"), &documented(), b""), Err(Unsigned::Wrong));
+        assert_eq!(check(&Keys::closed([]), &documented(), b""), Err(Unsigned::Unknown));
+        assert_eq!(check(&Keys::open([]), &documented(), b""), Err(Unsigned::Wrong));
         assert_eq!(check(&keys(SECRET), &documented(), b"x"), Err(Unsigned::Wrong));
         let mut moved = documented();
         moved.uri = "/other?Action=ListUsers&Version=2010-05-08".parse().unwrap();

@@ -2,16 +2,18 @@
 
 use super::wire::{self, Body};
 use crate::ACCOUNT_ID;
+use crate::access::Caller;
 use http::{Response, StatusCode};
 
 /// Answers `GetCallerIdentity`; everything else is not here.
-pub(crate) fn answer(body: &[u8]) -> Response<Body> {
+pub(crate) fn answer(body: &[u8], caller: Option<&Caller>) -> Response<Body> {
     let action = form_urlencoded::parse(body).find(|(name, _)| name == "Action").map(|(_, value)| value.into_owned());
     let request_id = uuid::Uuid::new_v4();
     let (status, document) = if action.as_deref() == Some("GetCallerIdentity") {
+        let arn = caller.map_or_else(|| format!("arn:aws:iam::{ACCOUNT_ID}:root"), Caller::session_arn);
         let identity = format!(
             "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult>\
-             <Arn>arn:aws:iam::{ACCOUNT_ID}:root</Arn><UserId>{ACCOUNT_ID}</UserId><Account>{ACCOUNT_ID}</Account>\
+             <Arn>{arn}</Arn><UserId>{ACCOUNT_ID}</UserId><Account>{ACCOUNT_ID}</Account>\
              </GetCallerIdentityResult><ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>\
              </GetCallerIdentityResponse>"
         );

@@ -7,6 +7,7 @@ use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
+use darkroom_cloud::keys::Keys;
 use darkroom_cloud::lineage::Lineage;
 use darkroom_cloud::s3::{Config, EventTarget, FunctionDirectory, S3};
 use tempfile::TempDir;
@@ -49,7 +50,8 @@ impl Server {
         let s3 = S3::open(Config {
             folder: folder.path().to_owned(),
             region: "us-east-1".into(),
-            credentials: vec![("test".into(), "test".into())],
+            keys: Arc::new(Keys::open([])),
+            access: None,
             functions: functions.clone(),
             events: functions.clone(),
         })

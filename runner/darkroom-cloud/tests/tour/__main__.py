@@ -1,6 +1,6 @@
 """A scripted tour of the local cloud with boto3 and the AWS CLI: what AWS answers, this must answer.
 
-    darkroom serve --port 4566 --retry-delays 0.1,0.2
+    darkroom serve --port 4566 --open --retry-delays 0.1,0.2
     python runner/darkroom-cloud/tests/tour http://127.0.0.1:4566 [--pasted FILE] [NAME ...]
 
 Each `tour_*` function is one chapter; NAMEs choose chapters, or whole files. FILE holds what `serve` printed, which the

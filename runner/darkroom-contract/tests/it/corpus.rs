@@ -13,7 +13,9 @@ use darkroom_core::pipeline::{Format, Mode, Stage};
 use serde::Deserialize;
 
 use crate::fixture::{PHOTOGRAPHS, pipeline, png8, png16};
-use crate::handlers::{greyscale, wrong_conversions, wrong_greyscales};
+use crate::handlers::{
+    greyscale, slightly_wrong_conversions, slightly_wrong_greyscales, wrong_conversions, wrong_greyscales,
+};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -141,6 +143,67 @@ fn every_wrong_conversion_of_every_grey_jpeg_and_decoder_is_caught() {
         }
     }
     assert!(missed.is_empty() && caught > 50, "{caught} caught, missed:\n{}", missed.join("\n"));
+}
+
+fn colours(picture: &Picture) -> usize {
+    picture.samples.chunks_exact(picture.channels).collect::<BTreeSet<_>>().len()
+}
+
+fn within(a: &Picture, b: &Picture, levels: u16) -> bool {
+    a.samples.iter().zip(&b.samples).all(|(a, b)| a.abs_diff(*b) <= levels)
+}
+
+/// Each is named for what it is, unless another decoder's right output is within a rounding of it.
+#[test]
+fn slight_mistakes_on_a_jpeg_of_64_colours_are_caught_and_named() {
+    let (greyscale_stage, convert) = (stage("greyscale"), stage("convert"));
+    let (mut missed, mut caught) = (Vec::new(), [0, 0]);
+    let mut judge = |of: usize, stage: &Stage, file: &str, mistake: &str, input: &[u8], output: &[u8]| {
+        let verdict = check(stage, input, Some(output));
+        let named = verdict.detail.as_deref().is_some_and(|detail| detail.contains(mistake));
+        caught[of] += u32::from(named);
+        // What is also outside of the limits is told by these.
+        if verdict.pass {
+            missed.push(format!("{mistake} of {file}: {verdict:?}"));
+        }
+    };
+    for file in jpegs(Mode::Rgb8) {
+        let input = read(&file);
+        let all = decodings(&input).unwrap();
+        for (_, colour) in all.iter().filter(|(_, colour)| colours(colour) >= 64) {
+            for (mistake, made) in slightly_wrong_greyscales(colour) {
+                if !all.iter().any(|(_, any)| within(&made, &greyscale(any, BT601), 1)) {
+                    judge(0, &greyscale_stage, &file, mistake, &input, &png16(&made));
+                }
+            }
+        }
+    }
+    for file in jpegs(Mode::Grey8) {
+        let input = read(&file);
+        let all = decodings(&input).unwrap();
+        for (_, grey) in all.iter().filter(|(_, grey)| colours(grey) >= 64 + 3) {
+            for (mistake, made) in slightly_wrong_conversions(grey) {
+                judge(1, &convert, &file, mistake, &input, &png8(&made));
+            }
+        }
+    }
+    assert!(missed.is_empty(), "{} missed, {caught:?} caught:\n{}", missed.len(), missed.join("\n"));
+    assert!(caught[0] > 50 && caught[1] > 20, "only {caught:?} were named");
+}
+
+#[test]
+fn the_right_conversions_of_a_decoder_that_is_not_known_here_pass() {
+    let stage = stage("convert");
+    let mut other = 0;
+    for file in jpegs(Mode::Grey8) {
+        let input = read(&file);
+        let Some(colour) = in_float(&input, true) else { continue };
+        let grey = Picture::grey(colour.width, colour.height, |x, y| colour.pixel(x, y)[0]);
+        let verdict = check(&stage, &input, Some(&png8(&grey)));
+        assert!(verdict.pass, "{file}: {verdict:?}");
+        other += u32::from(decodings(&input).unwrap().iter().all(|(_, known)| *known != grey));
+    }
+    assert!(other > 0, "each output is a known decoder's");
 }
 
 /// How near an output comes to the limits of `from_jpeg`: 1 is at the limit of that which it comes nearest to.

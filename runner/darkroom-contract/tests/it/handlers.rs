@@ -71,6 +71,23 @@ pub fn wrong_greyscales(colour: &Picture) -> Vec<(&'static str, Picture)> {
     ]
 }
 
+/// Wrong greyscales that are off by so little that only their exactness tells them from another decoder's right one.
+pub fn slightly_wrong_greyscales(colour: &Picture) -> Vec<(&'static str, Picture)> {
+    let four = |pixel: &[u16]| (f64::from(thousandths(pixel)) / 250.0).round() as u16;
+    vec![
+        ("scaled by 4.000 where 1023/255 = 4.012", of_pixels(colour, four)),
+        ("weights 0.300, 0.590, 0.110 where 0.299, 0.587, 0.114", greyscale(colour, [0.30, 0.59, 0.11])),
+    ]
+}
+
+/// The same of conversions.
+pub fn slightly_wrong_conversions(grey: &Picture) -> Vec<(&'static str, Picture)> {
+    vec![
+        ("every sample is 1.0 levels too high", grey.map(|sample| (sample + 1).min(255))),
+        ("every sample is 2.0 levels too low", grey.map(|sample| sample.saturating_sub(2))),
+    ]
+}
+
 /// Wrong conversions of one decoding, each an 8-bit picture.
 pub fn wrong_conversions(grey: &Picture) -> Vec<(&'static str, Picture)> {
     vec![

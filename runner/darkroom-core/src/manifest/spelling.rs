@@ -10,7 +10,7 @@ use super::mistake::{Mistake, suggestion};
 use super::tree::{Node, Value};
 
 /// Lists of the matrix: as they are called, and the other number.
-const LISTS: [(&str, &str); 7] = [
+pub(super) const LISTS: [(&str, &str); 7] = [
     ("variants", "variant"),
     ("architectures", "architecture"),
     ("image_sets", "image_set"),

@@ -223,7 +223,7 @@ fn the_committed_schema_is_current() {
 /// The schema is what a text is checked with, so a key without a description would be one without documentation.
 #[test]
 fn every_key_of_the_manifest_says_what_it_is_and_its_default() {
-    let schema: serde_json::Value = serde_json::from_str(&schema_text()).unwrap();
+    let schema = super::schema::schema();
     for (table, section) in schema["properties"].as_object().unwrap() {
         assert!(section["description"].is_string(), "{table}");
         let required = section["required"].as_array().cloned().unwrap_or_default();

@@ -374,8 +374,16 @@ prompt = "Make a thumbnail."
                 "format = \"png\", mode = \"grey8\", size = \"unchanged\", quality_within = 5",
                 "none is named",
             ),
-            ("check = { max_abs = 2 }", "check = {}", "any picture would pass"),
-            ("check = { max_abs = 2 }", "check = { max_abs = nan }", "finite number"),
+            (
+                "check = { max_abs = 0, from_jpeg = { max_abs = 2, max_bias = 2 } }",
+                "check = {}",
+                "any picture would pass",
+            ),
+            (
+                "check = { max_abs = 0, from_jpeg = { max_abs = 2, max_bias = 2 } }",
+                "check = { max_abs = nan }",
+                "finite number",
+            ),
             ("{width}x", "{breadth}x", "`{breadth}` is not a fact of this stage"),
             ("[\"reencode\"]", "[\"sharpen\"]", "unknown variant `sharpen`"),
             (

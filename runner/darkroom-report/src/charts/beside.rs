@@ -3,7 +3,7 @@
 use plotters::prelude::*;
 
 use super::Figure;
-use super::canvas::{colour, draw_rows, upper};
+use super::canvas::{WIDTH, colour, draw_rows, upper};
 use crate::number::{figure as spelt, interval};
 use crate::run::Stat;
 
@@ -31,7 +31,7 @@ pub fn side_by_side(id: &str, title: &str, unit: &str, lines: &[Line]) -> Option
     let told = |line: &Line| {
         format!("{}: mean {} {unit} {}, n = {}", line.label, spelt(line.stat.mean), interval(line.stat.ci), line.stat.n)
     };
-    let drawing = draw_rows(&labels, 0.0..most, unit, |plot| {
+    let drawing = draw_rows(WIDTH, &labels, 0.0..most, unit, |plot| {
         for (row, line) in lines.iter().enumerate() {
             let (low, high) = bounds(&line.stat);
             plot.whisker((low, line.stat.mean, high), row as f64 + 0.5, colour(line.colour).stroke_width(2))?;

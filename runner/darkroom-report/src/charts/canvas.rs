@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 
+use darkroom_core::shown;
 use plotters::chart::MeshStyle;
 use plotters::coord::Shift;
 use plotters::coord::types::RangedCoordf64;
@@ -13,8 +14,10 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::number::figure;
 
-/// Pixels of a figure's width: the width of a paper's column at 110 pixels an inch.
+/// Pixels of a figure's width on a page: the width of a paper's text at 110 pixels an inch.
 pub const WIDTH: u32 = 760;
+/// Pixels that a label of the axis takes, with the room around it.
+const TICK: u32 = 85;
 /// Pixels of one row of a row chart.
 const ROW: u32 = 30;
 const FONT: &str = "sans-serif";
@@ -60,6 +63,8 @@ pub struct Plot<'a> {
 
 /// The axes of a chart.
 pub struct Axes<'a> {
+    /// Pixels across.
+    pub width: u32,
     pub x: Range<f64>,
     pub y: Range<f64>,
     pub x_title: &'a str,
@@ -70,12 +75,13 @@ pub struct Axes<'a> {
 /// A finished chart, without a frame yet: marks, axes and what is told on hover.
 pub struct Drawing {
     body: String,
+    width: u32,
     height: u32,
 }
 
 /// Draws a chart with two axes of numbers.
 pub fn draw(axes: &Axes<'_>, marks: impl FnOnce(&mut Plot<'_>) -> Result<(), Failed>) -> Option<Drawing> {
-    build(axes.height, |root| {
+    build((axes.width, axes.height), |root| {
         let mut chart = ChartBuilder::on(root)
             .margin(8)
             .margin_right(16)
@@ -83,7 +89,7 @@ pub fn draw(axes: &Axes<'_>, marks: impl FnOnce(&mut Plot<'_>) -> Result<(), Fai
             .y_label_area_size(58)
             .build_cartesian_2d(axes.x.clone(), axes.y.clone())?;
         let mut mesh = chart.configure_mesh();
-        style(&mut mesh, axes.x_title);
+        style(&mut mesh, axes.x_title, axes.width);
         mesh.x_label_formatter(&|value| tick(*value)).y_label_formatter(&|value| tick(*value));
         mesh.y_labels(6).y_desc(axes.y_title).draw()?;
         let mut plot = Plot { chart, hovers: Vec::new() };
@@ -94,49 +100,70 @@ pub fn draw(axes: &Axes<'_>, marks: impl FnOnce(&mut Plot<'_>) -> Result<(), Fai
 
 /// Draws a chart with a named row a value and an axis of numbers below: row 0 is the uppermost.
 pub fn draw_rows(
+    width: u32,
     labels: &[String],
     x: Range<f64>,
     x_title: &str,
     marks: impl FnOnce(&mut Plot<'_>) -> Result<(), Failed>,
 ) -> Option<Drawing> {
-    rows(labels, x, x_title, &|value| tick(*value), marks)
+    rows(width, labels, x, x_title, &|value| tick(*value), marks)
 }
 
 /// Draws such a chart of ratios: its axis is of their logarithms to the base 2, and says the ratios.
 pub fn draw_ratios(
+    width: u32,
     labels: &[String],
     x: Range<f64>,
     x_title: &str,
     marks: impl FnOnce(&mut Plot<'_>) -> Result<(), Failed>,
 ) -> Option<Drawing> {
-    rows(labels, x, x_title, &|value| tick(value.exp2()), marks)
+    rows(width, labels, x, x_title, &|value| tick(value.exp2()), marks)
 }
 
 fn rows(
+    width: u32,
     labels: &[String],
     x: Range<f64>,
     x_title: &str,
     x_label: &dyn Fn(&f64) -> String,
     marks: impl FnOnce(&mut Plot<'_>) -> Result<(), Failed>,
 ) -> Option<Drawing> {
-    let rows = labels.len();
-    let height = ROW * rows as u32 + 64;
-    let longest = labels.iter().map(|label| label.chars().count()).max().unwrap_or(0);
-    let margin = (longest as u32 * 7 + 16).clamp(60, WIDTH / 2);
-    build(height, |root| {
+    let (rows, across) = (labels.len(), width.cast_signed());
+    let labels: Vec<Vec<String>> = labels.iter().map(|label| wrapped(label, across / 2 - LABEL_ROOM)).collect();
+    // Of a label that takes two lines or more the rows are higher.
+    let lines = labels.iter().map(Vec::len).max().unwrap_or(1) as u32;
+    let row_height = ROW.max(lines * LINE as u32 + 4);
+    let title = wrapped(x_title, across - LABEL_ROOM);
+    let axis = 44 + (title.len() as u32 - 1) * LINE as u32;
+    let height = row_height * rows as u32 + axis + 20;
+    let longest = labels.iter().flatten().map(|line| name_width(line)).max().unwrap_or(0);
+    let margin = (longest + LABEL_ROOM).clamp(60, across / 2);
+    build((width, height), |root| {
         let mut chart = ChartBuilder::on(root)
             .margin(6)
             .margin_right(18)
-            .x_label_area_size(44)
+            .x_label_area_size(axis)
             .y_label_area_size(margin)
             .build_cartesian_2d(x.clone(), rows as f64..0.0)?;
         let mut mesh = chart.configure_mesh();
-        style(&mut mesh, x_title);
+        style(&mut mesh, "", width);
         mesh.x_label_formatter(x_label).disable_y_mesh().y_labels(0).draw()?;
+        // The title stands below the middle of the axis, or as near to it as its length lets it.
+        let middle = chart.backend_coord(&(f64::midpoint(x.start, x.end), rows as f64)).0;
+        let longest = title.iter().map(|line| name_width(line)).max().unwrap_or(0);
+        let middle = middle.min(across - longest.midpoint(LABEL_ROOM));
+        for (above, line) in (1..).zip(title.iter().rev()) {
+            let down = height.cast_signed() - above * LINE;
+            root.draw_text(line, &text_style(HPos::Center), (middle, down))?;
+        }
         let text = text_style(HPos::Right);
         for (row, label) in labels.iter().enumerate() {
             let (left, middle) = chart.backend_coord(&(x.start, row as f64 + 0.5));
-            root.draw_text(label, &text, (left - 8, middle))?;
+            // Halves of a line, from the row's middle: -1 and 1 of two lines.
+            for (line, words) in (0..).zip(label) {
+                let halves = 2 * line - lines_of(label) + 1;
+                root.draw_text(words, &text, (left - 8, middle + halves * LINE / 2))?;
+            }
         }
         let mut plot = Plot { chart, hovers: Vec::new() };
         marks(&mut plot)?;
@@ -145,13 +172,13 @@ fn rows(
 }
 
 /// What all axes look like.
-fn style(mesh: &mut MeshStyle<'_, '_, RangedCoordf64, RangedCoordf64, SVGBackend<'_>>, x_title: &str) {
+fn style(mesh: &mut MeshStyle<'_, '_, RangedCoordf64, RangedCoordf64, SVGBackend<'_>>, x_title: &str, width: u32) {
     mesh.light_line_style(TRANSPARENT)
         .bold_line_style(BLACK.mix(0.12))
         .axis_style(BLACK.mix(0.6))
         .label_style((FONT, FONT_SIZE).into_font().color(&BLACK))
         .axis_desc_style((FONT, FONT_SIZE).into_font().color(&BLACK))
-        .x_labels(8)
+        .x_labels((width / TICK).clamp(2, 8) as usize)
         .x_desc(x_title);
 }
 
@@ -184,23 +211,20 @@ impl Plot<'_> {
         let crossed: Vec<Box4> = ends.flat_map(along).collect();
         let found = beside(&dots, names, &crossed, within);
         for ((place, name), offset) in places.iter().zip(names).zip(&found) {
-            let Some((x, y)) = *offset else { continue };
-            if y.abs() > LINE {
-                // Further away than the next line: led to its dot.
-                let foot = (x.max(0).min(x + name_width(name)), y - y.signum() * LINE / 2);
-                let foot = (if x > 0 { x } else { foot.0 }, foot.1);
-                let leader =
-                    EmptyElement::at(*place) + PathElement::new([(0, 0), foot], BLACK.mix(0.4).stroke_width(1));
-                self.chart.draw_series([leader])?;
+            let Some(offset) = *offset else { continue };
+            if let Some(foot) = leader(offset, name) {
+                let line = EmptyElement::at(*place) + PathElement::new([(0, 0), foot], BLACK.mix(0.4).stroke_width(1));
+                self.chart.draw_series([line])?;
             }
-            self.label(*place, (x, y), name.clone())?;
+            self.label(*place, offset, name.clone())?;
         }
         Ok(found.iter().filter(|offset| offset.is_none()).count())
     }
 
-    /// Writes a word beside a place, some pixels off.
-    fn label(&mut self, at: (f64, f64), offset: (i32, i32), text: String) -> Result<(), Failed> {
-        let word = EmptyElement::at(at) + Text::new(text, offset, text_style(HPos::Left));
+    /// Writes a word beside a place, its near end where it was given room.
+    fn label(&mut self, at: (f64, f64), (x, y): (i32, i32), text: String) -> Result<(), Failed> {
+        let (end, near) = near_end(x, &text);
+        let word = EmptyElement::at(at) + Text::new(text, (near, y), text_style(end));
         self.chart.draw_series([word])?;
         Ok(())
     }
@@ -231,11 +255,12 @@ impl Drawing {
 
     /// Returns the figure with a legend above it.
     pub fn with_legend(&self, entries: &[(RGBColor, String)]) -> String {
-        let (legend, extra) = if entries.is_empty() { (String::new(), 0) } else { legend(entries) };
+        let (legend, extra) = if entries.is_empty() { (String::new(), 0) } else { legend(entries, self.width) };
         format!(
-            "<svg width=\"{WIDTH}\" height=\"{height}\" viewBox=\"0 0 {WIDTH} {height}\" xmlns=\"http://www.w3.org/2000/svg\">\
+            "<svg width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" xmlns=\"http://www.w3.org/2000/svg\">\
              {legend}<g transform=\"translate(0 {extra})\">{}</g></svg>",
             self.body,
+            width = self.width,
             height = self.height + extra,
         )
     }
@@ -266,6 +291,28 @@ const LINE: i32 = 15;
 /// Pixels around a dot (with its ring) that a name keeps clear of.
 const DOT: i32 = 10;
 
+/// Pixels between a row's label and the edges of its column.
+const LABEL_ROOM: i32 = 16;
+
+fn lines_of(label: &[String]) -> i32 {
+    i32::try_from(label.len()).unwrap_or(i32::MAX)
+}
+
+/// Breaks a label into lines of so many pixels at most, between words.
+fn wrapped(label: &str, pixels: i32) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in label.split(' ') {
+        match lines.last_mut() {
+            Some(line) if name_width(line) + name_width(word) + LETTER <= pixels => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 fn name_width(name: &str) -> i32 {
     i32::try_from(name.chars().count()).unwrap_or(i32::MAX / LETTER) * LETTER
 }
@@ -278,11 +325,30 @@ fn along([(x0, y0), (x1, y1)]: [(i32, i32); 2]) -> Vec<Box4> {
     (0..=steps).map(point).map(|(x, y)| Box4 { left: x - 2, top: y - 2, right: x + 2, bottom: y + 2 }).collect()
 }
 
+/// Returns which end of a name is nearest to its dot, and how far off that is across, pixels. A name takes less room than it is
+/// given, so it is written from there.
+fn near_end(x: i32, name: &str) -> (HPos, i32) {
+    match x {
+        1.. => (HPos::Left, x),
+        _ if x + name_width(name) < 0 => (HPos::Right, x + name_width(name)),
+        _ => (HPos::Center, 0),
+    }
+}
+
+/// Returns the end of the line that leads from a dot to its name, in pixels from the dot; `None` where the name stands right beside,
+/// above or below it.
+fn leader((x, y): (i32, i32), name: &str) -> Option<(i32, i32)> {
+    let (end, near) = near_end(x, name);
+    let is_next = y == 0 || (y.abs() <= LINE && matches!(end, HPos::Center));
+    (!is_next).then(|| (near, y - y.signum() * LINE / 2))
+}
+
 /// Returns for each dot where its name stands, in pixels from the dot to the name's left end and middle height; `None` where it has no
 /// room.
 fn beside(dots: &[(i32, i32)], names: &[String], crossed: &[Box4], within: Box4) -> Vec<Option<(i32, i32)>> {
     let taken = |(x, y): (i32, i32)| Box4 { left: x - DOT, top: y - DOT, right: x + DOT, bottom: y + DOT };
     let mut full: Vec<Box4> = dots.iter().map(|dot| taken(*dot)).chain(crossed.iter().copied()).collect();
+    let mut names_so_far: Vec<Box4> = Vec::new();
     let mut place = |(x, y): (i32, i32), name: &str| {
         let width = name_width(name);
         let (right, left) = (DOT + 2, -width - DOT - 2);
@@ -298,23 +364,30 @@ fn beside(dots: &[(i32, i32)], names: &[String], crossed: &[Box4], within: Box4)
             right: x + along + width,
             bottom: y + down + LINE / 2 + 1,
         };
+        let led = |offset| {
+            leader(offset, name).map_or_else(Vec::new, |(foot_x, foot_y)| along([(x, y), (x + foot_x, y + foot_y)]))
+        };
         let free = |offset: &(i32, i32)| {
-            within.holds(area(*offset)) && full.iter().all(|other| !other.overlaps(area(*offset)))
+            within.holds(area(*offset))
+                && full.iter().all(|other| !other.overlaps(area(*offset)))
+                && led(*offset).iter().all(|part| names_so_far.iter().all(|other| !other.overlaps(*part)))
         };
         let found = tried.into_iter().find(free)?;
+        full.extend(led(found));
         full.push(area(found));
+        names_so_far.push(area(found));
         Some(found)
     };
     dots.iter().zip(names).map(|(dot, name)| place(*dot, name)).collect()
 }
 
 /// Returns marks and words of a legend, and its height.
-fn legend(entries: &[(RGBColor, String)]) -> (String, u32) {
+fn legend(entries: &[(RGBColor, String)], across: u32) -> (String, u32) {
     let mut row = String::new();
     let (mut x, mut y) = (0, 0);
     for (colour, text) in entries {
         let width = 30 + text.chars().count() as u32 * 7;
-        if x + width > WIDTH && x > 0 {
+        if x + width > across && x > 0 {
             (x, y) = (0, y + 20);
         }
         let _ = write!(
@@ -354,19 +427,24 @@ fn tick(value: f64) -> String {
     text
 }
 
-fn build<'a>(height: u32, content: impl FnOnce(&Area<'_>) -> Result<Vec<Hover>, Failed> + 'a) -> Option<Drawing> {
+fn build<'a>(
+    (width, height): (u32, u32),
+    content: impl FnOnce(&Area<'_>) -> Result<Vec<Hover>, Failed> + 'a,
+) -> Option<Drawing> {
     let mut svg = String::new();
     let hovers = {
-        let root = SVGBackend::with_string(&mut svg, (WIDTH, height)).into_drawing_area();
+        let root = SVGBackend::with_string(&mut svg, (width, height)).into_drawing_area();
         let hovers = content(&root).ok()?;
         root.present().ok()?;
         hovers
     };
-    Some(Drawing { body: body(&svg, &hovers)?, height })
+    Some(Drawing { body: body(&svg, &hovers)?, width, height })
 }
 
 /// Takes what is within plotters' document, its black for the theme's text colour, and adds what is told on hover.
 fn body(svg: &str, hovers: &[Hover]) -> Option<String> {
+    // XML refuses most control characters, also those that plotters wrote into a row's name.
+    let svg = shown::text(svg);
     let (_, within) = svg.split_once('>')?;
     let mut body = within.trim_end().strip_suffix("</svg>")?.replace("\"#000000\"", "\"currentColor\"");
     for Hover { x, y, width, height, text } in hovers {
@@ -383,8 +461,9 @@ fn hex(RGBColor(red, green, blue): RGBColor) -> String {
     format!("#{red:02X}{green:02X}{blue:02X}")
 }
 
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+/// Returns a text as XML holds it, control characters shown escaped.
+pub fn escape(text: &str) -> String {
+    shown::line(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]
@@ -419,6 +498,17 @@ mod tests {
     }
 
     #[test]
+    fn a_name_of_control_characters_is_drawn_and_is_xml() {
+        let name = "\u{1b}[31m\u{0}\u{fffe}=HYPERLINK(\"x\")<b>\u{202e}\u{85}".to_owned();
+        let drawing = draw_rows(WIDTH, std::slice::from_ref(&name), 0.0..1.0, "ms", |_| Ok(())).unwrap();
+        let legend = legend(&[(COLOURS[0], name)], WIDTH).0;
+        for svg in [&drawing.body, &legend] {
+            assert!(svg.contains("\\u{1b}[31m\\u{0}\\u{fffe}"), "{svg}");
+            assert!(!svg.chars().any(|letter| letter.is_control() && letter != '\n'), "{svg}");
+        }
+    }
+
+    #[test]
     fn names_keep_clear_of_each_other_of_dots_and_of_the_edges() {
         let within = Box4 { left: 0, top: 0, right: 400, bottom: 200 };
         let dots = [(100, 100), (104, 103), (98, 96), (390, 10), (100, 100)];
@@ -441,9 +531,26 @@ mod tests {
             assert!(areas[place + 1..].iter().all(|other| !other.overlaps(*area)), "{areas:?}");
             assert!(!dots.iter().any(|(x, y)| area.left < *x && *x < area.right && area.top < *y && *y < area.bottom));
         }
+        // A line that leads to a name crosses no name.
+        for (place, (dot, name)) in dots.iter().zip(&names).enumerate() {
+            let Some((x, y)) = leader(found[place].unwrap(), name) else { continue };
+            let line = along([*dot, (dot.0 + x, dot.1 + y)]);
+            let others = areas.iter().enumerate().filter(|(other, _)| *other != place);
+            assert!(others.into_iter().all(|(_, area)| line.iter().all(|part| !part.overlaps(*area))), "{name}");
+        }
+        assert_eq!(leader((12, 0), "beside"), None);
+        assert_eq!(leader((-21, 15), "centre"), None, "right below");
+        assert_eq!(leader((-54, 30), "centre"), Some((-12, 23)), "to the end that is nearest");
         let crowd = vec![(50, 50); 60];
         let crowded = beside(&crowd, &vec!["a long name of a cell".to_owned(); 60], &[], within);
         assert!(crowded.iter().any(Option::is_none), "what has no room is left to the words");
+    }
+
+    #[test]
+    fn a_label_is_broken_between_words_where_its_column_is_narrow() {
+        assert_eq!(wrapped("broken-example direct warm", 400), ["broken-example direct warm"]);
+        assert_eq!(wrapped("broken-example direct warm", 150), ["broken-example direct", "warm"]);
+        assert_eq!(wrapped("a-name-without-any-space cold", 50), ["a-name-without-any-space", "cold"]);
     }
 
     #[test]

@@ -25,7 +25,7 @@ fn s3_of(row: Row<'_>) -> Option<f64> {
 }
 
 /// Draws one bar a cell, made of the parts of its hosting cost.
-pub fn figure(run: &Run) -> Option<Figure> {
+pub fn figure(run: &Run, width: u32) -> Option<Figure> {
     let rows: Vec<_> = run
         .costs
         .iter()
@@ -43,7 +43,7 @@ pub fn figure(run: &Run) -> Option<Figure> {
         .collect();
     let high = |row: Row<'_>| row.number("cost_usd_per_100k_ci_high").unwrap_or(0.0);
     let most = upper(rows.iter().map(|(_, total, row)| total.max(high(*row)).max(total + s3_of(*row).unwrap_or(0.0))));
-    let drawing = draw_rows(&labels, 0.0..most, "USD per 100,000 images", |plot| {
+    let drawing = draw_rows(width, &labels, 0.0..most, "USD per 100,000 images", |plot| {
         for (place, (cell, total, row)) in rows.iter().enumerate() {
             let (top, bottom, mut from) = (place as f64 + 0.2, place as f64 + 0.8, 0.0);
             for (part, column, name) in &present {

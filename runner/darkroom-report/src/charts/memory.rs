@@ -22,7 +22,7 @@ struct Place<'a> {
 }
 
 /// Draws what there is: curves over memory where a cell has several sizes, cost over turnaround where there is a choice.
-pub fn figures(run: &Run) -> Vec<Figure> {
+pub fn figures(run: &Run, width: u32) -> Vec<Figure> {
     let places: Vec<Place<'_>> = run.measured().filter_map(|cell| place(run, cell)).collect();
     let curves = [
         ("memory-turnaround", "Turnaround by memory size", "mean turnaround, s"),
@@ -30,8 +30,8 @@ pub fn figures(run: &Run) -> Vec<Figure> {
     ];
     let of: [fn(&Place<'_>) -> Stat; 2] = [|place| place.turnaround, |place| place.cost];
     let mut figures: Vec<Figure> =
-        curves.into_iter().zip(of).filter_map(|(names, of)| curve(&places, names, of)).collect();
-    figures.extend(against(run, &places));
+        curves.into_iter().zip(of).filter_map(|(names, of)| curve(&places, names, of, width)).collect();
+    figures.extend(against(run, &places, width));
     figures
 }
 
@@ -46,7 +46,12 @@ fn place<'a>(run: &'a Run, cell: &'a CellView) -> Option<Place<'a>> {
 }
 
 /// Draws one mean with its interval over memory, a line for each set of cells that differ in memory only.
-fn curve(places: &[Place<'_>], (id, title, unit): (&str, &str, &str), of: fn(&Place<'_>) -> Stat) -> Option<Figure> {
+fn curve(
+    places: &[Place<'_>],
+    (id, title, unit): (&str, &str, &str),
+    of: fn(&Place<'_>) -> Stat,
+    width: u32,
+) -> Option<Figure> {
     let lines: Vec<Vec<&Place<'_>>> =
         by_memory(&places.iter().collect::<Vec<_>>()).into_values().filter(|line| line.len() > 1).collect();
     let sizes = lines.iter().flatten().map(|place| f64::from(place.cell.cell.memory_mb));
@@ -55,6 +60,7 @@ fn curve(places: &[Place<'_>], (id, title, unit): (&str, &str, &str), of: fn(&Pl
         return None;
     }
     let axes = Axes {
+        width,
         x: 0.0..most,
         y: 0.0..upper(lines.iter().flatten().map(|place| high(place))),
         x_title: "memory, MB",
@@ -91,20 +97,21 @@ fn curve(places: &[Place<'_>], (id, title, unit): (&str, &str, &str), of: fn(&Pl
 
 /// Draws cost over turnaround, a figure for each kind of work that has more than one cell to choose from: a front is of cells that
 /// do the same work, and a cold cell is not beaten by a warm one.
-fn against(run: &Run, places: &[Place<'_>]) -> Vec<Figure> {
+fn against(run: &Run, places: &[Place<'_>], width: u32) -> Vec<Figure> {
     let kinds = kinds(places, |place| &place.cell.cell);
     let drawn = kinds.iter().filter(|kind| kind.members.len() > 1);
-    drawn.filter_map(|kind| of_kind(run, &kind.members, kind.name.as_deref())).collect()
+    drawn.filter_map(|kind| of_kind(run, &kind.members, kind.name.as_deref(), width)).collect()
 }
 
 /// Draws the cells of one kind of work; `kind` names it where there are several.
-fn of_kind(run: &Run, places: &[&Place<'_>], kind: Option<&str>) -> Option<Figure> {
+fn of_kind(run: &Run, places: &[&Place<'_>], kind: Option<&str>, width: u32) -> Option<Figure> {
     // A front of one is no choice.
     let candidates = places.iter().filter(|place| place.on_front.is_some()).count();
     let ringed = |place: &Place<'_>| candidates > 1 && place.on_front == Some(true);
     let factors = Factors::of(places.iter().map(|place| &place.cell.cell));
     let high = |stat: &Stat| stat.ci.map_or(stat.mean, |ci| ci.1);
     let axes = Axes {
+        width,
         x: 0.0..upper(places.iter().map(|place| high(&place.turnaround))) * 1.08,
         y: 0.0..upper(places.iter().map(|place| high(&place.cost))) * 1.05,
         x_title: "mean turnaround, s",
@@ -135,9 +142,10 @@ fn of_kind(run: &Run, places: &[&Place<'_>], kind: Option<&str>) -> Option<Figur
         let lines = by_memory(places);
         let lines: Vec<[(f64, f64); 2]> =
             lines.values().flat_map(|line| line.windows(2).map(|ends| [at(&ends[0]), at(&ends[1])])).collect();
-        // Who chooses looks at the front first.
+        // Who chooses looks at the front first; the fast end is where dots are closest.
         let mut order: Vec<&&Place<'_>> = places.iter().collect();
-        order.sort_by_key(|place| !ringed(place));
+        let fast = |place: &Place<'_>| place.turnaround.mean;
+        order.sort_by(|a, b| ringed(b).cmp(&ringed(a)).then(fast(a).total_cmp(&fast(b))));
         let names: Vec<String> = order.iter().map(|place| named(place, &factors)).collect();
         unnamed = plot.name_all(&order.into_iter().map(at).collect::<Vec<_>>(), &names, &lines)?;
         Ok(())

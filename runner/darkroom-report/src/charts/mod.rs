@@ -16,6 +16,7 @@ mod waterfall;
 use crate::run::Run;
 
 pub use beside::{Line, side_by_side};
+pub use canvas::{WIDTH as PAGE_PIXELS, escape};
 pub use memory::family;
 pub use ratios::{in_words, p_text};
 pub use runtime::marked;
@@ -36,15 +37,20 @@ pub struct Figure {
     pub svg: String,
 }
 
-/// Draws every figure that the run has data for, in reading order.
+/// Draws every figure that the run has data for, in reading order, as wide as a page shows them.
 pub fn figures(run: &Run) -> Vec<Figure> {
+    figures_of_width(run, PAGE_PIXELS)
+}
+
+/// Draws every figure so many pixels wide. Letters are as large in each: of a narrow figure only the room for marks is less.
+pub fn figures_of_width(run: &Run, width: u32) -> Vec<Figure> {
     let mut figures = Vec::new();
-    figures.extend(runtime::figures(run));
-    figures.extend(turnaround::figures(run));
-    figures.extend(waterfall::figure(run));
-    figures.extend(ratios::figures(run));
-    figures.extend(cost::figure(run));
-    figures.extend(memory::figures(run));
-    figures.extend(timeline::figure(run));
+    figures.extend(runtime::figures(run, width));
+    figures.extend(turnaround::figures(run, width));
+    figures.extend(waterfall::figure(run, width));
+    figures.extend(ratios::figures(run, width));
+    figures.extend(cost::figure(run, width));
+    figures.extend(memory::figures(run, width));
+    figures.extend(timeline::figure(run, width));
     figures
 }

@@ -16,8 +16,8 @@ const ROWS: usize = 36;
 const EQUIVALENT: (f64, f64) = (0.95, 1.05);
 
 /// Returns a figure for every factor that has comparisons.
-pub fn figures(run: &Run) -> Vec<Figure> {
-    factors(run).iter().filter_map(|factor| of_factor(run, factor)).collect()
+pub fn figures(run: &Run, width: u32) -> Vec<Figure> {
+    factors(run).iter().filter_map(|factor| of_factor(run, factor, width)).collect()
 }
 
 struct Ratio {
@@ -30,7 +30,7 @@ struct Ratio {
     told: String,
 }
 
-fn of_factor(run: &Run, factor: &str) -> Option<Figure> {
+fn of_factor(run: &Run, factor: &str, width: u32) -> Option<Figure> {
     let rows = run.comparisons.iter().filter(|row| row.text("factor") == Some(factor) && is_headline(run, *row));
     let (mut whole, stages): (Vec<Row<'_>>, Vec<Row<'_>>) = rows.partition(|row| row.text("stage") == Some(PIPELINE));
     whole.extend(stages);
@@ -52,7 +52,7 @@ fn of_factor(run: &Run, factor: &str) -> Option<Figure> {
     let room = (high - low) * 0.06;
     let (left, right) = (low - room, high + room);
     let title = "ratio of means: below 1 the first named is faster or cheaper";
-    let drawing = draw_ratios(&labels, left..right, title, |plot| {
+    let drawing = draw_ratios(width, &labels, left..right, title, |plot| {
         let rows = shown.len() as f64;
         let equivalent = [(log(EQUIVALENT.0), 0.0), (log(EQUIVALENT.1), rows)];
         plot.chart.draw_series([Rectangle::new(equivalent, BLACK.mix(0.06).filled())])?;

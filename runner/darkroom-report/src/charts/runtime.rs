@@ -12,11 +12,11 @@ use crate::run::{CellView, Run, Stat};
 const POINTS: usize = 240;
 
 /// Returns one figure a stage.
-pub fn figures(run: &Run) -> Vec<Figure> {
-    run.stages.iter().filter_map(|stage| of_stage(run, stage)).collect()
+pub fn figures(run: &Run, width: u32) -> Vec<Figure> {
+    run.stages.iter().filter_map(|stage| of_stage(run, stage, width)).collect()
 }
 
-fn of_stage(run: &Run, stage: &str) -> Option<Figure> {
+fn of_stage(run: &Run, stage: &str, width: u32) -> Option<Figure> {
     let rows: Vec<(&CellView, Stat, Vec<f64>)> = run
         .measured()
         .filter_map(|cell| {
@@ -30,7 +30,7 @@ fn of_stage(run: &Run, stage: &str) -> Option<Figure> {
     let labels: Vec<String> = rows.iter().map(|(cell, ..)| marked(cell)).collect();
     let all =
         rows.iter().flat_map(|(_, stat, points)| points.iter().copied().chain([stat.ci.map_or(stat.mean, |ci| ci.1)]));
-    let drawing = draw_rows(&labels, 0.0..upper(all), "ms", |plot| {
+    let drawing = draw_rows(width, &labels, 0.0..upper(all), "ms", |plot| {
         for (row, (cell, stat, points)) in rows.iter().enumerate() {
             let (y, ink) = (row as f64 + 0.5, colour(cell.colour));
             for (place, &x) in points.iter().enumerate() {

@@ -28,7 +28,7 @@ enum Kind {
 }
 
 /// Draws duration of every invocation over the time of the run.
-pub fn figure(run: &Run) -> Option<Figure> {
+pub fn figure(run: &Run, width: u32) -> Option<Figure> {
     let first = run.invocations.iter().filter_map(|row| row.time_ms("started_at")).min()?;
     let every = run.invocations.rows.len().div_ceil(POINTS).max(1);
     let dots: Vec<Dot> = run
@@ -60,6 +60,7 @@ pub fn figure(run: &Run) -> Option<Figure> {
         })
         .collect();
     let axes = Axes {
+        width,
         x: 0.0..upper(dots.iter().map(|dot| dot.minute)),
         y: 0.0..upper(dots.iter().map(|dot| dot.ms)),
         x_title: "minutes since the first invocation",

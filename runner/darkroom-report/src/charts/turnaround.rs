@@ -14,7 +14,7 @@ type Sample<'a> = (&'a CellView, Vec<f64>);
 
 /// Draws the empirical distribution function of every cell's turnaround; where there are more cells than colours, one
 /// figure a variant.
-pub fn figures(run: &Run) -> Vec<Figure> {
+pub fn figures(run: &Run, width: u32) -> Vec<Figure> {
     let cells = turnarounds(run);
     let most = upper(cells.iter().flat_map(|(_, values)| values.iter().copied()));
     let mut groups: Vec<(Option<&str>, Vec<Sample<'_>>)> = Vec::new();
@@ -28,7 +28,7 @@ pub fn figures(run: &Run) -> Vec<Figure> {
     }
     let numbered = groups.iter().enumerate();
     let mut figures: Vec<Figure> =
-        numbered.filter_map(|(place, (variant, cells))| of_cells(run, place, *variant, cells, most)).collect();
+        numbered.filter_map(|(place, (variant, cells))| of_cells(run, place, *variant, cells, (most, width))).collect();
     if let Some(first) = figures.first_mut() {
         first.notes = sentences(run, PIPELINE, |_| "turnaround_s");
     }
@@ -46,8 +46,15 @@ fn turnarounds<'a>(run: &'a Run) -> Vec<Sample<'a>> {
     run.measured().filter_map(of).collect()
 }
 
-fn of_cells(run: &Run, place: usize, variant: Option<&str>, cells: &[Sample<'_>], most: f64) -> Option<Figure> {
-    let axes = Axes { x: 0.0..most, y: 0.0..1.0, x_title: "turnaround, s", y_title: "share of passes", height: 330 };
+fn of_cells(
+    run: &Run,
+    place: usize,
+    variant: Option<&str>,
+    cells: &[Sample<'_>],
+    (most, width): (f64, u32),
+) -> Option<Figure> {
+    let (x_title, y_title) = ("turnaround, s", "share of passes");
+    let axes = Axes { width, x: 0.0..most, y: 0.0..1.0, x_title, y_title, height: 330 };
     let drawing = draw(&axes, |plot| {
         for (place, (cell, values)) in cells.iter().enumerate() {
             let n = values.len() as f64;

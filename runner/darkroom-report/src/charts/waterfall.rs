@@ -25,14 +25,14 @@ const WAIT: usize = 6;
 const INIT: usize = 5;
 
 /// Draws one row a cell: init and duration of each stage in turn, and what lies between them.
-pub fn figure(run: &Run) -> Option<Figure> {
+pub fn figure(run: &Run, width: u32) -> Option<Figure> {
     let rows: Vec<(&CellView, f64, Vec<Stretch>)> = run.measured().filter_map(|cell| stretches(run, cell)).collect();
     if rows.is_empty() {
         return None;
     }
     let labels: Vec<String> = rows.iter().map(|(cell, ..)| marked(cell)).collect();
     let most = upper(rows.iter().map(|(_, turnaround, _)| *turnaround));
-    let drawing = draw_rows(&labels, 0.0..most, "s since the first call or the upload", |plot| {
+    let drawing = draw_rows(width, &labels, 0.0..most, "s since the first call or the upload", |plot| {
         for (place, (_, _, stretches)) in rows.iter().enumerate() {
             for stretch in stretches {
                 let (top, bottom) = (place as f64 + 0.2, place as f64 + 0.8);

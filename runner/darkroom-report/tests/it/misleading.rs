@@ -140,7 +140,10 @@ fn every_claim_has_the_noise_floor_beside_it() {
     assert!(page.contains("Gold: the noise floor"));
 
     let once = Made::of(&journal(&two(), 40, 1, |_| 1.0)).html();
-    assert!(once.contains("(noise floor unknown, deployed once)") && once.contains("Noise floor unknown"));
+    assert!(
+        once.contains("(noise floor unknown, deployed once)")
+            && once.contains("a host's share in a difference is unknown")
+    );
     assert!(once.contains("Each cell was deployed once, so the noise floor is unknown."));
 }
 

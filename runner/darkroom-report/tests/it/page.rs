@@ -1,6 +1,7 @@
 //! What the page of a sound run holds: every factor, every figure in words, every table to take along, nothing fetched.
 
 use darkroom_core::cell::{Architecture, Cell};
+use darkroom_core::event::{Event, Status};
 use darkroom_report::figures;
 
 use crate::journal::{Journal, Pass, cell};
@@ -69,15 +70,18 @@ fn each_kind_of_work_has_an_answer_of_its_own_and_ranks_are_of_several() {
     let page = Made::of(&journal(&cells, 20, 1, |_| 1.0)).html();
     let answer = &page[page.find("id=\"answer\"").unwrap()..page.find("id=\"numbers\"").unwrap()];
     for said in [
-        "With photos: lowest mean turnaround: rust photos, 0.018",
-        "; faster than the only cell it can be compared with, pillow photos (variant, ratio 0.",
-        "With sizes: lowest mean turnaround: pillow sizes, 0.4",
-        "Alone in their kind of work, and held against none: numpy edge (1.3",
-        "With sizes: lowest mean hosting cost: pillow sizes,",
+        "With photos: rust is 8.5",
+        " times faster than pillow (0.018",
+        " times). Deployed once, so differences between hosts are not covered.",
+        "With sizes: pillow takes 2",
+        "% less time than rust (0.4",
+        "Not compared (no other cell ran this way): numpy edge (1.3",
+        "With sizes: pillow costs 2",
+        "% less to host than rust ($",
     ] {
         assert!(answer.contains(said), "{said} in {answer}");
     }
-    assert!(!answer.contains("1 of the 1") && !answer.contains("Lowest mean"), "{answer}");
+    assert!(!answer.contains("1 of the 1") && !answer.contains("owest mean"), "{answer}");
     let rank = |id: &str| {
         let row = page.split("<tr").find(|row| row.contains(id) && row.contains("data-stage=\"pipeline\"")).unwrap();
         row.split("<td class=\"n\"").last().unwrap().split(['>', '<']).nth(1).unwrap().to_owned()
@@ -135,6 +139,37 @@ fn every_figure_has_words_and_a_title_and_can_be_reached_by_keyboard() {
 }
 
 #[test]
+fn a_figure_of_a_narrow_column_is_drawn_anew_and_nothing_of_it_lies_outside() {
+    use darkroom_report::{figures_of_width, paper};
+    use resvg::usvg::{Options, Tree};
+    let made = study();
+    for mm in [60.0, 85.0, 176.0] {
+        for figure in figures_of_width(&made.run, paper::pixels(mm)) {
+            let paper = paper::Drawn::of(&figure).unwrap();
+            let svg = paper.svg().unwrap();
+            let wide: f64 = svg.split(" width=\"").nth(1).unwrap().split("mm\"").next().unwrap().parse().unwrap();
+            assert!((wide - mm).abs() < 0.12, "within half a pixel: {wide} for {mm}");
+            let tree = Tree::from_str(&svg, &Options::default()).unwrap();
+            let (across, drawn) = (tree.size().width(), tree.root().abs_bounding_box());
+            let (left, right) = (drawn.left(), drawn.right());
+            assert!(left >= -1.0 && right <= across + 1.0, "{} at {mm} mm: {left} to {right} of {across}", figure.id);
+            let pdf = paper.pdf().unwrap();
+            assert!(pdf.starts_with(b"%PDF-") && pdf.ends_with(b"%%EOF"), "{}", figure.id);
+        }
+    }
+    let sizes = |mm| -> Vec<String> {
+        let figures = figures_of_width(&made.run, paper::pixels(mm));
+        let cost = figures.into_iter().find(|figure| figure.id == "cost").unwrap();
+        let mut sizes: Vec<String> =
+            cost.svg.split("font-size=\"").skip(1).map(|rest| rest.split('"').next().unwrap().into()).collect();
+        sizes.sort();
+        sizes.dedup();
+        sizes
+    };
+    assert_eq!(sizes(60.0), sizes(176.0), "letters are as large in a narrow column");
+}
+
+#[test]
 fn every_table_can_be_taken_along_from_the_page_itself() {
     use base64::Engine;
     let made = study();
@@ -149,7 +184,7 @@ fn every_table_can_be_taken_along_from_the_page_itself() {
         assert_eq!(page.matches(&start).count(), 1, "{name}, once");
         let rest = &page[page.find(&start).unwrap() + start.len()..];
         let csv = base64::prelude::BASE64_STANDARD.decode(&rest[..rest.find('"').unwrap()]).unwrap();
-        assert_eq!(String::from_utf8(csv).unwrap(), rows.csv());
+        assert_eq!(String::from_utf8(csv).unwrap(), rows.csv(darkroom_tables::read::Formulas::Harmless));
     }
 }
 
@@ -183,10 +218,44 @@ fn the_methods_can_be_pasted() {
         "pillow 13.0.0",
         "Identical code deployed twice came out up to",
         "pillow decodes JPEG with libjpeg-turbo 3.2.0 (in pillow 13.0.0).",
-        "tables of schema 5",
+        &format!("tables of schema {}", darkroom_tables::SCHEMA_VERSION),
         "abababab",
         "us-east-1 prices of",
     ] {
         assert!(methods.contains(said) || methods.contains(&said.replace("&#39;", "'")), "{said} in {methods}");
     }
+}
+
+/// What a handler's exception may be called: it retitles a terminal, is no XML, turns text around, and is a formula.
+const EVIL: &str = "=HYPERLINK(\"http://x\")<b onmouseover=alert(1)>\u{1b}[31m\u{0}\u{9b}2J\u{202e}\u{2028}\u{fffe}]]>";
+
+#[test]
+fn names_that_handlers_give_are_shown_escaped_and_no_figure_fails_of_them() {
+    let of = |at: crate::At| if at.cell == 1 { Status::FunctionError } else { Status::Ok };
+    let mut journal = crate::with_status(&[(cell("pillow"), 50.0), (cell("rust"), 9.0)], 4, 1, |_| 1.0, of);
+    for event in &mut journal.events {
+        if let Event::InvocationFinished(invocation) = event
+            && invocation.status != Status::Ok
+        {
+            invocation.error_type = Some(EVIL.to_owned());
+            invocation.error = Some(format!("{EVIL}\n{EVIL}"));
+        }
+    }
+    let made = Made::of(&journal);
+    let page = made.html();
+    let seen = "\\u{1b}[31m\\u{0}\\u{9b}2J\\u{202e}\\u{2028}\\u{fffe}";
+    assert!(page.contains(seen), "the name is told");
+    let hides =
+        |letter: &char| (letter.is_control() && *letter != '\n') || (!letter.is_ascii() && EVIL.contains(*letter));
+    let hidden = |text: &str| text.chars().find(hides);
+    assert_eq!(hidden(&page), None);
+    assert!(!page.contains("<b onmouseover"));
+    for figure in figures(&made.run) {
+        let paper = darkroom_report::paper::Drawn::of(&figure);
+        let drawn = paper.as_ref().map_err(Clone::clone).and_then(darkroom_report::paper::Drawn::svg);
+        assert!(drawn.is_ok(), "{}: {:?}", figure.id, drawn.err());
+        assert_eq!(hidden(&drawn.unwrap()), None, "{}", figure.id);
+        paper.unwrap().png().unwrap();
+    }
+    assert_eq!(hidden(&darkroom_report::several(&[made.run], &[], &[Vec::new()])), None);
 }

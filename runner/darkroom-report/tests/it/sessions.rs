@@ -77,7 +77,7 @@ fn cells_measured_again_alone_are_named_and_every_claim_against_the_others_warns
     }
     let answer = section(&page, "answer", "numbers");
     assert!(
-        answer.contains("noise floor unknown, deployed once; measured at different times)"),
+        answer.contains("They were measured at different times, so part of the difference may be the time's."),
         "the claim itself warns: {answer}"
     );
     assert!(

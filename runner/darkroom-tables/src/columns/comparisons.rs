@@ -52,7 +52,7 @@ pub const COMPARISONS: Table = Table {
             Bool,
             "",
             Derived,
-            "90% or more share deployment, image and repetition, and the order was interleaved",
+            "90% or more share deployment, image and repetition, and they were measured in turns: interleaved, in the same sessions",
         ),
         column("ratio_mean", Float, "", Derived, "mean of b / mean of a; below 1: b is faster or cheaper"),
         column(

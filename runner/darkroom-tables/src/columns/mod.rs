@@ -175,7 +175,7 @@ const RANK: Column = column(
     Integer,
     "",
     Derived,
-    "place by the mean alone, 1 = lowest, among cells of the same image set, trigger, input, start and concurrency whose outputs passed: it describes this run and claims no difference (the verdicts of `comparisons` do); null otherwise",
+    "place by the mean, 1 = lowest, among cells of the same image set, trigger, input, start and concurrency whose outputs passed; null unless `comparisons` claims a difference from each of them, and beside samples of a model",
 );
 const NOTE: Column =
     column("note", Text, "", Derived, "what a reader must know before believing the row; null if nothing");

@@ -73,6 +73,10 @@ impl Facts {
                 self.reconciliations.push((self.sessions.len() as u32, figure));
                 Ok(())
             }
+            Event::CallsRefused(refused) => {
+                self.refused.push(refused);
+                Ok(())
+            }
             Event::EnvironmentSeen { request_id, environment_id } => {
                 let request_id = self.request_id(&request_id);
                 let environment = self.text(&environment_id);

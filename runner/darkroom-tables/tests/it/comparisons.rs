@@ -135,3 +135,23 @@ fn the_same_code_deployed_twice_is_compared_and_its_share_of_the_variance_told()
     assert!(float(&summary, "variance_deployment").unwrap() > 0.9);
     assert_eq!(float(&summary, "variance_environment"), None, "no environment is known");
 }
+
+#[test]
+fn repetitions_of_different_times_are_no_pairs() {
+    let (pillow, rust) = (cell("pillow"), cell("rust"));
+    let mut journal = Journal::of(&[pillow.clone(), rust.clone()]);
+    for repetition in 1..=12 {
+        journal.pass(&Pass::of(&pillow, repetition, 100.0 + f64::from(repetition)));
+        journal.pass(&Pass::of(&rust, repetition, 50.0 + f64::from(repetition)));
+    }
+    let of = |journal: &Journal| {
+        let row = comparison(&Run::of(journal), &pillow, &rust, "greyscale", "duration_ms");
+        (row.column("paired").unwrap().bool().unwrap().get(0), text(&row, "test").unwrap())
+    };
+    assert_eq!(of(&journal), (Some(true), "wilcoxon".to_owned()));
+    journal.resume().supersede(&rust);
+    for repetition in 1..=12 {
+        journal.pass(&Pass::of(&rust, repetition, 50.0 + f64::from(repetition)));
+    }
+    assert_eq!(of(&journal), (Some(false), "mann_whitney".to_owned()), "one was measured again alone");
+}

@@ -37,7 +37,7 @@ fn the_statistics_are_those_of_the_rows_marked_sample() {
 #[test]
 fn an_outlier_is_flagged_in_its_row_and_stays_in_the_statistics() {
     let run = Run::of(&everything());
-    let of_rust = rows(&run.table("invocations"), &[("cell_id", &cell("rust").id().to_string())]);
+    let of_rust = rows(&run.table("invocations"), &[("cell_id", cell("rust").id().as_str())]);
     let flagged = of_rust.filter(of_rust.column("outlier").unwrap().bool().unwrap()).unwrap();
     assert_eq!(texts(&flagged, "stage"), ["greyscale", "resize"], "the 13.0 of each stage");
     let row = run.summary(&cell("rust"), "greyscale", "duration_ms");
@@ -86,10 +86,27 @@ fn a_sample_that_drifts_is_noted_and_kept() {
 }
 
 #[test]
-fn comparable_cells_are_ranked_by_mean_and_reference_input_apart_from_chained() {
+fn a_rank_stands_only_where_a_difference_from_each_comparable_cell_is_claimed() {
     let run = Run::of(&everything());
     let rank = |cell: &Cell| integer(&run.summary(cell, "greyscale", "duration_ms"), "rank");
     assert_eq!((rank(&cell("rust")), rank(&cell("pillow"))), (Some(1), Some(2)));
-    assert_eq!(rank(&Cell { input: Input::Reference, ..cell("rust") }), Some(1));
-    assert_eq!(rank(&Cell { start: Start::Cold, ..cell("rust") }), Some(1));
+    assert_eq!(rank(&Cell { input: Input::Reference, ..cell("rust") }), None, "alone in its kind of work");
+    assert_eq!(rank(&Cell { start: Start::Cold, ..cell("rust") }), None, "alone in its kind of work");
+
+    let cells = ["rust", "pillow", "numpy"].map(cell);
+    let mut journal = Journal::of(&cells);
+    for repetition in 1..=20 {
+        // The two slower ones in turns.
+        let slow = [100.0, 101.0];
+        let turn = repetition as usize % 2;
+        for (cell, ms) in cells.iter().zip([10.0, slow[turn], slow[1 - turn]]) {
+            journal.pass(&Pass::of(cell, repetition, ms + f64::from(repetition) / 10.0));
+        }
+    }
+    for cell in &cells {
+        journal.check_all(cell);
+    }
+    let run = Run::of(&journal);
+    let ranks = |metric: &str| cells.each_ref().map(|cell| integer(&run.summary(cell, "greyscale", metric), "rank"));
+    assert_eq!(ranks("duration_ms"), [Some(1), None, None], "the fastest is told apart from both, and they are not");
 }

@@ -54,8 +54,8 @@ pub fn tables(path: &Path, project: Option<&Project>, globals: Globals) -> Resul
         TablesError::Journal(error) => Failure::wrong_request(miette::miette!("{error}")),
         error => Failure::broken(miette::miette!("the tables could not be made: {error}")),
     })?;
-    super::report::write(path)?;
-    show(&summary, globals)?;
+    let claims = super::report::write(path)?;
+    show(&summary, &claims, globals)?;
     for damage in &summary.damaged {
         display::note(&format!("DAMAGED, left out of every table: {damage}"));
     }
@@ -138,7 +138,7 @@ fn product(images: usize, repetitions: u32, deployments: u32) -> String {
     format!("{} x {}{deployments}", of(repetitions.into(), "repetition"), of(images as u64, "image"))
 }
 
-fn show(summary: &Summary, globals: Globals) -> Result<(), Failure> {
+fn show(summary: &Summary, claims: &[String], globals: Globals) -> Result<(), Failure> {
     if globals.json {
         let json = serde_json::to_string_pretty(summary).expect("a summary is plain values");
         return display::answer(&format!("{json}\n"));
@@ -147,7 +147,7 @@ fn show(summary: &Summary, globals: Globals) -> Result<(), Failure> {
         return Ok(());
     }
     let look = terminal::Look { colours: display::colours(&io::stdout()), width: display::width() };
-    display::answer(&terminal::summary(summary, look))
+    display::answer(&terminal::summary(summary, claims, look))
 }
 
 /// Returns the region's price table, or the default one where the project has none for it.

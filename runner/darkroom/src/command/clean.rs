@@ -35,7 +35,8 @@ pub fn run(args: &CleanArgs, globals: Globals) -> Result<Outcome, Failure> {
 
 async fn clean(args: &CleanArgs, globals: Globals, target: &Target) -> Result<Outcome, Failure> {
     let clients = target.clients();
-    let mut found = clean::find(&clients, &target.region, &which(args)).await.map_err(Failure::broken)?;
+    let found = clean::find(&clients, &target.region, &which(args)).await;
+    let mut found = found.map_err(|error| Failure::broken(error.in_region(&target.region)))?;
     // Whoever may not look at roles has none made: the functions have one of their own.
     let is_of_roles = |it: &DeployError| matches!(it, DeployError::RolesDenied { .. });
     let (roles, unseen): (Vec<_>, Vec<_>) = std::mem::take(&mut found.unseen).into_iter().partition(is_of_roles);
@@ -66,7 +67,7 @@ async fn clean(args: &CleanArgs, globals: Globals, target: &Target) -> Result<Ou
         of: found.count(),
         unseen: unseen.len(),
         again: again(args),
-        errors: left.into_iter().chain(unseen).collect(),
+        errors: left.into_iter().chain(unseen).map(|error| error.in_region(&target.region)).collect(),
     }))
 }
 

@@ -186,7 +186,7 @@ fn sandbox_checks(cache_dir: &Path) -> Result<Vec<Check>, Failure> {
     let program = std::env::current_exe()
         .map_err(|error| Failure::broken(miette::miette!("this program can't find itself: {error}")))?;
     threads()?.block_on(async {
-        match LocalCloud::start(Config::new(program, cache_dir.to_owned())).await {
+        match LocalCloud::start(Config::new(program, cache_dir.to_owned()).with_secret()).await {
             Ok(cloud) => {
                 let checks = isolation_checks(cloud.isolation());
                 cloud.stop().await;

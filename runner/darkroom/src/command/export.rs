@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
 
-use darkroom_tables::read::{Row, Rows, Value, Wanted, other_schema, read};
+use darkroom_tables::read::{Formulas, Row, Rows, Value, Wanted, other_schema, read};
 
 use crate::advice;
 use crate::cli::{ExportArgs, ExportFormat, Globals};
@@ -88,10 +88,12 @@ pub fn run(args: &ExportArgs, _: Globals) -> Result<Outcome, Failure> {
     }
     let rows = read(&path, Wanted::default())
         .map_err(|error| Failure::wrong_request(miette::miette!(help = advice::tables_of(&args.run), "{error}")))?;
+    // JSON has escapes of its own, and holds the facts as they are.
+    let rows = if args.format == ExportFormat::Json { rows } else { rows.shown() };
     let rows = if args.wide { wide(&chosen(rows, args)?, args)? } else { chosen(rows, args)? };
     let text = match args.format {
-        ExportFormat::Csv => rows.csv(),
-        ExportFormat::Json => json(&rows),
+        ExportFormat::Csv => rows.csv(if args.keep_formulas { Formulas::Kept } else { Formulas::Harmless }),
+        ExportFormat::Json => return display::answer_text_json(&json(&rows)).map(|()| Outcome::Done),
         ExportFormat::Markdown => markdown(&rows, &columns(&rows, &args.table)),
         ExportFormat::Latex => latex(&rows, &columns(&rows, &args.table)),
     };
@@ -270,7 +272,15 @@ mod tests {
     fn args(table: &str, metric: &[&str], stage: &[&str], wide: bool) -> ExportArgs {
         let all = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let (metric, stage) = (all(metric), all(stage));
-        ExportArgs { run: "r".into(), table: table.into(), format: ExportFormat::Csv, metric, stage, wide }
+        ExportArgs {
+            run: "r".into(),
+            table: table.into(),
+            format: ExportFormat::Csv,
+            metric,
+            stage,
+            wide,
+            keep_formulas: false,
+        }
     }
 
     fn summary() -> Rows {

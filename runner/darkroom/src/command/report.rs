@@ -3,11 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use darkroom_report::{Run, paper};
+use darkroom_core::selection::Selection;
+use darkroom_report::paper::{self, Drawn};
+use darkroom_report::{Figure, Run};
 use darkroom_tables::TablesError;
+use globset::{Glob, GlobMatcher};
 
 use crate::advice;
-use crate::cli::{Globals, ReportArgs, RunFolder};
+use crate::cli::{FigureFormat, FiguresArgs, Globals, ReportArgs};
 use crate::display;
 use crate::exit::{Failure, Outcome};
 
@@ -31,9 +34,13 @@ pub fn run(args: &ReportArgs, globals: Globals) -> Result<Outcome, Failure> {
     Ok(Outcome::Done)
 }
 
-/// Writes `report.html` into a run's folder, of tables that were just made from its journal.
-pub fn write(run: &Path) -> Result<(), Failure> {
-    replace(&run.join("report.html"), darkroom_report::html(&read(run, &["report", "{}"])?, &[]).as_bytes())
+/// Writes `report.html` into a run's folder, of tables that were just made from its journal; returns what it says of who is faster
+/// and who is cheaper.
+pub fn write(run: &Path) -> Result<Vec<String>, Failure> {
+    let path = run.join("report.html");
+    let run = read(run, &["report", "{}"])?;
+    replace(&path, darkroom_report::html(&run, &[]).as_bytes())?;
+    Ok(darkroom_report::claimed(&run))
 }
 
 /// Writes the page of several runs, beside the first unless told where, and returns its path.
@@ -59,22 +66,69 @@ fn not_the_journals(run: &Path) -> Vec<String> {
     }
 }
 
-/// Writes every figure as SVG and PNG into `figures/` of a run's folder.
-pub fn figures(args: &RunFolder, globals: Globals) -> Result<Outcome, Failure> {
-    let folder = args.run.join("figures");
-    let made = darkroom_report::figures(&read(&args.run, &["figures", "{}"])?);
+/// Writes the chosen figures into `figures/` of a run's folder, or where the caller says.
+pub fn figures(args: &FiguresArgs, globals: Globals) -> Result<Outcome, Failure> {
+    let mut run = read(&args.run, &["figures", "{}"])?;
+    choose_cells(&mut run, &args.cells)?;
+    let made = chosen(darkroom_report::figures_of_width(&run, paper::pixels(args.width)), args)?;
+    let folder = args.output.clone().unwrap_or_else(|| args.run.join("figures"));
     fs::create_dir_all(&folder).map_err(|error| broken("make", &folder, &error))?;
+    let all = [FigureFormat::Svg, FigureFormat::Png, FigureFormat::Pdf];
+    let formats: Vec<FigureFormat> =
+        all.into_iter().filter(|format| args.format.is_empty() || args.format.contains(format)).collect();
     for figure in &made {
-        let path = |kind: &str| folder.join(format!("{}.{kind}", figure.id));
-        let svg = paper::svg(figure).map_err(|error| broken("draw", &path("svg"), &error))?;
-        replace(&path("svg"), svg.as_bytes())?;
-        let png = paper::png(figure).map_err(|error| broken("draw", &path("png"), &error))?;
-        replace(&path("png"), &png)?;
+        let path = |format: &FigureFormat| folder.join(format!("{}.{}", figure.id, format.name()));
+        let drawn = Drawn::of(figure).map_err(|error| broken("draw", &path(&formats[0]), &error))?;
+        for format in &formats {
+            let bytes = match format {
+                FigureFormat::Svg => drawn.svg().map(String::into_bytes),
+                FigureFormat::Png => drawn.png(),
+                FigureFormat::Pdf => drawn.pdf(),
+            };
+            replace(&path(format), &bytes.map_err(|error| broken("draw", &path(format), &error))?)?;
+        }
     }
     if !globals.quiet {
-        display::note(&format!("{} figures, as SVG and PNG: {}/", made.len(), folder.display()));
+        let formats: Vec<String> = formats.iter().map(|format| format.name().to_uppercase()).collect();
+        let count = display::count(made.len() as u64, "figure");
+        display::note(&format!("{count}, {:.0} mm wide, as {}: {}/", args.width, formats.join(", "), folder.display()));
     }
     Ok(Outcome::Done)
+}
+
+/// Leaves out the cells that no pattern chooses; one that chooses none is refused.
+fn choose_cells(run: &mut Run, patterns: &[String]) -> Result<(), Failure> {
+    let selection = Selection::new(patterns).map_err(Failure::wrong_request)?;
+    let ids: Vec<&str> = run.cells.iter().map(|cell| cell.id.as_str()).collect();
+    selection.check(&ids).map_err(Failure::wrong_request)?;
+    run.keep_cells(|id| selection.contains(id));
+    Ok(())
+}
+
+/// Returns the figures that were asked for. A name that none has is refused, with those that there are.
+fn chosen(figures: Vec<Figure>, args: &FiguresArgs) -> Result<Vec<Figure>, Failure> {
+    let there: Vec<String> = figures.iter().map(|figure| figure.id.clone()).collect();
+    if there.is_empty() {
+        return Err(Failure::wrong_request(miette::miette!(
+            help = "choose other cells, or measure these",
+            "no figure can be drawn: the chosen cells have no measurements"
+        )));
+    }
+    let mut wanted: Vec<GlobMatcher> = Vec::new();
+    for pattern in &args.only {
+        let glob = Glob::new(pattern)
+            .map_err(|error| Failure::wrong_request(miette::miette!("`{pattern}`: {}", error.kind())))?;
+        let matcher = glob.compile_matcher();
+        if !there.iter().any(|name| matcher.is_match(name)) {
+            return Err(Failure::wrong_request(miette::miette!(
+                help = format!("choose from these: {}", there.join(", ")),
+                "this run has no figure `{pattern}`"
+            )));
+        }
+        wanted.push(matcher);
+    }
+    let is_wanted = |figure: &Figure| wanted.is_empty() || wanted.iter().any(|glob| glob.is_match(&figure.id));
+    Ok(figures.into_iter().filter(is_wanted).collect())
 }
 
 /// Reads the tables of a run's folder.

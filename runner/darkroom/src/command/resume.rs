@@ -44,7 +44,8 @@ pub fn run(args: &ResumeArgs, globals: Globals) -> Result<Outcome, Failure> {
     session::run(&job, globals)
 }
 
-/// Finds the newest run under `outputs` whose journal has no end. Run ids begin with their time, so they sort by it.
+/// Finds the newest run under `outputs` whose journal has no end; where all have one, the newest. Run ids begin with their time,
+/// so they sort by it.
 fn latest_unfinished(outputs: &Path) -> Result<PathBuf, Failure> {
     let folders = |path: &Path| std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut runs: Vec<PathBuf> = folders(outputs)
@@ -52,12 +53,8 @@ fn latest_unfinished(outputs: &Path) -> Result<PathBuf, Failure> {
         .filter(|run| !run.is_symlink() && run.join("journal.ndjson").is_file())
         .collect();
     runs.sort_by(|a, b| b.file_name().cmp(&a.file_name()));
-    runs.into_iter().find(|run| unfinished(run)).ok_or_else(|| {
-        Failure::wrong_request(miette::miette!(
-            help = format!("every run has come to its end; {}", advice::run()),
-            "no unfinished run under {}",
-            outputs.display()
-        ))
+    runs.iter().find(|run| unfinished(run)).or(runs.first()).cloned().ok_or_else(|| {
+        Failure::wrong_request(miette::miette!(help = advice::run(), "there is no run under {}", outputs.display()))
     })
 }
 

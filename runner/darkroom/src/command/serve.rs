@@ -14,8 +14,8 @@ use crate::display;
 use crate::exit::{Failure, Outcome};
 use crate::project::Project;
 
-/// What the clients sign with; the local cloud knows this pair, and that is all there is to it.
-const KEY: &str = "darkroom";
+/// What clients may sign with where any key is let in.
+const ANY: &str = "darkroom";
 
 pub fn run(args: &ServeArgs, globals: Globals) -> Result<Outcome, Failure> {
     let runtime = tokio::runtime::Runtime::new()
@@ -31,6 +31,9 @@ fn config(args: &ServeArgs) -> Result<Config, Failure> {
     config.port = args.port;
     config.data_dir.clone_from(&args.data_dir);
     config.region.clone_from(&args.region);
+    if !args.open {
+        config = config.with_secret();
+    }
     if !args.retry_delays.is_empty() {
         let delay = |seconds: &f64| Duration::try_from_secs_f64(*seconds);
         config.retry_delays = args.retry_delays.iter().map(delay).collect::<Result<_, _>>().map_err(|error| {
@@ -43,6 +46,8 @@ fn config(args: &ServeArgs) -> Result<Config, Failure> {
 async fn serve(config: Config, globals: Globals) -> Result<Outcome, Failure> {
     allow_many_files();
     let region = config.region.clone();
+    let (open, any) = (config.key.is_none(), || (ANY.to_owned(), ANY.to_owned()));
+    let key = config.key.clone().unwrap_or_else(any);
     // Before the cloud is there, so that a signal at any later moment ends it properly.
     let mut stop = Stop::new().map_err(|error| Failure::broken(miette!("signals can't be watched: {error}")))?;
     let cloud = LocalCloud::start(config).await.map_err(|error| Failure::broken(miette!("{error}")))?;
@@ -50,13 +55,17 @@ async fn serve(config: Config, globals: Globals) -> Result<Outcome, Failure> {
         display::answer_json(&json!({
             "endpoint_url": cloud.endpoint_url(),
             "region": region,
-            "access_key_id": KEY,
-            "secret_access_key": KEY,
+            "access_key_id": key.0,
+            "secret_access_key": key.1,
+            "open": open,
             "account_id": darkroom_cloud::ACCOUNT_ID,
             "isolation": cloud.isolation().label,
         }))?;
     } else {
-        display::answer(&exports(cloud.endpoint_url(), &region))?;
+        display::answer(&exports(cloud.endpoint_url(), &region, &key))?;
+        if open {
+            display::note(OPEN);
+        }
         if !globals.quiet {
             display::answer(&quick_start(&cloud.isolation().label))?;
         }
@@ -100,21 +109,25 @@ impl Stop {
 }
 
 /// Returns lines to paste into a shell, and nothing else: `--quiet` prints just these.
-fn exports(endpoint_url: &str, region: &str) -> String {
+fn exports(endpoint_url: &str, region: &str, (id, secret): &(String, String)) -> String {
     format!(
         "\
 export AWS_ENDPOINT_URL={endpoint_url}
-export AWS_ACCESS_KEY_ID={KEY} AWS_SECRET_ACCESS_KEY={KEY}
+export AWS_ACCESS_KEY_ID={id} AWS_SECRET_ACCESS_KEY={secret}
 export AWS_REGION={region} AWS_DEFAULT_REGION={region}
 unset AWS_SESSION_TOKEN AWS_PROFILE
 "
     )
 }
 
+/// Said where there is no secret.
+const OPEN: &str = "Any access key is let in, with itself for a secret (--open). Every program on this machine that reaches the \
+                    port can use this cloud.";
+
 fn quick_start(isolation: &str) -> String {
     format!(
         r#"
-# The local cloud answers on this machine only. Handlers are isolated by {isolation}.
+# The local cloud answers on this machine only, to requests signed with the key above. Handlers are isolated by {isolation}.
 # Paste the lines above into another shell, then for example:
 
 cd "$(mktemp -d)"
@@ -143,7 +156,7 @@ mod tests {
 
     #[test]
     fn every_line_of_the_exports_can_be_pasted() {
-        for line in exports("http://127.0.0.1:4566", "eu-west-1").lines() {
+        for line in exports("http://127.0.0.1:4566", "eu-west-1", &("a".into(), "b".into())).lines() {
             assert!(line.starts_with("export AWS_") || line.starts_with("unset AWS_"), "{line}");
         }
     }

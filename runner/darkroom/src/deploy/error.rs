@@ -23,7 +23,7 @@ pub enum DeployError {
         #[help]
         help: Option<String>,
     },
-    #[error("roles are not looked for, which these credentials may not: {reason}")]
+    #[error("roles were not checked, as these credentials may not list them: {reason}")]
     #[diagnostic(code(deploy::roles_denied), help("where functions get a role of your own, none is made"))]
     RolesDenied { reason: String },
     #[error("{resource} exists, but Darkroom did not make it for this experiment: {found}")]
@@ -47,4 +47,31 @@ pub enum DeployError {
     #[error("function {function} is not configured as it was just told to be; different: {differences}")]
     #[diagnostic(code(deploy::configuration_differs), help("something else changed it meanwhile; run it again"))]
     ConfigurationDiffers { function: String, differences: String },
+}
+
+impl DeployError {
+    /// Puts the region into the commands that it suggests, so that they work as they stand.
+    #[must_use]
+    pub fn in_region(mut self, region: &str) -> Self {
+        if let Self::Call { help: Some(help), .. } = &mut self {
+            *help = help.replace("--target aws`", &format!("--target aws --region {region}`"));
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_suggested_command_says_the_region_that_the_deployment_was_in() {
+        let help = Some("remove old functions and layers: `darkroom clean --target aws`".to_owned());
+        let error = DeployError::Call { operation: "creating", resource: "x".into(), reason: "y".into(), help };
+        let DeployError::Call { help, .. } = error.in_region("eu-central-1") else { unreachable!() };
+        assert_eq!(
+            help.unwrap(),
+            "remove old functions and layers: `darkroom clean --target aws --region eu-central-1`"
+        );
+    }
 }

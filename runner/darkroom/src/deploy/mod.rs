@@ -156,6 +156,16 @@ pub async fn deploy(
     want: &[WantedFunction],
     on_event: &mut (dyn FnMut(FunctionDeployed) + Send),
 ) -> Result<Deployment, DeployError> {
+    let deployed = Box::pin(deployed(clients, settings, want, on_event)).await;
+    deployed.map_err(|error| error.in_region(&settings.region))
+}
+
+async fn deployed(
+    clients: &Clients,
+    settings: &Settings,
+    want: &[WantedFunction],
+    on_event: &mut (dyn FnMut(FunctionDeployed) + Send),
+) -> Result<Deployment, DeployError> {
     let clients = patient(clients);
     let goal = goal(settings, want)?;
     notifications::refuse_loops(&notifications::hooks(settings, want))?;
@@ -202,7 +212,8 @@ pub struct LastRun {
 /// it early, and removal takes it last.
 pub async fn last_run(clients: &Clients, settings: &Settings) -> Result<Option<LastRun>, DeployError> {
     let bucket = names::bucket(&settings.experiment, &settings.account_id, &settings.region);
-    let HaveBucket::Tagged(mut tags) = observe::bucket(&patient(clients), &bucket).await? else { return Ok(None) };
+    let found = observe::bucket(&patient(clients), &bucket).await.map_err(|error| error.in_region(&settings.region))?;
+    let HaveBucket::Tagged(mut tags) = found else { return Ok(None) };
     if tags.get(tags::EXPERIMENT) != Some(&settings.experiment) {
         return Ok(None); // Deployment will refuse it.
     }
@@ -219,8 +230,8 @@ pub async fn session_over(clients: &Clients, bucket: &str, run_id: &str) -> Resu
 /// Returns what [`deploy`] would do, without doing it.
 pub async fn steps(clients: &Clients, settings: &Settings, want: &[WantedFunction]) -> Result<Steps, DeployError> {
     let goal = goal(settings, want)?;
-    let have = Box::pin(observe::observe(&patient(clients), &goal)).await?;
-    desired::steps(&have, &goal)
+    let have = Box::pin(observe::observe(&patient(clients), &goal)).await;
+    desired::steps(&have.map_err(|error| error.in_region(&settings.region))?, &goal)
 }
 
 impl Counts {

@@ -13,7 +13,7 @@ pub const PATIENCE: Duration = Duration::from_mins(3);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 
-/// Returns the call's answer as soon as nothing speaks against it that ends by itself.
+/// Returns the call's answer once only permanent errors remain.
 pub async fn patiently<T, E, R>(
     operation: &'static str,
     resource: impl Fn() -> String,

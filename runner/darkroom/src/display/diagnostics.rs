@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use darkroom_core::shown;
 use miette::{GraphicalReportHandler, GraphicalTheme, JSONReportHandler, ReportHandler};
 
 use crate::cli::Globals;
@@ -13,6 +14,8 @@ const WIDTH: usize = 110;
 /// Writes the failure to stderr. Nothing can be done if stderr is gone, so that is ignored.
 pub fn show(failure: &Failure, globals: Globals) {
     let text = render(failure.report().as_ref(), globals.json, super::colours(&io::stderr()));
+    let colours = super::colours(&io::stderr());
+    let text = if globals.json { shown::json(&text) } else { shown::answer(&text, colours) };
     let _ = io::stderr().write_all(text.as_bytes());
 }
 

@@ -1,6 +1,8 @@
 //! A plan as a page for people.
 
+use darkroom_core::besides::{LOG_BYTES, LOOKS, METRICS};
 use darkroom_core::capability::NEW_ACCOUNT_MEMORY_MB;
+use darkroom_core::cell::Trigger;
 use darkroom_core::cost::PriceTable;
 use darkroom_core::estimate::Effort;
 use darkroom_core::event::PlannedCell;
@@ -54,6 +56,7 @@ impl Page<'_> {
             invocations,
             short_of_cores,
             at_most,
+            besides: _,
         } = &self.summary;
         let Manifest { experiment, repetitions, schedule, budget, .. } = self.manifest;
         let mut rows = vec![(
@@ -97,11 +100,13 @@ impl Page<'_> {
             "at most",
             format!("{}, if every invocation took its stage's whole timeout; repeated attempts apart", spelt(at_most)),
         ));
+        rows.extend(self.besides());
         rows.push(("prices", self.prices()));
         if budget.usd.is_some() || budget.minutes.is_some() {
             let usd = budget.usd.map(|usd| format!("${usd:.2}"));
             let minutes = budget.minutes.map(|minutes| format!("{minutes} min"));
-            rows.push(("budget", usd.into_iter().chain(minutes).collect::<Vec<_>>().join(", ")));
+            let limits = usd.into_iter().chain(minutes).collect::<Vec<_>>().join(", ");
+            rows.push(("budget", format!("{limits}: the run stops there, and can be resumed with more")));
         }
         if let Some(warning) = self.beyond_budget() {
             rows.push(("", warning));
@@ -121,6 +126,58 @@ impl Page<'_> {
         (target.cloud == Cloud::Aws && !sizes.is_empty()).then(|| {
             format!("{} MB: new accounts refuse more than {NEW_ACCOUNT_MEMORY_MB}, and no call tells", sizes.join(", "))
         })
+    }
+
+    /// What the run costs beside its functions' time, and all of it together.
+    fn besides(&self) -> Vec<(&'static str, String)> {
+        let Summary { functions, at_most, besides, .. } = &self.summary;
+        let no_price = || "no price known".to_owned();
+        let usd = |usd: Option<f64>, before: &str| usd.map_or_else(no_price, |usd| format!("{before}{}", dollars(usd)));
+        let chain = if self.is_polled() { ", about: each pass of an S3 chain is looked for" } else { "" };
+        let waiting = match self.manifest.target.cloud {
+            Cloud::Aws => "; waiting for them takes 1 to 5 minutes a session",
+            Cloud::Local => "",
+        };
+        let mut rows = vec![
+            (
+                "S3",
+                format!(
+                    "{}: {} PUTs and {} GETs and HEADs, by the handlers and by Darkroom{chain}",
+                    usd(besides.s3_usd, ""),
+                    thousands(besides.s3_puts as u64),
+                    thousands(besides.s3_gets as u64)
+                ),
+            ),
+            (
+                "logs",
+                format!(
+                    "{}: {} taken in, {LOG_BYTES} bytes an invocation; what handlers print comes on top",
+                    usd(besides.logs_usd, "about "),
+                    size(besides.log_bytes)
+                ),
+            ),
+            (
+                "metrics",
+                format!(
+                    "{}: {} asked of CloudWatch ({}, {METRICS} each, {LOOKS} looks){waiting}",
+                    usd(besides.metrics_usd, "at most "),
+                    thousands(besides.metrics),
+                    count(*functions, "function")
+                ),
+            ),
+        ];
+        if let Some(compute) = at_most.usd {
+            let (beside, unknown) = besides.usd();
+            let apart: Vec<&str> = unknown.into_iter().chain(["data transfer"]).collect();
+            rows.push(("in all", format!("at most {}; {} apart", dollars(compute + beside), apart.join(", "))));
+        }
+        rows
+    }
+
+    /// Whether any pass is started by an upload, whose end is looked for.
+    fn is_polled(&self) -> bool {
+        let Manifest { matrix, .. } = self.manifest;
+        matrix.trigger.contains(&Trigger::S3) || matrix.include.iter().any(|cell| cell.trigger == Some(Trigger::S3))
     }
 
     fn expectation(&self) -> Option<(&'static str, String)> {
@@ -160,7 +217,7 @@ impl Page<'_> {
             return format!("none known for {region}: no experiments/prices/{region}.toml");
         };
         let what = format!(
-            "AWS's in {region}, written down on {}; S3 requests, logs, metrics and transfer apart",
+            "AWS's in {region}, written down on {}; experiments/prices/{region}.toml says where each is from",
             prices.date
         );
         match self.manifest.target.cloud {
@@ -181,6 +238,16 @@ fn looked_for(until: &Until) -> String {
         "the 95% interval of the mean {of} of {each} is within ±{share}%; looked at after {} repetitions and every {LOOK_EVERY} after",
         until.min
     )
+}
+
+/// Two digits or three: `143 kB`.
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} bytes"),
+        1_000..1_000_000 => format!("{} kB", bytes / 1_000),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    }
 }
 
 pub fn spelt(effort: &Effort) -> String {

@@ -6,9 +6,13 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use comfy_table::{Cell as TableCell, CellAlignment, Color, ContentArrangement, LineStyle, Table, TableStyle};
+use darkroom_core::capability::isolation_in_words;
 use darkroom_core::cell::Factors;
 use darkroom_core::imported::IMPORTED;
-use darkroom_tables::{CellSummary, Difference, ReconciliationSummary, Spent, StageSummary, Statistic, Summary};
+use darkroom_core::shown::line as line_of;
+use darkroom_tables::{
+    CellSummary, Difference, ReconciliationSummary, RefusedCalls, Spent, StageSummary, Statistic, Summary,
+};
 
 /// Rules above, under the header and below; stages are told apart by their name, which stands once.
 pub const RULED: TableStyle = {
@@ -24,8 +28,8 @@ pub struct Look {
     pub width: u16,
 }
 
-/// Renders a run's summary, ending in a newline.
-pub fn summary(summary: &Summary, look: Look) -> String {
+/// Renders a run's summary, ending in a newline. `claims` are the report's sentences on who is faster and cheaper.
+pub fn summary(summary: &Summary, claims: &[String], look: Look) -> String {
     let runnable = summary.cells.iter().filter(|cell| cell.not_runnable.is_none());
     let factors = Factors::of(runnable.map(|cell| &cell.cell));
     let mut text = format!("\n{}\n", heading(summary, &factors));
@@ -39,15 +43,19 @@ pub fn summary(summary: &Summary, look: Look) -> String {
         let _ = writeln!(text, "{}", footnote(summary));
         text += &sessions(summary);
         text += &stopped(summary);
-        text += &warm_ups(&measured);
+        text += &uncounted(&measured);
         text += &poor(&measured);
-        text += &hops(&measured);
+        text += &trigger_delays(&measured);
         text += &coarse(&measured);
     }
     text += &reconciled(&summary.reconciliation);
     text += &wrong(summary);
+    text += &refused(summary);
     text += &failures(summary);
     text += &not_runnable(summary);
+    if !claims.is_empty() && !is_nothing_measured(&measured) {
+        let _ = writeln!(text, "\n{}", claims.join("\n"));
+    }
     text += &money(summary);
     text += &files(summary);
     text
@@ -61,7 +69,7 @@ fn is_nothing_measured(cells: &[&CellSummary]) -> bool {
 
 fn heading(summary: &Summary, factors: &Factors) -> String {
     let place = match summary.target.as_str() {
-        "local" => format!("on this machine's local cloud ({})", summary.isolation),
+        "local" => format!("on this machine (local cloud; {})", isolation_in_words(&summary.isolation)),
         "aws" => format!("on AWS in {}", summary.region),
         IMPORTED => summary.isolation.clone(),
         _ => format!("on {}, which is not AWS", summary.endpoint.as_deref().unwrap_or(&summary.target)),
@@ -204,12 +212,16 @@ fn sessions(summary: &Summary) -> String {
     text
 }
 
-/// Counts the invocations that warmed environments up: they are rows, and in no statistic.
-fn warm_ups(measured: &[&CellSummary]) -> String {
-    match measured.iter().flat_map(|cell| &cell.stages).map(|stage| stage.n_warm_up).sum::<usize>() {
-        0 => String::new(),
-        all => format!("warm-ups: {} more, in no statistic\n", super::count(all as u64, "invocation")),
-    }
+/// Counts the invocations that warmed environments up, and those that others took the place of: rows in no statistic.
+fn uncounted(measured: &[&CellSummary]) -> String {
+    let sum = |of: fn(&StageSummary) -> usize| {
+        let all: usize = measured.iter().flat_map(|cell| &cell.stages).map(of).sum();
+        (all > 0).then(|| super::count(all as u64, "invocation"))
+    };
+    let warm_ups = sum(|stage| stage.n_warm_up).map(|all| format!("warm-ups: {all} more, in no statistic\n"));
+    let again = sum(|stage| stage.n_superseded);
+    let again = again.map(|all| format!("measured again: {all} more that others replace, in no statistic\n"));
+    warm_ups.into_iter().chain(again).collect()
 }
 
 /// Says once what the run cost, or what AWS would charge for it where nobody is sent a bill.
@@ -237,8 +249,8 @@ fn stopped(summary: &Summary) -> String {
     darkroom_core::until::told(until, summary.last_look.as_ref()) + "\n"
 }
 
-/// What the hops of chains took: cells that the runner calls have none.
-fn hops(measured: &[&CellSummary]) -> String {
+/// What the triggers of chains took: cells that the runner calls have none.
+fn trigger_delays(measured: &[&CellSummary]) -> String {
     let mut text = String::new();
     for cell in measured {
         let median = |stage: &StageSummary| {
@@ -247,9 +259,11 @@ fn hops(measured: &[&CellSummary]) -> String {
         };
         let stages: Vec<String> = cell.stages.iter().filter_map(median).collect();
         if !stages.is_empty() {
-            let _ =
-                writeln!(text, "hops   {}: {} ms until START (medians; cross-clock)", cell.cell_id, stages.join(", "));
+            let _ = writeln!(text, "trigger delay  {}: {} ms", cell.cell_id, stages.join(", "));
         }
+    }
+    if !text.is_empty() {
+        text += "               medians, from a stage's end to the next one's START; two clocks, so ±1 ms or more\n";
     }
     text
 }
@@ -337,12 +351,16 @@ pub fn differences(found: &ReconciliationSummary) -> String {
 fn wrong(summary: &Summary) -> String {
     let mut text = String::new();
     for wrong in &summary.wrong_outputs {
-        let detail = wrong.detail.as_deref().map(|detail| format!(" ({detail})")).unwrap_or_default();
+        let detail = wrong.detail.as_deref().map(|detail| format!(" ({})", line_of(detail))).unwrap_or_default();
         let known = if summary.is_wrong_on_purpose(&wrong.cell_id) { " (wrong on purpose)" } else { "" };
         let _ = writeln!(
             text,
             "\nWRONG  {}{known} · {}: {}{detail}, in {} of {} outputs checked. Its times are shown, never ranked.",
-            wrong.cell_id, wrong.stage, wrong.reason, wrong.count, wrong.checked
+            wrong.cell_id,
+            wrong.stage,
+            line_of(&wrong.reason),
+            wrong.count,
+            wrong.checked
         );
     }
     for cell in summary.passed_but_wrong_on_purpose() {
@@ -355,12 +373,18 @@ fn wrong(summary: &Summary) -> String {
     text
 }
 
+fn refused(summary: &Summary) -> String {
+    let line = |calls: &RefusedCalls| format!("\nREFUSED  {}.\n", line_of(&calls.to_string()));
+    summary.refused_calls.iter().map(line).collect()
+}
+
 fn failures(summary: &Summary) -> String {
     let mut text = String::new();
     for failure in &summary.failures {
         let stage = failure.stage.as_deref().unwrap_or("pipeline");
-        let kind = failure.error_type.as_deref().unwrap_or(&failure.status);
-        let error = failure.error.as_deref().map(|error| format!(": {}", first_line(error))).unwrap_or_default();
+        let kind = line_of(failure.error_type.as_deref().unwrap_or(&failure.status));
+        let error =
+            failure.error.as_deref().map(|error| format!(": {}", line_of(first_line(error)))).unwrap_or_default();
         let _ = writeln!(text, "\nFAILED {} · {stage}: {} × {kind}{error}", failure.cell_id, failure.count);
     }
     text

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use darkroom_core::event::Verdict;
+use darkroom_core::shown::line as line_of;
 
 use super::count;
 use crate::session::check::{Checked, Report};
@@ -20,13 +21,14 @@ pub fn page(report: &Report) -> String {
             (false, false) => "NOT JUDGED",
         };
         let said = said(output);
+        let said = line_of(&said);
         let _ = writeln!(text, "{word}  {:stages$}  {:images$}  {said}", output.stage, named(output));
     }
     for stage in &report.without_handler {
         let _ = writeln!(text, "WRONG  {stage:stages$}  no handler for it in functions/{variant}/variant.toml");
     }
     for note in &report.notes {
-        let _ = writeln!(text, "NOTE   {note}");
+        let _ = writeln!(text, "NOTE   {}", line_of(note));
     }
     text + &totals(report)
 }

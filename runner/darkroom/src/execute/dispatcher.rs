@@ -17,9 +17,9 @@ use super::collect_logs::Served;
 use super::gate::Gate;
 use super::pacing::{Pauses, Tried};
 use super::pass::{self, Bench, Pass};
-use super::reconcile::{self, Recorded};
+use super::reconcile::{self, ByFunction, Recorded};
 use super::trigger_s3::Memory;
-use super::{Function, Purse, Setup, cold};
+use super::{Function, Purse, Setup, cold, objects};
 use crate::advice;
 use crate::record::{Emitter, History, Repetition};
 
@@ -31,6 +31,8 @@ const RENEWALS_AT_ONCE: usize = 4;
 pub enum ExecuteError {
     #[error("cannot upload the input object {key}: {reason}")]
     Upload { key: String, reason: String },
+    #[error("cannot remove what an earlier run left in bucket {bucket}: {reason}; empty it, then run again")]
+    Leftovers { bucket: String, reason: String },
     #[error("cannot renew the environments of {function}: {reason}")]
     Renew { function: String, reason: String },
     #[error("cannot read the logs of {function}: {reason}")]
@@ -93,6 +95,7 @@ pub async fn execute(
     mut interrupt: watch::Receiver<bool>,
 ) -> Result<Finished, ExecuteError> {
     let earlier_without_environment = look_up_earlier(&setup, &history, &emitter).await;
+    objects::begin_empty(&setup).await?;
     let since_ms = jiff::Timestamp::now().as_millisecond();
     let deadline = setup.time_budget.and_then(|budget| Instant::now().checked_add(budget));
     let bench = Arc::new(Bench {
@@ -108,6 +111,7 @@ pub async fn execute(
     let names = function_names(&bench.setup);
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let before = reconcile::counted(&bench.setup.metrics, &names, since_ms).await;
+    let others = others_before(&bench.setup, &names, since_ms).await;
     let pauses = Pauses::new(bench.setup.seed);
     let mut dispatcher = Dispatcher { bench: bench.clone(), history, stopping, deadline, pauses };
     let ended = tokio::select! {
@@ -132,7 +136,14 @@ pub async fn execute(
             bench.recorded.reconcile(metrics, &names, since_ms, &before, *patience).await
         }
     };
-    for figure in figures {
+    let strangers = match (ended, others) {
+        (Ended::Interrupted, _) | (_, None) => Vec::new(),
+        // Nobody else has the functions under test: what is not known of others takes nothing from what is known of them.
+        (_, Some(before)) => {
+            reconcile::of_strangers(&bench.setup.metrics, &names, since_ms, &before).await.unwrap_or_default()
+        }
+    };
+    for figure in figures.into_iter().chain(strangers) {
         bench.emitter.emit(Event::Reconciled(figure));
     }
     if let Some(spent) = bench.setup.purse.as_ref().map(Purse::now) {
@@ -140,6 +151,17 @@ pub async fn execute(
         bench.emitter.emit(Event::Spent { at: super::now(), usd, invocations });
     }
     Ok(Finished { ended, without_environment, earlier_without_environment, clock_offset })
+}
+
+/// Returns what functions that the run did not deploy have done so far. Not asked on AWS, where an account is shared with
+/// whoever else uses it, and each look is billed.
+async fn others_before(setup: &Setup, ours: &[&str], since_ms: i64) -> Option<ByFunction> {
+    if !setup.patience.alone {
+        return None;
+    }
+    let names = reconcile::strangers(&setup.metrics, ours).await.ok()?;
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    reconcile::counted(&setup.metrics, &names, since_ms).await.ok()
 }
 
 /// Emits the environments of requests of sessions that were killed; returns how many the logs do not have (any more).

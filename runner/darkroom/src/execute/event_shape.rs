@@ -5,7 +5,10 @@ use darkroom_core::event::PassKey;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-/// Returns the stem of every object name of a pass: image, run and cell, deployment, repetition and attempt.
+/// Where the runner puts what it gives to stages that it calls itself.
+pub const GIVEN: &str = "input/";
+
+/// Returns what every object name of a pass begins with: image, run and cell, deployment, repetition and attempt.
 ///
 /// No two passes share one, so an output found under it was written by that pass and no other. Made of
 /// `[A-Za-z0-9_-]`, at most 80 characters.
@@ -15,6 +18,21 @@ pub fn stem(run_id: &str, key: &PassKey, image_index: usize) -> String {
         key.image.chars().take(32).map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' }).collect();
     let kind = if key.warm_up { 'w' } else { 'r' };
     format!("{image}-i{image_index}-{}-d{}-{kind}{:04}-a{}", &digest[..10], key.deployment, key.repetition, key.attempt)
+}
+
+/// Returns where the runner puts what it gives to a stage: `input/<stage>/<random>/<stem>-<random>.<extension>`.
+///
+/// Only the stage's event tells it. The output's name follows from the file's, so it can't be guessed either: not by another
+/// stage, and not by another repetition.
+pub fn given_key(stage: &str, stem: &str, extension: &str) -> String {
+    let random = uuid::Uuid::new_v4().simple().to_string();
+    let (folder, file) = random.split_at(random.len() / 2);
+    format!("{GIVEN}{stage}/{folder}/{stem}-{file}.{extension}")
+}
+
+/// Returns where the runner puts what starts a chain: `<folder><stem>-<random>.<extension>`, which nobody can guess either.
+pub fn triggering_key(folder: &str, stem: &str, extension: &str) -> String {
+    format!("{folder}{stem}-{}.{extension}", &uuid::Uuid::new_v4().simple().to_string()[..12])
 }
 
 /// What a stage's templates can name.
@@ -142,6 +160,23 @@ mod tests {
         let template = json!({ "from": "s3://{bucket}/{input_key}", "to": "{output_key}" });
         let event = facts.own_event(&template, "x.png", None);
         assert_eq!(event, json!({ "from": "s3://b/input/resize/cat-1.jpg", "to": "x.png" }));
+    }
+
+    #[test]
+    fn what_a_stage_is_given_has_a_name_that_nothing_else_tells() {
+        let keys =
+            ["greyscale", "greyscale", "resize"].map(|stage| given_key(stage, "cat-i0-0123456789-d1-r0001-a1", "png"));
+        let parts = keys.each_ref().map(|key| key.split('/').collect::<Vec<_>>());
+        for (index, part) in parts.iter().enumerate() {
+            assert_eq!((part.len(), part[0], part[2].len()), (4, "input", 16), "{part:?}");
+            assert!(
+                part[3].starts_with("cat-i0-0123456789-d1-r0001-a1-") && part[3].strip_suffix(".png").is_some(),
+                "{part:?}"
+            );
+            assert!(part[3].chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)), "{part:?}");
+            // Neither the folder nor the file's name, which the output's follows, is that of another.
+            assert!(parts[..index].iter().all(|other| other[2] != part[2] && other[3] != part[3]), "{parts:?}");
+        }
     }
 
     #[test]

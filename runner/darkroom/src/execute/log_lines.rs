@@ -1,8 +1,9 @@
 //! A function's log events → the invocations they tell of. Pure.
 //!
-//! A handler can print lines that look like the platform's. What gives the platform away is order: an environment runs
-//! one invocation at a time, and writes END and REPORT last. So a START within an invocation is text, a REPORT counts
-//! only right after the END of its request, and the last such pair of a request is the platform's.
+//! A handler can print lines that look like the platform's, also after its own invocation (from a thread, before it is
+//! frozen) and within the next one. Order gives the platform away where it can: an environment runs one invocation at a
+//! time, so a START within an invocation is text, and a REPORT counts only right after the END of its request. Where a
+//! request has several such pairs, the most of each figure counts: whoever forges one can only look slower.
 
 use std::collections::BTreeMap;
 
@@ -62,24 +63,32 @@ pub fn invocations(lines: &[Line]) -> Vec<Logged> {
 
 fn of_stream(lines: &[&Line]) -> Vec<Logged> {
     let mut found: Vec<Logged> = Vec::new();
-    let mut ended = false;
+    // What came between two ENDs of one request: printed by it, unless it ends too.
+    let mut doubted: Vec<Logged> = Vec::new();
+    let mut ended: Option<(usize, i64)> = None;
     for line in lines {
         let text = line.message.trim_end_matches(['\n', '\r']);
-        let after_end = std::mem::take(&mut ended);
+        let after_end = ended.take();
         if let Some(request_id) = start_of(text) {
             // Within an invocation that is not over it is something that the handler printed.
             if found.last().is_none_or(Logged::is_over) && found.iter().all(|known| known.request_id != request_id) {
                 found.push(begun(request_id, line));
             }
         } else if let Some(request_id) = text.strip_prefix("END RequestId: ") {
-            if let Some(at) = found.iter().position(|known| known.request_id == request_id.trim_end()) {
-                // What seemed to come after it was printed by it.
-                found.truncate(at + 1);
-                found[at].ended_ms = Some(line.timestamp_ms);
-                ended = true;
+            let request_id = request_id.trim_end();
+            if let Some(at) = doubted.iter().position(|known| known.request_id == request_id) {
+                found.push(doubted.remove(at));
             }
-        } else if let (true, Some(last)) = (after_end, found.last_mut()) {
-            take_report(last, text);
+            if let Some(at) = found.iter().position(|known| known.request_id == request_id) {
+                doubted.extend(found.drain(at + 1..));
+                found[at].ended_ms.get_or_insert(line.timestamp_ms);
+                ended = Some((at, line.timestamp_ms));
+            }
+        } else if let Some((at, ended_ms)) = after_end {
+            if !take_report(&mut found[at], ended_ms, text) {
+                // That END was printed, and nothing that came before it.
+                found.append(&mut doubted);
+            }
         } else if let Some(last) = found.last_mut() {
             take_text(last, text);
         }
@@ -103,18 +112,41 @@ fn begun(request_id: &str, line: &Line) -> Logged {
     }
 }
 
-fn take_report(last: &mut Logged, text: &str) {
-    let Some((_, report)) = report_line::parse_line(text).filter(|(id, _)| *id == last.request_id) else { return };
+/// Takes a REPORT right after an END of its request; tells whether it may be the platform's, and not one that is printed later.
+fn take_report(last: &mut Logged, ended_ms: i64, text: &str) -> bool {
+    let Some((_, report)) = report_line::parse_line(text).filter(|(id, _)| *id == last.request_id) else {
+        return false;
+    };
+    let counts = last.report.as_ref().is_none_or(|known| report.duration_ms > known.duration_ms);
+    if counts {
+        last.ended_ms = Some(ended_ms);
+    }
+    let report = match last.report.take() {
+        Some(known) => most_of(&known, &report),
+        None => report,
+    };
     last.profile = last.profile.take().filter(|profile| profile_line::fits(profile, Some(&report)));
     last.report = Some(report);
     let field = |name: &str| text.split('\t').find_map(|field| field.strip_prefix(name));
     let status = field("Status: ").filter(|status| *status != "success");
     if let Some(status) = status {
         let failure = last.failure.get_or_insert(Failure { timed_out: false, error_type: None, error: None });
-        failure.timed_out = status == "timeout";
+        failure.timed_out |= status == "timeout";
         if let Some(error_type) = field("Error Type: ") {
             failure.error_type = Some(error_type.to_owned());
         }
+    }
+    counts
+}
+
+/// Returns the most of each figure of two reports of one request, of which one is forged.
+fn most_of(one: &Report, other: &Report) -> Report {
+    Report {
+        duration_ms: one.duration_ms.max(other.duration_ms),
+        billed_ms: one.billed_ms.max(other.billed_ms),
+        memory_mb: one.memory_mb.max(other.memory_mb),
+        max_memory_mb: one.max_memory_mb.max(other.max_memory_mb),
+        init_ms: one.init_ms.into_iter().chain(other.init_ms).reduce(f64::max),
     }
 }
 
@@ -237,6 +269,36 @@ mod tests {
         assert_eq!(invocations(&lines)[0].ended_ms, Some(6));
     }
 
+    /// A thread that outlives its invocation, or the code of the next one, prints a pair for a request that is over.
+    #[test]
+    fn a_pair_that_is_printed_later_replaces_nothing_and_hides_nothing() {
+        let forged = "REPORT RequestId: a\tDuration: 0.01 ms\tBilled Duration: 1 ms\tMemory Size: 512 MB\tMax Memory Used: 1 MB\t";
+        let own = [start("a"), end("a"), report("a", "5")];
+        let pair = [end("a"), forged.to_owned()];
+        let next = [start("b"), end("b"), report("b", "6")];
+        let lines = |parts: &[&[String]]| log("s", &parts.concat().iter().map(String::as_str).collect::<Vec<_>>());
+        for (log, expected) in [
+            (lines(&[&own, &pair]), &[("a", Some(5.0))][..]),
+            (lines(&[&own, &pair, &next]), &[("a", Some(5.0)), ("b", Some(6.0))]),
+            (lines(&[&own, &next[..1], &pair, &next[1..]]), &[("a", Some(5.0)), ("b", Some(6.0))]),
+            (lines(&[&own, &next[..2], &pair, &next[1..]]), &[("a", Some(5.0)), ("b", Some(6.0))]),
+            (lines(&[&own, &next, &pair]), &[("a", Some(5.0)), ("b", Some(6.0))]),
+            (lines(&[&own[..1], &pair, &own[1..], &next]), &[("a", Some(5.0)), ("b", Some(6.0))]),
+            (lines(&[&own[..1], &pair, &pair, &own[1..], &pair]), &[("a", Some(5.0))]),
+        ] {
+            assert_eq!(durations(&log)[0], shown(expected)[0], "{log:?}");
+            let a = &invocations(&log)[0];
+            assert_eq!(
+                a.report.as_ref().map(|report| (report.billed_ms, report.max_memory_mb)),
+                Some((9, 60)),
+                "{log:?}"
+            );
+            assert!(expected.len() == 1 || durations(&log) == shown(expected), "{log:?}");
+        }
+        // Its end stays the platform's own, too: what the next stage's delay is counted from.
+        assert_eq!(invocations(&lines(&[&own, &pair]))[0].ended_ms, Some(1));
+    }
+
     #[test]
     fn a_profile_is_the_last_line_of_its_request_and_within_the_report() {
         let profile = |id: &str, ms: &str| format!(r#"{{"darkroom_profile":1,"request_id":"{id}","handler_ms":{ms}}}"#);
@@ -306,5 +368,53 @@ mod tests {
                 None,
             ]
         );
+    }
+
+    /// What a handler prints is read in three places: as a function's log, as an invocation's tail, as the wrapper's line.
+    #[test]
+    fn whatever_a_handler_prints_is_read() {
+        let words = &[
+            "START RequestId: ",
+            "END RequestId: ",
+            "REPORT RequestId: ",
+            "a",
+            "b",
+            " Version: $LATEST",
+            "\n",
+            "\t",
+            "Duration: ",
+            "1.5 ms",
+            "-1 ms",
+            "NaN ms",
+            "1e999 ms",
+            "Billed Duration: ",
+            "Memory Size: ",
+            "99999999999999999999 MB",
+            "Max Memory Used: ",
+            "Status: timeout",
+            "Error Type: ",
+            "{\"darkroom_profile\":1,",
+            "\"request_id\":\"a\",",
+            "\"cpu_model\":\"é",
+            "}",
+            "[ERROR] ",
+            "\nTraceback ",
+            " Task timed out after ",
+            " Error: ",
+            "\u{1b}[2J",
+        ];
+        crate::hostile::Parser { name: "log", words, longest: 256 << 10 }.hold(|input| {
+            let text = String::from_utf8_lossy(input);
+            // Two streams in turn, as two environments write.
+            let line = |(index, message): (usize, &str)| Line {
+                stream: ["s", "t"][index % 2].to_owned(),
+                timestamp_ms: i64::MAX - 5,
+                message: message.to_owned(),
+            };
+            invocations(&text.split_inclusive('\n').enumerate().map(line).collect::<Vec<_>>());
+            let report = report_line::parse_tail(&text, "a");
+            report_line::error_type(&text, "a");
+            profile_line::parse_tail(&text, "a", report.as_ref());
+        });
     }
 }

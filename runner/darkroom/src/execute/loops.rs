@@ -7,9 +7,8 @@
 
 use std::time::Duration;
 
-use aws_sdk_s3::types::{Delete, ObjectIdentifier};
-
 use super::log_lines::Logged;
+use super::objects::sweep;
 use super::{ExecuteError, Function, Setup};
 use crate::error_text::told;
 
@@ -157,21 +156,6 @@ pub async fn clean_up(setup: &Setup, functions: &[Function], stopped: &[String])
 
 fn endless(setup: &Setup, function: &str, reason: String) -> ExecuteError {
     ExecuteError::Loop { function: function.to_owned(), region: setup.region.clone(), reason }
-}
-
-/// Removes every object under a prefix. What can't be removed now goes with the bucket.
-async fn sweep(setup: &Setup, prefix: &str) {
-    let mut pages = setup.s3.list_objects_v2().bucket(&setup.bucket).prefix(prefix).into_paginator().send();
-    while let Some(Ok(page)) = pages.next().await {
-        let keys = page.contents().iter().filter_map(|object| object.key());
-        let objects: Vec<_> = keys.filter_map(|key| ObjectIdentifier::builder().key(key).build().ok()).collect();
-        if objects.is_empty() {
-            return;
-        }
-        if let Ok(delete) = Delete::builder().quiet(true).set_objects(Some(objects)).build() {
-            let _ = setup.s3.delete_objects().bucket(&setup.bucket).delete(delete).send().await;
-        }
-    }
 }
 
 #[cfg(test)]

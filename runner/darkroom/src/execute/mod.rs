@@ -12,12 +12,13 @@ mod gate;
 mod invoke;
 mod log_lines;
 mod loops;
+mod objects;
 mod one_by_one;
 mod pacing;
 mod pass;
 mod payload;
 mod pictures;
-mod reconcile;
+pub(crate) mod reconcile;
 mod trigger_s3;
 mod whole_logs;
 
@@ -36,8 +37,8 @@ use crate::record::Repetition;
 
 pub use collect_logs::LogReader;
 pub use dispatcher::{Ended, ExecuteError, Finished, Stopping, execute};
+pub use event_shape::GIVEN;
 pub use one_by_one::one_by_one;
-pub use pass::GIVEN;
 pub use pictures::{Keep, Pictures};
 
 /// A deployed function, as execution needs to know it.
@@ -103,6 +104,8 @@ pub struct Patience {
     pub metrics: Duration,
     /// Before the first look at metrics, where looks are billed and metrics take a minute to come.
     pub metrics_after: Duration,
+    /// Nobody else has functions there, so that one which the run did not deploy is worth naming.
+    pub alone: bool,
 }
 
 /// What a run has spent, and may.

@@ -1,13 +1,11 @@
 //! One pass: an image through every stage of one deployment of one cell, called by the runner.
 //!
-//! Prepares the input, measures, and only then looks at what came out and clears it away.
+//! Gives each stage its input, measures, and only then looks at what came out and clears it away.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use bytes::Bytes;
 use darkroom_core::cell::{Input, Start, Trigger};
 use darkroom_core::event::{Again, Event, Invocation, PassKey, PipelinePass, Status};
@@ -17,7 +15,7 @@ use tokio::sync::Barrier;
 
 use super::clocks::Clocks;
 use super::collect_logs::Served;
-use super::event_shape::{Facts, payload_event, s3_event, stem};
+use super::event_shape::{Facts, given_key, payload_event, s3_event, stem, triggering_key};
 use super::gate::{Due, Gate, Given, Look, Seen, look};
 use super::invoke::{self, Answer, invoke};
 use super::loops;
@@ -25,12 +23,8 @@ use super::pacing::Tried;
 use super::payload;
 use super::reconcile::Recorded;
 use super::trigger_s3::{self, Memory};
-use super::{CellUnderTest, ExecuteError, Function, Setup, cold};
-use crate::error_text;
+use super::{CellUnderTest, ExecuteError, Function, Setup, cold, objects};
 use crate::record::Emitter;
-
-/// Where the runner puts what it gives to stages that it calls itself.
-pub const GIVEN: &str = "input/";
 
 /// What every pass of a session shares.
 pub struct Bench {
@@ -135,33 +129,45 @@ pub async fn run(bench: &Bench, pass: &Pass, tried: Tried) -> Result<PassEnded, 
     let cell = &bench.setup.cells[pass.cell_index];
     let functions = &cell.deployments[pass.key.deployment as usize - 1];
     let keys = names(bench, cell, functions, pass);
-    if cell.cell.trigger == Trigger::Direct && bench.setup.pipeline.transport == Transport::S3 {
-        put_inputs(bench, cell, pass, &keys).await?;
+    let made = make(bench, cell, functions, pass, &keys, tried).await;
+    // Also what a pass leaves that could not go on: its inputs are right answers.
+    clear(bench, &keys).await;
+    let (ended, stopped) = made?;
+    if let Some(stopped) = &stopped {
+        loops::clean_up(&bench.setup, functions, stopped).await?;
     }
+    bench.emitter.settle().await.map_err(|_| ExecuteError::Recording)?;
+    Ok(ended)
+}
+
+/// Makes the pass; besides how it ended it says which functions were stopped.
+async fn make(
+    bench: &Bench,
+    cell: &CellUnderTest,
+    functions: &[Function],
+    pass: &Pass,
+    keys: &Keys,
+    tried: Tried,
+) -> Result<(PassEnded, Option<Vec<String>>), ExecuteError> {
     if cell.cell.start == Start::Cold {
         let nonce = format!("{}/{}", bench.setup.run_id, bench.sequence.load(Ordering::Relaxed));
         let renewals = functions.iter().map(|function| cold::renew(&bench.setup.control, function, &nonce));
         futures::future::try_join_all(renewals).await?;
     }
     let measured = match cell.cell.trigger {
-        Trigger::Direct => measure(bench, cell, functions, pass, &keys).await?,
-        Trigger::S3 => trigger_s3::measure(bench, functions, pass, &keys).await?,
+        Trigger::Direct => measure(bench, cell, functions, pass, keys).await?,
+        Trigger::S3 => trigger_s3::measure(bench, functions, pass, keys).await?,
     };
     let pass = &Pass { key: measured.key.clone(), ..pass.clone() };
-    let looks = look_at_outputs(bench, &keys, &measured).await;
+    let looks = look_at_outputs(bench, keys, &measured).await;
     let ended = conclude(bench, cell, pass, &measured, &looks, tried);
     // An attempt that does not count leaves the check to the one that does.
     if !pass.key.warm_up && ended.again.is_none() {
-        check_outputs(bench, cell, pass, &keys, &looks, &measured.answers).await;
+        check_outputs(bench, cell, pass, keys, &looks, &measured.answers).await;
     }
     let (key, again) = (pass.key.clone(), ended.again);
     bench.emit(Event::PipelineFinished(ended));
-    clear(bench, &keys).await;
-    if let Some(stopped) = &measured.stopped {
-        loops::clean_up(&bench.setup, functions, stopped).await?;
-    }
-    bench.emitter.settle().await.map_err(|_| ExecuteError::Recording)?;
-    Ok(PassEnded { key, again })
+    Ok((PassEnded { key, again }, measured.stopped))
 }
 
 fn names(bench: &Bench, cell: &CellUnderTest, functions: &[Function], pass: &Pass) -> Keys {
@@ -171,14 +177,12 @@ fn names(bench: &Bench, cell: &CellUnderTest, functions: &[Function], pass: &Pas
     let mut keys = Keys { inputs: Vec::with_capacity(stages.len()), outputs: Vec::with_capacity(stages.len()) };
     for (index, function) in functions.iter().enumerate() {
         let input = match (index, cell.cell.input) {
-            (0, _) => {
-                let folder = functions[0].triggered_by.as_deref().unwrap_or(GIVEN);
-                format!("{folder}{stem}.{extension}")
-            }
+            (0, _) => match &function.triggered_by {
+                Some(folder) => triggering_key(folder, &stem, extension),
+                None => given_key(&stages[0].name, &stem, extension),
+            },
             (_, Input::Chained) => keys.outputs[index - 1].clone(),
-            (_, Input::Reference) => {
-                format!("{GIVEN}{}/{stem}.{}", stages[index].name, stages[index - 1].output.format.extension())
-            }
+            (_, Input::Reference) => given_key(&stages[index].name, &stem, stages[index - 1].output.format.extension()),
         };
         let output = facts(bench, function, index, &input).output_key(function.habits.output_key.as_deref());
         keys.outputs.push(output);
@@ -199,21 +203,21 @@ fn facts<'a>(bench: &'a Bench, function: &'a Function, index: usize, input_key: 
     }
 }
 
-/// Uploads what the runner itself provides: the image, and with `input = "reference"` every stage's input.
-async fn put_inputs(bench: &Bench, cell: &CellUnderTest, pass: &Pass, keys: &Keys) -> Result<(), ExecuteError> {
-    let image = &cell.images[pass.image_index];
-    let provided = match cell.cell.input {
-        Input::Chained => 1,
-        Input::Reference => keys.inputs.len(),
-    };
-    for (index, key) in keys.inputs.iter().take(provided).enumerate() {
-        let bytes = given_bytes(image, index, cell.cell.input).expect("the runner provides this stage's input").clone();
-        let put = bench.setup.s3.put_object().bucket(&bench.setup.bucket).key(key).body(ByteStream::from(bytes));
-        put.send()
-            .await
-            .map_err(|error| ExecuteError::Upload { key: key.clone(), reason: error_text::told(&error) })?;
+/// Uploads what the runner itself gives to a stage: the image, and with `input = "reference"` every stage's input. Each just
+/// before its stage's call: the next stage's input is this one's right answer.
+async fn give(
+    bench: &Bench,
+    image: &super::Image,
+    index: usize,
+    input: Input,
+    keys: &Keys,
+) -> Result<(), ExecuteError> {
+    match given_bytes(image, index, input) {
+        Some(bytes) if bench.setup.pipeline.transport == Transport::S3 => {
+            objects::give(&bench.setup, &keys.inputs[index], bytes).await
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Returns the bytes that the runner itself gives to a stage; `None` for a stage fed by its predecessor.
@@ -227,7 +231,8 @@ fn given_bytes(image: &super::Image, stage_index: usize, input: Input) -> Option
 
 /// The timed part when the runner calls every stage.
 ///
-/// Events are made before the clock starts, but for those that hold an image that a stage has yet to answer with: to
+/// Inputs are uploaded outside of every time that is kept: of a chain before the clock starts, of fed stages between calls, where
+/// a pass has no turnaround. Events are made before the clock starts, but for those that hold an image that a stage has yet to answer with: to
 /// hand it on is the orchestrator's work, and its time is part of the turnaround.
 async fn measure(
     bench: &Bench,
@@ -239,6 +244,7 @@ async fn measure(
     let pipeline = &bench.setup.pipeline;
     let image = &cell.images[pass.image_index];
     let chained = cell.cell.input == Input::Chained;
+    give(bench, image, 0, cell.cell.input, keys).await?;
     let now = super::now();
     let calls = Calls { bench, functions, keys, now: &now };
     let mut ready: Vec<Option<Vec<u8>>> = (0..functions.len())
@@ -261,6 +267,9 @@ async fn measure(
     };
     let clock = Instant::now();
     for (index, function) in functions.iter().enumerate() {
+        if index > 0 {
+            give(bench, image, index, cell.cell.input, keys).await?;
+        }
         meet(pass).await;
         let before = measured.answers.last().and_then(|told: &Told| told.image.as_deref());
         let event = ready[index].take().unwrap_or_else(|| calls.payload_event(index, before.unwrap_or_default()));
@@ -487,11 +496,7 @@ async fn check_outputs(
     }
 }
 
-/// Removes the pass's objects. What can't be removed now goes with the bucket.
+/// Removes the pass's objects.
 pub async fn clear(bench: &Bench, keys: &Keys) {
-    let all = keys.inputs.iter().chain(&keys.outputs);
-    let objects = all.filter_map(|key| ObjectIdentifier::builder().key(key).build().ok()).collect();
-    if let Ok(delete) = Delete::builder().quiet(true).set_objects(Some(objects)).build() {
-        let _ = bench.setup.s3.delete_objects().bucket(&bench.setup.bucket).delete(delete).send().await;
-    }
+    objects::remove(&bench.setup, keys.inputs.iter().chain(&keys.outputs).map(String::as_str)).await;
 }

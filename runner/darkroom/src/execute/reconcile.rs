@@ -3,12 +3,15 @@
 //! Two witnesses of one session: where they differ, something was missed or something else called the function. The
 //! difference is a fact of its own ([`Reconciliation`]), never mended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use aws_sdk_cloudwatch::Client;
+use aws_sdk_cloudwatch::config::http::HttpResponse;
+use aws_sdk_cloudwatch::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat};
+use darkroom_core::besides::METRICS;
 use darkroom_core::event::{Invocation, ReconciledMetric, Reconciliation, Status};
 use tokio::time::Instant;
 
@@ -17,13 +20,13 @@ use super::collect_logs::FIRST_PAUSE;
 use crate::error_text::told;
 
 /// In the order of [`ReconciledMetric::ALL`].
-const NAMES: [&str; 4] = ["Invocations", "Errors", "Throttles", "Duration"];
+const NAMES: [&str; METRICS as usize] = ["Invocations", "Errors", "Throttles", "Duration"];
 /// A call holds up to 500 queries. Source: API reference of `GetMetricData`.
 const FUNCTIONS_PER_CALL: usize = 500 / NAMES.len();
 /// The finest that Lambda reports, so that a session's first period begins within a minute of it, s.
 const PERIOD_S: i32 = 60;
 /// Looks at late metrics, about.
-const LOOKS: u32 = 15;
+pub const LOOKS: u32 = 15;
 /// REPORT lines round a duration to this, ms.
 const ROUNDING_MS: f64 = 0.01;
 
@@ -140,7 +143,7 @@ pub async fn counted(metrics: &Client, functions: &[&str], since_ms: i64) -> Res
         let call = call.start_time(DateTime::from_millis(since_ms)).end_time(DateTime::from_millis(until_ms));
         let mut pages = call.into_paginator().send();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| told(&error))?;
+            let page = page.map_err(|error| unheard(&error))?;
             for result in page.metric_data_results() {
                 let Some((index, name)) = result.id().and_then(place) else { continue };
                 let Some(function) = functions.get(index) else { continue };
@@ -156,6 +159,51 @@ pub async fn counted(metrics: &Client, functions: &[&str], since_ms: i64) -> Res
         }
     }
     Ok(all)
+}
+
+/// Says why CloudWatch was not heard. An answer without an error code is one that its client could not read, as from an endpoint that
+/// stands for AWS and speaks an older protocol.
+fn unheard<E: std::error::Error + ProvideErrorMetadata + 'static>(error: &SdkError<E, HttpResponse>) -> String {
+    let Some(answer) = error.raw_response().filter(|_| error.code().is_none()) else { return told(error) };
+    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |cause| cause.source());
+    let last = causes.last().map(ToString::to_string).unwrap_or_default();
+    format!(
+        "the endpoint's answer (status {}) could not be read; it may speak another protocol than CloudWatch does: {last}",
+        answer.status().as_u16()
+    )
+}
+
+/// Returns the functions that CloudWatch has heard of and that are not these: whoever works for a handler elsewhere.
+pub async fn strangers(metrics: &Client, ours: &[&str]) -> Result<Vec<String>, String> {
+    let call = metrics.list_metrics().namespace("AWS/Lambda").metric_name(NAMES[0]);
+    let mut pages = call.into_paginator().send();
+    let mut found = BTreeSet::new();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| told(&error))?;
+        let dimensions = page.metrics().iter().flat_map(Metric::dimensions);
+        let names =
+            dimensions.filter(|dimension| dimension.name() == Some("FunctionName")).filter_map(Dimension::value);
+        found.extend(names.filter(|name| !ours.contains(name)).map(str::to_owned));
+    }
+    Ok(found.into_iter().collect())
+}
+
+/// Returns what functions did meanwhile that the run did not deploy, beside the nothing that it recorded of them.
+pub async fn of_strangers(
+    metrics: &Client,
+    ours: &[&str],
+    since_ms: i64,
+    before: &ByFunction,
+) -> Result<Vec<Reconciliation>, String> {
+    let names = strangers(metrics, ours).await?;
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let now = counted(metrics, &names, since_ms).await?;
+    let ran = |name: &&&str| {
+        let invocations = |all: &ByFunction| all.get(**name).map_or(0.0, |totals| totals.invocations);
+        invocations(&now) > invocations(before)
+    };
+    let ran: Vec<&str> = names.iter().filter(ran).copied().collect();
+    Ok(figures(&ran, &ByFunction::new(), Ok((before, &now))))
 }
 
 fn query(index: usize, name: usize, function: &str) -> MetricDataQuery {
@@ -248,6 +296,21 @@ mod tests {
         assert_eq!(with(one(5.0, 0.0, 0.0, 10.0)), [("invocations", 3.0, 5.0)]);
         assert_eq!(with(one(2.0, 0.0, 0.0, 10.0)), [("invocations", 3.0, 2.0)]);
         assert_eq!(with(one(4.0, 0.0, 0.0, 2100.0)), [("duration_ms", 10.0, 2100.0)]);
+    }
+
+    #[test]
+    fn an_answer_in_another_protocol_is_said_to_be_one_that_could_not_be_read() {
+        use aws_sdk_cloudwatch::operation::get_metric_data::GetMetricDataError;
+        let answer = || HttpResponse::new(200.try_into().unwrap(), "<GetMetricDataResponse/>".into());
+        let unreadable = GetMetricDataError::unhandled("unexpected type string at position 0: expected map");
+        assert_eq!(
+            unheard(&SdkError::service_error(unreadable, answer())),
+            "the endpoint's answer (status 200) could not be read; it may speak another protocol than CloudWatch does: \
+             unexpected type string at position 0: expected map"
+        );
+        let denied = aws_sdk_cloudwatch::error::ErrorMetadata::builder().code("AccessDenied").message("no").build();
+        let denied = SdkError::service_error(GetMetricDataError::generic(denied), answer());
+        assert_eq!(unheard(&denied), "AccessDenied: no", "what AWS says is passed on");
     }
 
     #[test]

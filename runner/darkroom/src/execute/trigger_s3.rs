@@ -30,7 +30,7 @@ const SLACK: Duration = Duration::from_secs(30);
 const SLOWER: f64 = 3.0;
 const NEVER_BEFORE: Duration = Duration::from_secs(5);
 /// Polls come this often in a turnaround, so that they are at most 1% late.
-const POLLS: f64 = 100.0;
+const POLLS: f64 = darkroom_core::besides::POLLS;
 /// A timer's resolution.
 const SHORTEST_POLL: Duration = Duration::from_millis(1);
 /// Share of the fastest turnaround so far from which on a chain may be over.
@@ -412,7 +412,8 @@ fn unstarted(pass: &Pass, started_at: String) -> Measured {
 /// Returns the invocation of each stage that belongs to the chain: the first that did not start before its predecessor.
 ///
 /// Delivery is at least once, so there may be more; one that started earlier is a late delivery of an earlier pass. So is
-/// one that failed where another wrote the output: what it was to read had been cleared away.
+/// one that failed where another wrote the output: what it was to read had been cleared away. Of several in one environment
+/// the longest is taken: code that runs before its invocation can print one of its own, and make it as short as it likes.
 fn own(logged: &[Vec<Logged>], stopped_at: Option<usize>) -> Vec<Option<&Logged>> {
     let mut since_ms = i64::MIN;
     let mut own = Vec::with_capacity(logged.len());
@@ -420,11 +421,21 @@ fn own(logged: &[Vec<Logged>], stopped_at: Option<usize>) -> Vec<Option<&Logged>
         let wrote = stopped_at.is_none_or(|stopped| stage < stopped);
         let mut late_enough = runs.iter().filter(|run| run.started_ms >= since_ms);
         let first = late_enough.clone().next();
-        let run = late_enough.find(|run| wrote && run.failure.is_none()).or(first);
+        let run =
+            late_enough.find(|run| wrote && run.failure.is_none()).or(first).map(|run| longest(run, runs, since_ms));
         since_ms = run.map_or(since_ms, |run| run.started_ms);
         own.push(run);
     }
     own
+}
+
+/// Returns the longest run of the environment that `run` is of, among those that ended like it.
+fn longest<'a>(run: &'a Logged, runs: &'a [Logged], since_ms: i64) -> &'a Logged {
+    let ms = |run: &Logged| run.report.as_ref().map_or(0.0, |report| report.duration_ms);
+    let like = |other: &&Logged| {
+        other.stream == run.stream && other.started_ms >= since_ms && other.failure.is_none() == run.failure.is_none()
+    };
+    runs.iter().filter(like).fold(run, |longest, other| if ms(other) > ms(longest) { other } else { longest })
 }
 
 /// Returns how long each stage of a chain took to start: from the upload's end, or from the END of the stage before, to its
@@ -501,6 +512,24 @@ mod tests {
         let others: Vec<(usize, &str)> =
             surplus(&logged, &own).into_iter().map(|(stage, run)| (stage, run.request_id.as_str())).collect();
         assert_eq!(others, [(1, "b again"), (2, "left over")]);
+    }
+
+    #[test]
+    fn an_invocation_that_code_prints_before_its_own_is_not_the_chains() {
+        let reported = |id: &str, started_ms, duration_ms| Logged {
+            report: Some(darkroom_core::event::Report {
+                duration_ms,
+                billed_ms: 9,
+                memory_mb: 512,
+                max_memory_mb: 60,
+                init_ms: None,
+            }),
+            ..run(id, started_ms)
+        };
+        let logged = [vec![reported("phantom", 100, 0.01), reported("a", 101, 250.0)]];
+        let own = own(&logged, None);
+        assert_eq!(own[0].map(|run| run.request_id.as_str()), Some("a"));
+        assert_eq!(surplus(&logged, &own).len(), 1, "the other is told as a further delivery");
     }
 
     #[test]

@@ -2,18 +2,44 @@
 
 # Where boto3's calls have the bucket and the key, if not by keyword.
 WRITES = {"put_object": (None, None), "upload_fileobj": (1, 2), "upload_file": (1, 2), "copy_object": (None, None), "copy": (1, 2)}
+WRITES |= {"create_multipart_upload": (None, None)}
 READS = {"get_object": (None, None), "download_file": (0, 1), "download_fileobj": (0, 1), "head_object": (None, None)}
 # Where an s3.Bucket's writes have the key.
 BUCKET_WRITES = {"put_object": None, "upload_fileobj": 1, "upload_file": 1, "copy": 1}
 OBJECT_WRITES = {"put", "upload_fileobj", "upload_file", "copy_from", "copy"}
+# Under another name, these are calls of S3 still.
+METHODS = {*WRITES, *READS, *OBJECT_WRITES, "upload_part", "delete_object", "generate_presigned_url", "_make_api_call"}
+METHODS |= {"Object", "Bucket"}
+# What is written to a log names no bucket to write to.
+LOGS = {"print", "debug", "info", "warning", "error", "exception", "log", "critical"}
+# Calls that call a function with each of some values.
+MAPS = {"map", "starmap", "imap", "imap_unordered", "map_async", "starmap_async", "filter"}
 SECRETS = {"aws_access_key_id", "aws_secret_access_key", "aws_session_token"}
 
 
 def follow_call(call, values):
+    own = values.of(call.func)
+    if own and own[0] == "partial":
+        return follow_call(unbundled(own, call), values)
+    if own and own[0] == "method":
+        call = by_its_name(own, call)
+    elif own and own[0] in ("function", "class"):
+        # A partial's function, or one that is called under the name of a value: `of` follows it.
+        values.of(call)
+        return None
+    s3_call(call, values)
+    passed(call, values)
+    return None
+
+
+def s3_call(call, values):
     name = called(call)
     named = values.keywords(call)
+    places = values.places(call)
     owner = values.of(call.func.value) if isinstance(call.func, ast.Attribute) else None
-    at = lambda word, place: named.get(word, call.args[place] if place is not None and len(call.args) > place else None)
+    at = lambda word, place: named.get(word, places[place] if place is not None and len(places) > place else None)
+    if name not in LOGS:
+        named_buckets(call, values, [*places, *(node for word, node in named.items() if word != "Bucket")])
     if name in ("client", "resource", "Session", "Config", "setup_default_session"):
         connection(call, name, named, values)
     elif owner and owner[0] == "s3 object":
@@ -22,26 +48,105 @@ def follow_call(call, values):
     elif owner and owner[0] == "s3 bucket":
         if name in BUCKET_WRITES:
             writes(values.of(at("Key", BUCKET_WRITES[name])), call, values)
-    elif name == "open" and call.args and (text(values.of(call.args[0])) or "").startswith("s3://"):
-        address = text(values.of(call.args[0]))
-        values.bucket(("text", address[5:].split("/")[0]), call.lineno)
     elif name in WRITES or name in READS:
         positions = WRITES.get(name) or READS[name]
         bucket, key = at("Bucket", positions[0]), at("Key", positions[1])
-        if bucket is not None:
-            values.bucket(values.of(bucket), call.lineno)
         # `shutil.copy` and `dict.copy` name neither.
-        if name in WRITES and (bucket is not None or name != "copy"):
+        if name == "copy" and len(places) < 3 and not named.keys() & {"Bucket", "CopySource"}:
+            return
+        values.bucket(values.of(bucket), call.lineno)
+        if name in WRITES:
             writes(values.of(key), call, values)
-    elif name == "setdefault" and is_environ(getattr(call.func, "value", None)) and call.args:
+    elif "Bucket" in named:
+        values.bucket(values.of(named["Bucket"]), call.lineno)
+    elif name == "_make_api_call" and len(places) > 1 and text(values.of(places[0])) in ("PutObject", "CopyObject"):
+        request = values.of(places[1])
+        writes(request[1].get("Key") if request and request[0] == "dict" else None, call, values)
+    elif name == "generate_presigned_url" and text(values.of(at("ClientMethod", 0))) == "put_object":
+        request = values.of(at("Params", 1))
+        writes(request[1].get("Key") if request and request[0] == "dict" else None, call, values)
+    elif name == "generate_presigned_post":
+        values.bucket(values.of(at("Bucket", 0)), call.lineno)
+        writes(values.of(at("Key", 1)), call, values)
+    elif name == "setdefault" and owner == ENVIRON and call.args:
         name = text(values.of(call.args[0])) or ""
         # Of AWS's names these are the ones that Lambda does not set already.
         if name.startswith(("AWS_ENDPOINT_URL", "AWS_PROFILE")):
             values.say("sets environment", call.lineno, name)
-    elif name == "update" and is_environ(getattr(call.func, "value", None)):
+    elif name == "setdefault" and owner and owner[0] == "dict" and len(places) > 1:
+        word = text(values.of(places[0]))
+        if word is not None:
+            owner[1].setdefault(written(word), values.of(places[1]))
+    elif name == "update" and owner and owner[0] == "dict":
+        given = values.of(places[0]) if places else None
+        found = {**members_of(given), **values.values_of(call)}
+        for word, value in found.items():
+            owner[1][word] = values.either(owner[1].get(word), value)
+    elif name in ("append", "add") and owner and owner[0] == "list" and places and len(owner[1]) < ROUNDS:
+        item = values.of(places[0])
+        if item is not owner and not any(same(item, one) for one in owner[1]):
+            owner[1].append(item)
+    elif name == "setattr" and len(places) == 3:
+        target, word = values.of(places[0]), text(values.of(places[1]))
+        if target and target[0] in ("names", "class") and word is not None:
+            target[1][written(word)] = values.either(target[1].get(written(word)), values.of(places[2]))
+    elif name == "update" and owner == ENVIRON:
         members = values.of(call.args[0]) if call.args else ("dict", named)
         for name in members[1] if members and members[0] == "dict" else []:
             values.say("sets environment", call.lineno, name)
+
+
+def named_buckets(call, values, arguments):
+    """Looks for buckets within arguments: `CopySource`, a request as a dictionary, `s3://bucket/key`."""
+    for word, node in values.keywords(call).items():
+        source = text(values.of(node)) if word == "CopySource" else None
+        if source is not None and "/" in source:
+            values.bucket(("text", source.split("/")[0]), call.lineno)
+    seen = [values.of(node) for node in arguments]
+    while seen:
+        value = seen.pop()
+        if value and value[0] == "dict" and isinstance(value[1], dict):
+            if "Bucket" in value[1]:
+                values.bucket(value[1]["Bucket"], call.lineno)
+            seen += [one for one in value[1].values() if one and one[0] == "dict"]
+        elif value and value[0] == "list":
+            seen += value[1]
+        elif (text(value) or "").startswith("s3://"):
+            values.bucket(("text", text(value)[5:].split("/")[0]), call.lineno)
+
+
+def passed(call, values):
+    """Follows the functions that a call is given: `pool.submit(f, ...)`, `map(f, ...)`, `Thread(target=f, args=...)`."""
+    name, places, named = called(call), values.places(call), values.keywords(call)
+    if name == "partial":
+        return
+    again = lambda function, args, keywords: handed(function, args, keywords, call, values)
+    for place, node in enumerate(places):
+        function = values.of(node)
+        if not function or function[0] not in ("function", "method", "partial"):
+            continue
+        rest = [values.of(one) for one in places[place + 1 :]]
+        if name in MAPS:
+            lists = [items_of(one) for one in rest]
+            for row in list(zip(*lists))[:ROUNDS] if lists and None not in lists else [[None] * len(rest)]:
+                one = row[0] if len(row) == 1 else None
+                again(function, one[1] if name.startswith("starmap") and one and one[0] == "list" else list(row), {})
+        elif name in ("apply", "apply_async"):
+            args, keywords = [*rest, None, None][:2]
+            args, keywords = args or values.of(named.get("args")), keywords or values.of(named.get("kwds"))
+            again(function, items_of(args) or [], members_of(keywords))
+        else:
+            again(function, rest, values.values_of(call))
+    for word in ("target", "func", "fn", "function", "callback"):
+        function = values.of(named.get(word))
+        if function and function[0] in ("function", "method", "partial"):
+            args, keywords = values.of(named.get("args")), values.of(named.get("kwargs"))
+            again(function, items_of(args) or [], members_of(keywords))
+
+
+def handed(function, args, keywords, call, values):
+    keywords = [ast.keyword(arg=None if word == UNKNOWN else word, value=Known(one)) for word, one in keywords.items()]
+    follow_call(ast.Call(func=Known(function), args=[*map(Known, args)], keywords=keywords, lineno=call.lineno), values)
 
 
 def writes(key, call, values):

@@ -35,7 +35,7 @@ pub fn habits(pipeline: &Pipeline, mapped: &[Mapped], said: &Said) -> Habits {
     for one in mapped {
         let Some((_, stage)) = pipeline.stage(one.stage) else { continue };
         found.environment(one, said);
-        found.faults(one);
+        found.faults(pipeline, one);
         let mut own = StageAdapt::default();
         if pipeline.answers_with_image(stage) {
             found.answer(one, &mut own);
@@ -86,8 +86,11 @@ impl Habits {
     }
 
     /// Says what can't work in a run. It is an obstacle where the code surely comes there, and a note where it may.
-    fn faults(&mut self, one: &Mapped) {
-        for fault in &one.candidate.handler.faults {
+    fn faults(&mut self, pipeline: &Pipeline, one: &Mapped) {
+        // An event of the payload is made as the code reads it; S3 makes its own.
+        let made =
+            |fault: &&Fault| fault.kind == FaultKind::BucketFromEvent && pipeline.transport == Transport::Payload;
+        for fault in one.candidate.handler.faults.iter().filter(|fault| !made(fault)) {
             let told = format!("{}:{} {}", fault.file, fault.line, told(fault));
             match fault.kind.way_out(&fault.what) {
                 Some(help) if !fault.maybe => {
@@ -105,7 +108,7 @@ impl Habits {
             Some("image") => {}
             Some(path) if !path.is_empty() => own.image = Some(path.to_owned()),
             _ => self.notes.push(format!(
-                "{}: where its answer holds the image can't be told; `image` is tried ([adapt.stages.{}] image)",
+                "{}: Darkroom cannot tell where its answer holds the image, and tries `image`. If it is elsewhere, set `image` under [adapt.stages.{}]",
                 one.candidate.spelt(),
                 one.stage
             )),
@@ -114,6 +117,10 @@ impl Habits {
 
     fn output_key(&mut self, pipeline: &Pipeline, stage: &Stage, one: &Mapped, said: &Said) -> Option<String> {
         if let Some(key) = said.output_keys.get(&stage.name).or_else(|| said.output_keys.get("")) {
+            if one.candidate.handler.writes.is_empty() && one.candidate.file.error.is_none() {
+                let spelt = one.candidate.spelt();
+                self.notes.push(format!("{spelt}: Darkroom sees no write to S3, and cannot tell which bucket it uses"));
+            }
             return Some(key.clone());
         }
         let writes = &one.candidate.handler.writes;
@@ -149,7 +156,7 @@ impl Habits {
         let place = if places.is_empty() { one.candidate.file.name.clone() } else { places.join(" and ") };
         let (name, extension) = (&stage.name, stage.output.format.extension());
         self.obstacles.push(format!(
-            "{place}: the key under which stage {name} writes can't be followed: say it, for example with \
+            "{place}: Darkroom cannot tell the key under which stage {name} writes. Say it, for example with \
              `--output-key '{name}={{prefix}}{{name}}.{extension}'` (name: the input's file name without extension)"
         ));
     }
@@ -170,7 +177,7 @@ impl Habits {
         let handler = one.candidate.handler;
         let Some(image) = &handler.reads_image else {
             self.notes.push(format!(
-                "{}: which part of the event it takes for the image can't be told; `image` is tried",
+                "{}: Darkroom cannot tell which part of the event it takes for the image, and tries `image`",
                 one.candidate.spelt()
             ));
             return None;
@@ -234,12 +241,18 @@ fn told(fault: &Fault) -> String {
         FaultKind::Bucket => format!("names the bucket `{what}`"),
         FaultKind::BucketMade => format!("makes the name of a bucket: `{what}`"),
         FaultKind::BucketFromFile => format!("takes the name of a bucket from the file `{what}`"),
-        FaultKind::UnknownBucket => {
-            "uses a bucket that can't be told; a run has one, named in OUTPUT_BUCKET".to_owned()
+        FaultKind::BucketFromEvent => {
+            format!("takes the name of a bucket from `{what}` of the event. An event of S3 names its bucket elsewhere")
         }
+        FaultKind::UnknownBucket => format!(
+            "names a bucket: Darkroom cannot tell which bucket line {} uses. A run has one, named in OUTPUT_BUCKET",
+            fault.line
+        ),
         FaultKind::Endpoint if what.is_empty() => "sets `endpoint_url`".to_owned(),
         FaultKind::Endpoint => format!("connects to the endpoint `{what}`"),
-        FaultKind::UnknownEndpoint => "sets `endpoint_url` to what can't be told; a run may be elsewhere".to_owned(),
+        FaultKind::UnknownEndpoint => {
+            "sets `endpoint_url`: Darkroom cannot tell to what. A run may be elsewhere".to_owned()
+        }
         FaultKind::Key => format!("has `{what}` in the code"),
         FaultKind::Profile => format!("names the profile `{what}`"),
         FaultKind::Region => format!("fixes the region `{what}`; a run may be in another"),
@@ -261,7 +274,7 @@ impl FaultKind {
             Self::Endpoint | Self::Key | Self::Profile | Self::SetsEnvironment => Some(
                 "a run says itself where S3 is and who may use it: remove these settings from the code, then import again",
             ),
-            Self::UnknownBucket | Self::UnknownEndpoint | Self::Region | Self::Service => None,
+            Self::BucketFromEvent | Self::UnknownBucket | Self::UnknownEndpoint | Self::Region | Self::Service => None,
         }
     }
 }

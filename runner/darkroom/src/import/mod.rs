@@ -1,8 +1,8 @@
 //! Takes handlers that exist in as a variant: copied as they are, understood by reading them, adapted by data.
 //!
 //! A folder of Python files → `functions/<variant>/` with the same bytes and a `variant.toml` that says which handler
-//! serves which stage, what its environment holds, what it is called with and where its output lands. What can't be told
-//! is asked for; what can't be had without editing the code is refused with its line.
+//! serves which stage, what its environment holds, what it is called with and where its output lands. What reading does not
+//! show is asked for; what can't be had without editing the code is refused with its line.
 
 mod habits;
 mod mapping;
@@ -236,7 +236,9 @@ fn check_name(request: &Request<'_>) -> Result<(), ImportError> {
     let name = request.variant;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     if name.is_empty() || name.starts_with('.') || !name.bytes().all(plain) {
-        return Err(ImportError::new(format!("`{name}` can't be a variant's name: letters, digits, `-`, `_` and `.`")));
+        return Err(ImportError::new(format!(
+            "`{name}` cannot be a variant's name: use letters, digits, `-`, `_` and `.`"
+        )));
     }
     let folder = request.project.variant_dir(name);
     if folder.exists() {
@@ -301,7 +303,7 @@ fn told_events(files: &[File]) -> Result<Transport, ImportError> {
     match (s3, payload) {
         (true, false) => Ok(Transport::S3),
         (false, true) => Ok(Transport::Payload),
-        _ => Err(ImportError::new("whether the handlers take S3 events or images in the payload can't be told")
+        _ => Err(ImportError::new("Darkroom cannot tell whether the handlers take S3 events or images in the payload")
             .help("add `--events s3` or `--events payload`")),
     }
 }
@@ -341,7 +343,7 @@ fn not_sure(unclear: &[Unclear]) -> ImportError {
             some => format!("add {some}"),
         }
     };
-    ImportError::new(format!("which handler serves {} can't be told", stages.join(", ")))
+    ImportError::new(format!("Darkroom cannot tell which handler serves {}", stages.join(", ")))
         .help(unclear.iter().map(ways).collect::<Vec<_>>().join("\n"))
 }
 

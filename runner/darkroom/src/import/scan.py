@@ -2,7 +2,7 @@
 
 python -I scan.py FOLDER FILE...
 
-Statements are gone through in the order of the text, with what values.py knows of each name: constants, names, modules and
+Statements are gone through in the order of the text, branches apart, with what values.py knows of each name: constants, names, modules and
 classes of the folder, calls of its own functions, formatted texts, os.environ, paths taken apart, the event's own parts.
 """
 
@@ -11,10 +11,15 @@ FENCE = re.compile(r"^\s*(?:```|~~~)")
 
 
 def follow(statements, values):
-    """Goes through statements in the order of the text; branches are gone through one after the other."""
+    """Goes through statements in the order of the text. After branches a name is what any of them made it."""
     for statement in statements:
         if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
             values.names[statement.name] = ("function", statement, values, None)
+            if values.inside:
+                values.report["pending"].append((statement, values))
+            continue
+        if isinstance(statement, (ast.Global, ast.Nonlocal)):
+            values.elsewhere |= {*statement.names}
             continue
         if isinstance(statement, ast.ClassDef):
             define(statement, values)
@@ -27,12 +32,7 @@ def follow(statements, values):
         asks = isinstance(statement, ast.If) and asks_environment(statement.test, values)
         values.asking += asks
         for node in expressions(statement):
-            for inner in ast.walk(node):
-                if isinstance(inner, ast.Call):
-                    values.of(inner)
-                    follow_call(inner, values)
-                elif isinstance(inner, (ast.Subscript, ast.NamedExpr)):
-                    values.of(inner)
+            look(node, values)
         values.asking -= asks
         bind(statement, values)
         if isinstance(statement, ast.Return) and statement.value is not None:
@@ -41,15 +41,113 @@ def follow(statements, values):
             if values.depth == 0:
                 answer(value, [], values.report)
         values.maybe += asks
-        for block in ("body", "orelse", "finalbody"):
-            follow(getattr(statement, block, []), values)
+        blocks(statement, values)
+        values.maybe -= asks
+
+
+def blocks(statement, values):
+    """Goes through the statements within a statement."""
+    if isinstance(statement, (ast.For, ast.AsyncFor)):
+        for _ in rounds([statement], values):
+            follow(statement.body, values)
+        follow(statement.orelse, values)
+    elif isinstance(statement, ast.If):
+        truth = known_truth(statement.test, values)
+        either([block for block, when in ((statement.body, True), (statement.orelse, False)) if truth in (None, when)], values)
+    elif isinstance(statement, ast.Match):
+        for case in statement.cases:
+            if case.guard:
+                look(case.guard, values)
+        either([*(case.body for case in statement.cases), []], values)
+    elif isinstance(statement, (ast.Try, getattr(ast, "TryStar", ast.Try))):
+        follow(statement.body, values)
         # What a `try` reads from the environment may be there: then its handlers are never reached.
-        handlers = getattr(statement, "handlers", [])
-        reads = bool(handlers) and any(reads_environment(inner) for inner in statement.body)
+        reads = any(reads_environment(inner) for inner in statement.body)
         values.maybe += reads
-        for handler in handlers:
-            follow(handler.body, values)
-        values.maybe -= asks + reads
+        if reads:
+            for handler in statement.handlers:
+                follow(handler.body, values)
+        else:
+            either([statement.orelse, *(handler.body for handler in statement.handlers)], values)
+        values.maybe -= reads
+        if reads:
+            follow(statement.orelse, values)
+        follow(statement.finalbody, values)
+    else:
+        follow(getattr(statement, "body", []), values)
+        follow(getattr(statement, "orelse", []), values)
+
+
+def either(branches, values):
+    """Goes through branches of which one is taken."""
+    if values.maybe != values.within:
+        for branch in branches:
+            follow(branch, values)
+        return
+    before, after = values.local(), None
+    for branch in branches:
+        values.become(before)
+        values.branching += 1
+        follow(branch, values)
+        values.branching -= 1
+        if not (branch and isinstance(branch[-1], (ast.Return, ast.Raise, ast.Continue, ast.Break))):
+            after = values.local() if after is None else joined_names(after, values.local())
+    if after is not None:
+        values.become(after)
+
+
+def known_truth(test, values):
+    """Returns whether a condition holds, where a constant says so."""
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        truth = known_truth(test.operand, values)
+        return None if truth is None else not truth
+    value = values.of(test) if isinstance(test, (ast.Constant, ast.Name, ast.Attribute)) else None
+    return bool(value[1]) if value and value[0] == "number" else None
+
+
+def look(node, values):
+    """Goes through an expression and follows its calls; functions without a name are followed where they are called."""
+    if isinstance(node, ast.Lambda):
+        values.report["pending"].append((as_function(node), values))
+    elif isinstance(node, ast.IfExp):
+        asks = asks_environment(node.test, values)
+        values.asking += asks
+        look(node.test, values)
+        values.asking -= asks
+        values.maybe += asks
+        before = values.local()
+        look(node.body, values)
+        after = values.local()
+        values.become(before)
+        look(node.orelse, values)
+        values.become(joined_names(after, values.local()))
+        values.maybe -= asks
+    elif isinstance(node, ast.BoolOp):
+        look(node.values[0], values)
+        asks = asks_environment(node.values[0], values)
+        values.maybe += asks
+        for other in node.values[1:]:
+            look(other, values)
+        values.maybe -= asks
+    elif isinstance(node, (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)):
+        for generator in node.generators:
+            look(generator.iter, values)
+        for _ in rounds(node.generators, values):
+            for part in ([node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]):
+                look(part, values)
+            for generator in node.generators:
+                for condition in generator.ifs:
+                    look(condition, values)
+    else:
+        for child in ast.iter_child_nodes(node):
+            look(child, values)
+        if isinstance(node, ast.Call):
+            values.of(node)
+            follow_call(node, values)
+        elif isinstance(node, (ast.Subscript, ast.NamedExpr)):
+            values.of(node)
+        elif isinstance(node, ast.Yield) and node.value is not None:
+            values.yields.append(values.of(node.value))
 
 
 def bind(statement, values):
@@ -58,23 +156,21 @@ def bind(statement, values):
         targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
         for target in targets:
             assign(target, statement.value, values)
-    elif isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
-        name = statement.target.id
-        added = isinstance(statement.op, ast.Add)
-        values.names[name] = joined([values.names.get(name), values.of(statement.value)]) if added else None
-    elif isinstance(statement, ast.For) and isinstance(statement.target, ast.Name):
-        over = values.of(statement.iter)
-        if over and over[0] == "event":
-            values.names[statement.target.id] = ("event", over[1] + ["0"])
-    elif isinstance(statement, ast.With):
+    elif isinstance(statement, ast.AugAssign) and isinstance(statement.target, (ast.Name, ast.Attribute)):
+        whole = ast.BinOp(left=statement.target, op=statement.op, right=statement.value)
+        assign(statement.target, Known(values.of(whole)), values)
+    elif isinstance(statement, (ast.With, ast.AsyncWith)):
         for item in statement.items:
-            if isinstance(item.optional_vars, ast.Name):
-                values.names[item.optional_vars.id] = values.of(item.context_expr)
+            value = values.of(item.context_expr)
+            # What a context manager of the folder yields.
+            value = value[1][0] if value and value[0] == "list" and value[1] else value
+            if item.optional_vars is not None:
+                assign(item.optional_vars, Known(value), values)
 
 
 def expressions(statement):
     for name, value in ast.iter_fields(statement):
-        if name in ("body", "orelse", "finalbody", "handlers", "targets", "target"):
+        if name in ("body", "orelse", "finalbody", "handlers", "cases", "targets", "target"):
             continue
         for node in value if isinstance(value, list) else [value]:
             if isinstance(node, ast.AST):
@@ -84,15 +180,18 @@ def expressions(statement):
 def define(statement, values):
     """A class: its attributes and methods by name."""
     inner = values.inner(values.names)
-    own = {}
+    own = {FIELDS: []}
+    for base in map(values.of, reversed(statement.bases)):
+        own |= base[1] if base and base[0] == "class" else {}
+    own[FIELDS] = [*(own[FIELDS] or [])]
     for part in statement.body:
         follow([part], inner)
         if isinstance(part, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            own[part.name] = ("function", part, values, None)
-        elif isinstance(part, ast.Assign):
-            own |= {target.id: inner.names.get(target.id) for target in part.targets if isinstance(target, ast.Name)}
+            own[part.name] = ("function", part, values, ("class", own) if "classmethod" in marks(part) else None)
         elif isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name):
-            own[part.target.id] = inner.names.get(part.target.id)
+            own[FIELDS].append(part.target.id)
+    own |= {name: value for name, value in inner.local().items() if name not in own}
+    own |= {name: inner.names.get(name) for name in own[FIELDS]}
     values.names[statement.name] = ("class", own)
 
 
@@ -111,6 +210,9 @@ def imported(statement, values):
         here = values.file.removesuffix(".py").split("/")[: -statement.level]
         base = ".".join([*here, *([statement.module] if statement.module else [])])
     module = values.folder.module(base, values.report) if base else None
+    for alias in statement.names if base == "os" else []:
+        if alias.name in ("environ", "getenv"):
+            values.names[alias.asname or alias.name] = (alias.name,)
     for alias in statement.names:
         if alias.name == "*":
             values.names.update({name: value for name, value in (module or {}).items() if not name.startswith("_")})
@@ -134,30 +236,42 @@ def nested(names, path, module):
 
 def assign(target, node, values):
     if isinstance(target, ast.Name):
-        values.names[target.id] = values.rather(target.id, values.of(node))
+        scope = values
+        while target.id in scope.elsewhere and scope.outer:
+            scope = scope.outer
+        scope.names[target.id] = values.rather(target.id, values.of(node))
     elif isinstance(target, ast.Attribute):
         owner = values.of(target.value)
-        if owner and owner[0] == "names":
-            owner[1][target.attr] = values.of(node)
+        if owner and owner[0] in ("names", "class"):
+            owner[1][target.attr] = values.either(owner[1].get(target.attr), values.of(node))
     elif isinstance(target, ast.Subscript):
-        key = text(values.of(target.slice))
-        if is_environ(target.value):
+        key, owner = text(values.of(target.slice)), values.of(target.value)
+        if owner == ENVIRON:
             if key is not None:
                 values.say("sets environment", target.lineno, key)
+        elif owner and owner[0] == "dict":
+            # Under a name that can't be told it may be any.
+            name = UNKNOWN if key is None or "{" in key else written(key)
+            owner[1][name] = values.either(owner[1].get(name), values.of(node))
+    elif isinstance(target, (ast.Tuple, ast.List)):
+        spread(target.elts, values.of(node), values)
+
+
+def spread(targets, value, values):
+    """Gives several names the parts of a value, `*rest` included."""
+    parts = list(value[1]) if value and value[0] == "list" else None
+    star = next((place for place, one in enumerate(targets) if isinstance(one, ast.Starred)), None)
+    for place, one in enumerate(targets):
+        if value and value[0] == "parts":
+            part = value[1].get(place)
+        elif value and value[0] == "any":
+            part = merged([inner[1][place] if inner and inner[0] == "list" and place < len(inner[1]) else None for inner in value[1]])
+        elif parts is None or (star is not None and place >= star):
+            part = None
         else:
-            owner = values.of(target.value)
-            if owner and owner[0] == "dict" and key is not None:
-                owner[1][written(key)] = values.of(node)
-    elif isinstance(target, ast.Tuple) and isinstance(node, ast.Tuple):
-        for one, value in zip(target.elts, node.elts):
-            assign(one, value, values)
-    elif isinstance(target, ast.Tuple):
-        value = values.of(node)
-        for index, one in enumerate(target.elts):
-            if isinstance(one, ast.Name) and value and value[0] == "parts":
-                values.names[one.id] = value[1].get(index)
-            elif isinstance(one, ast.Name) and value and value[0] == "list" and index < len(value[1]):
-                values.names[one.id] = value[1][index]
+            part = parts[place] if place < len(parts) else None
+        if not isinstance(one, ast.Starred):
+            assign(one, Known(part), values)
 
 
 def answer(value, path, report):
@@ -210,7 +324,7 @@ def is_handler(function):
 
 def empty():
     report = {"s3_event": False, "reads_image": None, "event_keys": [], "answer_image": None, "reported": None}
-    return report | {"writes": [], "environment": [], "faults": [], "bucket_names": [], "defaults": {}, "modules": [], "calls": {}}
+    return report | {"writes": [], "environment": [], "faults": [], "bucket_names": [], "defaults": {}, "modules": [], "calls": {}, "pending": [], "steps": 0}
 
 
 class Folder:
@@ -221,13 +335,21 @@ class Folder:
         self.trees = {}
         self.errors = {}
         for name in names:
+            content = (root / name).read_bytes()
+            # Parsing bytes lets a comment pass that a file of the same bytes fails by.
+            told = encoded(content)
             try:
-                self.trees[name] = ast.parse((root / name).read_bytes(), name)
+                self.trees[name] = None if told else ast.parse(content, name)
             except (SyntaxError, ValueError) as error:
                 self.errors[name] = why(error, self.source(name))
+            if told:
+                del self.trees[name]
+                self.errors[name] = {"keep": False, "first": 1} | told
 
     def source(self, name):
         content = (self.root / name).read_bytes()
+        if is_utf_16(content):
+            return content.decode(is_utf_16(content), errors="replace").lstrip("\ufeff")
         try:
             encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
         except SyntaxError:
@@ -260,9 +382,10 @@ def unbound(node, values):
     if isinstance(node, ast.ClassDef):
         for part in node.body:
             unbound(part, values)
-    if isinstance(node, ast.FunctionDef) and not is_handler(node):
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and not is_handler(node):
         apart = empty() | {"modules": values.report["modules"]}
         inner = Values(values.names, apart, values.folder, values.file, DEEPEST)
+        inner.inside = True
         for argument in node.args.posonlyargs + node.args.args + node.args.kwonlyargs:
             inner.names[argument.arg] = None
         follow(node.body, inner)
@@ -277,10 +400,46 @@ def handler(function, folder, file):
     report["event_keys"], report["writes"] = [], []
     values = Values(scope.names, report, folder, file)
     values.names[function.args.args[0].arg] = ("event", [])
+    values.inside, values.outer = True, scope
     follow(function.body, values)
-    del report["modules"], report["defaults"], report["calls"]
+    followed = {key[0] for key in report["calls"]}
+    for inner, around in report["pending"]:
+        if id(inner) not in followed:
+            unbound(inner, around)
+    del report["modules"], report["defaults"], report["calls"], report["pending"], report["steps"]
     about = {"name": function.name, "line": function.lineno, "doc": ast.get_docstring(function) or ""}
     return about | {"words": sorted(body_words(function))} | report
+
+
+def is_utf_16(content):
+    """Returns the name of UTF-16 where bytes are that: its mark says so, or every other byte of ASCII letters is zero."""
+    marks = {b"\xff\xfe\0\0": "utf-32", b"\0\0\xfe\xff": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+    marked = next((name for mark, name in marks.items() if content.startswith(mark)), None)
+    pairs = len(content) // 2
+    for name, zeros in (("utf-16-le", content[1::2].count(0)), ("utf-16-be", content[::2].count(0))):
+        if marked is None and pairs > 1 and zeros * 2 > pairs:
+            return name
+    return marked
+
+
+def encoded(content):
+    """Says by name how a file is encoded that Python can't decode."""
+    name = is_utf_16(content)
+    if name:
+        shown = name[:6].upper()
+        return {"line": 1, "message": f"the file is {shown}, which Python does not read. Save it as UTF-8", "fences": []}
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
+    except SyntaxError:
+        encoding = "utf-8"
+    try:
+        content.decode(encoding)
+    except UnicodeDecodeError as error:
+        line, byte = 1 + content.count(b"\n", 0, error.start), content[error.start]
+        letter = bytes([byte]).decode("windows-1252", errors="replace")
+        told = f"byte 0x{byte:02X} is not {encoding.upper().removesuffix('-SIG')}; in Latin-1 it is `{letter}`. Save the file as UTF-8"
+        return {"line": line, "message": told, "fences": []}
+    return None
 
 
 def why(error, source):
@@ -351,6 +510,8 @@ def scan(folder, name):
 
 
 def main():
+    # A sum of a thousand texts is a thousand deep.
+    sys.setrecursionlimit(6000)
     folder = Folder(pathlib.Path(sys.argv[1]), sys.argv[2:])
     json.dump([scan(folder, name) for name in sys.argv[2:]], sys.stdout)
 

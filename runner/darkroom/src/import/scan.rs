@@ -136,6 +136,8 @@ pub enum FaultKind {
     BucketMade,
     #[serde(rename = "bucket from a file")]
     BucketFromFile,
+    #[serde(rename = "bucket from the event")]
+    BucketFromEvent,
     #[serde(rename = "unknown bucket")]
     UnknownBucket,
     #[serde(rename = "endpoint")]

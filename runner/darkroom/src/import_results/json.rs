@@ -1,11 +1,11 @@
 //! JSON objects → named texts, with what a plain parser passes over: a key that stands twice, and Python's `NaN`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::rows::{Kind, Said};
+use super::rows::{Kind, Said, as_seen, has_invisible};
 
 /// A JSON value that knows which of its keys stood twice.
 #[derive(Debug)]
@@ -58,6 +58,17 @@ impl Json {
         Ok(fields)
     }
 
+    /// Adds the names, as they are seen, that hold characters without a width.
+    pub fn mended(&self, names: &mut BTreeSet<String>) {
+        let Self::Object(members) = self else { return };
+        for (key, value) in members {
+            if has_invisible(key) {
+                names.insert(format!("`{}`", as_seen(key)));
+            }
+            value.mended(names);
+        }
+    }
+
     fn put(&self, name: &str, fields: &mut BTreeMap<String, Said>) -> Result<(), String> {
         let said = match self {
             Self::Leaf(said) => said.clone(),
@@ -65,7 +76,8 @@ impl Json {
             Self::Null => Said::text(""),
             Self::Object(members) => {
                 members.iter().try_for_each(|(key, value)| {
-                    let name = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
+                    let key = as_seen(key);
+                    let name = if name.is_empty() { key } else { format!("{name}.{key}") };
                     value.put(&name, fields)
                 })?;
                 Said { text: String::new(), kind: Kind::Object }
@@ -152,6 +164,17 @@ mod tests {
         ] {
             assert!(flat(text).unwrap_err().starts_with("two keys are called `"), "{text}");
         }
+    }
+
+    #[test]
+    fn keys_are_what_is_seen_of_them() {
+        let text = "{\"\u{feff}ms\u{200b}\": 1, \" a\u{a0}b \": {\"\u{ad}c\": 2}}";
+        let pair = |name: &str, text: &str| (name.to_owned(), text.to_owned());
+        assert_eq!(flat(text).unwrap(), [pair("a b", ""), pair("a b.c", "2"), pair("ms", "1")]);
+        let mut names = BTreeSet::new();
+        parse(text).unwrap().mended(&mut names);
+        assert_eq!(names.into_iter().collect::<Vec<_>>(), ["`c`", "`ms`"]);
+        assert_eq!(flat("{\"ms\": 1, \"ms\u{200b}\": 2}").unwrap_err(), "two keys are called `ms`");
     }
 
     #[test]

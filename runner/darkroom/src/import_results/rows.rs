@@ -1,6 +1,6 @@
 //! Foreign files → rows of named texts: tables by their header, JSON as an array, as lines, or as one object a file (SAAF).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::json::{Json, parse};
 use super::map::Map;
@@ -73,12 +73,21 @@ fn is_table(name: &str, text: &str) -> bool {
 const DELIMITERS: [(u8, &str); 4] = [(b',', "`,`"), (b';', "`;`"), (b'\t', "tabs"), (b'|', "`|`")];
 
 fn table(name: &str, text: &str, map: &Map) -> Result<Found, String> {
-    let (hint, skipped) = hint(text);
+    let (hint, mut skipped) = hint(text);
+    let comments = comments(&text[skipped..], map);
+    skipped += comments.0;
     let text = &text[skipped..];
     let delimiter = map.delimiter.or(hint).unwrap_or_else(|| delimiter(text, map));
-    let first = 1 + usize::from(skipped > 0);
+    let first = 1 + usize::from(hint.is_some()) + comments.1;
     let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(text.as_bytes());
-    let heads = heads(&mut reader);
+    let (heads, invisible) = heads(&mut reader);
+    if heads.iter().any(|head| head.contains('\0')) {
+        return Err(format!("{name}:{first}: the header holds a NUL byte: the file is damaged. Export it again"));
+    }
+    if let Some(line) = header_below(text, &heads, map) {
+        let line = first + line;
+        return Err(format!("{name}:{line}: the header stands in this line. Remove the lines above it"));
+    }
     same_names(&heads, map)
         .map_err(|why| why.iter().map(|why| format!("{name}:{first}: {why}")).collect::<Vec<_>>().join("\n"))?;
     let mut lines = Lines { bytes: text.as_bytes(), at: 0, line: first };
@@ -100,6 +109,10 @@ fn table(name: &str, text: &str, map: &Map) -> Result<Found, String> {
     if let Some((_, between)) = DELIMITERS.iter().find(|(byte, _)| *byte == delimiter && *byte != b',') {
         told.push(format!("columns separated by {between}"));
     }
+    if comments.1 > 0 {
+        told.push(format!("{} above the header left out", lines_of(comments.1, "comment line")));
+    }
+    told.extend(told_of_invisible(&invisible));
     if empty > 0 {
         told.push(format!("{empty} empty {} left out", if empty == 1 { "row" } else { "rows" }));
     }
@@ -119,7 +132,7 @@ fn hint(text: &str) -> (Option<u8>, usize) {
 fn delimiter(text: &str, map: &Map) -> u8 {
     let columns = |delimiter: u8| {
         let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(text.as_bytes());
-        let heads = heads(&mut reader);
+        let (heads, _) = heads(&mut reader);
         let named = map.columns.values().filter(|column| heads.contains(&column.name)).count();
         (named, heads.len())
     };
@@ -127,9 +140,57 @@ fn delimiter(text: &str, map: &Map) -> u8 {
     DELIMITERS.iter().rev().map(|(delimiter, _)| *delimiter).max_by_key(|delimiter| columns(*delimiter)).unwrap_or(b',')
 }
 
-fn heads(reader: &mut csv::Reader<&[u8]>) -> Vec<String> {
-    let heads = reader.headers().cloned().unwrap_or_default();
-    heads.iter().map(|head| head.trim().to_owned()).collect()
+/// Returns the names of the columns as they are seen, and those that held characters without a width.
+fn heads(reader: &mut csv::Reader<&[u8]>) -> (Vec<String>, Vec<String>) {
+    let headers = reader.headers().cloned().unwrap_or_default();
+    let mended = headers.iter().filter(|head| has_invisible(head)).map(|head| format!("`{}`", as_seen(head))).collect();
+    (headers.iter().map(as_seen).collect(), mended)
+}
+
+const fn is_invisible(letter: char) -> bool {
+    matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{ad}')
+}
+
+/// Whether a name holds characters without a width.
+pub fn has_invisible(name: &str) -> bool {
+    name.contains(is_invisible)
+}
+
+/// Returns a name as it is seen: without such characters, and a space that does not break looks like one that does.
+pub fn as_seen(name: &str) -> String {
+    name.replace(is_invisible, "").replace(['\u{a0}', '\u{202f}'], " ").trim().to_owned()
+}
+
+fn told_of_invisible(names: &[String]) -> Option<String> {
+    (!names.is_empty()).then(|| format!("invisible characters left out of the column names {}", names.join(", ")))
+}
+
+/// Returns the bytes and the number of the lines above the header that begin with `#` and name no column of the map.
+fn comments(text: &str, map: &Map) -> (usize, usize) {
+    let names_a_column = |line: &str| {
+        let mut fields = line.split([',', ';', '\t', '|']).map(|field| field.trim_matches(['"', ' ']));
+        fields.any(|field| map.columns.values().any(|column| column.name == field))
+    };
+    let comment = |line: &&str| line.starts_with('#') && !names_a_column(line.trim_end());
+    text.split_inclusive('\n').take_while(comment).fold((0, 0), |(bytes, lines), line| (bytes + line.len(), lines + 1))
+}
+
+/// Returns how many lines below the first one a header stands that has most of the map's columns, where the first has none.
+fn header_below(text: &str, heads: &[String], map: &Map) -> Option<usize> {
+    let known = |names: &[String]| map.columns.values().filter(|column| names.contains(&column.name)).count();
+    if known(heads) > 0 || map.columns.is_empty() {
+        return None;
+    }
+    let of_line = |line: &str, between: u8| -> Vec<String> {
+        line.split(char::from(between)).map(|field| field.trim().trim_matches('"').trim().to_owned()).collect()
+    };
+    let header =
+        |line: &str| DELIMITERS.iter().any(|(between, _)| 2 * known(&of_line(line, *between)) > map.columns.len());
+    text.lines().take(20).position(header)
+}
+
+fn lines_of(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 /// Refuses columns of one name, and those of nearly one name where the map may mean either.
@@ -214,7 +275,9 @@ impl Lines<'_> {
 
 /// Reads an array, an object, or an object a line.
 fn json(name: &str, text: &str, map: &Map) -> Found {
-    let flat = |item: &Json| {
+    let mut invisible = BTreeSet::new();
+    let mut flat = |item: &Json| {
+        item.mended(&mut invisible);
         let fields = item.flat()?;
         let alike = nearly_one(fields.keys().map(String::as_str), map);
         if alike.is_empty() { Ok(fields) } else { Err(alike.join("; ")) }
@@ -235,7 +298,8 @@ fn json(name: &str, text: &str, map: &Map) -> Found {
             filled.map(row).collect()
         }
     };
-    Found { rows, told: Vec::new() }
+    let invisible: Vec<String> = invisible.into_iter().collect();
+    Found { rows, told: told_of_invisible(&invisible).into_iter().collect() }
 }
 
 #[cfg(test)]

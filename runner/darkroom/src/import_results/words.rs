@@ -53,6 +53,9 @@ pub fn ended(word: &str) -> Ended {
     }
 }
 
+/// Signs of hundredths and thousandths.
+const PERCENT: [char; 6] = ['%', '٪', '％', '﹪', '‰', '؉'];
+
 /// How a table writes its numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Digits {
@@ -68,6 +71,9 @@ impl Digits {
 
     /// Reads a number. An error completes a sentence that begins with the text.
     pub fn read(self, text: &str) -> Result<f64, String> {
+        if text.trim_end().ends_with(PERCENT) {
+            return Err("is a percentage, not an amount. Map the column that holds the amount itself".into());
+        }
         let grouped = |letter: &char| matches!(letter, ' ' | '\u{a0}' | '\u{202f}' | '\'' | '’' | '_');
         let mut plain = text.to_owned();
         if let Some(between) = self.thousands.filter(|between| text.contains(*between)) {
@@ -88,7 +94,10 @@ impl Digits {
         if plain.contains(',') {
             return Err("has a comma. Set `decimal = \",\"` or `thousands = \",\"` at the top of the map".into());
         }
-        if let Some(between) = plain.chars().find(grouped).filter(|between| self.in_threes(&plain, *between)) {
+        // What is suggested makes a number of it: `100.5 ms` has a unit, not a group of digits.
+        let helps =
+            |between: &char| self.in_threes(&plain, *between) && f64::from_str(&plain.replace(*between, "")).is_ok();
+        if let Some(between) = plain.chars().find(grouped).filter(helps) {
             return Err(format!(
                 "has `{between}` between its digits. Set `thousands = \"{between}\"` at the top of the map"
             ));
@@ -134,6 +143,13 @@ mod tests {
             [("1,024", "`thousands"), ("1 024", "thousands = \" \""), ("1_024.5", "`_`"), ("12 ms", "not a")]
         {
             assert!(plain.read(text).unwrap_err().contains(why), "{text}");
+        }
+        for text in ["100.5 %", "100.5%", "1 000 %", "1,5 %", "50 ٪", "3 ‰", "100 % "] {
+            assert!(plain.read(text).unwrap_err().starts_with("is a percentage"), "{text}");
+        }
+        // No suggestion that would not help.
+        for text in ["100.5 ms", "1 000.5 ms", "1 000 ms", "2 000 000.0 MB"] {
+            assert_eq!(plain.read(text), Err("is not a number".into()), "{text}");
         }
         let english = Digits { decimal: '.', thousands: Some(',') };
         assert_eq!((english.read("1,024"), english.read("1,234,567.5")), (Ok(1024.0), Ok(1_234_567.5)));

@@ -9,7 +9,8 @@ use sha2::{Digest, Sha256};
 
 use super::zip::{Entries, Entry};
 use super::{
-    Archive, LayerPackage, Package, PackageError, Request, cargo, describe, jpeg, layer, pins, provenance, zip,
+    Archive, LayerPackage, Package, PackageError, Request, cargo, confined, describe, files, jpeg, layer, pins,
+    provenance, zip,
 };
 
 /// Part of every cache key: raised when the same inputs are to give another archive.
@@ -44,7 +45,7 @@ fn python(
     request: &Request,
     requirements: Option<&str>,
 ) -> Result<(Archive, Vec<LayerPackage>, Record), PackageError> {
-    let files = describe::python_files(&files_under(&request.folder)?, requirements);
+    let files = describe::python_files(&files::under(&request.folder)?, requirements);
     if !files.iter().any(|file| file.extension().is_some_and(|extension| extension == "py")) {
         return Err(PackageError::Empty { variant: request.variant.clone(), folder: request.folder.clone() });
     }
@@ -92,7 +93,7 @@ fn python_layer(
 
 fn rust(cache_dir: &Path, request: &Request, bin: &str) -> Result<(Archive, Vec<LayerPackage>, Record), PackageError> {
     let toolchain = cargo::Toolchain::of(request)?;
-    let inputs = describe::cargo_inputs(&files_under(&request.folder)?);
+    let inputs = describe::cargo_inputs(&files::under(&request.folder)?);
     let mut key = Key::new("cargo");
     let triple = cargo::triple(request.architecture);
     let builder = cargo::builder(&toolchain, triple);
@@ -104,18 +105,32 @@ fn rust(cache_dir: &Path, request: &Request, bin: &str) -> Result<(Archive, Vec<
         key.add(&entry.contents);
     }
     let name = format!("{}-{}", request.variant, request.architecture);
-    let target_dir = absolute(&cache_dir.join("cargo").join(&request.variant))?;
-    let archive = cached(&key.path(cache_dir, &name), || {
-        let contents = cargo::build(&toolchain, &target_dir, request, bin)?;
+    let place = key.path(cache_dir, &name);
+    let noted = place.with_added_extension("not-confined");
+    let archive = cached(&place, || {
+        let built = cargo::build(&toolchain, &absolute(cache_dir)?, request, bin, &inputs)?;
+        match &built.not_confined {
+            Some(why) => write_note(&noted, why).map_err(PackageError::io("write", &noted))?,
+            None => drop(fs::remove_file(&noted)),
+        }
+        let contents = built.contents;
         Ok(Entries::from([("bootstrap".to_owned(), Entry { contents, executable: true })]))
     })?;
+    let confined = fs::read_to_string(&noted).map(|why| format!(" {}{why})", confined::OUTSIDE)).unwrap_or_default();
     let record = Record {
         compiler: Some(toolchain.version.lines().collect::<Vec<_>>().join("; ")),
-        command: Some(format!("{builder}: {}", cargo::command(&builder, bin, triple).join(" "))),
+        command: Some(format!("{builder}: {}{confined}", cargo::command(&builder, bin, triple).join(" "))),
         glibc: zip::contents(&archive.zip, "bootstrap").as_deref().and_then(provenance::glibc),
         ..provenance::of_cargo(&request.folder, triple)
     };
     Ok((archive, Vec::new(), record))
+}
+
+fn write_note(path: &Path, text: &str) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    fs::write(path, text)
 }
 
 /// Returns the archive of files that the runner itself brings.
@@ -186,34 +201,9 @@ pub(super) fn check_limits(package: &Package) -> Result<(), PackageError> {
     Ok(())
 }
 
-/// Returns every file under `folder`, relative to it. Links to files count as files; build output is not looked into.
-fn files_under(folder: &Path) -> Result<Vec<PathBuf>, PackageError> {
-    let mut files = Vec::new();
-    let mut pending = vec![PathBuf::new()];
-    while let Some(relative) = pending.pop() {
-        let here = folder.join(&relative);
-        for entry in fs::read_dir(&here).map_err(PackageError::io("list", &here))? {
-            let entry = entry.map_err(PackageError::io("list", &here))?;
-            let path = entry.path();
-            let kind = entry.file_type().map_err(PackageError::io("look at", &path))?;
-            let name = relative.join(entry.file_name());
-            if kind.is_dir() && name != Path::new("target") && name != Path::new(".git") {
-                pending.push(name);
-            } else if kind.is_symlink() && path.is_dir() {
-                let refused =
-                    std::io::Error::other("it is a link to a folder; a package holds only what is in the variant");
-                return Err(PackageError::io("package", &path)(refused));
-            } else if !kind.is_dir() {
-                files.push(name);
-            }
-        }
-    }
-    Ok(files)
-}
-
 /// Returns the packaged files of a Python variant's folder, as named there, sorted; none where it can't be listed.
 pub fn packaged_files(folder: &Path, requirements: Option<&str>) -> Vec<String> {
-    let files = describe::python_files(&files_under(folder).unwrap_or_default(), requirements);
+    let files = describe::python_files(&files::under(folder).unwrap_or_default(), requirements);
     files.iter().map(|file| file.display().to_string()).collect()
 }
 

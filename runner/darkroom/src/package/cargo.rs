@@ -1,18 +1,17 @@
 //! Builds a Cargo variant's binary for Lambda, with the variant's own lockfile and profile.
 //!
-//! A variant's folder and an architecture → the bytes of its `bootstrap`.
+//! A variant's folder and an architecture → the bytes of its `bootstrap`. Building runs the variant's own programs (build
+//! scripts, macros, whatever its `.cargo/config.toml` names), so it happens in the sandbox: [`super::confined`]. Nothing that
+//! runs outside of it reads the variant's configuration.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use darkroom_core::cell::Architecture;
 
+use super::confined::{self, Bench, Built};
 use super::{PackageError, Request};
 use crate::advice;
-
-/// Set by rustup when this program was started by `cargo run`; would overrule the variant's `rust-toolchain.toml`.
-const CALLERS_TOOLCHAIN: &str = "RUSTUP_TOOLCHAIN";
 
 /// What a build depends on besides the variant's own files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,15 +19,37 @@ pub struct Toolchain {
     /// What `rustc -vV` prints, in the variant's folder (its `rust-toolchain.toml` counts).
     pub version: String,
     host: String,
-    sysroot: PathBuf,
+    pub sysroot: PathBuf,
+}
+
+/// Refuses a variant that names a compiler of its own by a path: rustup would start it, outside of the sandbox.
+fn no_toolchain_of_its_own(request: &Request) -> Result<(), PackageError> {
+    for name in ["rust-toolchain.toml", "rust-toolchain"] {
+        let path = request.folder.join(name);
+        let Ok(text) = std::fs::read_to_string(&path) else { continue };
+        let table = text.parse::<toml::Table>().ok().and_then(|table| table.get("toolchain")?.as_table().cloned());
+        let plain = |channel: &str| channel.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+        let good = match &table {
+            Some(table) => {
+                !table.contains_key("path") && table.get("channel").and_then(|it| it.as_str()).is_none_or(plain)
+            }
+            None => plain(text.trim()),
+        };
+        if !good {
+            return Err(PackageError::OwnToolchain { path });
+        }
+    }
+    Ok(())
 }
 
 impl Toolchain {
     /// Asks the compiler that cargo would use in `folder`.
     pub fn of(request: &Request) -> Result<Self, PackageError> {
+        no_toolchain_of_its_own(request)?;
         let ask = |arguments: &[&str]| -> Result<String, String> {
             let mut rustc = Command::new("rustc");
-            rustc.args(arguments).current_dir(&request.folder).env_remove(CALLERS_TOOLCHAIN);
+            rustc.args(arguments).current_dir(&request.folder);
+            confined::forget_secrets(&mut rustc);
             let output = rustc.output();
             let output = output.map_err(|error| error.to_string())?;
             if output.status.success() {
@@ -81,64 +102,45 @@ pub fn command(builder: &str, bin: &str, triple: &str) -> Vec<String> {
     [build, "--release", "--locked", "--bin", bin, "--target", &target].map(str::to_owned).into()
 }
 
-/// Builds binary `bin` of the variant and returns its bytes. `target_dir` keeps cargo's own artefacts.
-pub fn build(toolchain: &Toolchain, target_dir: &Path, request: &Request, bin: &str) -> Result<Vec<u8>, PackageError> {
+/// Builds binary `bin` of the variant out of `inputs`, paths relative to its folder. `cache_dir` keeps cargo's own artefacts.
+pub fn build(
+    toolchain: &Toolchain,
+    cache_dir: &Path,
+    request: &Request,
+    bin: &str,
+    inputs: &[PathBuf],
+) -> Result<Built, PackageError> {
     let triple = triple(request.architecture);
-    let mut cargo = Command::new("cargo");
     let builder = builder(toolchain, triple);
-    cargo.args(command(&builder, bin, triple));
-    cargo.args(remapped_paths(request)).current_dir(&request.folder);
-    forget_the_callers_settings(&mut cargo);
-    cargo.env("CARGO_TARGET_DIR", target_dir);
+    let mut variables = Vec::new();
     if toolchain.host != triple {
         standard_library(toolchain, request, triple)?;
     }
     if toolchain.host != triple && builder == "cargo" {
-        let linker = cross_linker(request, triple)?;
+        let linker = cross_linker(request, triple)?.display().to_string();
         let name = triple.replace('-', "_");
-        cargo.env(format!("CARGO_TARGET_{}_LINKER", name.to_uppercase()), &linker).env(format!("CC_{name}"), &linker);
+        variables.push((format!("CARGO_TARGET_{}_LINKER", name.to_uppercase()), linker.clone()));
+        variables.push((format!("CC_{name}"), linker));
     }
-
+    let bench = Bench::new(cache_dir, request, &toolchain.sysroot, inputs)?;
+    let arguments = command(&builder, bin, triple);
     let failed = |output: String, help: &str| PackageError::Cargo {
         variant: request.variant.clone(),
         architecture: request.architecture,
         output,
         help: help.to_owned(),
     };
-    let output = cargo.output().map_err(|error| failed(error.to_string(), "install Rust with rustup"))?;
+    // cargo-zigbuild brings a linker from folders that the sandbox does not show.
+    let (output, confined) = bench.build(&arguments, &variables, builder == "cargo");
+    let output = output.map_err(|error| failed(error.to_string(), "install Rust with rustup"))?;
     if !output.status.success() {
         let manifest = request.folder.join("Cargo.toml");
         let help = format!("see it by itself: {}", advice::cargo_build(&manifest));
-        return Err(failed(String::from_utf8_lossy(&output.stderr).into_owned(), &help));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        return Err(failed(format!("{}{said}", bench.not_fetched()), &help));
     }
-    let binary = target_dir.join(triple).join("release").join(bin);
-    fs::read(&binary).map_err(PackageError::io("read", &binary))
-}
-
-/// Returns cargo arguments that keep this machine's folders out of the binary, so that it is the same on the next one.
-fn remapped_paths(request: &Request) -> [String; 2] {
-    let folder = fs::canonicalize(&request.folder).unwrap_or_else(|_| request.folder.clone());
-    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
-    let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
-    let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
-    let mut flags = vec![remap(&folder, "/variant")];
-    flags.extend(home.map(|home| remap(&home, "/cargo")));
-    let quoted: Vec<String> = flags.iter().map(|flag| serde_json::Value::from(flag.as_str()).to_string()).collect();
-    ["--config".to_owned(), format!("build.rustflags=[{}]", quoted.join(","))]
-}
-
-/// Variables of the caller that would change the measured binary: it is built as its own files say.
-fn forget_the_callers_settings(cargo: &mut Command) {
-    let changes_the_build =
-        |name: &str| ["CARGO_PROFILE_", "CARGO_BUILD_", "CARGO_TARGET_"].iter().any(|prefix| name.starts_with(prefix));
-    for (name, _) in std::env::vars_os() {
-        if name.to_str().is_some_and(changes_the_build) {
-            cargo.env_remove(name);
-        }
-    }
-    for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", CALLERS_TOOLCHAIN] {
-        cargo.env_remove(name);
-    }
+    let contents = bench.binary(triple, bin)?;
+    Ok(Built { contents, not_confined: confined.err() })
 }
 
 /// What else a build for another machine takes.

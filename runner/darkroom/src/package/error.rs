@@ -12,6 +12,18 @@ pub enum PackageError {
     #[error("can't {action} {}: {source}", path.display())]
     #[diagnostic(code(package::io))]
     Io { action: &'static str, path: PathBuf, source: io::Error },
+    #[error("the link {} leads {leads}", path.display())]
+    #[diagnostic(
+        code(package::link),
+        help("Copy what it leads to into the variant's folder: a package holds only what is there")
+    )]
+    Link { path: PathBuf, leads: String },
+    #[error("{} is neither a file nor a folder", path.display())]
+    #[diagnostic(code(package::no_file), help("Remove it, or put a file in its place"))]
+    NoFile { path: PathBuf },
+    #[error("{} holds more than {most} {what}", folder.display())]
+    #[diagnostic(code(package::too_many_files), help("Leave out what no handler uses, and links to folders"))]
+    TooManyFiles { folder: PathBuf, most: usize, what: &'static str },
     #[error("variant `{variant}` has nothing to package: no *.py file in {}", folder.display())]
     #[diagnostic(code(package::empty), help("put one handler file a stage there"))]
     Empty { variant: String, folder: PathBuf },
@@ -39,6 +51,17 @@ pub enum PackageError {
     #[error("cargo can't build variant `{variant}` for {architecture}\n{output}")]
     #[diagnostic(code(package::cargo), help("{help}"))]
     Cargo { variant: String, architecture: Architecture, output: String, help: String },
+    #[error("{} names a toolchain by a path", path.display())]
+    #[diagnostic(
+        code(package::own_toolchain),
+        help(
+            "Name a channel instead, for example `channel = \"stable\"`: a compiler of the variant's own would run outside of the sandbox"
+        )
+    )]
+    OwnToolchain { path: PathBuf },
+    #[error("cargo left no plain file {} within its target folder", path.display())]
+    #[diagnostic(code(package::no_binary), help("Let the build script leave cargo's own output alone"))]
+    NoBinary { path: PathBuf },
     #[error("variant `{variant}` can't be built for {architecture} on this machine: {missing}")]
     #[diagnostic(code(package::no_target), help("{help}"))]
     NoTarget { variant: String, architecture: Architecture, missing: String, help: String },
@@ -104,7 +127,8 @@ mod tests {
             reason: reason.into(),
         };
         let empty = || PackageError::Empty { variant: "e".into(), folder: "f".into() };
-        let said = NotPackaged::new(vec![python("a", "none"), empty(), python("b", "none"), python("c", "old"), empty()]);
+        let said =
+            NotPackaged::new(vec![python("a", "none"), empty(), python("b", "none"), python("c", "old"), empty()]);
         let texts: Vec<_> = said.errors.iter().map(ToString::to_string).collect();
         assert_eq!(texts.len(), 4, "{texts:?}");
         assert_eq!(texts[0], "no Python is here to package `a`, `b`: none");

@@ -6,8 +6,10 @@
 
 mod build;
 mod cargo;
+mod confined;
 mod describe;
 mod error;
+mod files;
 mod jpeg;
 mod layer;
 pub mod pins;
@@ -22,7 +24,9 @@ use darkroom_core::event::Build;
 use darkroom_core::variant::Variant;
 
 pub use build::{packaged_files, python_modules};
+pub use confined::not_confined;
 pub use error::{NotPackaged, PackageError};
+pub use files::refused;
 pub use profile::profiled;
 pub use provenance::too_new;
 

@@ -76,6 +76,24 @@ fn without_comment(line: &str) -> &str {
     comment.map_or(line, |at| &line[..at])
 }
 
+/// Options that say where wheels come from, and nothing that has a package's own code run.
+const ALLOWED_OPTIONS: [&str; 10] = [
+    "--only-binary",
+    "--prefer-binary",
+    "--require-hashes",
+    "--index-url",
+    "-i",
+    "--extra-index-url",
+    "--find-links",
+    "-f",
+    "--no-index",
+    "--trusted-host",
+];
+
+/// Building a source distribution runs what is in it, on this machine and outside of the sandbox.
+const BUILDING: &str =
+    "Remove it: Darkroom takes wheels only, because building a package runs its code on this machine.";
+
 fn mistake(file: &str, line: &str, span: Range<usize>) -> Option<Unpinned> {
     let pin = pinning(file);
     let refuse = |message: String, help: &str| {
@@ -83,6 +101,10 @@ fn mistake(file: &str, line: &str, span: Range<usize>) -> Option<Unpinned> {
         Some(Unpinned { span: span.clone(), message, help: help.to_owned(), package })
     };
     let first = line.split([' ', '=', '\t']).next().unwrap_or(line);
+    if line.contains("${") {
+        // pip would put the value of an environment variable there, for example into an index's address.
+        return refuse(format!("`{line}` names an environment variable"), "Write out what is meant.");
+    }
     match first {
         "-r" | "--requirement" | "-c" | "--constraint" => {
             return refuse(format!("`{line}` includes another file"), "Write its packages into this file.");
@@ -93,7 +115,18 @@ fn mistake(file: &str, line: &str, span: Range<usize>) -> Option<Unpinned> {
         "--hash" => {
             return refuse("a hash stands alone".to_owned(), "End the line before it with a backslash.");
         }
-        option if option.starts_with('-') => return None,
+        "--only-binary" if line.contains(":none:") => {
+            return refuse(format!("`{line}` lets a package be built here"), BUILDING);
+        }
+        option if ALLOWED_OPTIONS.contains(&option) => return None,
+        // pip takes the first letters of an option for the whole, and a short one with its value.
+        option if option.starts_with("--no-b") => {
+            return refuse(format!("`{line}` has a package built here"), BUILDING);
+        }
+        option if option.starts_with('-') => {
+            let help = format!("Remove it. Allowed are {}.", ALLOWED_OPTIONS.join(", "));
+            return refuse(format!("`{line}` is no option for a variant's requirements"), &help);
+        }
         _ => {}
     }
     let specifier = line.split(" --").next().unwrap_or(line).split(';').next().unwrap_or(line).trim();
@@ -145,6 +178,36 @@ mod tests {
             "Pillow[xmp] == 12.0.0 --hash=sha256:aa  # why\n",
             "numpy==2.5.5 ; python_version >= '3.13' --hash=sha256:aa\n",
             "--only-binary :all:\npillow===12.0.0 --hash=sha256:aa",
+        ] {
+            assert_eq!(told(text), [], "{text}");
+        }
+    }
+
+    #[test]
+    fn what_would_run_a_packages_code_or_tell_a_secret_is_refused() {
+        for (text, said) in [
+            ("--no-binary :all:", "has a package built here"),
+            ("--no-binary=pillow", "has a package built here"),
+            ("--no-bin pillow", "has a package built here"),
+            ("--only-binary :none:", "lets a package be built here"),
+            ("--only-binary=:all:,:none:", "lets a package be built here"),
+            ("--config-settings a=b", "is no option"),
+            ("--global-option=x", "is no option"),
+            ("--use-feature x", "is no option"),
+            ("-rmore.txt", "is no option"),
+            ("--req more.txt", "is no option"),
+            ("--index-url https://host/${AWS_SECRET_ACCESS_KEY}/simple", "names an environment variable"),
+            ("pillow==1 --hash=sha256:${HOME}", "names an environment variable"),
+        ] {
+            let found = told(text);
+            assert!(found.len() == 1 && found[0].1.contains(said), "{text}: {found:?}");
+        }
+        for text in [
+            "--index-url https://host/simple",
+            "-i https://host/simple",
+            "--find-links wheels",
+            "--no-index",
+            "--only-binary=:all:",
         ] {
             assert_eq!(told(text), [], "{text}");
         }

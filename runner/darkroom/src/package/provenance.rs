@@ -6,7 +6,7 @@ use std::process::Command;
 
 use darkroom_core::event::{Build, Dependency};
 
-use super::{jpeg, pins};
+use super::{confined, jpeg, pins};
 
 /// glibc of Lambda's Amazon Linux 2023.
 const LAMBDAS_GLIBC: (u32, u32) = (2, 34);
@@ -61,7 +61,10 @@ type Features = BTreeMap<(String, String), BTreeSet<String>>;
 fn features(folder: &Path, triple: &str) -> Option<Features> {
     let mut cargo = Command::new("cargo");
     cargo.args(["tree", "--locked", "--offline", "--edges", "normal,build", "--prefix", "none", "--format", "{p}|{f}"]);
-    let output = cargo.args(["--target", triple]).current_dir(folder).env_remove("RUSTUP_TOOLCHAIN").output().ok()?;
+    cargo.args(["--target", triple]).arg("--manifest-path").arg(folder.join("Cargo.toml"));
+    confined::forget_secrets(&mut cargo);
+    // Beside the variant's folder, whose `.cargo/config.toml` may name programs to run.
+    let output = cargo.current_dir(folder.parent()?).output().ok()?;
     output.status.success().then(|| tree(&String::from_utf8_lossy(&output.stdout)))
 }
 

@@ -405,10 +405,9 @@ impl Begun {
                 "rows of different code must not share a table: start a new run with {}, or put the code back as it was",
                 anew_with(&self.dir)
             ),
-            "the code of variant `{}` has changed since {} began (function {}: its code, layers, runtime or handler)",
+            "the code of variant `{}` has changed since {} began: its package, layers, runtime or handlers are others",
             function.variant,
             self.dir.path().display(),
-            function.function
         )))
     }
 }

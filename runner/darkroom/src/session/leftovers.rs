@@ -118,7 +118,7 @@ pub async fn tidy(
     let which = Which::Run { experiment: experiment.clone(), run_id: run_id.to_owned(), made_role };
     let mut found = match clean::find(&clients, &target.region, &which).await {
         Ok(found) => found,
-        Err(error) => return not_all(vec![error], &by_hand),
+        Err(error) => return not_all(vec![error], &by_hand, &target.region),
     };
     let mut left = clean::remove(&clients, &found).await;
     progress.step(&format!("removed what was deployed: {} resources", found.count() - left.len()));
@@ -130,7 +130,7 @@ pub async fn tidy(
     if !left.is_empty() {
         let _ = deploy::session_over(&clients, &bucket, run_id).await;
     }
-    not_all(left, &by_hand)
+    not_all(left, &by_hand, &target.region)
 }
 
 /// Not all that a run deployed is gone, each for its own reason.
@@ -143,7 +143,8 @@ struct NotAll {
     errors: Vec<DeployError>,
 }
 
-fn not_all(errors: Vec<DeployError>, by_hand: &str) -> Option<Failure> {
+fn not_all(errors: Vec<DeployError>, by_hand: &str, region: &str) -> Option<Failure> {
+    let errors: Vec<DeployError> = errors.into_iter().map(|error| error.in_region(region)).collect();
     (!errors.is_empty()).then(|| Failure::broken(NotAll { by_hand: by_hand.to_owned(), errors }))
 }
 

@@ -198,6 +198,9 @@ impl Session<'_> {
         };
         let finished = execute(setup, history, &schedule, recorder.emitter(), stopping, interrupt).await;
         let ended = finished.as_ref().map(|finished| finished.ended);
+        for refused in target.take_refusals() {
+            recorder.emitter().emit(Event::CallsRefused(refused));
+        }
         recorder.emitter().emit(last_fact(&ended, others_done));
         let journal = recorder.finish();
         following.finish();

@@ -90,18 +90,43 @@ fn within_budget(job: &Job<'_>, spent: Option<&Purse>) -> Result<(), Failure> {
     }
 }
 
+/// Returns how many repetitions an extension adds; `None` of every other session, and of one that goes on with an extension.
+fn added(job: &Job<'_>) -> Option<u32> {
+    match &job.begin {
+        Begin::Extend { from, .. } => job.manifest.repetitions.count.checked_sub(*from).filter(|more| *more > 0),
+        _ => None,
+    }
+}
+
 /// Says what a session is about to do and what that costs.
 fn offer(job: &Job<'_>, plan: &Plan<'_>, spent: Option<&Purse>) -> Result<String, Failure> {
     let prices = estimate::prices(job.project, job.manifest)?;
+    let added = added(job).map(|count| super::with_count(job.manifest, count));
+    let plan = added.as_ref().map_or(*plan, |manifest| Plan::new(manifest, job.known, job.capability));
     let summary = plan.summary(prices.as_ref());
+    let what = match (&added, spent) {
+        (Some(_), _) => "what this session adds",
+        (None, Some(_)) => "what this run does, earlier sessions included",
+        (None, None) => "what this run does",
+    };
     let rates = estimate::rates(&job.project.output_dir(job.manifest), job.manifest, prices.as_ref());
     let mut text = format!(
-        "{} bills what this run does: {}, {}; at most {}, if every invocation took its stage's whole timeout.",
+        "{} bills {what}: {}, {}; at most {}, if every invocation took its stage's whole timeout.",
         job.capability.name,
         count(summary.functions, "function"),
         count(summary.invocations, "invocation"),
         spelt(&summary.at_most),
     );
+    let (beside, unknown) = summary.besides.usd();
+    if prices.is_some() {
+        let apart: Vec<&str> = unknown.into_iter().chain(["data transfer"]).collect();
+        let _ = write!(
+            text,
+            " S3 requests, logs and metrics come on top, about {}; {} apart.",
+            dollars(beside),
+            apart.join(", ")
+        );
+    }
     if let Some(expected) = plan.expected(&rates, prices.as_ref()) {
         let cells = format!("{} of {}", expected.cells, count(summary.runnable, "cell"));
         let _ = write!(

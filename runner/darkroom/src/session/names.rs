@@ -5,8 +5,10 @@ use darkroom_core::event::{Invocation, OutputCheck, Status};
 
 use crate::execute::GIVEN;
 
-/// How S3 says that a name is not there, in every SDK.
-const NOT_THERE: [(&str, &str); 2] = [("NoSuchBucket", "a bucket"), ("NoSuchKey", "an object")];
+/// How S3 says that a name is not there, in every SDK. Of an object it says so only to who may list the bucket; others
+/// are told that they may not.
+const NOT_THERE: [(&str, &str); 3] =
+    [("NoSuchBucket", "a bucket"), ("NoSuchKey", "an object"), ("s3:ListBucket", "an object")];
 
 /// Returns the keys that the profile saw the handler write outside of `prefix`, its `OUTPUT_PREFIX`.
 pub fn elsewhere(invocation: &Invocation, prefix: &str) -> Vec<String> {
@@ -54,7 +56,7 @@ pub fn of_its_study(
         let parts = told.split(['\n', '{', '}', '"']).filter(|part| part.contains(code));
         let said = parts.max_by_key(|part| part.len()).unwrap_or(code).trim();
         return Some(format!(
-            "it uses {what} that this run has not ({said}). Read the name from the environment, and map it in [adapt] of {due}."
+            "it uses {what} that is not part of this run ({said}). Read the name from the environment, and map it in [adapt] of {due}."
         ));
     }
     let written = elsewhere.first().filter(|_| missing)?;

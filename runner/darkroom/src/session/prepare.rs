@@ -67,10 +67,15 @@ pub fn packages(job: &Job<'_>, cells: &[PlannedCell], progress: &Progress) -> Re
     let names: Vec<String> =
         requests.iter().map(|request| format!("{} ({})", request.variant, request.architecture)).collect();
     progress.step(&format!("packaging {}", names.join(", ")));
+    crate::project::make_private(&cache_dir)
+        .map_err(|error| Failure::broken(miette::miette!("can't create {}: {error}", cache_dir.display())))?;
     let mut made = package::packages(&cache_dir, &requests).map_err(all_of)?;
     if job.manifest.profile {
         let profiled = made.into_iter().map(|package| package::profiled(&cache_dir, package));
         made = profiled.collect::<Result<_, _>>().map_err(Failure::broken)?;
+    }
+    for (package, said) in made.iter().filter_map(|package| Some((package, package::not_confined(&package.build)?))) {
+        progress.step(&format!("  {} ({}) {said}", package.variant, package.architecture));
     }
     for (package, said) in made.iter().filter_map(|package| Some((package, package::too_new(&package.build)?))) {
         progress.step(&format!("  {} ({}) {said}", package.variant, package.architecture));

@@ -102,6 +102,10 @@ async fn a_run_goes_the_whole_way_ends_with_clean_and_is_not_called_aws() {
     let keep = ["run", "m.toml", "--target", "aws", "--yes", "--keep"];
     let (project, answer) = with_endpoint(&keep, &endpoint, project).await;
     assert!(answer.exits(0).stderr().contains("what was deployed stays"));
+    // An extension asks with the cost of what it adds: one repetition of two images, and a warm-up, through two stages.
+    let more = ["run", "m.toml", "--target", "aws", "--extend", "repetitions.count=3"];
+    let (project, asked) = with_endpoint(&more, &endpoint, project).await;
+    asked.exits(2).says("bills what this session adds: 2 functions, 6 invocations;");
     let clean = ["clean", "test", "--target", "aws", "--yes"];
     let (clients, role) = (account.clients(), "dkr-test-us-east-1");
     let theirs = "arn:aws:iam::000000000000:policy/theirs";
@@ -308,7 +312,9 @@ async fn who_names_a_role_needs_no_permission_of_iams_for_a_run_nor_to_clean() {
         assert!(run.contains("removed what was deployed: 6 resources"), "{run}");
         assert!(!run.contains("not all") && !run.contains("there may be more"), "{run}");
         let clean = ["clean", "--target", "aws", "--yes"];
-        let said = ask(&project, &clean, &variables).exits(0).says("roles are not looked for, which these");
+        let said = ask(&project, &clean, &variables)
+            .exits(0)
+            .says("roles were not checked, as these credentials may not list them");
         assert!(said.stdout().contains("nothing of Darkroom's is there"), "{}", said.stdout());
     });
     asked.await.unwrap();

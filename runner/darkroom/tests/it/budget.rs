@@ -75,6 +75,7 @@ fn a_run_that_is_billed_is_not_begun_without_a_yes() {
     let project = priced();
     let said = project.darkroom(&["run", "m.toml", "--target", "aws", "--set", "budget.usd=2"]).exits(2);
     let said = said.says("AWS bills what this run does: 2 functions, 10 invocations; at most");
+    let said = said.says("S3 requests, logs and metrics come on top, about $0.00").says("; data transfer apart.");
     let said = said.says("It stops when $2.00 are spent").says("to agree to it");
     assert!(!project.root().join("outputs").exists(), "{}", said.stderr());
     let command = "darkroom run m.toml --target aws --set budget.usd=2";

@@ -70,6 +70,9 @@ fn right_handlers_pass_on_every_image_and_leave_a_picture_only_when_asked() {
     let rotate = found(&project, 0, &["--stage", "rotate", "--pictures"]);
     assert_eq!(rotate.len(), 3);
     assert!(project.root().join("outputs/check/pillow/photos/rotate-scene-1.png").is_file());
+    let said = project.darkroom(&["check", "pillow", "--stage", "greyscale"]).exits(0).stdout();
+    let asked = "not checked, though the prompts ask for it:\n  greyscale: that a sample is rounded and not cut off";
+    assert!(said.contains(asked) && !said.contains("resize:"), "of what was checked: {said}");
     let said = project.darkroom(&["check", "pillow", "--stage", "rotat"]).exits(2).stderr();
     assert!(said.contains("has no stage `rotat`") && said.contains("colour-depth"), "{said}");
 }

@@ -24,6 +24,9 @@ struct Case {
     /// For a study: sizes of the seeded scenes in image set `photos`.
     #[serde(default)]
     scenes: Vec<(u32, u32)>,
+    /// Files of the case that stand in each of its folders.
+    #[serde(default)]
+    in_each_folder: Vec<String>,
     run: Vec<String>,
     exit: i32,
     #[serde(default)]
@@ -99,6 +102,12 @@ fn tried(folder: &Path) -> Result<(), String> {
     }
     let project = project(&case);
     copy(&project, folder, "");
+    for name in &case.in_each_folder {
+        for entry in fs::read_dir(folder).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_dir()) {
+            let place = format!("{}/{name}", entry.file_name().to_str().unwrap());
+            project.write(&place, fs::read(folder.join(name)).unwrap());
+        }
+    }
     let first = Then {
         run: case.run,
         follow: None,

@@ -518,11 +518,9 @@ fn generated_variants_run_are_checked_and_appear_with_model_and_sample_and_a_wro
     assert_eq!(found, [(&model, &json!(1), &json!(true)), (&model, &json!(2), &json!(false))], "{summary:#}");
     let reason = cells[1]["reason"].as_str().unwrap();
     assert!(reason.contains("colour-depth") && reason.contains("blank"), "{reason}");
-    let ranks = |cell: &Json| -> Vec<bool> {
-        cell["stages"].as_array().unwrap().iter().map(|stage| stage["time_ms"]["rank"].is_number()).collect()
-    };
-    assert!(ranks(&cells[0]).iter().all(|ranked| *ranked), "{summary:#}");
-    assert!(!ranks(&cells[1]).iter().any(|ranked| *ranked), "{summary:#}");
+    let is_ranked =
+        |cell: &Json| cell["stages"].as_array().unwrap().iter().any(|stage| !stage["time_ms"]["rank"].is_null());
+    assert!(!cells.iter().any(is_ranked), "a sample is one draw of many: {summary:#}");
     let run = project.root().join("outputs/test/latest");
     let prompt = endpoint.asked()[0].words().lines().next().unwrap().to_owned();
     for secret in [KEY, &prompt] {

@@ -113,7 +113,7 @@ fn what_can_not_be_told_or_had_is_said_with_its_place_and_nothing_is_written() {
     let hard = changed(&project, "s3", "quarter_turn.py", "os.environ[\"DEST_BUCKET_NAME\"]", "\"my-own-bucket\"");
     refused(&hard, &[], "quarter_turn.py:18 names the bucket `my-own-bucket`");
     let key = changed(&project, "s3", "quarter_turn.py", "\"turned/\" + path + \".jpg\"", "made_up(path)");
-    refused(&key, &[], "quarter_turn.py:18: the key under which stage rotate writes can't be followed");
+    refused(&key, &[], "quarter_turn.py:18: Darkroom cannot tell the key under which stage rotate writes");
     let needs =
         changed(&project, "s3", "to_png.py", "client = boto3", "TOKEN = os.environ[\"API_TOKEN\"]\nclient = boto3");
     refused(&needs, &[], "API_TOKEN");
@@ -121,7 +121,7 @@ fn what_can_not_be_told_or_had_is_said_with_its_place_and_nothing_is_written() {
         .unwrap();
     project.write("theirs/s3/step_four.py", "def handler(event, context):\n    pass\n");
     project.write("theirs/s3/step_six.py", "def handler(event, context):\n    pass\n");
-    refused(&needs, &[], "which handler serves rotate can't be told");
+    refused(&needs, &[], "Darkroom cannot tell which handler serves rotate");
     refused(&needs, &["--map", "rotate=step_four.py:hander"], "has no handler `step_four.py:hander`");
     refused(&needs, &["--map", "turn=step_four.py:handler"], "has no stage `turn`");
 }

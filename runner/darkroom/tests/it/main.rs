@@ -2,11 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a story that can't be told fails its test")]
 
+mod answers;
 mod architecture;
 mod aws;
 mod aws_clean;
 mod bad_input;
 mod budget;
+mod building;
+mod cheats;
 mod check;
 mod compared;
 mod contradictions;
@@ -35,6 +38,7 @@ mod reports;
 mod requests;
 mod runs;
 mod scripted;
+mod serve;
 mod story;
 mod suggestions;
 mod tour;

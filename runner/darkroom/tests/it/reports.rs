@@ -45,6 +45,42 @@ fn a_report_shows_every_measured_cell_says_what_is_wrong_and_can_be_made_again()
     assert!(drawn.ends_with("</svg>\n") || drawn.ends_with("</svg>"));
     assert!(drawn.starts_with("<svg ") && drawn.contains("width=\"176mm\"") && drawn.contains("<title>Hosting cost"));
     assert!(!drawn.contains("<text") && !drawn.contains("font-family"), "no font is asked for");
+    figures_are_chosen(&project);
+}
+
+/// `darkroom figures` takes a choice of figures and cells, a column's width and a format, and refuses what there is not.
+fn figures_are_chosen(project: &Project) {
+    let folder = project.root().join("column");
+    let figures = |more: &[&str]| {
+        let _ = fs::remove_dir_all(&folder);
+        project.darkroom(&[&["figures", "outputs/test/latest", "--output", "column"], more].concat())
+    };
+    let files = || {
+        let mut names: Vec<String> =
+            fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    figures(&["--only", "cost", "--only", "runtime-*", "--format", "pdf", "--width", "3.35in"])
+        .exits(0)
+        .says("3 figures, 85 mm wide, as PDF: column/");
+    assert_eq!(files(), ["cost.pdf", "runtime-greyscale.pdf", "runtime-resize.pdf"]);
+    let pdf = fs::read(folder.join("cost.pdf")).unwrap();
+    assert!(String::from_utf8_lossy(&pdf).contains("/MediaBox [0 0 240.9"), "85 mm are 241 points");
+    figures(&["--only", "cost", "--cell", "pillow.*"]).exits(0);
+    assert_eq!(files(), ["cost.pdf", "cost.png", "cost.svg"]);
+
+    let unknown = figures(&["--only", "costs"]).exits(2);
+    unknown
+        .says("this run has no figure `costs`")
+        .says("choose from these: runtime-greyscale, runtime-resize, turnaround");
+    figures(&["--cell", "rust.*"]).exits(2).says("no cell matches `rust.*`");
+    for (width, why) in
+        [("85", "write a number with its unit"), ("2cm", "expected 60 to 420 mm, got 20.0 mm"), ("wide", "is no width")]
+    {
+        figures(&["--width", width]).exits(2).says(why);
+        assert!(!folder.exists(), "nothing is written");
+    }
 }
 
 #[test]

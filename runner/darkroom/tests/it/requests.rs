@@ -86,7 +86,7 @@ fn an_image_that_does_not_decode_is_named() {
     project
         .manifest(BOTH)
         .write("experiments/image-pipeline/image-sets/photos.toml", format!("description = \"for tests\"\n{torn}"));
-    project.darkroom(&["run", "m.toml"]).exits(2).before_any_effect().says("photos/torn.png does not decode");
+    project.darkroom(&["run", "m.toml"]).exits(2).before_any_effect().says("`photos/torn.png` does not decode");
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn boto3_and_the_aws_cli_take_the_tour() {
     fs::create_dir(home.path().join(".darkroom")).unwrap();
     std::os::unix::fs::symlink(&runtimes, home.path().join(".darkroom/runtimes")).unwrap();
 
-    let mut server = Server::start(home.path());
+    let mut server = Server::start(home.path(), &["--open", "--retry-delays", "0.1,0.2"]);
     let pasted = home.path().join("pasted.sh");
     fs::write(&pasted, &server.said).unwrap();
     let tour = Path::new(env!("CARGO_MANIFEST_DIR")).join("../darkroom-cloud/tests/tour");
@@ -44,15 +44,15 @@ fn boto3_and_the_aws_cli_take_the_tour() {
 }
 
 /// `darkroom serve`, and what it printed for people to paste.
-struct Server {
+pub struct Server {
     process: Child,
-    said: String,
+    pub said: String,
 }
 
 impl Server {
-    fn start(folder: &Path) -> Self {
+    pub fn start(folder: &Path, arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_darkroom"));
-        command.args(["serve", "--retry-delays", "0.1,0.2"]).current_dir(folder);
+        command.arg("serve").args(arguments).current_dir(folder);
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap());
         let mut said = String::new();
@@ -67,12 +67,18 @@ impl Server {
         Self { process, said }
     }
 
-    fn endpoint(&self) -> &str {
+    pub fn endpoint(&self) -> &str {
         self.said.lines().find_map(|line| line.strip_prefix("export AWS_ENDPOINT_URL=")).unwrap()
     }
 
+    /// The access key and the secret that it printed.
+    pub fn key(&self) -> (&str, &str) {
+        let line = self.said.lines().find_map(|line| line.strip_prefix("export AWS_ACCESS_KEY_ID=")).unwrap();
+        line.split_once(" AWS_SECRET_ACCESS_KEY=").unwrap()
+    }
+
     /// Asks it to stop, as a service manager does, and waits until it has.
-    fn stop(&mut self) {
+    pub fn stop(&mut self) {
         let pid = nix::unistd::Pid::from_raw(self.process.id().try_into().unwrap());
         nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
         assert!(self.process.wait().unwrap().success());

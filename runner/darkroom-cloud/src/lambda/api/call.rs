@@ -4,12 +4,14 @@ use super::super::error::{ApiError, ApiResult};
 use super::super::limits;
 use super::super::names::{self, FunctionRef, Home, NameShape};
 use super::super::validate::Violations;
+use crate::access::Caller;
 use crate::lineage::Lineage;
 use crate::server::wire::{self, Body};
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::sync::Arc;
 
 /// A request with its path taken apart and its body read.
 pub(crate) struct Call {
@@ -22,6 +24,8 @@ pub(crate) struct Call {
     pub request_id: String,
     /// The chain of events that the request belongs to.
     pub chain: Lineage,
+    /// The function whose code asks.
+    pub caller: Option<Arc<Caller>>,
 }
 
 impl Call {

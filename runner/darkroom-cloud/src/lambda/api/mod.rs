@@ -3,6 +3,7 @@
 //! One file a resource; each operation is a function of the service and the [`Call`].
 
 mod account;
+mod action;
 mod aliases;
 mod call;
 mod code;

@@ -5,9 +5,11 @@ use super::super::error::{ApiError, ApiResult};
 use super::super::limits;
 use super::call::{Call, Reply};
 use super::{
-    account, aliases, code, concurrency, event_invoke, functions, invoke, layers, permissions, refused, tags, versions,
+    account, action, aliases, code, concurrency, event_invoke, functions, invoke, layers, permissions, refused, tags,
+    versions,
 };
-use crate::server::signature::{self, Keys};
+use crate::keys::Keys;
+use crate::server::signature;
 use crate::server::wire::{self, Body, BodyError};
 use http::request::Parts;
 use http::{HeaderValue, Method, Response};
@@ -35,7 +37,10 @@ impl Lambda {
         let request_id = super::super::function::new_id();
         let id_header = HeaderValue::from_str(&request_id);
         let result = match read(&self.keys, parts, body, request_id).await {
-            Ok((method, call)) => route(self, &method, &call).await,
+            Ok((method, call)) => match judge(self, &method, &call) {
+                Ok(()) => route(self, &method, &call).await,
+                Err(refused) => Err(refused),
+            },
             Err(error) => Err(error),
         };
         let mut response = result.map_or_else(ApiError::into_response, Reply::into_response);
@@ -66,8 +71,16 @@ async fn read(keys: &Keys, mut parts: Parts, body: Incoming, request_id: String)
     })?;
     signature::check(keys, &parts, &body).map_err(ApiError::unsigned)?;
     let chain = parts.extensions.remove().unwrap_or_default();
-    let call = Call { segments, query, headers: parts.headers, body, request_id, chain };
+    let caller = parts.extensions.remove();
+    let call = Call { segments, query, headers: parts.headers, body, request_id, chain, caller };
     Ok((parts.method, call))
+}
+
+/// Judges what the code of a function asks for; others may ask for anything.
+fn judge(lambda: &Lambda, method: &Method, call: &Call) -> ApiResult<()> {
+    let Some(caller) = &call.caller else { return Ok(()) };
+    let asked = action::of(&lambda.home, method, call);
+    lambda.access.judge(caller, &asked).map_err(|message| ApiError::access_denied(Some(message)))
 }
 
 /// Names the operations that carry code, for the message of one that is too large.

@@ -4,6 +4,7 @@
 //! host's. Pure but for asking which folders exist.
 
 use super::types::{FunctionSpec, LogFormat};
+use crate::access::Credentials;
 use crate::python::PythonRuntime;
 use crate::sandbox::protocol::Program;
 use std::collections::BTreeMap;
@@ -15,21 +16,6 @@ pub const RUNTIME_API_ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 100, 1);
 
 /// See [`RUNTIME_API_ADDRESS`].
 pub const RUNTIME_API_PORT: u16 = 9001;
-
-/// The keys a handler signs with; the local cloud gives everyone the same account.
-#[derive(Clone, Debug)]
-pub struct Credentials {
-    pub access_key_id: String,
-    pub secret_access_key: String,
-    pub session_token: String,
-}
-
-impl Default for Credentials {
-    fn default() -> Self {
-        let text = || "test".to_owned();
-        Self { access_key_id: text(), secret_access_key: text(), session_token: text() }
-    }
-}
 
 /// The language runtime of a function, found on this machine.
 #[derive(Clone, Debug)]

@@ -15,6 +15,12 @@ const TAIL_BYTES: usize = 4096;
 /// A longer event is cut into several, as `CloudWatch` Logs limits one (256 KB, less its overhead of 26 bytes).
 const LARGEST_EVENT: usize = 262_144 - 26;
 
+/// What is kept of an invocation's log, in bytes. The rest of what it prints is not written, and a line says so.
+const MOST_KEPT: usize = 64 << 20;
+
+/// What an event costs beside its text: its line in the log's file, its place in the index.
+const EVENT_COST: usize = 100;
+
 /// First two bytes of a frame's type; awslambdaric documents the frame.
 const FRAME_MAGIC: [u8; 2] = [0xa5, 0x5a];
 
@@ -35,6 +41,10 @@ pub struct LogLines {
     frames: Vec<u8>,
     /// Collects the present invocation's text if there is one.
     tail: Option<Tail>,
+    /// Bytes that were written since the present invocation began, [`EVENT_COST`] for each event included.
+    kept: usize,
+    /// When the last event happened: a record that a handler dates otherwise changes no order.
+    latest_ms: i64,
 }
 
 impl LogLines {
@@ -50,6 +60,8 @@ impl LogLines {
             line: Vec::new(),
             frames: Vec::new(),
             tail: None,
+            kept: 0,
+            latest_ms: 0,
         }
     }
 
@@ -59,7 +71,7 @@ impl LogLines {
             let (rest_of_line, rest) = bytes.split_at(end + 1);
             bytes = rest;
             if self.line.is_empty() {
-                self.event(rest_of_line, now_ms());
+                self.told(rest_of_line, now_ms());
             } else {
                 self.line.extend_from_slice(rest_of_line);
                 self.finish_line();
@@ -75,7 +87,7 @@ impl LogLines {
     pub fn finish_line(&mut self) {
         if !self.line.is_empty() {
             let line = std::mem::take(&mut self.line);
-            self.event(&line, now_ms());
+            self.told(&line, now_ms());
         }
     }
 
@@ -98,7 +110,7 @@ impl LogLines {
                 if length > LARGEST_EVENT && buffer.len() - start > LARGEST_EVENT {
                     // Too long to wait for: write what is here and call the rest a frame of its own.
                     let (message, here) = (&buffer[start..], buffer.len() - start);
-                    self.event(message, (micros / 1000).cast_signed());
+                    self.told(message, dated(micros));
                     let mut rest = header[..4].to_vec();
                     rest.extend_from_slice(&((length - here) as u32).to_be_bytes());
                     rest.extend_from_slice(&header[8..]);
@@ -107,15 +119,35 @@ impl LogLines {
                 }
                 break;
             };
-            self.event(message, (micros / 1000).cast_signed());
+            self.told(message, dated(micros));
             taken = end;
         }
         buffer.drain(..taken);
         self.frames = buffer;
     }
 
-    /// Writes one event, cut if it is too long.
+    /// Writes an event of the handler's, as long as there is room for it.
+    fn told(&mut self, message: &[u8], timestamp_ms: i64) {
+        if self.kept > MOST_KEPT {
+            if let Some(tail) = &mut self.tail {
+                tail.push(message);
+            }
+            return;
+        }
+        self.kept += message.len() + EVENT_COST;
+        self.event(message, timestamp_ms);
+        if self.kept > MOST_KEPT {
+            let most = MOST_KEPT >> 20;
+            self.text(&format!(
+                "The local cloud keeps {most} MB of an invocation's log. The rest of this one is left out.\n"
+            ));
+        }
+    }
+
+    /// Writes one event, cut if it is too long. Events of a stream are in the order in which they came.
     fn event(&mut self, message: &[u8], timestamp_ms: i64) {
+        let timestamp_ms = timestamp_ms.max(self.latest_ms);
+        self.latest_ms = timestamp_ms;
         let mut pieces = message.chunks(LARGEST_EVENT);
         // An empty record is an event too.
         let mut piece = Some(pieces.next().unwrap_or_default());
@@ -130,6 +162,7 @@ impl LogLines {
 
     /// Begins to collect the tail.
     pub fn begin_tail(&mut self) {
+        self.kept = 0;
         self.tail = Some(Tail::default());
     }
 
@@ -363,6 +396,11 @@ fn rounded(milliseconds: f64) -> f64 {
     (milliseconds * 100.0).round() / 100.0
 }
 
+/// When a record happened that is dated so, in microseconds: not in the future.
+fn dated(micros: u64) -> i64 {
+    i64::try_from(micros / 1000).unwrap_or(i64::MAX).min(now_ms())
+}
+
 pub fn now_ms() -> i64 {
     Timestamp::now().as_millisecond()
 }
@@ -440,6 +478,47 @@ mod tests {
     }
 
     #[test]
+    fn an_invocations_log_is_kept_up_to_a_limit_and_what_the_platform_says_always() {
+        let (memory, mut lines) = lines();
+        lines.begin_tail();
+        let piece = ["x".repeat(65_535), "\n".to_owned()].concat().into_bytes();
+        for _ in 0..(MOST_KEPT + MOST_KEPT / 8) / piece.len() {
+            lines.printed(&piece);
+            let kept: usize = memory.0.lock().unwrap().drain(..).map(|event| event.len()).sum();
+            assert!(kept <= 2 * piece.len());
+        }
+        lines.printed(b"left out\n");
+        lines.start("next", "1");
+        assert_eq!(*memory.0.lock().unwrap(), ["START RequestId: next Version: 1\n"]);
+        assert!(lines.take_tail().ends_with(b"left out\nSTART RequestId: next Version: 1\n"), "the tail has the end");
+        lines.begin_tail();
+        lines.printed(b"kept\n");
+        assert_eq!(memory.0.lock().unwrap().last().unwrap(), "kept\n");
+    }
+
+    #[test]
+    fn a_record_that_a_handler_dates_otherwise_changes_no_order() {
+        struct Times(Mutex<Vec<i64>>);
+        impl LogSink for Times {
+            fn append(&self, _group: &str, _stream: &str, timestamp_ms: i64, _message: &str) {
+                self.0.lock().unwrap().push(timestamp_ms);
+            }
+        }
+        let times = Arc::new(Times(Mutex::default()));
+        let sink: Arc<dyn LogSink> = Arc::<Times>::clone(&times);
+        let mut lines = LogLines::new(sink, &super::super::types::example(), "stream".into());
+        lines.start("a", "1");
+        for micros in [0, u64::MAX, 1_700_000_000_000_000, 1 << 60] {
+            let mut frame = frame("START RequestId: b Version: 1");
+            frame[8..16].copy_from_slice(&micros.to_be_bytes());
+            lines.framed(&frame);
+        }
+        lines.printed(b"plain\n");
+        let times = times.0.lock().unwrap();
+        assert!(times.is_sorted() && times.len() == 6 && times[5] <= now_ms(), "{times:?}");
+    }
+
+    #[test]
     fn the_tail_is_the_last_four_kilobytes() {
         let (_, mut lines) = lines();
         lines.begin_tail();
@@ -480,5 +559,32 @@ mod tests {
     fn a_time_has_three_decimals_and_a_z() {
         let time = Timestamp::from_millisecond(1_767_225_600_000).unwrap();
         assert_eq!(iso(time), "2026-01-01T00:00:00.000Z");
+    }
+
+    #[test]
+    fn whatever_a_handler_prints_is_taken() {
+        let words = &[
+            "\n",
+            "START RequestId: a Version: 1",
+            "\0\0\0\x05",
+            "\0\0\0\0\0\0\0\0",
+            "hello",
+            "\x7f\x7f\x7f\x7f",
+            "é",
+            "\r",
+        ];
+        crate::hostile::Parser { name: "log-lines", words, longest: 1 << 20 }.hold(|input| {
+            let (_, mut lines) = lines();
+            lines.begin_tail();
+            // In pieces, as a pipe gives them.
+            for piece in input.chunks(1 + input.len() / 7) {
+                lines.printed(piece);
+                let framed = [&FRAME_MAGIC[..], piece].concat();
+                lines.framed(&framed);
+                lines.framed(piece);
+            }
+            lines.finish_line();
+            assert!(lines.take_tail().len() <= TAIL_BYTES);
+        });
     }
 }

@@ -14,11 +14,12 @@ mod pool;
 mod run;
 mod types;
 
-pub use launch::{Credentials, RUNTIME_API_ADDRESS};
+pub use launch::RUNTIME_API_ADDRESS;
 pub use types::{
     DiscardLogs, FunctionSpec, InvokeOutcome, InvokeRequest, LogFormat, LogSink, MetricSink, Misdeed, Report, Status,
 };
 
+use crate::access::Access;
 use crate::lineage::Working;
 use crate::sandbox::{Host, Isolation, Means};
 use failure::Failure;
@@ -46,7 +47,8 @@ pub struct EnvironmentsConfig {
     pub endpoint_url: String,
     /// Serves what handlers send to the endpoint; `None` passes it on to `endpoint_url` byte by byte.
     pub serve: Option<ServeConnection>,
-    pub credentials: Credentials,
+    /// Gives each environment keys of its own; `None` gives all of them the same, which nobody checks.
+    pub access: Option<Access>,
     /// What to isolate handlers by, where the host has it.
     pub means: Means,
     /// An idle environment is stopped after this time.
@@ -65,7 +67,7 @@ impl EnvironmentsConfig {
             cache_dir,
             endpoint_url,
             serve: None,
-            credentials: Credentials::default(),
+            access: None,
             means: Means::default(),
             reap_after: Duration::from_mins(10),
             freeze_after: Some(Duration::from_millis(50)),

@@ -7,6 +7,7 @@ use super::lines::LogLines;
 use super::run::{Environment, State};
 use super::types::{FunctionSpec, InvokeOutcome, Report};
 use super::{ServeConnection, Shared};
+use crate::access::{Access, Credentials};
 use crate::lambda::runtime_api::RuntimeApi;
 use crate::lineage::Working;
 use crate::python;
@@ -64,23 +65,25 @@ pub async fn environment(shared: &Arc<Shared>, spec: &Arc<FunctionSpec>) -> Resu
     let (api, events) = RuntimeApi::new();
     let mut servers = JoinSet::new();
     let listeners = std::mem::take(&mut sandbox.listeners);
-    let working = Working::default();
+    let lease = config.access.as_ref().map(|access: &Access| access.issue(spec));
+    let working = Working::of(lease.as_ref().map(|lease| Arc::clone(&lease.caller)));
     let connection = config.serve.clone().map(|serve| (serve, working.clone()));
     let listeners = serve(&mut servers, listeners, &api, connection, &config.endpoint_url);
     let runtime_api = listeners.await.map_err(unavailable)?;
     let tmp = if shared.host.has_root() {
         None
     } else {
-        Some(tempfile::Builder::new().prefix("darkroom-tmp-").tempdir().map_err(unavailable)?)
+        Some(crate::scratch::private_folder("darkroom-tmp-").map_err(unavailable)?)
     };
     let places = match &tmp {
         None => Places::sandboxed(),
         Some(tmp) => Places::plain(spec, &runtime, layers.as_deref(), tmp.path()),
     };
+    let shared_by_all = Credentials::default();
     let surroundings = Surroundings {
         runtime_api,
         endpoint_url: &config.endpoint_url,
-        credentials: &config.credentials,
+        credentials: lease.as_ref().map_or(&shared_by_all, |lease| &lease.credentials),
         log_stream: &stream,
     };
     let program = launch::program(spec, &runtime, &places, layers.as_deref(), &surroundings);
@@ -98,6 +101,7 @@ pub async fn environment(shared: &Arc<Shared>, spec: &Arc<FunctionSpec>) -> Resu
         events,
         servers,
         working,
+        _lease: lease,
         program,
         lines,
         gauge: MemoryGauge::default(),

@@ -8,6 +8,7 @@ use super::gauge::MemoryGauge;
 use super::launch;
 use super::lines::{self, LogLines};
 use super::types::{FunctionSpec, InvokeOutcome, InvokeRequest, Misdeeds, Report, Status};
+use crate::access::Lease;
 use crate::lambda::runtime_api::{Invocation, RuntimeApi, RuntimeEvent};
 use crate::lineage::{Lineage, Working};
 use crate::sandbox::Sandbox;
@@ -41,6 +42,8 @@ pub struct Environment {
     pub servers: JoinSet<()>,
     /// Tells connections from inside which chain of events they belong to.
     pub working: Working,
+    /// Its keys, which end with it.
+    pub _lease: Option<Lease>,
     pub program: Program,
     pub lines: LogLines,
     pub gauge: MemoryGauge,

@@ -42,6 +42,8 @@ pub struct FunctionSpec {
     pub revision: String,
     pub region: String,
     pub account_id: String,
+    /// The execution role.
+    pub role_arn: String,
 }
 
 /// How a function's log lines are written.
@@ -180,5 +182,6 @@ pub(super) fn example() -> FunctionSpec {
         revision: "1".into(),
         region: "us-east-1".into(),
         account_id: "000000000000".into(),
+        role_arn: "arn:aws:iam::000000000000:role/r".into(),
     }
 }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::Logs;
-use super::super::pattern::Pattern;
+use super::super::pattern::{self, InvalidPattern, Pattern};
 use super::super::reader::{Reader, Window};
 use super::super::store::{Key, LogEvent};
 use super::{Answer, ApiError, group_name, limit, object, stream_name};
@@ -16,6 +16,9 @@ pub const SEQUENCE_TOKEN: &str = "4903985960087501415010470041451000256302203318
 const MAX_BYTES: usize = 1_048_576;
 const MAX_EVENTS: usize = 10_000;
 const EVENT_OVERHEAD: usize = 26;
+/// Bytes that one search reads at most, each counted once for every part of the pattern. A page then ends, and its token
+/// leads on, as on AWS: a pattern of many terms over a long log can't hold up the process that measures.
+const MAX_SEARCHED: usize = 1 << 30;
 /// Events older than this are not taken: 14 days.
 const TOO_OLD_MS: i64 = 14 * 24 * 3600 * 1000;
 /// Nor those further in the future: 2 hours.
@@ -164,7 +167,8 @@ fn token(direction: char, key: Key) -> String {
 fn read_token(token: &str) -> Result<(Direction, Key), ApiError> {
     let parsed = || {
         let digits = token.get(2..58)?;
-        let key = Key { timestamp_ms: digits[..28].parse().ok()?, offset: digits[28..].parse().ok()? };
+        // A token may hold anything, in the middle of a character too.
+        let key = Key { timestamp_ms: digits.get(..28)?.parse().ok()?, offset: digits.get(28..)?.parse().ok()? };
         match token.get(..2)? {
             "f/" => Some((Direction::Forward, key)),
             "b/" => Some((Direction::Backward, key)),
@@ -202,8 +206,7 @@ pub fn filter(logs: &Logs, request: Filter) -> Answer {
     if request.log_stream_names.is_some() && request.log_stream_name_prefix.is_some() {
         return Err(ApiError::invalid("Either logStreamNames or logStreamNamePrefix can be specified, not both."));
     }
-    let pattern = Pattern::parse(request.pattern.as_deref().unwrap_or_default())
-        .map_err(|error| ApiError::invalid(error.to_string()))?;
+    let pattern = pattern(request.pattern.as_deref().unwrap_or_default())?;
     let most = limit(request.limit, MAX_EVENTS, MAX_EVENTS)?;
     let names = match request.log_stream_names {
         Some(names) => names,
@@ -232,9 +235,19 @@ pub fn filter(logs: &Logs, request: Filter) -> Answer {
     ]))
 }
 
+fn pattern(text: &str) -> Result<Pattern, ApiError> {
+    Pattern::parse(text).map_err(|error| match error {
+        InvalidPattern::TooLong => {
+            let constraint = format!("have length less than or equal to {}", pattern::LONGEST);
+            ApiError::constraint("filterPattern", Some(text), &constraint)
+        }
+        InvalidPattern::Malformed => ApiError::invalid(error.to_string()),
+    })
+}
+
 /// Walks all streams in order of time, and returns what matches and where the next page starts.
 fn search(mut cursors: Vec<Cursor<'_>>, pattern: &Pattern, most: usize) -> Result<(Vec<Value>, Option<Key>), ApiError> {
-    let (mut found, mut size, needles) = (Vec::new(), 0, pattern.needles());
+    let (mut found, mut size, mut searched, needles) = (Vec::new(), 0, 0, pattern.needles());
     let mut window = Window::default();
     let mut heads: std::collections::BinaryHeap<_> = cursors
         .iter()
@@ -243,6 +256,10 @@ fn search(mut cursors: Vec<Cursor<'_>>, pattern: &Pattern, most: usize) -> Resul
         .collect();
     while let Some(std::cmp::Reverse((key, index))) = heads.pop() {
         let cursor = &mut cursors[index];
+        if searched > MAX_SEARCHED {
+            return Ok((found, Some(key)));
+        }
+        searched += cursor.reader.line_bytes(cursor.next) * pattern.parts();
         let candidate = cursor.reader.holds(cursor.next, &needles, &mut window)?;
         let event = candidate.then(|| cursor.reader.event(cursor.next, &mut window)).transpose()?;
         if let Some(event) = event.filter(|event| pattern.matches(&event.message)) {

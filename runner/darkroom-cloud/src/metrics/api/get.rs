@@ -1,6 +1,6 @@
 //! `GetMetricData` and `GetMetricStatistics`: sums per period, as statistics.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Deserialize;
 
@@ -13,6 +13,8 @@ use super::{Dimension, Number, Time, dimensions};
 /// A request may come to this many data points at most.
 const MOST_STATISTICS: i64 = 1440;
 const MOST_DATA: usize = 100_800;
+/// Terms of formulas times data points that one request may have evaluated: about a second of work.
+const MOST_STEPS: usize = 10_000_000;
 
 /// Sums by the start of their period, in seconds since the epoch.
 type Periods = BTreeMap<i64, Sum>;
@@ -218,9 +220,10 @@ pub fn metric_data(store: &Store, request: MetricData) -> Answer {
         let line = of_metric(store, query.metric_stat, from, to)?;
         answered.push(answer(query.id, query.label.or(Some(line.0)), query.return_data, line.1, &answered)?);
     }
+    let mut steps = MOST_STEPS;
     for query in formulas {
         let expression = query.expression.unwrap_or_default();
-        let line = of_formula(&Formula::parse(&expression)?, &answered)?;
+        let line = of_formula(&Formula::parse(&expression)?, &answered, &mut steps)?;
         let label = query.label.or_else(|| query.id.clone());
         answered.push(answer(query.id, label, query.return_data, line, &answered)?);
     }
@@ -254,15 +257,21 @@ fn of_metric(
     Ok((metric.name, line))
 }
 
-fn of_formula(formula: &Formula, answered: &[Answered]) -> Result<Line, Fault> {
-    let find = |id: &str| answered.iter().find(|query| query.id == id);
-    let ids = formula.ids();
-    if let Some(unknown) = ids.iter().find(|id| find(id).is_none()) {
-        return Err(Fault::validation(format!("Error in expression: the query id {unknown} is not defined before it")));
+/// Evaluates a formula at every time that one of its metrics has a value. `steps` is what is left of [`MOST_STEPS`].
+fn of_formula(formula: &Formula, answered: &[Answered], steps: &mut usize) -> Result<Line, Fault> {
+    let mut lines = HashMap::new();
+    for id in formula.ids() {
+        let query = answered.iter().find(|query| query.id == id).ok_or_else(|| {
+            Fault::validation(format!("Error in expression: the query id {id} is not defined before it"))
+        })?;
+        lines.insert(id, &query.line);
     }
-    let times = ids.iter().filter_map(|id| find(id)).flat_map(|query| query.line.keys().copied());
-    let value = |at: i64| formula.value(&|id| find(id)?.line.get(&at).copied());
-    Ok(times.filter_map(|at| Some((at, value(at)?))).collect())
+    let times: BTreeSet<i64> = lines.values().flat_map(|line| line.keys().copied()).collect();
+    *steps = steps.checked_sub(times.len().saturating_mul(formula.steps())).ok_or_else(|| {
+        Fault::validation("The expressions have too many terms for so many data points. Ask for fewer of either.")
+    })?;
+    let value = |at: i64| formula.value(&|id| lines.get(id)?.get(&at).copied());
+    Ok(times.into_iter().filter_map(|at| Some((at, value(at)?))).collect())
 }
 
 fn answer(
@@ -294,7 +303,8 @@ fn page(answered: &[Answered], descending: bool, most: usize, token: Option<&str
     let skip: usize = token.map_or(Ok(0), str::parse).map_err(|_| invalid())?;
     let shown: Vec<&Answered> = answered.iter().filter(|query| query.shown).collect();
     let each = (most / shown.len().max(1)).max(1);
-    let more = shown.iter().any(|query| query.line.len() > skip + each);
+    let end = skip.saturating_add(each);
+    let more = shown.iter().any(|query| query.line.len() > end);
     let result = |query: &&Answered| {
         let mut points: Vec<(&i64, &f64)> = query.line.iter().collect();
         if descending {
@@ -302,7 +312,7 @@ fn page(answered: &[Answered], descending: bool, most: usize, token: Option<&str
         }
         let points = points.into_iter().skip(skip).take(each);
         let (times, values) = points.map(|(at, value)| (Reply::Time(*at), Reply::Number(*value))).unzip();
-        let status = if query.line.len() > skip + each { "PartialData" } else { "Complete" };
+        let status = if query.line.len() > end { "PartialData" } else { "Complete" };
         Reply::Map(vec![
             ("Id", Reply::Text(query.id.clone())),
             ("Label", Reply::Text(query.label.clone())),
@@ -316,7 +326,7 @@ fn page(answered: &[Answered], descending: bool, most: usize, token: Option<&str
         ("Messages", Reply::List(Vec::new())),
     ];
     if more {
-        reply.push(("NextToken", Reply::Text((skip + each).to_string())));
+        reply.push(("NextToken", Reply::Text(end.to_string())));
     }
     Ok(Reply::Map(reply))
 }

@@ -26,12 +26,13 @@ pub fn is_form<B>(request: &Request<B>, in_host: bool) -> bool {
         && kind.is_some_and(|kind| kind.to_ascii_lowercase().starts_with("multipart/form-data"))
 }
 
-/// Stores what a form uploads to `bucket`. `secret` gives the secret of an access key.
+/// Stores what a form uploads to `bucket`. `secret` gives the secret of an access key; `may_put` judges the object's key.
 pub async fn upload(
     operations: &Operations,
     bucket: &str,
     request: Request<Body>,
-    secret: impl Fn(&str) -> String,
+    secret: impl Fn(&str) -> S3Result<String>,
+    may_put: impl Fn(&str) -> S3Result<()>,
 ) -> S3Result<Response<Body>> {
     let (parts, body) = request.into_parts();
     let kind = parts.headers.get(http::header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
@@ -41,9 +42,10 @@ pub async fn upload(
         return Err(missing("key"));
     };
     let access_key = policy::admit(&form, bucket, jiff::Timestamp::now(), &secret)?;
+    may_put(&key)?;
     let host = parts.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let answer = answer::Answer::of(&form, host, bucket, &key);
-    let secret_key = SecretKey::from(secret(&access_key));
+    let secret_key = SecretKey::from(secret(&access_key)?);
     let request = S3Request {
         input: input(form, bucket, key)?,
         method: parts.method,

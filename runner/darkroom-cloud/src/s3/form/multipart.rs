@@ -7,6 +7,11 @@ use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 
 use super::super::operations::with_fields;
 
+/// The longest boundary, in characters. Source: RFC 2046, 5.1.1.
+const LONGEST_BOUNDARY: usize = 70;
+/// Bytes of all fields before the file. Source: Amazon S3 API reference, "POST Object" (20 KB).
+const MOST_BEFORE_THE_FILE: usize = 20 << 10;
+
 /// What a form holds, up to its file: S3 ignores what comes after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Form {
@@ -38,10 +43,11 @@ impl Form {
 pub fn read(content_type: &str, body: &Bytes) -> S3Result<Form> {
     let malformed =
         || s3_error!(MalformedPOSTRequest, "The body of your POST request is not well-formed multipart/form-data.");
-    let boundary = parameter(content_type, "boundary").filter(|boundary| !boundary.is_empty()).ok_or_else(malformed)?;
+    let fits = |boundary: &String| (1..=LONGEST_BOUNDARY).contains(&boundary.len());
+    let boundary = parameter(content_type, "boundary").filter(fits).ok_or_else(malformed)?;
     let (first, between) = (format!("--{boundary}"), format!("\r\n--{boundary}"));
     let mut at = find(body, first.as_bytes(), 0).ok_or_else(malformed)? + first.len();
-    let mut fields = Vec::new();
+    let (mut fields, mut before_the_file) = (Vec::new(), 0);
     loop {
         if body[at..].starts_with(b"--") {
             break;
@@ -58,6 +64,12 @@ pub fn read(content_type: &str, body: &Bytes) -> S3Result<Form> {
             let file_name = parameter(disposition, "filename").unwrap_or_default();
             let file_name = file_name.rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
             return Ok(Form { fields, file: body.slice(content), file_name });
+        }
+        before_the_file += end - at;
+        if before_the_file > MOST_BEFORE_THE_FILE {
+            let message = "Your POST request fields preceding the upload file was too large.";
+            let error = S3Error::with_message(S3ErrorCode::MaxPostPreDataLengthExceededError, message);
+            return Err(with_fields(error, &[("MaxPostPreDataLengthBytes", &MOST_BEFORE_THE_FILE.to_string())]));
         }
         let value = String::from_utf8(body[content].to_vec()).map_err(|_| malformed())?;
         fields.push((name, value));
@@ -180,5 +192,47 @@ mod tests {
             let body = form(&[("name=\"key\"", b"k"), ("name=\"file\"; filename=\"f\"", &file)]);
             prop_assert_eq!(&read(KIND, &body).unwrap().file[..], &file[..]);
         }
+    }
+
+    #[test]
+    fn whatever_a_browser_sends_is_a_form_or_is_refused() {
+        let words = &[
+            "--b0",
+            "--b0--",
+            "\r\n",
+            "\r\n\r\n",
+            "Content-Disposition: form-data; name=\"",
+            "key",
+            "\"",
+            "; filename=\"",
+            "policy",
+            "file",
+            "=",
+            "${filename}",
+            "\\",
+            "--",
+            "-",
+            "é",
+            "x-amz-credential",
+            "tagging",
+            "<Tag><Key>a</Key>",
+        ];
+        crate::hostile::Parser { name: "form", words, longest: 1 << 20 }.hold(|input| {
+            let body = Bytes::copy_from_slice(input);
+            // The boundary is the sender's too: it may look like what is in the body.
+            for kind in
+                [KIND, "multipart/form-data; boundary=----------------------------------------------------------"]
+            {
+                if let Ok(form) = read(kind, &body) {
+                    let form = form.with_file_name();
+                    let _ = super::super::policy::admit(&form, "photos", jiff::Timestamp::UNIX_EPOCH, &|_| {
+                        Ok("secret".to_owned())
+                    });
+                    if let Some(tags) = form.get("tagging") {
+                        super::super::tag_header(tags);
+                    }
+                }
+            }
+        });
     }
 }

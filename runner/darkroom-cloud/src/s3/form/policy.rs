@@ -16,7 +16,12 @@ use super::missing;
 use super::multipart::Form;
 
 /// Returns the access key of whoever signed the form's policy, if the form is what it allows at this time.
-pub fn admit(form: &Form, bucket: &str, now: jiff::Timestamp, secret: &impl Fn(&str) -> String) -> S3Result<String> {
+pub fn admit(
+    form: &Form,
+    bucket: &str,
+    now: jiff::Timestamp,
+    secret: &impl Fn(&str) -> S3Result<String>,
+) -> S3Result<String> {
     let Some(text) = form.get("policy") else {
         return Err(s3_error!(AccessDenied, "Access Denied"));
     };
@@ -45,20 +50,20 @@ fn invalid(why: &str) -> S3Error {
 }
 
 /// Checks the signature over the policy's text.
-fn signer(form: &Form, policy: &str, secret: &impl Fn(&str) -> String) -> S3Result<String> {
+fn signer(form: &Form, policy: &str, secret: &impl Fn(&str) -> S3Result<String>) -> S3Result<String> {
     if form.get("x-amz-algorithm").is_some() || form.get("x-amz-credential").is_some() {
         return signer_v4(form, policy, secret);
     }
     let access_key = form.get("awsaccesskeyid").ok_or_else(|| missing("AWSAccessKeyId"))?;
     let claimed = form.get("signature").ok_or_else(|| missing("Signature"))?;
     let claimed = STANDARD.decode(claimed).map_err(|_| s3_error!(SignatureDoesNotMatch))?;
-    let mut mac = Hmac::<Sha1>::new_from_slice(secret(access_key).as_bytes()).expect("a key of any length");
+    let mut mac = Hmac::<Sha1>::new_from_slice(secret(access_key)?.as_bytes()).expect("a key of any length");
     mac.update(policy.as_bytes());
     mac.verify_slice(&claimed).map_err(|_| s3_error!(SignatureDoesNotMatch))?;
     Ok(access_key.to_owned())
 }
 
-fn signer_v4(form: &Form, policy: &str, secret: &impl Fn(&str) -> String) -> S3Result<String> {
+fn signer_v4(form: &Form, policy: &str, secret: &impl Fn(&str) -> S3Result<String>) -> S3Result<String> {
     let field = |name: &'static str, shown: &str| form.get(name).ok_or_else(|| missing(shown));
     if field("x-amz-algorithm", "X-Amz-Algorithm")? != "AWS4-HMAC-SHA256" {
         return Err(s3_error!(InvalidArgument, "X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\""));
@@ -80,7 +85,7 @@ fn signer_v4(form: &Form, policy: &str, secret: &impl Fn(&str) -> String) -> S3R
         mac.update(text.as_bytes());
         mac
     };
-    let mut key = format!("AWS4{}", secret(access_key)).into_bytes();
+    let mut key = format!("AWS4{}", secret(access_key)?).into_bytes();
     for part in scope.split('/') {
         key = mac(&key, part).finalize().into_bytes().to_vec();
     }
@@ -192,7 +197,7 @@ mod tests {
 
     fn told(policy: &str, fields: &[(&str, &str)]) -> String {
         let now = "2026-01-01T00:00:00Z".parse().unwrap();
-        match admit(&signed(policy, fields), "photos", now, &|_| "secret".to_owned()) {
+        match admit(&signed(policy, fields), "photos", now, &|_| Ok("secret".to_owned())) {
             Ok(access_key) => access_key,
             Err(error) => format!("{}: {}", error.code().as_str(), error.message().unwrap_or_default()),
         }
@@ -259,7 +264,7 @@ mod tests {
     #[test]
     fn a_policy_that_was_changed_or_not_signed_is_refused() {
         let now = "2026-01-01T00:00:00Z".parse().unwrap();
-        let code = |form: &Form| match admit(form, "photos", now, &|_| "secret".to_owned()) {
+        let code = |form: &Form| match admit(form, "photos", now, &|_| Ok("secret".to_owned())) {
             Ok(_) => "let in".to_owned(),
             Err(error) => error.code().as_str().to_owned(),
         };
@@ -318,7 +323,7 @@ mod tests {
         let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
         let form = Form { fields, file: bytes::Bytes::new(), file_name: String::new() };
         let now = "2015-12-30T11:59:59Z".parse().unwrap();
-        let admitted = |secret: &str| admit(&form, "sigv4examplebucket", now, &|_| secret.to_owned());
+        let admitted = |secret: &str| admit(&form, "sigv4examplebucket", now, &|_| Ok(secret.to_owned()));
         assert_eq!(admitted("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY").unwrap(), "AKIAIOSFODNN7EXAMPLE");
         assert_eq!(admitted("another").unwrap_err().code().as_str(), "SignatureDoesNotMatch");
     }

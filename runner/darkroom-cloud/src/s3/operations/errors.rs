@@ -108,6 +108,11 @@ pub fn of_object(error: StoreError, bucket: &str, key: &str) -> S3Error {
         StoreError::NoSuchKey => no_such_key(key),
         StoreError::Precondition(condition) => precondition_failed(condition),
         StoreError::Io { action, path, source } => internal(action, &path, &source),
+        StoreError::Full { .. } => {
+            let mut full = S3Error::with_message(S3ErrorCode::Custom("BucketFull".into()), error.to_string());
+            full.set_status_code(http::StatusCode::INSUFFICIENT_STORAGE);
+            full
+        }
         StoreError::Corrupt { .. } => {
             s3_error!(InternalError, "We encountered an internal error: {error}")
         }

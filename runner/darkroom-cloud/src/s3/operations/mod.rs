@@ -73,6 +73,10 @@ impl Operations {
         read.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
     }
 
+    pub fn has_bucket(&self, name: &str) -> bool {
+        self.store.bucket(name).is_ok()
+    }
+
     fn bucket(&self, name: &str) -> S3Result<Arc<Bucket>> {
         self.store.bucket(name).map_err(|error| errors::of_bucket(error, name))
     }

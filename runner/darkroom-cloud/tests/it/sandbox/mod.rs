@@ -4,6 +4,7 @@ mod accounts;
 mod answers;
 mod limits;
 mod lives;
+mod walls;
 
 use bytes::Bytes;
 use darkroom_cloud::lambda::environment::{
@@ -79,6 +80,7 @@ impl Stage {
             revision: "1".into(),
             region: "us-east-1".into(),
             account_id: "000000000000".into(),
+            role_arn: "arn:aws:iam::000000000000:role/r".into(),
         }
     }
 

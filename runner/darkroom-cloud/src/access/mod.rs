@@ -1,0 +1,180 @@
+//! What the code of a function may call: keys of its own for each environment, and the policies of the function's role.
+//!
+//! A request is a function's if it comes through an environment's own way to the cloud, whatever it is signed with, or if
+//! it is signed with keys that an environment was given. A function whose role is kept here and has policies of its own
+//! may call what those allow, and never write to the log group of a function. Requests of anybody else, and of functions
+//! whose role nobody made here, are not judged. What is refused is counted.
+
+mod policy;
+mod question;
+
+pub(crate) use policy::Policy;
+pub(crate) use question::{Question, of_iam, of_logs, of_metrics};
+
+use crate::ACCOUNT_ID;
+use crate::iam::Iam;
+use crate::keys::{Keys, random_pair, random_text};
+use crate::lambda::environment::FunctionSpec;
+use policy::Verdict;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Different calls that are counted for one function; a handler can make up names without end.
+const COUNTED: usize = 64;
+/// Characters of a secret, as AWS's have them.
+const SECRET_LENGTH: usize = 40;
+/// Longest name of an action or a resource that is kept, characters.
+const KEPT: usize = 256;
+
+/// Keys that environments were given, the policies that hold for them, and what was refused. Cheap to clone.
+#[derive(Clone)]
+pub struct Access {
+    iam: Iam,
+    keys: Arc<Keys>,
+    /// By access key.
+    callers: Callers,
+    refused: Arc<Mutex<Refused>>,
+}
+
+type Callers = Arc<Mutex<HashMap<String, Arc<Caller>>>>;
+/// By function and action: how often, and the resource asked for first.
+type Refused = BTreeMap<(String, String), (u64, String)>;
+
+/// A function, as whose code a request is judged.
+#[derive(Debug)]
+pub struct Caller {
+    pub function_arn: String,
+    pub function_name: String,
+    role_arn: String,
+}
+
+/// The keys a handler signs with.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    pub access_key_id: String,
+    pub secret_access_key: String,
+    pub session_token: String,
+}
+
+impl Default for Credentials {
+    fn default() -> Self {
+        let text = || "test".to_owned();
+        Self { access_key_id: text(), secret_access_key: text(), session_token: text() }
+    }
+}
+
+/// The keys of one environment, good for as long as this is kept.
+pub struct Lease {
+    pub credentials: Credentials,
+    pub caller: Arc<Caller>,
+    access: Access,
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.access.keys.forget(&self.credentials.access_key_id);
+        self.access.callers().remove(&self.credentials.access_key_id);
+    }
+}
+
+/// Calls of a function's code that were refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The function's name.
+    pub function: String,
+    /// As IAM names it: `lambda:CreateFunction`.
+    pub action: String,
+    /// The ARN that the first of them was about.
+    pub resource: String,
+    pub calls: u64,
+}
+
+impl Access {
+    pub(crate) fn new(iam: Iam, keys: Arc<Keys>) -> Self {
+        Self { iam, keys, callers: Arc::default(), refused: Arc::default() }
+    }
+
+    fn callers(&self) -> MutexGuard<'_, HashMap<String, Arc<Caller>>> {
+        self.callers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives an environment of the function keys of its own, in the shape of AWS's temporary ones.
+    pub(crate) fn issue(&self, spec: &FunctionSpec) -> Lease {
+        let (access_key_id, mut secret_access_key) = random_pair("ASIA");
+        secret_access_key.truncate(SECRET_LENGTH);
+        let credentials = Credentials { access_key_id, secret_access_key, session_token: random_text() };
+        let caller = Arc::new(Caller {
+            function_arn: spec.arn.clone(),
+            function_name: spec.name.clone(),
+            role_arn: spec.role_arn.clone(),
+        });
+        self.keys.admit(&credentials.access_key_id, &credentials.secret_access_key);
+        self.callers().insert(credentials.access_key_id.clone(), Arc::clone(&caller));
+        Lease { credentials, caller, access: self.clone() }
+    }
+
+    /// Returns whose environment was given this access key.
+    pub(crate) fn caller(&self, access_key_id: &str) -> Option<Arc<Caller>> {
+        self.callers().get(access_key_id).cloned()
+    }
+
+    /// Judges a call, and counts it if it is refused; the error is AWS's message.
+    pub(crate) fn judge(&self, caller: &Caller, asked: &Question) -> Result<(), String> {
+        self.allows(caller, asked).inspect_err(|_| self.count(caller, asked))
+    }
+
+    /// Returns whether a call would be allowed, and counts nothing.
+    pub(crate) fn allows(&self, caller: &Caller, asked: &Question) -> Result<(), String> {
+        let Some(policies) = self.iam.policies(&caller.role_arn) else { return Ok(()) };
+        let context = [
+            ("lambda:SourceFunctionArn", caller.function_arn.as_str()),
+            ("aws:PrincipalArn", caller.role_arn.as_str()),
+            ("aws:PrincipalAccount", ACCOUNT_ID),
+        ];
+        let (why, policy) = match policy::verdict(&policies, &asked.action, &asked.resource, &context) {
+            Verdict::Allowed if !asked.writes_a_functions_log() => return Ok(()),
+            // Lambda itself writes it, and what it writes is read as its word.
+            Verdict::Allowed => ("with an explicit deny", "the local cloud".to_owned()),
+            Verdict::Denied => ("with an explicit deny", "an identity-based policy".to_owned()),
+            Verdict::NotAllowed => {
+                let why = "because no identity-based policy allows";
+                return Err(caller.refused(asked, &format!("{why} the {} action", asked.action)));
+            }
+        };
+        Err(caller.refused(asked, &format!("{why} in {policy}")))
+    }
+
+    /// Counts a call that was refused elsewhere on the same grounds.
+    pub(crate) fn count(&self, caller: &Caller, asked: &Question) {
+        // A handler chooses them, and people read them.
+        let shown = |letter: char| if letter.is_ascii_graphic() || letter == ' ' { letter } else { '?' };
+        let short = |text: &str| text.chars().take(KEPT).map(shown).collect::<String>();
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_function = refused.keys().filter(|(function, _)| *function == caller.function_name).count();
+        let mut key = (caller.function_name.clone(), short(&asked.action));
+        if of_function >= COUNTED && !refused.contains_key(&key) {
+            "others".clone_into(&mut key.1);
+        }
+        refused.entry(key).or_insert_with(|| (0, short(&asked.resource))).0 += 1;
+    }
+
+    /// Returns what was refused since the last time, and forgets it.
+    pub fn take_refusals(&self) -> Vec<Refusal> {
+        let refused = std::mem::take(&mut *self.refused.lock().unwrap_or_else(PoisonError::into_inner));
+        let refusal = |((function, action), (calls, resource))| Refusal { function, action, resource, calls };
+        refused.into_iter().map(refusal).collect()
+    }
+}
+
+impl Caller {
+    /// Returns the session that the function's code acts as.
+    pub fn session_arn(&self) -> String {
+        let role = self.role_arn.rsplit('/').next().unwrap_or_default();
+        format!("arn:aws:sts::{ACCOUNT_ID}:assumed-role/{role}/{}", self.function_name)
+    }
+
+    fn refused(&self, asked: &Question, why: &str) -> String {
+        let (who, Question { action, resource, .. }) = (self.session_arn(), asked);
+        format!("User: {who} is not authorized to perform: {action} on resource: {resource} {why}")
+    }
+}

@@ -1,0 +1,201 @@
+//! What the code of a function may do with buckets and objects: each operation as the actions that IAM asks for.
+//!
+//! Clients of this cloud own everything in it and are not asked.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http_body_util::BodyExt as _;
+use percent_encoding::percent_decode_str;
+use s3s::access::S3AccessContext;
+use s3s::dto::DeleteObjectsInput;
+use s3s::path::S3Path;
+use s3s::{Body, S3Error, S3ErrorCode, S3Request, S3Result};
+
+use super::operations::Operations;
+use super::url::decode;
+use crate::access::{Access, Caller, Question};
+
+/// Asks [`Access`] for what a request needs. Cheap to clone.
+#[derive(Clone)]
+pub struct Permissions {
+    access: Option<Access>,
+    operations: Operations,
+}
+
+/// A function's code that reads one object.
+pub struct Reading {
+    caller: Arc<Caller>,
+    bucket: String,
+    key: String,
+}
+
+impl Permissions {
+    pub fn new(access: Option<Access>, operations: Operations) -> Self {
+        Self { access, operations }
+    }
+
+    /// Judges a request by its operation, path and headers; [`Self::check_deletion`] judges the keys in a body.
+    pub fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
+        let Some(caller) = context.extensions_mut().get::<Arc<Caller>>().cloned() else { return Ok(()) };
+        let operation = context.s3_op().name();
+        let bucket = context.s3_path().get_bucket_name();
+        // S3 says of a bucket that is not there that it is not, before it asks who may.
+        let absent = bucket.is_some_and(|bucket| !self.operations.has_bucket(bucket)) && operation != "CreateBucket";
+        if absent || operation == "DeleteObjects" {
+            return Ok(());
+        }
+        for asked in questions(operation, context.s3_path(), context.headers()) {
+            self.judge(&caller, &asked)?;
+        }
+        Ok(())
+    }
+
+    /// Judges every key that is to be deleted; one that may not be refuses them all.
+    pub fn check_deletion(&self, request: &S3Request<DeleteObjectsInput>) -> S3Result<()> {
+        let Some(caller) = request.extensions.get::<Arc<Caller>>() else { return Ok(()) };
+        let bucket = &request.input.bucket;
+        let keys = request.input.delete.objects.iter().map(|object| arn(bucket, &object.key));
+        keys.map(|arn| Question::new("s3", "DeleteObject", arn)).try_for_each(|asked| self.judge(caller, &asked))
+    }
+
+    /// Judges the upload of one object.
+    pub fn put(&self, caller: Option<&Caller>, bucket: &str, key: &str) -> S3Result<()> {
+        caller.map_or(Ok(()), |caller| self.judge(caller, &Question::new("s3", "PutObject", arn(bucket, key))))
+    }
+
+    /// Returns what a request of a function's code reads, if it reads an object.
+    pub fn reading<B>(request: &Request<B>, bucket_in_host: Option<&str>) -> Option<Reading> {
+        let caller = request.extensions().get::<Arc<Caller>>()?;
+        if *request.method() != Method::GET && *request.method() != Method::HEAD {
+            return None;
+        }
+        let path = request.uri().path().trim_start_matches('/');
+        let (bucket, key) = match bucket_in_host {
+            Some(bucket) => (bucket.to_owned(), decode(path)),
+            None => path.split_once('/').map(|(bucket, key)| (decode(bucket), decode(key)))?,
+        };
+        (!key.is_empty()).then(|| Reading { caller: Arc::clone(caller), bucket, key })
+    }
+
+    /// Turns "no such key" into a refusal for a function that may not list: S3 does not tell it what is there.
+    ///
+    /// Source: Amazon S3 API reference, `GetObject`, "Permissions".
+    pub async fn hide_absence(&self, response: Response<Body>, reading: &Reading) -> Response<Body> {
+        let listing = Question::new("s3", "ListBucket", format!("arn:aws:s3:::{}", reading.bucket));
+        let Some(access) = &self.access else { return response };
+        let Err(message) = access.allows(&reading.caller, &listing) else { return response };
+        let (parts, body) = response.into_parts();
+        let Ok(text) = body.collect().await.map(http_body_util::Collected::to_bytes) else {
+            return Response::from_parts(parts, Body::empty());
+        };
+        if String::from_utf8_lossy(&text).contains("<Code>NoSuchBucket</Code>") {
+            return Response::from_parts(parts, Body::from(text));
+        }
+        let asked = Question::new("s3", "GetObject", arn(&reading.bucket, &reading.key));
+        access.count(&reading.caller, &asked);
+        let refused = denied(message).to_http_response();
+        refused.unwrap_or_else(|_| {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::FORBIDDEN;
+            response
+        })
+    }
+
+    fn judge(&self, caller: &Caller, asked: &Question) -> S3Result<()> {
+        self.access.as_ref().map_or(Ok(()), |access| access.judge(caller, asked)).map_err(denied)
+    }
+}
+
+fn denied(message: String) -> S3Error {
+    S3Error::with_message(S3ErrorCode::AccessDenied, message)
+}
+
+fn arn(bucket: &str, key: &str) -> String {
+    format!("arn:aws:s3:::{bucket}/{key}")
+}
+
+/// Returns what an operation needs to be allowed. Source: Amazon S3 user guide, "Required permissions for Amazon S3 API
+/// operations".
+fn questions(operation: &str, path: &S3Path, headers: &HeaderMap) -> Vec<Question> {
+    let resource = match path {
+        S3Path::Root => "*".to_owned(),
+        S3Path::Bucket { bucket } => format!("arn:aws:s3:::{bucket}"),
+        S3Path::Object { bucket, key } => arn(bucket, key),
+    };
+    let mut asked = vec![Question::new("s3", action(operation), resource.clone())];
+    if matches!(operation, "CopyObject" | "UploadPartCopy")
+        && let Some(source) = headers.get("x-amz-copy-source").and_then(|source| source.to_str().ok())
+    {
+        let source = percent_decode_str(source.trim_start_matches('/')).decode_utf8_lossy();
+        let source = source.split_once("?versionId=").map_or(&*source, |(source, _)| source);
+        asked.push(Question::new("s3", "GetObject", format!("arn:aws:s3:::{source}")));
+    }
+    for (header, action) in [("x-amz-tagging", "PutObjectTagging"), ("x-amz-acl", "PutObjectAcl")] {
+        if headers.contains_key(header) && matches!(path, S3Path::Object { .. }) {
+            asked.push(Question::new("s3", action, resource.clone()));
+        }
+    }
+    asked
+}
+
+fn action(operation: &str) -> &str {
+    match operation {
+        "HeadObject" | "SelectObjectContent" => "GetObject",
+        "CopyObject" | "CreateMultipartUpload" | "UploadPart" | "UploadPartCopy" | "CompleteMultipartUpload" => {
+            "PutObject"
+        }
+        "ListParts" => "ListMultipartUploadParts",
+        "ListMultipartUploads" => "ListBucketMultipartUploads",
+        "ListObjects" | "ListObjectsV2" | "HeadBucket" => "ListBucket",
+        "ListObjectVersions" => "ListBucketVersions",
+        "ListBuckets" => "ListAllMyBuckets",
+        "DeleteBucketTagging" => "PutBucketTagging",
+        "GetBucketNotificationConfiguration" => "GetBucketNotification",
+        "PutBucketNotificationConfiguration" => "PutBucketNotification",
+        "GetBucketLifecycleConfiguration" => "GetLifecycleConfiguration",
+        "PutBucketLifecycleConfiguration" | "DeleteBucketLifecycle" => "PutLifecycleConfiguration",
+        "GetBucketEncryption" => "GetEncryptionConfiguration",
+        "PutBucketEncryption" | "DeleteBucketEncryption" => "PutEncryptionConfiguration",
+        "GetPublicAccessBlock" => "GetBucketPublicAccessBlock",
+        "PutPublicAccessBlock" | "DeletePublicAccessBlock" => "PutBucketPublicAccessBlock",
+        "DeleteBucketOwnershipControls" => "PutBucketOwnershipControls",
+        // The others are called by the same name.
+        same => same,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(operation: &str, headers: &[(&'static str, &'static str)]) -> Vec<String> {
+        let path = S3Path::Object { bucket: "b".into(), key: "a/k".into() };
+        let named = headers
+            .iter()
+            .map(|(name, value)| (http::HeaderName::from_static(name), http::HeaderValue::from_static(value)));
+        let all = questions(operation, &path, &named.collect());
+        all.into_iter().map(|it| format!("{} {}", it.action, it.resource)).collect()
+    }
+
+    #[test]
+    fn looking_is_reading_and_parts_are_writing() {
+        assert_eq!(asked("HeadObject", &[]), ["s3:GetObject arn:aws:s3:::b/a/k"]);
+        assert_eq!(asked("UploadPart", &[]), ["s3:PutObject arn:aws:s3:::b/a/k"]);
+        assert_eq!(asked("DeleteObject", &[]), ["s3:DeleteObject arn:aws:s3:::b/a/k"]);
+    }
+
+    #[test]
+    fn a_copy_reads_its_source_and_tags_need_a_right_of_their_own() {
+        let copy =
+            asked("CopyObject", &[("x-amz-copy-source", "/other/in%20put.png?versionId=1"), ("x-amz-tagging", "a=b")]);
+        assert_eq!(
+            copy,
+            [
+                "s3:PutObject arn:aws:s3:::b/a/k",
+                "s3:GetObject arn:aws:s3:::other/in put.png",
+                "s3:PutObjectTagging arn:aws:s3:::b/a/k"
+            ]
+        );
+    }
+}

@@ -1,0 +1,182 @@
+//! Handlers that want the answer from elsewhere, or rights that a function has not: refused, named, and never right.
+
+use darkroom_core::event::{CallsRefused, Event, OutputCheck};
+
+use crate::runs::{COPY, facts, latest, manifest, project, variant};
+use crate::story::{HOST, Project};
+
+/// Tries every call of `CALLS`, each by itself, then does its work.
+fn trying(calls: &str) -> String {
+    let before = format!(
+        r#"
+import json, urllib.request
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+once = Config(retries={{"max_attempts": 1}})
+cloud = {{name: boto3.client(name, config=once) for name in ("s3", "lambda", "logs", "cloudwatch", "iam", "sts")}}
+said = {{}}
+
+
+def attempt(name, call):
+    try:
+        call()
+        said[name] = "allowed"
+    except ClientError as error:
+        said[name] = error.response["Error"]["Code"] + " " + str(error.response["ResponseMetadata"]["HTTPStatusCode"])
+
+
+def calls(bucket, key):
+    me = os.environ["AWS_LAMBDA_FUNCTION_NAME"]
+    other = me.replace("second", "first")
+    prefix = os.environ["OUTPUT_PREFIX"]
+{calls}
+
+
+def handler(event, context):
+    record = event["Records"][0]["s3"]
+    calls(record["bucket"]["name"], record["object"]["key"])
+    work(event, context)
+    return said
+"#
+    );
+    COPY.replace("def handler(event, context):", "def work(event, context):") + &before
+}
+
+fn refused(project: &Project) -> Vec<CallsRefused> {
+    let facts = facts(&latest(project)).into_iter();
+    facts.filter_map(|event| if let Event::CallsRefused(refused) = event { Some(refused) } else { None }).collect()
+}
+
+fn verdicts(project: &Project, variant: &str, stage: &str) -> Vec<bool> {
+    let facts = facts(&latest(project)).into_iter();
+    let of = |check: &OutputCheck| check.pass.cell_id.as_str().starts_with(variant) && check.stage == stage;
+    facts
+        .filter_map(|event| if let Event::OutputChecked(check) = event { Some(check) } else { None })
+        .filter(of)
+        .map(|check| check.verdict.pass)
+        .collect()
+}
+
+#[test]
+fn what_a_role_does_not_allow_is_refused_in_each_services_form_and_named_in_the_run() {
+    let project = project();
+    let calls = r#"
+    s3, functions, logs, metrics, iam, sts = (cloud[name] for name in ("s3", "lambda", "logs", "cloudwatch", "iam", "sts"))
+    attempt("list", lambda: s3.list_objects_v2(Bucket=bucket))
+    attempt("list buckets", lambda: s3.list_buckets())
+    attempt("delete", lambda: s3.delete_object(Bucket=bucket, Key=key))
+    attempt("delete many", lambda: s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": key}]}))
+    attempt("guess", lambda: s3.get_object(Bucket=bucket, Key="input/second/guessed.png"))
+    attempt("no bucket", lambda: s3.get_object(Bucket="no-such-bucket-here", Key="k"))
+    attempt("package", lambda: s3.get_object(Bucket=bucket, Key="packages/x.zip"))
+    attempt("create", lambda: functions.create_function(FunctionName="helper", Runtime="python3.13", Handler="a.b",
+        Role="arn:aws:iam::000000000000:role/any", Code={"ZipFile": b"PK" + bytes(18)}))
+    attempt("code", lambda: functions.get_function(FunctionName=other))
+    attempt("invoke", lambda: functions.invoke(FunctionName=other, Payload=b"{}"))
+    attempt("write log", lambda: logs.create_log_stream(logGroupName="/aws/lambda/" + other, logStreamName="forged"))
+    attempt("read log", lambda: logs.filter_log_events(logGroupName="/aws/lambda/" + other))
+    attempt("own log", lambda: logs.put_log_events(logGroupName="/aws/lambda/" + me,
+        logStreamName=os.environ["AWS_LAMBDA_LOG_STREAM_NAME"], logEvents=[{"timestamp": 1, "message": "REPORT"}]))
+    attempt("metric", lambda: metrics.put_metric_data(Namespace="AWS/Lambda", MetricData=[{"MetricName": "Errors", "Value": 1}]))
+    attempt("role", lambda: iam.list_roles())
+    attempt("who", lambda: sts.get_caller_identity())
+    other_keys = dict(aws_access_key_id="test", aws_secret_access_key="test", aws_session_token=None)
+    attempt("as another", lambda: boto3.client("lambda", config=once, **other_keys).get_function(FunctionName=other))
+    attempt("list as another", lambda: boto3.client("s3", config=once, **other_keys).list_objects_v2(Bucket=bucket))
+    expected = {
+        "list": "AccessDenied 403", "list buckets": "AccessDenied 403", "delete": "AccessDenied 403",
+        "delete many": "AccessDenied 403", "guess": "AccessDenied 403", "no bucket": "NoSuchBucket 404",
+        "package": "AccessDenied 403", "create": "AccessDeniedException 403", "code": "AccessDeniedException 403",
+        "invoke": "AccessDeniedException 403", "write log": "AccessDeniedException 400",
+        "read log": "AccessDeniedException 400", "own log": "AccessDeniedException 400",
+        "metric": "AccessDenied 403", "role": "AccessDenied 403", "who": "allowed",
+        "as another": "UnrecognizedClientException 403", "list as another": "InvalidAccessKeyId 403",
+    }
+    assert said == expected, {name: said[name] for name in said if said[name] != expected[name]}
+"#;
+    variant(&project, "copy", &trying(calls));
+    manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 1);
+    let told = project.darkroom(&["run", "m.toml"]).exits(0).told();
+    let refused = refused(&project);
+    let calls = |action: &str| refused.iter().filter(|it| it.action == action).map(|it| it.calls).sum::<u64>();
+    // A warm-up at least, and a repetition of each of two images.
+    for (action, each) in
+        [("lambda:CreateFunction", 1), ("lambda:GetFunction", 1), ("s3:DeleteObject", 2), ("iam:ListRoles", 1)]
+    {
+        assert!(calls(action) >= 3 * each && calls(action) % each == 0, "{action}: {refused:?}");
+    }
+    assert!(told.contains("REFUSED copy tried to call lambda:CreateFunction"), "{told}");
+    let page = std::fs::read_to_string(latest(&project).join("report.html")).unwrap();
+    assert!(page.contains("Refused calls") && page.contains("lambda:CreateFunction"));
+}
+
+/// Copies what lies where the reference input of the next stage lay, under the names that such a cheat can think of.
+const LOOKS_FOR_THE_ANSWER: &str = r#"
+import os
+import boto3
+from botocore.exceptions import ClientError
+
+s3 = boto3.client("s3")
+seen = []
+
+
+def handler(event, context):
+    record = event["Records"][0]["s3"]
+    bucket, key = record["bucket"]["name"], record["object"]["key"]
+    name = key.rsplit("/", 1)[-1]
+    seen.append(name)
+    prefix = os.environ["OUTPUT_PREFIX"]
+    guesses = [f"input/second/{known}" for known in seen] + [prefix + known for known in seen[:-1]]
+    guesses += [prefix.replace("cheat", "copy") + name, prefix.replace("/first/", "/second/") + name]
+    for guess in guesses:
+        try:
+            body = s3.get_object(Bucket=bucket, Key=guess)["Body"].read()
+        except ClientError as error:
+            assert error.response["Error"]["Code"] == "AccessDenied", error
+            continue
+        s3.put_object(Bucket=os.environ["OUTPUT_BUCKET"], Key=prefix + name, Body=body)
+        return
+    s3.put_object(Bucket=os.environ["OUTPUT_BUCKET"], Key=prefix + name, Body=b"nothing found")
+"#;
+
+#[test]
+fn the_reference_of_the_next_stage_cannot_be_copied() {
+    let project = project();
+    variant(&project, "cheat", COPY);
+    project.write("functions/cheat/first.py", LOOKS_FOR_THE_ANSWER);
+    project.write(
+        "m.toml",
+        "[experiment]\nname = \"test\"\n\n[matrix]\nvariants = [\"copy\", \"cheat\"]\nimage_sets = [\"photos\"]\n\
+         input = [\"reference\"]\n\n[repetitions]\ncount = 3\nwarm_up = 1\n",
+    );
+    project.darkroom(&["run", "m.toml"]).exits(1);
+    let wrong = verdicts(&project, "cheat", "first");
+    assert!(!wrong.is_empty() && wrong.iter().all(|pass| !pass), "{wrong:?}");
+    for (variant, stage) in [("copy", "first"), ("copy", "second"), ("cheat", "second")] {
+        let right = verdicts(&project, variant, stage);
+        assert!(!right.is_empty() && right.iter().all(|pass| *pass), "{variant} {stage}: {right:?}");
+    }
+    assert!(refused(&project).iter().any(|it| it.action == "s3:GetObject"), "{:?}", refused(&project));
+}
+
+/// Keeps its first output in the bucket under a name of its own, and says at the next start whether it is there.
+const KEEPS: &str = r#"
+kept = os.environ["OUTPUT_PREFIX"] + "kept"
+try:
+    s3.get_object(Bucket=os.environ["OUTPUT_BUCKET"], Key=kept)
+    raise SystemExit("an earlier run left something")
+except s3.exceptions.ClientError as error:
+    assert error.response["Error"]["Code"] == "AccessDenied", error
+s3.put_object(Bucket=os.environ["OUTPUT_BUCKET"], Key=kept, Body=b"x")
+"#;
+
+#[test]
+fn what_an_earlier_run_kept_in_the_bucket_is_gone() {
+    let project = project();
+    variant(&project, "copy", &COPY.replace("\n\ndef change", &format!("\n{KEEPS}\n\ndef change")));
+    manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 1);
+    for _ in 0..2 {
+        project.darkroom(&["run", "m.toml"]).exits(0);
+    }
+}
