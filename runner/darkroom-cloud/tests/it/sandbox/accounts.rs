@@ -145,10 +145,17 @@ async fn an_environment_that_wakes_itself_is_ended_and_named_where_no_control_gr
     let sleepless = stage.python(SLEEPLESS);
     assert_eq!(stage.invoke(&sleepless, json!("timers")).await.ok(), "armed");
     wait_until("only Darkroom's processes are left", || processes_of_sandboxes().len() == 2).await;
-    // The next invocation starts the runtime anew.
-    assert_eq!(stage.invoke(&sleepless, json!("plain")).await.ok(), "armed");
-    let named = |line: &String| line.contains("CPU time after its answer");
-    assert_eq!(stage.events().into_iter().filter(named).count(), 1, "{:#?}", stage.events());
+    let next = stage.invoke(&sleepless, json!("plain")).await;
+    // The news of the end may come while an invocation has just begun, which then fails for it.
+    let next = if next.0.function_error.is_some() {
+        assert!(next.error()["errorMessage"].as_str().unwrap().contains("CPU time after its answer"), "{}", next.tail());
+        stage.invoke(&sleepless, json!("plain")).await
+    } else {
+        next
+    };
+    // The runtime was started anew.
+    assert_eq!(next.ok(), "armed");
+    assert!(stage.events().iter().any(|line| line.contains("CPU time after its answer")), "{:#?}", stage.events());
     let misdeeds = stage.environments.misdeeds();
     assert_eq!(misdeeds.len(), 1);
     assert_eq!(misdeeds[0].function, sleepless.name);
@@ -230,7 +237,7 @@ def handler(event, context):
         "affinity": attempt(lambda: os.sched_setaffinity(me, os.sched_getaffinity(0))),
         "affinity of 0": attempt(lambda: os.sched_setaffinity(0, os.sched_getaffinity(0))),
         "nice": attempt(lambda: os.nice(1)),
-        "priority": attempt(lambda: os.setpriority(os.PRIO_PROCESS, me, 2)),
+        "priority": attempt(lambda: os.setpriority(os.PRIO_PROCESS, me, os.getpriority(os.PRIO_PROCESS, me))),
         "scheduler": attempt(lambda: os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))),
     }
     return {"watcher": len(watcher), "tries": tries, "own": own}
