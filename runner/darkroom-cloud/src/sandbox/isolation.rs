@@ -147,7 +147,11 @@ fn resources(namespaces: Option<Namespaces>, cgroups: &Cgroups) -> Vec<Limit> {
             limit("processes", Enforced, "cgroup v2 pids"),
         ],
         Cgroups::None(why) if watches => vec![
-            limit("memory", Approximated, format!("memory read every 5 ms, shared memory every 50 ms ({why})")),
+            limit(
+                "memory",
+                Approximated,
+                format!("memory read every 5 ms, shared memory at first every 50 ms ({why})"),
+            ),
             limit("cpu", Approximated, format!("stopped and continued to keep the share ({why})")),
             match namespaces {
                 Some(Namespaces { user: true, .. }) => limit("processes", Enforced, "RLIMIT_NPROC in a user namespace"),

@@ -10,7 +10,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::time::{Duration, Instant};
 
-/// What is slow to read, and slow to grow, is read at every such look.
+/// What is slow to read is read at every such look, for as long as there is none of it.
 const SLOW_LOOK: u32 = 10;
 
 /// What belongs to no process alone has a name that begins so in `/proc/PID/maps` and `/proc/PID/fd`.
@@ -75,7 +75,8 @@ impl Reader {
             usage.awake |= !matches!(process.state, 'T' | 't' | 'Z' | 'X');
         }
         self.note_ended(&now, &processes)?;
-        if self.looks.is_multiple_of(SLOW_LOOK) {
+        // What has shared memory may have more of it soon.
+        if self.shared_bytes > 0 || self.looks.is_multiple_of(SLOW_LOOK) {
             self.shared_bytes = self.shared(&processes)?;
         }
         self.looks = self.looks.wrapping_add(1);
@@ -160,9 +161,31 @@ struct Process {
     /// Of children that have ended and been waited for, and of theirs.
     children_ticks: u64,
     threads: u64,
+    /// A thread that lives on without the first one, through which alone memory and files are to be seen then.
+    survivor: Option<i32>,
 }
 
 impl Process {
+    /// Reads a process that is there; of one whose first thread has ended, through another.
+    fn find(pid: i32) -> io::Result<Option<Self>> {
+        let Some(stat) = gone_is(read(&format!("/proc/{pid}/stat")))? else { return Ok(None) };
+        let Some(mut process) = Self::parse(pid, &stat) else { return Ok(None) };
+        if process.state == 'Z' && process.threads > 1 {
+            for thread in gone_is(fs::read_dir(process.path("task")))?.into_iter().flatten() {
+                let Some(thread) = gone_is(thread)?.and_then(|thread| thread.file_name().to_str()?.parse().ok()) else {
+                    continue;
+                };
+                let stat = gone_is(read(&format!("/proc/{pid}/task/{thread}/stat")))?;
+                let state = stat.and_then(|stat| Self::parse(pid, &stat)).map_or('X', |thread| thread.state);
+                if !matches!(state, 'Z' | 'X') {
+                    (process.survivor, process.state) = (Some(thread), state);
+                    break;
+                }
+            }
+        }
+        Ok(Some(process))
+    }
+
     fn parse(pid: i32, stat: &str) -> Option<Self> {
         // The name before it is in brackets and may hold anything.
         let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
@@ -174,6 +197,7 @@ impl Process {
             own_ticks: number(11)? + number(12)?,
             children_ticks: number(13)? + number(14)?,
             threads: number(17)?,
+            survivor: None,
         })
     }
 
@@ -183,7 +207,7 @@ impl Process {
         if self.threads <= 1 {
             fine = first_number(&self.read("schedstat")?);
         } else {
-            for thread in gone_is(fs::read_dir(self.path("task")))?.into_iter().flatten() {
+            for thread in gone_is(fs::read_dir(format!("/proc/{}/task", self.pid)))?.into_iter().flatten() {
                 let Some(thread) = gone_is(thread)? else { continue };
                 fine +=
                     first_number(&gone_is(fs::read_to_string(thread.path().join("schedstat")))?.unwrap_or_default());
@@ -208,11 +232,11 @@ impl Process {
 
     /// Adds the shared objects that it has a descriptor of, by inode, with the bytes that they hold.
     fn open_objects(&self, found: &mut HashMap<u64, u64>) -> io::Result<()> {
-        for entry in gone_is(fs::read_dir(self.path("fd")))?.into_iter().flatten() {
-            let Some(entry) = gone_is(entry)? else { continue };
-            let Some(target) = gone_is(fs::read_link(entry.path()))? else { continue };
+        for entry in self.there(fs::read_dir(self.path("fd")))?.into_iter().flatten() {
+            let Some(entry) = self.there(entry)? else { continue };
+            let Some(target) = self.there(fs::read_link(entry.path()))? else { continue };
             if is_shared(&target.to_string_lossy()) {
-                let Some(file) = gone_is(fs::metadata(entry.path()))? else { continue };
+                let Some(file) = self.there(fs::metadata(entry.path()))? else { continue };
                 found.insert(file.ino(), file.blocks() * 512);
             }
         }
@@ -231,11 +255,29 @@ impl Process {
     }
 
     fn path(&self, name: &str) -> String {
-        format!("/proc/{}/{name}", self.pid)
+        match self.survivor {
+            Some(thread) => format!("/proc/{}/task/{thread}/{name}", self.pid),
+            None => format!("/proc/{}/{name}", self.pid),
+        }
     }
 
     fn read(&self, name: &str) -> io::Result<String> {
-        Ok(gone_is(read(&self.path(name)))?.unwrap_or_default())
+        Ok(self.there(read(&self.path(name)))?.unwrap_or_default())
+    }
+
+    /// Turns the error of a process that has ended, or is about to, into `None`.
+    ///
+    /// What has given its memory back belongs to the host's root until it is gone, so that an ordinary user is refused.
+    fn there<T>(&self, result: io::Result<T>) -> io::Result<Option<T>> {
+        match gone_is(result) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied && self.has_no_memory() => Ok(None),
+            other => other,
+        }
+    }
+
+    fn has_no_memory(&self) -> bool {
+        let sizes = gone_is(read(&self.path("statm")));
+        sizes.is_ok_and(|sizes| sizes.is_none_or(|sizes| sizes.starts_with("0 ")))
     }
 }
 
@@ -298,8 +340,7 @@ fn descendants() -> io::Result<Vec<Process>> {
     for entry in fs::read_dir("/proc")? {
         let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
         if pid != me {
-            let stat = gone_is(read(&format!("/proc/{pid}/stat")))?;
-            others.extend(stat.and_then(|stat| Process::parse(pid, &stat)));
+            others.extend(Process::find(pid)?);
         }
     }
     // The first process of a PID namespace sees nobody but its own.
@@ -390,7 +431,15 @@ mod tests {
 
     #[test]
     fn a_family_is_found_in_any_order() {
-        let process = |pid, parent| Process { pid, parent, state: 'S', own_ticks: 0, children_ticks: 0, threads: 1 };
+        let process = |pid, parent| Process {
+            pid,
+            parent,
+            state: 'S',
+            own_ticks: 0,
+            children_ticks: 0,
+            threads: 1,
+            survivor: None,
+        };
         let family = family_of(10, vec![process(13, 12), process(12, 11), process(11, 10), process(5, 1)]);
         let mut pids: Vec<i32> = family.iter().map(|process| process.pid).collect();
         pids.sort_unstable();
