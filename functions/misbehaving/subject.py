@@ -7,8 +7,11 @@ import boto3
 s3 = boto3.client("s3")
 
 
+def output(name, body):
+    s3.put_object(Bucket=os.environ["OUTPUT_BUCKET"], Key=os.environ["OUTPUT_PREFIX"] + name, Body=body)
+
+
 def copy(event):
     record = event["Records"][0]["s3"]
     key = record["object"]["key"]
-    data = s3.get_object(Bucket=record["bucket"]["name"], Key=key)["Body"].read()
-    s3.put_object(Bucket=os.environ["OUTPUT_BUCKET"], Key=os.environ["OUTPUT_PREFIX"] + key.rsplit("/", 1)[-1], Body=data)
+    output(key.rsplit("/", 1)[-1], s3.get_object(Bucket=record["bucket"]["name"], Key=key)["Body"].read())

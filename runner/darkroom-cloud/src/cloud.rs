@@ -4,7 +4,7 @@ use crate::access::{Access, Refusal};
 use crate::bridges::{Buckets, Functions, Inside};
 use crate::iam::Iam;
 use crate::keys::{Keys, random_pair};
-use crate::lambda::environment::{Environments, EnvironmentsConfig};
+use crate::lambda::environment::{Environments, EnvironmentsConfig, Misdeed};
 use crate::lambda::{self, Lambda};
 use crate::logs::Logs;
 use crate::metrics::Metrics;
@@ -190,6 +190,12 @@ impl LocalCloud {
     /// What limits handlers on this host, and how well.
     pub fn isolation(&self) -> &Isolation {
         self.environments.isolation()
+    }
+
+    /// Ends every environment for good, and returns what functions did that no honest one does.
+    pub async fn end_environments(&self) -> Vec<Misdeed> {
+        self.environments.stop().await;
+        self.environments.misdeeds()
     }
 
     /// Returns the calls of functions' code that were refused since the last time.

@@ -17,6 +17,7 @@ use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_types::service_config::ServiceConfigKey;
 use darkroom_cloud::access::Refusal;
+use darkroom_cloud::lambda::environment::Misdeed;
 use darkroom_cloud::{Config, LocalCloud, StartError};
 use darkroom_core::capability::Capability;
 use darkroom_core::cell::{Architecture, Start, Trigger};
@@ -308,11 +309,13 @@ impl Target {
         refusals.into_iter().map(fact).collect()
     }
 
-    /// Ends what was started for this run; no handler process is left after it.
-    pub async fn close(self) {
-        if let Some(cloud) = self.cloud {
-            cloud.stop().await;
-        }
+    /// Ends what was started for this run; no handler process is left after it. Returns what handlers did that no honest one
+    /// does.
+    pub async fn close(self) -> Vec<Misdeed> {
+        let Some(cloud) = self.cloud else { return Vec::new() };
+        let misdeeds = cloud.end_environments().await;
+        cloud.stop().await;
+        misdeeds
     }
 }
 

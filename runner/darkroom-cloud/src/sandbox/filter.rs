@@ -44,9 +44,31 @@ const DENIED: [libc::c_long; 26] = [
     libc::SYS_swapoff,
 ];
 
+/// Reach into other processes, by `EPERM`.
+const REACHING: [libc::c_long; 8] = [
+    libc::SYS_process_vm_readv,
+    libc::SYS_process_vm_writev,
+    libc::SYS_process_madvise,
+    libc::SYS_process_mrelease,
+    libc::SYS_pidfd_open,
+    libc::SYS_pidfd_getfd,
+    libc::SYS_pidfd_send_signal,
+    libc::SYS_kcmp,
+];
+
 /// Holds this thread, and all that it starts from now on, to the filter.
-pub fn enter() -> io::Result<()> {
-    for (rules, errno) in [(denied()?, libc::EPERM), (foreign()?, libc::EAFNOSUPPORT), (unseen(), libc::ENOSYS)] {
+///
+/// `guarded` are the ids of threads whose limits and priorities are not to be touched: those that watch over the handler,
+/// which an ordinary user's handler could otherwise blind or slow down, having the same user on the host.
+pub fn enter(guarded: &[u32]) -> io::Result<()> {
+    let filters = [
+        (denied()?, libc::EPERM),
+        (guard(guarded)?, libc::EPERM),
+        (foreign()?, libc::EAFNOSUPPORT),
+        (unseen(), libc::ENOSYS),
+        (huge_pages()?, libc::ENOMEM),
+    ];
+    for (rules, errno) in filters {
         doing("filter system calls", seccompiler::apply_filter(&program(rules, errno)?).map_err(io::Error::other))?;
     }
     Ok(())
@@ -54,7 +76,7 @@ pub fn enter() -> io::Result<()> {
 
 /// Says why this machine can't filter, if it can't: by holding a thread of no other use to the filter.
 pub fn try_out() -> Result<(), String> {
-    let tried = std::thread::spawn(enter).join();
+    let tried = std::thread::spawn(|| enter(&[])).join();
     tried.map_err(|_| "the trial ended early".to_owned())?.map_err(|error| error.to_string())
 }
 
@@ -68,6 +90,58 @@ fn denied() -> io::Result<Rules> {
     let rule = user.and_then(|user| SeccompRule::new(vec![user])).map_err(io::Error::other)?;
     rules.insert(libc::SYS_clone, vec![rule]);
     Ok(rules)
+}
+
+fn condition(argument: u8, value: u64) -> Result<SeccompCondition, seccompiler::BackendError> {
+    SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value)
+}
+
+/// What reaches the threads that watch over the handler. A process may still do all this to itself and to its own.
+fn guard(threads: &[u32]) -> io::Result<Rules> {
+    let rule = |conditions: Vec<SeccompCondition>| SeccompRule::new(conditions);
+    let each = |argument: u8| threads.iter().map(move |thread| condition(argument, u64::from(*thread)));
+    let mut rules: Rules = REACHING.iter().map(|call| (*call, Vec::new())).collect();
+    let mut refuse = |calls: &[libc::c_long], found: Result<Vec<SeccompRule>, seccompiler::BackendError>| {
+        let found = found.map_err(io::Error::other)?;
+        // No rule at all would refuse the call to everybody.
+        rules.extend(calls.iter().filter(|_| !found.is_empty()).map(|call| (*call, found.clone())));
+        Ok::<(), io::Error>(())
+    };
+    let by_thread = [
+        libc::SYS_sched_setaffinity,
+        libc::SYS_sched_setscheduler,
+        libc::SYS_sched_setparam,
+        libc::SYS_sched_setattr,
+        libc::SYS_move_pages,
+        libc::SYS_migrate_pages,
+    ];
+    refuse(&by_thread, each(0).map(|thread| rule(vec![thread?])).collect())?;
+    // Without new limits it only asks for the old ones.
+    let sets = || SeccompCondition::new(2, SeccompCmpArgLen::Qword, SeccompCmpOp::Ne, 0);
+    refuse(&[libc::SYS_prlimit64], each(0).map(|thread| rule(vec![thread?, sets()?])).collect())?;
+    // Groups and users include the threads whatever their numbers are.
+    let scopes = [(libc::SYS_setpriority, 0), (libc::SYS_ioprio_set, 1)];
+    for (call, process) in scopes {
+        let wider = [process + 1, process + 2].map(|which| rule(vec![condition(0, which)?]));
+        let threads = each(1).map(|thread| rule(vec![condition(0, process)?, thread?]));
+        refuse(&[call], threads.chain(wider).collect())?;
+    }
+    Ok(rules)
+}
+
+/// Huge pages of the host's pool are counted by no memory limit. AWS has no pool either, and answers so.
+fn huge_pages() -> io::Result<Rules> {
+    let flag = |argument: u8, flag: i32| {
+        let flag = u64::from(flag.unsigned_abs());
+        let set = SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(flag), flag);
+        set.and_then(|set| SeccompRule::new(vec![set])).map(|rule| vec![rule]).map_err(io::Error::other)
+    };
+    Ok([
+        (libc::SYS_mmap, flag(3, libc::MAP_HUGETLB)?),
+        (libc::SYS_memfd_create, flag(1, libc::MFD_HUGETLB.cast_signed())?),
+        (libc::SYS_shmget, flag(2, libc::SHM_HUGETLB)?),
+    ]
+    .into())
 }
 
 /// The address families that programs need. Others reach past the network namespace (vsock: the hypervisor and its other
@@ -123,7 +197,7 @@ mod tests {
     #[test]
     fn a_filtered_thread_can_work_but_not_leave_its_namespaces() {
         std::thread::spawn(|| {
-            enter().unwrap();
+            enter(&[1, 2]).unwrap();
             assert_eq!(nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWUSER), Err(nix::errno::Errno::EPERM));
             assert_eq!(std::thread::spawn(|| 1).join().unwrap(), 1);
             for (family, allowed) in [

@@ -1,9 +1,10 @@
 //! A sandbox as the server holds it: made, given orders, listened to, closed.
 
-use super::cgroup::{Cgroup, Judgement, cpu_share};
+use super::cgroup::{Cgroup, Judgement, Tmp, cpu_share};
 use super::entry::OUTER;
 use super::host::Host;
-use super::protocol::{self, InnerSetup, News, Order, OuterSetup, RootPlan};
+use super::protocol::MemoryUse;
+use super::protocol::{self, InnerSetup, News, Order, OuterSetup, RootPlan, Watch};
 use rustix::net::SendFlags;
 use std::io;
 use std::net::{SocketAddrV4, TcpListener};
@@ -19,6 +20,9 @@ use tokio::process::{Child, Command};
 
 /// How long a sandbox may take to go away by itself once its socket is closed.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Memory is counted again when so many bytes have come or gone: counting is slow, and reading usage is not.
+const WORTH_COUNTING: u64 = 1 << 20;
 
 /// Without waiting, and without a signal if the other end is gone (which Rust's programs ignore by default anyway).
 #[cfg(target_os = "linux")]
@@ -50,9 +54,13 @@ pub struct Sandbox {
     /// A listener for each of [`Plan::listen`]; empty without a network of its own.
     pub listeners: Vec<TcpListener>,
     pub cgroup: Option<Cgroup>,
+    /// `/tmp`, if it is the sandbox's own.
+    tmp: Option<Tmp>,
     memory_mb: u32,
     enforces_cpu: bool,
     out_of_memory: bool,
+    /// What the control group used when memory was last counted.
+    usage: u64,
 }
 
 impl Sandbox {
@@ -80,7 +88,8 @@ impl Sandbox {
         }
         let mut received = std::mem::take(&mut control.descriptors).into_iter();
         let telemetry = received.next().ok_or_else(|| io::Error::other("the sandbox sent no log pipe"))?;
-        let listeners = received.map(TcpListener::from).collect();
+        let listeners = received.by_ref().take(inner_setup.listen.len()).map(TcpListener::from).collect();
+        let tmp = received.next().map(Tmp::new);
         Ok(Self {
             control,
             outer,
@@ -88,9 +97,11 @@ impl Sandbox {
             telemetry: pipe::Receiver::from_owned_fd(telemetry)?,
             listeners,
             cgroup,
+            tmp,
             memory_mb: plan.memory_mb,
             enforces_cpu: false,
             out_of_memory: false,
+            usage: 0,
         })
     }
 
@@ -106,13 +117,26 @@ impl Sandbox {
         }
     }
 
+    /// Stops every process in the sandbox: by its control group where that can, else by a signal. Does not wait.
+    pub fn freeze(&self) -> io::Result<()> {
+        let held = self.cgroup.as_ref().and_then(|cgroup| cgroup.freeze(true));
+        held.unwrap_or_else(|| self.control.order_now(&Order::Freeze))
+    }
+
+    /// Undoes [`Self::freeze`].
+    pub fn thaw(&self) -> io::Result<()> {
+        let let_go = self.cgroup.as_ref().and_then(|cgroup| cgroup.freeze(false));
+        let_go.unwrap_or_else(|| self.control.order_now(&Order::Thaw))
+    }
+
     /// After [`Cgroup::memory_exhausted`]: true if the processes are too big, false if room was made for `/tmp`.
     pub fn is_out_of_memory(&mut self) -> bool {
         // Once found too big it stays so until it has ended, though it may shrink on the way.
         if !self.out_of_memory {
+            let tmp = self.tmp.as_ref();
             // A group that can't be read is one that is being removed.
             self.out_of_memory =
-                self.cgroup.as_mut().is_some_and(|cgroup| cgroup.judge().ok() != Some(Judgement::Raised));
+                self.cgroup.as_mut().is_some_and(|cgroup| cgroup.judge(tmp).ok() != Some(Judgement::Raised));
         }
         self.out_of_memory
     }
@@ -123,6 +147,18 @@ impl Sandbox {
         std::mem::take(&mut self.out_of_memory) || kernel
     }
 
+    /// Returns the memory that counts, if it may be more or less than at the last call; `None` where the inner process
+    /// tells.
+    pub fn memory(&mut self) -> Option<MemoryUse> {
+        let cgroup = self.cgroup.as_ref()?;
+        let usage = cgroup.usage()?;
+        if usage.abs_diff(self.usage) < WORTH_COUNTING {
+            return None;
+        }
+        self.usage = usage;
+        cgroup.memory(self.tmp.as_ref())
+    }
+
     /// Returns the host's id of the process that has `inside` as its id in the sandbox, if it still runs.
     pub fn host_pid(&self, inside: u32) -> Option<u32> {
         let inner = children(self.outer.id()?).into_iter().next()?;
@@ -131,6 +167,8 @@ impl Sandbox {
 
     /// Ends every process in the sandbox and waits until none is left.
     pub async fn close(mut self) {
+        // What is frozen can't end. An error means that the group is gone already.
+        let _ = self.thaw();
         // The inner process takes the end of its socket as the order to end everything.
         let _ = rustix::net::shutdown(&self.control.stream, rustix::net::Shutdown::Both);
         if tokio::time::timeout(PATIENCE, self.outer.wait()).await.is_err() {
@@ -227,7 +265,11 @@ fn setups(host: &Host, plan: &Plan, cgroup: Option<&Cgroup>) -> (OuterSetup, Inn
     });
     let nested_user = namespaces.is_some_and(|namespaces| namespaces.user);
     let run_as = (namespaces.is_some() && !nested_user).then_some(protocol::SANDBOX_USER);
-    let outer = OuterSetup { namespaces, cgroups: cgroup.map(Cgroup::folders).unwrap_or_default() };
+    let outer = OuterSetup {
+        namespaces,
+        cgroups: cgroup.map(Cgroup::folders).unwrap_or_default(),
+        freezer: cgroup.and_then(Cgroup::freezer),
+    };
     let inner = InnerSetup {
         root,
         listen: plan.listen.iter().copied().filter(|_| host.has_network()).collect(),
@@ -235,7 +277,7 @@ fn setups(host: &Host, plan: &Plan, cgroup: Option<&Cgroup>) -> (OuterSetup, Inn
         nested_user,
         filter: host.filter,
         cgroup: cgroup.map(Cgroup::files).unwrap_or_default(),
-        watch: host.watch(plan.memory_mb, nested_user),
+        watch: Watch { hold_frozen: outer.freezer.is_none(), ..host.watch(plan.memory_mb, nested_user) },
     };
     (outer, inner)
 }

@@ -109,6 +109,7 @@ impl Host {
             memory_bytes: memory.then(|| u64::from(memory_mb) << 20),
             cpu_share: cpu.then(|| cpu_share(memory_mb)),
             processes: nested_user.then_some(PROCESSES),
+            hold_frozen: false,
         }
     }
 

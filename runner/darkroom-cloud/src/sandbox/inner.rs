@@ -5,8 +5,8 @@
 //! socket ends it exits, and the kernel ends everything else in the namespace.
 
 use super::entry::doing;
-use super::protocol::{Exit, InnerSetup, News, Order, Program, receive, send, send_with};
-use super::watch::{Verdict, Watcher};
+use super::protocol::{Exit, InnerSetup, News, Offence, Order, Program, receive, send, send_with};
+use super::watch::{Finding, Sensor, Watcher};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::signal::Signal;
@@ -19,7 +19,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 
 /// What the main thread waits for.
@@ -32,17 +32,62 @@ enum Happening {
 
 pub fn run(socket: &UnixStream, setup: &InnerSetup) -> io::Result<()> {
     let cage = Cage::enter(setup)?;
+    let (sender, happenings) = mpsc::channel();
+    let waits = begin_threads(socket, &sender, setup.root.is_some())?;
+    #[cfg(target_os = "linux")]
+    if setup.filter {
+        super::filter::enter(&own_threads()?)?;
+    }
     let (reader, writer) = doing("make a pipe", io::pipe())?;
     let telemetry = OwnedFd::from(writer);
     let mut descriptors = vec![reader.as_fd()];
     descriptors.extend(cage.listeners.iter().map(AsFd::as_fd));
+    descriptors.extend(cage.tmp.iter().map(AsFd::as_fd));
     send_with(socket, &News::Ready, &descriptors)?;
     drop(descriptors);
     drop(reader);
 
-    let supervisor = Supervisor { socket, setup, join: cage.join, leave: cage.leave, telemetry };
-    drop(cage.listeners);
-    supervisor.serve()
+    #[cfg(target_os = "linux")]
+    let sensor = Sensor::new(cage.memory.map(|stat| super::usage::GroupReader::new(stat, setup.root.is_some())));
+    #[cfg(not(target_os = "linux"))]
+    let sensor = Sensor;
+    let supervisor = Supervisor { socket, setup, join: cage.join, leave: cage.leave, telemetry, waits };
+    drop((cage.listeners, cage.tmp));
+    supervisor.serve(&happenings, sensor)
+}
+
+/// Starts the two threads that turn what the server says and what the runtime does into happenings; returns where to name
+/// a runtime that is to be waited for.
+///
+/// Before the filter is entered, which names them: nothing that the handler starts may touch their priorities or limits.
+fn begin_threads(socket: &UnixStream, sender: &Sender<Happening>, namespaced: bool) -> io::Result<Sender<Pid>> {
+    let (orders, from_server, from_runtime) = (socket.try_clone()?, sender.clone(), sender.clone());
+    thread::spawn(move || {
+        while let Ok(Some(order)) = receive(&orders) {
+            if from_server.send(Happening::Order(order)).is_err() {
+                return;
+            }
+        }
+        let _ = from_server.send(Happening::ServerGone);
+    });
+    let (waits, runtimes) = mpsc::channel();
+    thread::spawn(move || {
+        for runtime in runtimes {
+            let _ = from_runtime.send(Happening::Ended(wait_for_end(runtime, namespaced)));
+        }
+    });
+    Ok(waits)
+}
+
+/// Returns the ids of this process's threads, its own first.
+#[cfg(target_os = "linux")]
+fn own_threads() -> io::Result<Vec<u32>> {
+    let mut ids = vec![std::process::id()];
+    for thread in doing("list this process's threads", std::fs::read_dir("/proc/self/task"))? {
+        ids.extend(thread?.file_name().to_str().and_then(|id| id.parse::<u32>().ok()));
+    }
+    ids.dedup();
+    Ok(ids)
 }
 
 /// What is left in hand once the sandbox stands.
@@ -50,6 +95,11 @@ struct Cage {
     listeners: Vec<TcpListener>,
     join: Vec<File>,
     leave: Vec<File>,
+    /// Where a control group counts memory that this process watches.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "control groups are Linux's"))]
+    memory: Option<File>,
+    /// `/tmp`, if it is the sandbox's own.
+    tmp: Option<File>,
 }
 
 impl Cage {
@@ -61,13 +111,12 @@ impl Cage {
         };
         let join = setup.cgroup.join.iter().map(open).collect::<io::Result<Vec<_>>>()?;
         let leave = setup.cgroup.leave.iter().map(open).collect::<io::Result<Vec<_>>>()?;
+        let memory = setup.cgroup.memory_stat.as_ref();
+        let memory = memory.map(|path| doing(format!("open {}", path.display()), File::open(path))).transpose()?;
         let listeners = Self::isolate(setup)?;
+        let tmp = setup.root.is_some().then(|| doing("open /tmp", File::open("/tmp"))).transpose()?;
         limit_resources(setup)?;
-        #[cfg(target_os = "linux")]
-        if setup.filter {
-            super::filter::enter()?;
-        }
-        Ok(Self { listeners, join, leave })
+        Ok(Self { listeners, join, leave, memory, tmp })
     }
 
     #[cfg(target_os = "linux")]
@@ -126,41 +175,31 @@ struct Supervisor<'a> {
     join: Vec<File>,
     leave: Vec<File>,
     telemetry: OwnedFd,
+    /// Takes the runtime that is to be waited for.
+    waits: Sender<Pid>,
 }
 
 impl Supervisor<'_> {
-    fn serve(&self) -> io::Result<()> {
-        let (sender, happenings) = mpsc::channel();
-        let orders = self.socket.try_clone()?;
-        let from_server = sender.clone();
-        thread::spawn(move || {
-            while let Ok(Some(order)) = receive(&orders) {
-                if from_server.send(Happening::Order(order)).is_err() {
-                    return;
-                }
-            }
-            let _ = from_server.send(Happening::ServerGone);
-        });
-
-        let mut watcher = Watcher::new(self.setup.watch);
-        let mut out_of_memory = false;
+    fn serve(&self, happenings: &Receiver<Happening>, sensor: Sensor) -> io::Result<()> {
+        let mut watcher = Watcher::new(self.setup.watch, sensor);
+        let mut killed_for = None;
         loop {
             let happening = match watcher.interval() {
                 None => happenings.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some(interval) => happenings.recv_timeout(interval),
             };
             match happening {
-                Ok(Happening::Order(order)) => self.obey(order, &sender, &mut watcher)?,
+                Ok(Happening::Order(order)) => {
+                    let finding = self.obey(order, &mut watcher)?;
+                    self.act_on(finding, &mut killed_for)?;
+                }
                 Ok(Happening::Ended(exit)) => {
                     watcher.runtime_ended();
-                    send(self.socket, &News::Exited(Exit { out_of_memory, ..exit }))?;
-                    out_of_memory = false;
+                    send(self.socket, &News::Exited(Exit { killed_for: killed_for.take(), ..exit }))?;
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    if watcher.look(|signal| self.signal_all(signal)) == Verdict::OutOfMemory {
-                        out_of_memory = true;
-                        self.signal_all(Signal::SIGKILL);
-                    }
+                    let finding = watcher.look(|signal| self.signal_all(signal));
+                    self.act_on(finding, &mut killed_for)?;
                 }
                 Ok(Happening::ServerGone) | Err(RecvTimeoutError::Disconnected) => {
                     self.signal_all(Signal::SIGKILL);
@@ -170,16 +209,27 @@ impl Supervisor<'_> {
         }
     }
 
-    fn obey(&self, order: Order, sender: &Sender<Happening>, watcher: &mut Watcher) -> io::Result<()> {
+    /// Ends everything for an offence, and tells the server what it wants to hear.
+    fn act_on(&self, finding: Finding, killed_for: &mut Option<Offence>) -> io::Result<()> {
+        if let Some(memory) = finding.memory {
+            send(self.socket, &News::Memory(memory))?;
+        }
+        if finding.offence.is_some() {
+            // The first one counts: what follows may come of the end.
+            *killed_for = killed_for.or(finding.offence);
+            self.signal_all(Signal::SIGKILL);
+        }
+        Ok(())
+    }
+
+    fn obey(&self, order: Order, watcher: &mut Watcher) -> io::Result<Finding> {
         match order {
             Order::Start(program) => match self.start(&program) {
                 Ok(pid) => {
                     watcher.runtime_started(pid);
                     send(self.socket, &News::Started(pid.as_raw().unsigned_abs()))?;
-                    let (sender, namespaced) = (sender.clone(), self.setup.root.is_some());
-                    thread::spawn(move || {
-                        let _ = sender.send(Happening::Ended(wait_for_end(pid, namespaced)));
-                    });
+                    // Its receiver lives as long as this process.
+                    let _ = self.waits.send(pid);
                 }
                 Err(error) => {
                     let missing = error.kind() == io::ErrorKind::NotFound;
@@ -188,8 +238,8 @@ impl Supervisor<'_> {
             },
             Order::Kill => self.signal_all(Signal::SIGKILL),
             Order::Freeze => {
-                watcher.pause();
                 self.signal_all(Signal::SIGSTOP);
+                return Ok(watcher.pause());
             }
             Order::Thaw => {
                 self.signal_all(Signal::SIGCONT);
@@ -197,7 +247,7 @@ impl Supervisor<'_> {
             }
             Order::Throttle(on) => watcher.throttle(on),
         }
-        Ok(())
+        Ok(Finding::default())
     }
 
     fn start(&self, program: &Program) -> io::Result<Pid> {

@@ -21,7 +21,7 @@ pub enum Enforcement {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limit {
     /// `memory`, `cpu`, `tmp`, `code`, `host files`, `network`, `processes`, `descriptors`, `user`,
-    /// `system calls`, `memory sizes`.
+    /// `after the answer`, `system calls`, `memory sizes`.
     pub name: &'static str,
     pub enforcement: Enforcement,
     /// By what, or why not.
@@ -48,6 +48,7 @@ pub(super) fn describe(
     let mut limits = files(namespaces, &refused);
     limits.push(network(namespaces, &refused));
     limits.extend(resources(namespaces, cgroups));
+    limits.push(stillness(cgroups));
     limits.push(system_calls(filter));
     limits.extend(large_sizes(std::thread::available_parallelism().map_or(1, std::num::NonZero::get)));
     Isolation { label, limits }
@@ -105,7 +106,12 @@ fn large_sizes(cores: usize) -> Option<Limit> {
 /// What is left to a handler that means harm: the kernel's own faults, reached by a system call that AWS would refuse.
 fn system_calls(filter: Result<&str, String>) -> Limit {
     match filter {
-        Ok(refused) => limit("system calls", Enforcement::Enforced, format!("seccomp refuses {refused}")),
+        Ok(refused) => {
+            let why = format!(
+                "seccomp refuses {refused}; reaching into other processes; huge pages; limits and priorities of Darkroom's own"
+            );
+            limit("system calls", Enforcement::Enforced, why)
+        }
         Err(why) => limit("system calls", Enforcement::Absent, format!("no seccomp filter: {why}")),
     }
 }
@@ -123,7 +129,11 @@ fn resources(namespaces: Option<Namespaces>, cgroups: &Cgroups) -> Vec<Limit> {
     let watches = cfg!(target_os = "linux");
     let mut limits = match cgroups {
         Cgroups::V1(_) => vec![
-            limit("memory", Enforced, "cgroup v1: killed at the size, with a wall 64 MB above it"),
+            limit(
+                "memory",
+                Enforced,
+                "cgroup v1: killed at the size, with a wall 64 MB above it; shared memory counts",
+            ),
             limit("cpu", Enforced, "cgroup v1 quota, 20 ms period"),
             limit("processes", Enforced, "cgroup v1 pids"),
         ],
@@ -131,13 +141,17 @@ fn resources(namespaces: Option<Namespaces>, cgroups: &Cgroups) -> Vec<Limit> {
             limit(
                 "memory",
                 Approximated,
-                "cgroup v2 limit for memory and /tmp together; resident memory read every 5 ms",
+                "cgroup v2 limit for memory and /tmp together; memory and shared memory read every 5 ms",
             ),
             limit("cpu", Enforced, "cgroup v2 quota, 20 ms period"),
             limit("processes", Enforced, "cgroup v2 pids"),
         ],
         Cgroups::None(why) if watches => vec![
-            limit("memory", Approximated, format!("resident memory read every 5 ms ({why})")),
+            limit(
+                "memory",
+                Approximated,
+                format!("memory read every 5 ms, shared memory at first every 50 ms ({why})"),
+            ),
             limit("cpu", Approximated, format!("stopped and continued to keep the share ({why})")),
             match namespaces {
                 Some(Namespaces { user: true, .. }) => limit("processes", Enforced, "RLIMIT_NPROC in a user namespace"),
@@ -148,6 +162,19 @@ fn resources(namespaces: Option<Namespaces>, cgroups: &Cgroups) -> Vec<Limit> {
     };
     limits.push(limit("descriptors", Enforced, "RLIMIT_NOFILE 1024"));
     limits
+}
+
+/// What keeps an environment still between its answer and the next invocation.
+fn stillness(cgroups: &Cgroups) -> Limit {
+    let name = "after the answer";
+    match cgroups.freezes() {
+        Some(by) => limit(name, Enforcement::Enforced, format!("frozen by {by}")),
+        None if cfg!(target_os = "linux") => {
+            let why = "stopped by a signal, looked at every 5 to 160 ms, ended when it has used 25 ms of CPU time";
+            limit(name, Enforcement::Approximated, why)
+        }
+        None => limit(name, Enforcement::Absent, "stopped by a signal, which a handler can undo"),
+    }
 }
 
 #[cfg(test)]

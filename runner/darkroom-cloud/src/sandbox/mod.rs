@@ -24,6 +24,8 @@ mod namespaces;
 mod network;
 #[cfg(target_os = "linux")]
 mod root;
+#[cfg(target_os = "linux")]
+mod usage;
 
 pub use entry::run_if_asked;
 pub(crate) use handle::{Plan, Sandbox};

@@ -35,6 +35,16 @@ pub struct OuterSetup {
     /// Control group folders of this sandbox alone: removed by the outer process when the inner one has ended, so that
     /// none stays behind even if the server is killed.
     pub cgroups: Vec<PathBuf>,
+    /// What stops this sandbox's processes: the outer process lets them go when the server is gone, so that they can end.
+    pub freezer: Option<Freezer>,
+}
+
+/// A control group's file that stops every process of the group, and what to write there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Freezer {
+    pub file: PathBuf,
+    pub freeze: String,
+    pub thaw: String,
 }
 
 /// The namespaces a sandbox gets. Mount, PID, IPC and host name always come together.
@@ -70,6 +80,8 @@ pub struct CgroupFiles {
     pub join: Vec<PathBuf>,
     /// Empty for cgroup v2, where the inner process stays inside.
     pub leave: Vec<PathBuf>,
+    /// Where the group's memory is counted, if the inner process is to watch it.
+    pub memory_stat: Option<PathBuf>,
 }
 
 /// Limits that the inner process has to imitate where the kernel does not hold them.
@@ -81,6 +93,8 @@ pub struct Watch {
     pub cpu_share: Option<f64>,
     /// Processes and threads, for `RLIMIT_NPROC`.
     pub processes: Option<u64>,
+    /// See to it that what [`Order::Freeze`] stopped stays so, since no control group does.
+    pub hold_frozen: bool,
 }
 
 /// What the handler's file system is made of.
@@ -125,7 +139,8 @@ pub struct Program {
 /// From a sandbox's processes to the server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum News {
-    /// The sandbox stands. Carries the read end for framed log records, then a listener for each address.
+    /// The sandbox stands. Carries the read end for framed log records, a listener for each address, and `/tmp` if that is
+    /// the sandbox's own.
     Ready,
     /// The sandbox could not be made.
     Failed(String),
@@ -135,6 +150,8 @@ pub enum News {
     NotStarted { missing: bool, message: String },
     /// The runtime ended, and nothing it started is left.
     Exited(Exit),
+    /// How much memory is used now.
+    Memory(MemoryUse),
 }
 
 /// How the runtime process ended.
@@ -142,10 +159,30 @@ pub enum News {
 pub struct Exit {
     pub code: Option<i32>,
     pub signal: Option<i32>,
-    /// The inner process killed it for using too much memory.
-    pub out_of_memory: bool,
+    /// The inner process killed it, and why.
+    pub killed_for: Option<Offence>,
     /// The most memory that a process of the sandbox had resident, in kB.
     pub peak_kb: u64,
+}
+
+/// Memory that counts towards the size, in kB.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryUse {
+    /// Of all processes, also of those that have ended since.
+    pub alone: u64,
+    /// What belongs to no process alone: `memfd`, shared mappings, System V segments.
+    pub shared: u64,
+}
+
+/// Why the inner process, or the server, ended everything in a sandbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Offence {
+    /// Its processes were too big together.
+    OutOfMemory,
+    /// What it uses could not be read any more.
+    Unwatchable,
+    /// It went on while it should have stood still, for so long in milliseconds of CPU time.
+    WorkedWhileFrozen { cpu_ms: u64 },
 }
 
 /// Writes one frame.

@@ -1,11 +1,15 @@
-//! Imitates, from inside a sandbox, limits that the kernel does not hold here: memory by adding up what is resident,
-//! CPU share by stopping everything for as long as it has run ahead of its share.
+//! Imitates, from inside a sandbox, limits that the kernel does not hold here: memory by adding up what is used, CPU share
+//! by stopping everything for as long as it has run ahead of its share, stillness between invocations by stopping again.
 //!
-//! Linux reads `/proc`; elsewhere nothing is watched, and [`Isolation`](super::Isolation) says so.
+//! Linux reads `/proc`; elsewhere nothing is watched, and [`Isolation`](super::Isolation) says so. What can't be read ends
+//! the sandbox: a limit that is not seen is not held.
 
-use super::protocol::Watch;
+use super::protocol::{MemoryUse, Offence, Watch};
+#[cfg(target_os = "linux")]
+use super::usage::{GroupReader, Reader, Usage, family};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
+use std::io;
 use std::time::{Duration, Instant};
 
 /// How often memory and CPU time are read.
@@ -14,26 +18,57 @@ const INTERVAL: Duration = Duration::from_millis(5);
 /// How much CPU time may be used at once, in cores × seconds per core of share: the period of a real quota.
 const BURST: Duration = Duration::from_millis(20);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    Fine,
-    OutOfMemory,
-}
+/// What is frozen is looked at less and less often, down to this.
+const LONGEST_FROZEN_INTERVAL: Duration = Duration::from_millis(160);
+
+/// How much CPU time everything frozen may use before it is ended. Nothing that stands still uses any; what is in the
+/// middle of a system call when it is stopped, and clocks that count in ticks of 10 ms, stay well below.
+const FROZEN_ALLOWANCE: Duration = Duration::from_millis(25);
+
+/// The server is told of memory when there is so much more or less of it, in kB.
+const WORTH_TELLING_KB: u64 = 1024;
 
 /// The state of what is watched.
 pub struct Watcher {
     watch: Watch,
+    sensor: Sensor,
     running: bool,
-    paused: bool,
+    frozen: Option<Frozen>,
     throttled: bool,
     /// When, and with how much CPU time used by then, the present accounting began.
     origin: Option<(Instant, Duration)>,
     stopped_until: Option<Instant>,
+    told: MemoryUse,
+}
+
+/// What a look found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Finding {
+    /// Why everything must end.
+    pub offence: Option<Offence>,
+    /// Memory, when the server is to hear of it.
+    pub memory: Option<MemoryUse>,
+}
+
+struct Frozen {
+    interval: Duration,
+    /// CPU time used when everything was stopped.
+    cpu: Duration,
 }
 
 impl Watcher {
-    pub fn new(watch: Watch) -> Self {
-        Self { watch, running: false, paused: false, throttled: false, origin: None, stopped_until: None }
+    pub fn new(watch: Watch, sensor: Sensor) -> Self {
+        let (origin, stopped_until) = (None, None);
+        Self {
+            watch,
+            sensor,
+            running: false,
+            frozen: None,
+            throttled: false,
+            origin,
+            stopped_until,
+            told: MemoryUse::default(),
+        }
     }
 
     pub fn runtime_started(&mut self, _pid: Pid) {
@@ -41,7 +76,13 @@ impl Watcher {
     }
 
     pub fn runtime_ended(&mut self) {
-        *self = Self::new(self.watch);
+        self.running = false;
+        self.frozen = None;
+        self.throttled = false;
+        self.origin = None;
+        self.stopped_until = None;
+        self.told = MemoryUse::default();
+        self.sensor.forget();
     }
 
     /// Begins or ends to hold the CPU share. While an environment is idle nothing is held.
@@ -50,20 +91,32 @@ impl Watcher {
         self.origin = None;
     }
 
-    /// Looks at nothing: all is stopped.
-    pub fn pause(&mut self) {
-        self.paused = true;
+    /// Everything has just been stopped: it is only seen to that it stays so.
+    pub fn pause(&mut self) -> Finding {
+        match self.sensor.read_processes() {
+            Ok(usage) => {
+                self.frozen = Some(Frozen { interval: INTERVAL, cpu: usage.cpu });
+                Finding::default()
+            }
+            Err(_) => Finding { offence: Some(Offence::Unwatchable), memory: None },
+        }
     }
 
     pub fn resume(&mut self) {
-        self.paused = false;
+        self.frozen = None;
         self.origin = None;
         self.stopped_until = None;
     }
 
     /// Returns how long to wait before [`Self::look`]; `None` if there is nothing to watch.
     pub fn interval(&self) -> Option<Duration> {
-        let watching = self.running && !self.paused && (self.watch.memory_bytes.is_some() || self.share().is_some());
+        if !self.running {
+            return None;
+        }
+        if let Some(frozen) = &self.frozen {
+            return (self.watch.hold_frozen && cfg!(target_os = "linux")).then_some(frozen.interval);
+        }
+        let watching = self.watch.memory_bytes.is_some() || self.share().is_some();
         let until = self.stopped_until.map(|until| until.saturating_duration_since(Instant::now()));
         watching.then(|| until.unwrap_or(INTERVAL).max(Duration::from_micros(100)))
     }
@@ -73,101 +126,137 @@ impl Watcher {
     }
 
     /// Reads what the sandbox uses; stops or continues it by `signal_all`.
-    pub fn look(&mut self, signal_all: impl Fn(Signal)) -> Verdict {
+    pub fn look(&mut self, signal_all: impl Fn(Signal)) -> Finding {
+        let read = if self.frozen.is_some() { self.sensor.read_processes() } else { self.sensor.read() };
+        let Ok(usage) = read else {
+            return Finding { offence: Some(Offence::Unwatchable), memory: None };
+        };
+        if self.frozen.is_some() {
+            return Finding { offence: self.hold(&usage, signal_all), memory: None };
+        }
         if self.stopped_until.is_some_and(|until| Instant::now() >= until) {
             self.stopped_until = None;
             signal_all(Signal::SIGCONT);
         }
-        let usage = usage();
-        if self.watch.memory_bytes.is_some_and(|limit| usage.resident_bytes > limit) {
-            return Verdict::OutOfMemory;
+        let used = usage.anonymous_bytes + usage.shared_bytes;
+        if self.watch.memory_bytes.is_some_and(|limit| used > limit) {
+            return Finding { offence: Some(Offence::OutOfMemory), memory: None };
         }
-        if let Some(share) = self.share().filter(|_| self.stopped_until.is_none() && self.throttled) {
-            let now = Instant::now();
-            let (since, used) = *self.origin.get_or_insert((now, usage.cpu));
-            let allowed = (now - since + BURST).mul_f64(share);
-            let ahead = usage.cpu.saturating_sub(used).saturating_sub(allowed);
-            if !ahead.is_zero() {
-                self.stopped_until = Some(now + ahead.div_f64(share));
-                signal_all(Signal::SIGSTOP);
-            } else if usage.cpu.saturating_sub(used) < (now - since).mul_f64(share) {
-                // Time not used is not saved up.
-                self.origin = Some((now, usage.cpu));
-            }
+        self.hold_share(&usage, signal_all);
+        Finding { offence: None, memory: self.worth_telling(&usage) }
+    }
+
+    /// Stops again what was frozen and has woken up; a signal from a timer or from anywhere may have done it.
+    fn hold(&mut self, usage: &Usage, signal_all: impl Fn(Signal)) -> Option<Offence> {
+        let frozen = self.frozen.as_mut()?;
+        let used = usage.cpu.saturating_sub(frozen.cpu);
+        if used > FROZEN_ALLOWANCE {
+            return Some(Offence::WorkedWhileFrozen { cpu_ms: used.as_millis() as u64 });
         }
-        Verdict::Fine
+        if usage.awake {
+            signal_all(Signal::SIGSTOP);
+            frozen.interval = INTERVAL;
+        } else {
+            frozen.interval = (frozen.interval * 2).min(LONGEST_FROZEN_INTERVAL);
+        }
+        None
+    }
+
+    /// Stops everything for as long as it has run ahead of its share.
+    fn hold_share(&mut self, usage: &Usage, signal_all: impl Fn(Signal)) {
+        let Some(share) = self.share().filter(|_| self.stopped_until.is_none() && self.throttled) else { return };
+        let now = Instant::now();
+        let (since, used) = *self.origin.get_or_insert((now, usage.cpu));
+        let allowed = (now - since + BURST).mul_f64(share);
+        let ahead = usage.cpu.saturating_sub(used).saturating_sub(allowed);
+        if !ahead.is_zero() {
+            self.stopped_until = Some(now + ahead.div_f64(share));
+            signal_all(Signal::SIGSTOP);
+        } else if usage.cpu.saturating_sub(used) < (now - since).mul_f64(share) {
+            // Time not used is not saved up.
+            self.origin = Some((now, usage.cpu));
+        }
+    }
+
+    fn worth_telling(&mut self, usage: &Usage) -> Option<MemoryUse> {
+        let memory = MemoryUse { alone: usage.anonymous_bytes / 1024, shared: usage.shared_bytes / 1024 };
+        let far = |one: u64, other: u64| one.abs_diff(other) >= WORTH_TELLING_KB;
+        if !far(memory.alone, self.told.alone) && !far(memory.shared, self.told.shared) {
+            return None;
+        }
+        self.told = memory;
+        Some(memory)
     }
 }
 
-/// What all processes below this one use together.
+/// Where what a sandbox uses is read.
+#[cfg(target_os = "linux")]
+pub struct Sensor {
+    processes: Reader,
+    /// Counts memory better, where there is one.
+    group: Option<GroupReader>,
+}
+
+#[cfg(target_os = "linux")]
+impl Sensor {
+    pub fn new(group: Option<GroupReader>) -> Self {
+        Self { processes: Reader::default(), group }
+    }
+
+    fn read(&mut self) -> io::Result<Usage> {
+        let Some(group) = &self.group else { return self.processes.read() };
+        let (anonymous_bytes, shared_bytes) = group.read()?;
+        Ok(Usage { anonymous_bytes, shared_bytes, ..Usage::default() })
+    }
+
+    fn read_processes(&mut self) -> io::Result<Usage> {
+        self.processes.read()
+    }
+
+    fn forget(&mut self) {
+        self.processes = Reader::default();
+    }
+}
+
+/// Nothing can be read.
+#[cfg(not(target_os = "linux"))]
+pub struct Sensor;
+
+#[cfg(not(target_os = "linux"))]
 #[derive(Clone, Copy, Debug, Default)]
 struct Usage {
-    resident_bytes: u64,
+    anonymous_bytes: u64,
+    shared_bytes: u64,
     cpu: Duration,
-}
-
-#[cfg(target_os = "linux")]
-fn usage() -> Usage {
-    let mut sum = Usage::default();
-    for pid in descendants() {
-        let read = |name: &str| std::fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
-        let pages = read("statm").split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0);
-        sum.resident_bytes += pages * rustix::param::page_size() as u64;
-        let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-        for thread in threads {
-            let text = std::fs::read_to_string(thread.path().join("schedstat")).unwrap_or_default();
-            let nanoseconds = text.split(' ').next().and_then(|first| first.parse().ok()).unwrap_or(0);
-            sum.cpu += Duration::from_nanos(nanoseconds);
-        }
-    }
-    sum
+    awake: bool,
 }
 
 #[cfg(not(target_os = "linux"))]
-fn usage() -> Usage {
-    Usage::default()
-}
-
-/// Returns every process that descends from this one.
-#[cfg(target_os = "linux")]
-fn descendants() -> Vec<i32> {
-    let me = i32::try_from(std::process::id()).unwrap_or(1);
-    let parent_of = |pid: i32| {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The name before it is in brackets and may hold anything.
-        stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse::<i32>().ok()
-    };
-    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let processes = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    let parents: Vec<(i32, i32)> = processes.filter_map(|pid| Some((pid, parent_of(pid)?))).collect();
-    let mut family = vec![me];
-    loop {
-        let more: Vec<i32> = parents
-            .iter()
-            .filter(|(pid, parent)| family.contains(parent) && !family.contains(pid))
-            .map(|(pid, _)| *pid)
-            .collect();
-        if more.is_empty() {
-            family.remove(0);
-            return family;
-        }
-        family.extend(more);
+impl Sensor {
+    fn read(&mut self) -> io::Result<Usage> {
+        Ok(Usage::default())
     }
+
+    fn read_processes(&mut self) -> io::Result<Usage> {
+        Ok(Usage::default())
+    }
+
+    fn forget(&mut self) {}
 }
 
 #[cfg(not(target_os = "linux"))]
-fn descendants() -> Vec<i32> {
+fn family() -> Vec<Pid> {
     let me = std::process::id().to_string();
     let listing = std::process::Command::new("/usr/bin/pgrep").args(["-P", &me]).output();
     let text = listing.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-    text.lines().filter_map(|line| line.trim().parse().ok()).collect()
+    text.lines().filter_map(|line| line.trim().parse().ok()).map(Pid::from_raw).collect()
 }
 
 /// Sends `signal` to every descendant and its process group; for hosts without PID namespaces.
 pub fn signal_descendants(signal: Signal) {
-    for pid in descendants() {
+    for pid in family() {
         // A group leader's group may hold processes whose parent is gone; both calls fail harmlessly for what has ended.
-        let _ = nix::sys::signal::killpg(Pid::from_raw(pid), signal);
-        let _ = nix::sys::signal::kill(Pid::from_raw(pid), signal);
+        let _ = nix::sys::signal::killpg(pid, signal);
+        let _ = nix::sys::signal::kill(pid, signal);
     }
 }

@@ -353,7 +353,7 @@ fn beside(dots: &[(i32, i32)], names: &[String], crossed: &[Box4], within: Box4)
         let width = name_width(name);
         let (right, left) = (DOT + 2, -width - DOT - 2);
         // Beside the dot first, then further above and below.
-        let rows = (0..=5).flat_map(|row| [-row * LINE, row * LINE]);
+        let rows = (0..=9).flat_map(|row| [-row * LINE, row * LINE]);
         let tried = rows.flat_map(|down| {
             let middle = (down.abs() >= LINE).then_some(-width / 2);
             [Some(right), Some(left), middle].into_iter().flatten().map(move |along| (along, down))

@@ -48,22 +48,93 @@ fn control_groups(pid: u32) -> Vec<PathBuf> {
     found
 }
 
-fn measured(run: &Path) -> (String, BTreeMap<String, Invocation>) {
+/// How a run was isolated, and the counted invocations of a variant by stage.
+fn measured(run: &Path, variant: &str) -> (String, BTreeMap<String, Invocation>) {
     let (mut isolation, mut invocations) = (String::new(), BTreeMap::new());
+    let counts = |it: &Invocation| !it.pass.warm_up && it.pass.cell_id.as_str().starts_with(variant);
     for event in read(&run.join("journal.ndjson")).unwrap().map(Result::unwrap) {
         match event {
             Event::RunStarted(started) => isolation = started.isolation,
-            Event::InvocationFinished(it) if !it.pass.warm_up => drop(invocations.insert(it.stage.clone(), it)),
+            Event::InvocationFinished(it) if counts(&it) => drop(invocations.insert(it.stage.clone(), it)),
             _ => {}
         }
     }
     (isolation, invocations)
 }
 
+/// The stages that fail in a sandbox of this kind, and what is said of each.
+fn expected(isolation: &str) -> Vec<(&'static str, &'static str)> {
+    let mut expected = vec![
+        ("hang", "Task timed out after 2.00 seconds"),
+        ("exit", "Runtime.ExitError"),
+        ("out-of-memory", "Runtime.OutOfMemory"),
+        ("fork-storm", "1 × "),
+        ("fill-tmp", "No space left on device"),
+        ("big-response", "Function.ResponseSizeTooLarge"),
+        ("list-bucket", "AccessDenied"),
+        ("copy-reference", "found of the right answer: nothing"),
+        ("create-function", "AccessDenied"),
+        ("replace-code", "AccessDenied"),
+        ("write-log", "AccessDenied"),
+        ("forge-metric", "AccessDenied"),
+        ("delete-input", "AccessDenied"),
+        ("borrow-keys", "UnrecognizedClient"),
+        ("short-lived-children", "of a core"),
+        ("colour-the-terminal", "\\u{1b}[2J\\u{1b}[31m"),
+    ];
+    if isolation.contains("cgroup") || isolation.contains("watch") {
+        let hoards = ["hoard-memfd", "hoard-shared-mapping", "hoard-segments"];
+        expected.extend(hoards.map(|stage| (stage, "Runtime.OutOfMemory")));
+    }
+    if isolation.contains("seccomp") {
+        expected
+            .extend([("blind-the-watch", "reached of the watch: nothing"), ("open-sockets", "sockets of: nothing")]);
+    }
+    if isolation.contains("ns") {
+        expected.extend([
+            ("write-outside", "written outside /tmp: nowhere"),
+            ("open-network", "network open to nothing"),
+            ("read-host", "of the host is visible: nothing"),
+            ("link-to-host", "led to by links: nothing"),
+            ("use-descriptors", "descriptors that lead out: none"),
+            ("leave-namespaces", "left: nothing"),
+            ("kill-the-watch", "killed of the watch: nothing"),
+        ]);
+    }
+    expected
+}
+
+fn failures_are_recorded(isolation: &str, invocations: &BTreeMap<String, Invocation>) {
+    let limited = isolation.contains("cgroup");
+    let how = |stage: &str| (invocations[stage].status, invocations[stage].error_type.as_deref());
+    assert_eq!(how("hang"), (Status::Timeout, Some("Sandbox.Timedout")));
+    assert_eq!(how("exit"), (Status::FunctionError, Some("Runtime.ExitError")));
+    assert_eq!(how("big-response"), (Status::FunctionError, Some("Function.ResponseSizeTooLarge")));
+    if limited {
+        assert_eq!(how("out-of-memory"), (Status::FunctionError, Some("Runtime.OutOfMemory")));
+        // It comes to its last process or to its last byte, by how much of a process this Python shares with its children.
+        let storm = &invocations["fork-storm"];
+        let refused = storm.error.as_deref().is_some_and(|error| error.starts_with("no process after "));
+        match storm.error_type.as_deref() {
+            Some("RuntimeError") => assert!(refused, "{storm:?}"),
+            other => assert_eq!(other, Some("Runtime.OutOfMemory"), "{storm:?}"),
+        }
+    }
+    let memory = invocations["out-of-memory"].report.as_ref().unwrap().max_memory_mb;
+    assert!(!limited || memory <= 512, "{memory} MB of 512");
+
+    if limited || isolation.contains("watch") {
+        let told = invocations["short-lived-children"].error.as_deref().unwrap_or_default();
+        let had = told.split(' ').find_map(|word| word.parse::<f64>().ok()).unwrap();
+        assert!(had < 0.5, "512 MB buy 0.29 of a core: {told}");
+    }
+}
+
 #[test]
 fn a_run_of_misbehaving_handlers_ends_names_each_and_leaves_nothing_behind() {
     let project = Project::new();
     copied(&project, "functions/misbehaving");
+    copied(&project, "functions/well-behaved");
     copied(&project, "experiments/misbehaving");
     project.share_runtimes();
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../manifests/misbehaving.toml");
@@ -89,52 +160,36 @@ fn a_run_of_misbehaving_handlers_ends_names_each_and_leaves_nothing_behind() {
         assert!(!Path::new(path).exists(), "{path} was written");
     }
 
-    let (isolation, invocations) = measured(&project.root().join("outputs").join(&token).join("latest"));
+    let run = project.root().join("outputs").join(&token).join("latest");
+    let (isolation, invocations) = measured(&run, "misbehaving");
     let line = |stage: &str, word: &str| {
         let of_stage = format!(" · {stage}: ");
         let found = shown.lines().find(|line| line.starts_with(word) && line.contains(&of_stage));
         found.unwrap_or_else(|| panic!("{word} {stage} is missing from:\n{shown}\n{said}"))
     };
-    let limited = isolation.contains("cgroup");
-    let mut expected = vec![
-        ("hang", "Task timed out after 2.00 seconds"),
-        ("exit", "Runtime.ExitError"),
-        ("out-of-memory", "Runtime.OutOfMemory"),
-        ("fork-storm", "1 × "),
-        ("fill-tmp", "No space left on device"),
-        ("big-response", "Function.ResponseSizeTooLarge"),
-    ];
-    if isolation.contains("ns") {
-        expected.extend([
-            ("write-outside", "written outside /tmp: nowhere"),
-            ("open-network", "network open to nothing"),
-            ("read-host", "of the host is visible: nothing"),
-        ]);
-    }
-    for (stage, error) in expected {
+    for (stage, error) in expected(&isolation) {
         let line = line(stage, "FAILED");
         assert!(line.contains(error), "{error:?} is not said in {line:?}");
     }
-    assert!(line("background-thread", "WRONG").contains("missing"));
-    let how = |stage: &str| (invocations[stage].status, invocations[stage].error_type.as_deref());
-    assert_eq!(how("hang"), (Status::Timeout, Some("Sandbox.Timedout")));
-    assert_eq!(how("exit"), (Status::FunctionError, Some("Runtime.ExitError")));
-    assert_eq!(how("big-response"), (Status::FunctionError, Some("Function.ResponseSizeTooLarge")));
-    if limited {
-        assert_eq!(how("out-of-memory"), (Status::FunctionError, Some("Runtime.OutOfMemory")));
-        // It comes to its last process or to its last byte, by how much of a process this Python shares with its children.
-        let storm = &invocations["fork-storm"];
-        let refused = storm.error.as_deref().is_some_and(|error| error.starts_with("no process after "));
-        match storm.error_type.as_deref() {
-            Some("RuntimeError") => assert!(refused, "{storm:?}"),
-            other => assert_eq!(other, Some("Runtime.OutOfMemory"), "{storm:?}"),
-        }
+    for stage in ["background-thread", "wake-by-timer"] {
+        assert!(line(stage, "WRONG").contains("missing"));
     }
-    let memory = invocations["out-of-memory"].report.as_ref().unwrap().max_memory_mb;
-    assert!(!limited || memory <= 512, "{memory} MB of 512");
+    for action in [
+        "s3:ListBucket",
+        "s3:DeleteObject",
+        "lambda:CreateFunction",
+        "lambda:UpdateFunctionCode",
+        "logs:PutLogEvents",
+        "cloudwatch:PutMetricData",
+    ] {
+        let named = |line: &str| line.starts_with("REFUSED") && line.contains("misbehaving") && line.contains(action);
+        assert!(shown.lines().any(named), "{action} is not named in:\n{shown}");
+    }
+    failures_are_recorded(&isolation, &invocations);
 
-    // These two do their work, and what they print changes nothing of what is recorded.
-    for stage in ["print-50-mb", "imitate-report"] {
+    // These do their work, and what they print, write and leave behind changes nothing of what is recorded.
+    for stage in ["print-50-mb", "imitate-report", "report-later", "leave-a-daemon", "flood-log", "write-many-objects"]
+    {
         let invocation = &invocations[stage];
         assert_eq!(invocation.status, Status::Ok, "{invocation:?}");
         let report = invocation.report.as_ref().expect("the platform's own REPORT is found");
@@ -142,6 +197,15 @@ fn a_run_of_misbehaving_handlers_ends_names_each_and_leaves_nothing_behind() {
         assert!(!shown.lines().any(|line| line.contains(&format!(" · {stage}: "))), "{shown}");
     }
     assert!(invocations.values().all(|it| it.pass == invocations["hang"].pass), "one pass holds all");
-    assert_eq!(invocations.len(), 12);
-    assert!(shown.contains("reconciled with CloudWatch's metrics: 12 functions, 24 invocations"), "{shown}");
+    assert_eq!(invocations.len(), 36);
+    assert!(shown.contains("reconciled with CloudWatch's metrics: 72 functions, 144 invocations"), "{shown}");
+
+    // The honest variant beside them has nothing to be named for.
+    let (_, honest) = measured(&run, "well-behaved");
+    assert_eq!(honest.len(), 36);
+    for invocation in honest.values() {
+        assert_eq!(invocation.status, Status::Ok, "{invocation:?}");
+    }
+    let named = |line: &str| ["FAILED", "WRONG", "REFUSED"].iter().any(|word| line.starts_with(word));
+    assert!(!shown.lines().any(|line| named(line) && line.contains("well-behaved")), "{shown}");
 }

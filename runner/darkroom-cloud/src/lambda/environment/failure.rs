@@ -2,7 +2,7 @@
 
 use super::types::Status;
 use crate::lambda::runtime_api::RESPONSE_LIMIT;
-use crate::sandbox::protocol::Exit;
+use crate::sandbox::protocol::{Exit, Offence};
 use bytes::Bytes;
 use serde_json::json;
 
@@ -62,6 +62,10 @@ impl Failure {
             Self::Reported { .. } => "Function error".to_owned(),
             Self::TooLarge => "Response too large".to_owned(),
             Self::Timeout { seconds } => format!("Task timed out after {seconds}.00 seconds"),
+            Self::Exited(Exit {
+                killed_for: Some(offence @ (Offence::Unwatchable | Offence::WorkedWhileFrozen { .. })),
+                ..
+            }) => ended_for(*offence),
             Self::Exited(Exit { signal: Some(signal), .. }) => {
                 format!("Runtime exited with error: signal: {}", signal_name(*signal))
             }
@@ -78,7 +82,14 @@ impl Failure {
             Self::Reported { error_type, .. } => error_type.clone(),
             Self::TooLarge => Some("Function.ResponseSizeTooLarge".to_owned()),
             Self::Timeout { .. } => Some("Sandbox.Timedout".to_owned()),
-            Self::Exited(exit) if exit.out_of_memory => Some("Runtime.OutOfMemory".to_owned()),
+            Self::Exited(Exit { killed_for: Some(offence), .. }) => Some(
+                match offence {
+                    Offence::OutOfMemory => "Runtime.OutOfMemory",
+                    Offence::Unwatchable => "Darkroom.Unwatchable",
+                    Offence::WorkedWhileFrozen { .. } => "Darkroom.WorkedAfterAnswer",
+                }
+                .to_owned(),
+            ),
             Self::Exited(_) => Some("Runtime.ExitError".to_owned()),
             Self::Entrypoint(_) => Some("Runtime.InvalidEntrypoint".to_owned()),
             Self::Unavailable(_) => Some("Darkroom.Unavailable".to_owned()),
@@ -96,6 +107,19 @@ impl Failure {
     /// True if the runtime process can't go on.
     pub fn is_fatal(&self) -> bool {
         !matches!(self, Self::Reported { .. } | Self::TooLarge)
+    }
+}
+
+/// Says for what Darkroom ended an environment; AWS has no words for it.
+pub fn ended_for(offence: Offence) -> String {
+    match offence {
+        Offence::OutOfMemory => "Darkroom ended the environment: it used more memory than its size".to_owned(),
+        Offence::Unwatchable => {
+            "Darkroom ended the environment: what it uses could no longer be read from /proc".to_owned()
+        }
+        Offence::WorkedWhileFrozen { cpu_ms } => format!(
+            "Darkroom ended the environment: it used {cpu_ms} ms of CPU time after its answer, while it was to stand still"
+        ),
     }
 }
 

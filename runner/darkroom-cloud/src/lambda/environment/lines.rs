@@ -250,6 +250,17 @@ impl LogLines {
         }
     }
 
+    /// Says why Darkroom itself ended the environment between two invocations.
+    pub fn ended_by_darkroom(&mut self, text: &str) {
+        match self.format {
+            LogFormat::Text => {
+                let time = iso(Timestamp::now());
+                self.text(&format!("{time} {text}\n"));
+            }
+            LogFormat::Json => self.record("platform.fault", Level::Warn, &json!(text)),
+        }
+    }
+
     /// Writes END and REPORT.
     pub fn end(&mut self, report: &Report, produced_bytes: usize) {
         match self.format {

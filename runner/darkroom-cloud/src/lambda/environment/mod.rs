@@ -16,7 +16,7 @@ mod types;
 
 pub use launch::RUNTIME_API_ADDRESS;
 pub use types::{
-    DiscardLogs, FunctionSpec, InvokeOutcome, InvokeRequest, LogFormat, LogSink, MetricSink, Report, Status,
+    DiscardLogs, FunctionSpec, InvokeOutcome, InvokeRequest, LogFormat, LogSink, MetricSink, Misdeed, Report, Status,
 };
 
 use crate::access::Access;
@@ -85,6 +85,7 @@ pub struct Environments {
 struct Shared {
     config: EnvironmentsConfig,
     logs: Arc<dyn LogSink>,
+    misdeeds: Arc<types::Misdeeds>,
     host: Host,
     pools: Pools,
     layers: layers::Layers,
@@ -105,6 +106,7 @@ impl Environments {
         let shared = Arc::new(Shared {
             config,
             logs,
+            misdeeds: Arc::default(),
             host,
             pools: Pools::default(),
             layers: layers::Layers::new()?,
@@ -157,6 +159,12 @@ impl Environments {
         let late: JoinSet<()> = self.shared.pools.retire_all().into_iter().map(Environment::close).collect();
         late.join_all().await;
         self.shared.host.settled().await;
+    }
+
+    /// Returns what functions did so far that no honest one does. What an environment did while idle is known when it is
+    /// next used or closed.
+    pub fn misdeeds(&self) -> Vec<Misdeed> {
+        self.shared.misdeeds.all()
     }
 
     /// Says what limits handlers here, and how.

@@ -105,6 +105,7 @@ pub async fn environment(shared: &Arc<Shared>, spec: &Arc<FunctionSpec>) -> Resu
         program,
         lines,
         gauge: MemoryGauge::default(),
+        misdeeds: Arc::clone(&shared.misdeeds),
         init_limit: config.init_limit,
         stopping: shared.stopping.subscribe(),
         tmp,

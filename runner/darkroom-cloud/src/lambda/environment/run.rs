@@ -3,16 +3,16 @@
 //! Lifecycle as in lambda-facts, section 5: INIT before the first invocation, again inside an invocation after the
 //! runtime has died or could not be initialised; `/tmp` stays, globals don't. [`super::pool`] decides who runs where.
 
-use super::failure::Failure;
+use super::failure::{self, Failure};
 use super::gauge::MemoryGauge;
 use super::launch;
 use super::lines::{self, LogLines};
-use super::types::{FunctionSpec, InvokeOutcome, InvokeRequest, Report, Status};
+use super::types::{FunctionSpec, InvokeOutcome, InvokeRequest, Misdeeds, Report, Status};
 use crate::access::Lease;
 use crate::lambda::runtime_api::{Invocation, RuntimeApi, RuntimeEvent};
 use crate::lineage::{Lineage, Working};
 use crate::sandbox::Sandbox;
-use crate::sandbox::protocol::{Exit, News, Order, Program};
+use crate::sandbox::protocol::{Exit, News, Offence, Order, Program};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,6 +25,9 @@ const KILL_LIMIT: Duration = Duration::from_secs(5);
 
 /// How long a runtime that has reported an init error may take to exit before it is killed.
 const EXIT_GRACE: Duration = Duration::from_secs(1);
+
+/// How often memory is counted while something is waited for: what a process had that has ended shows in no other way.
+const COUNT_MEMORY_EVERY: Duration = Duration::from_millis(20);
 
 /// What fits in a pipe: after reading this much, what was written before the runtime's answer has been read.
 const PIPE_BYTES: usize = 64 << 10;
@@ -44,6 +47,7 @@ pub struct Environment {
     pub program: Program,
     pub lines: LogLines,
     pub gauge: MemoryGauge,
+    pub misdeeds: Arc<Misdeeds>,
     pub init_limit: Duration,
     pub stopping: watch::Receiver<bool>,
     /// The folder that plays `/tmp` where there is no root of its own.
@@ -83,6 +87,7 @@ enum Happening {
 enum Woken {
     News(std::io::Result<News>),
     MemoryExhausted,
+    TimeToCount,
     Printed,
     Framed,
 }
@@ -253,6 +258,7 @@ impl Environment {
     /// Writes what a finished invocation leaves in the log, and makes the caller's answer.
     async fn write_down(&mut self, request: &InvokeRequest, finished: Finished, init_ms: Option<f64>) -> InvokeOutcome {
         let failure = finished.result.as_ref().err();
+        self.count_memory();
         let mut max_memory_used_mb = self.gauge.read_mb(self.spec.memory_mb);
         if failure.is_some_and(Failure::is_fatal) {
             self.end_runtime().await;
@@ -264,7 +270,7 @@ impl Environment {
         match failure {
             Some(Failure::Timeout { seconds }) => self.lines.timed_out(request_id, *seconds),
             Some(Failure::Exited(exit)) => {
-                if exit.out_of_memory {
+                if exit.killed_for == Some(Offence::OutOfMemory) {
                     max_memory_used_mb = self.spec.memory_mb;
                 }
                 let failure = Failure::Exited(*exit);
@@ -346,6 +352,7 @@ impl Environment {
                 Some(event) = self.events.recv() => return Happening::Runtime(event),
                 news = self.sandbox.control.news() => Woken::News(news),
                 () = exhausted => Woken::MemoryExhausted,
+                () = tokio::time::sleep(COUNT_MEMORY_EVERY), if cgroup.is_some() => Woken::TimeToCount,
                 _ = self.sandbox.logs.readable() => Woken::Printed,
                 _ = self.sandbox.telemetry.readable() => Woken::Framed,
                 _ = self.stopping.wait_for(|stopping| *stopping), if stoppable => return Happening::Stop,
@@ -358,6 +365,7 @@ impl Environment {
                     }
                 }
                 Woken::MemoryExhausted => self.memory_exhausted().await,
+                Woken::TimeToCount => self.count_memory(),
                 Woken::Printed => read_ready(&self.sandbox.logs, |bytes| self.lines.printed(bytes)),
                 Woken::Framed => read_ready(&self.sandbox.telemetry, |bytes| self.lines.framed(bytes)),
             }
@@ -368,6 +376,10 @@ impl Environment {
     fn learn(&mut self, news: std::io::Result<News>) -> Option<Happening> {
         match news {
             Ok(News::Ready) => None,
+            Ok(News::Memory(memory)) => {
+                self.gauge.take(memory);
+                None
+            }
             Ok(News::Started(pid)) => {
                 self.state.running = true;
                 self.gauge.watch(self.sandbox.host_pid(pid));
@@ -376,7 +388,11 @@ impl Environment {
             Ok(News::NotStarted { missing, message }) => Some(Happening::NotStarted { missing, message }),
             Ok(News::Exited(mut exit)) => {
                 self.state.running = false;
-                exit.out_of_memory |= self.sandbox.killed_for_memory();
+                let for_memory = self.sandbox.killed_for_memory().then_some(Offence::OutOfMemory);
+                exit.killed_for = exit.killed_for.or(for_memory);
+                self.note_offence(exit.killed_for);
+                // System V segments outlive every process. What they leave no room in can't be used again.
+                self.state.broken |= exit.killed_for == Some(Offence::OutOfMemory) && self.gauge.is_shared();
                 self.gauge.told(exit.peak_kb);
                 self.gauge.watch(None);
                 self.pump();
@@ -395,11 +411,33 @@ impl Environment {
         }
     }
 
+    /// Names an offence that AWS does not know. One during an invocation is told by its failure too.
+    fn note_offence(&mut self, offence: Option<Offence>) {
+        let Some(offence) = offence else { return };
+        let text = failure::ended_for(offence);
+        let kind = match offence {
+            Offence::OutOfMemory => return,
+            Offence::Unwatchable => "unwatchable",
+            Offence::WorkedWhileFrozen { .. } => {
+                self.lines.ended_by_darkroom(&text);
+                "worked-after-answer"
+            }
+        };
+        self.misdeeds.note(&self.spec.name, kind, text);
+    }
+
     /// Ends the runtime if its processes are too big, or makes room for the files in `/tmp`.
     async fn memory_exhausted(&mut self) {
         if self.sandbox.is_out_of_memory() {
             // An error means that the sandbox is gone, which `news` tells.
             let _ = self.sandbox.control.order(&Order::Kill).await;
+        }
+    }
+
+    /// Reads how much memory is used now.
+    fn count_memory(&mut self) {
+        if let Some(memory) = self.sandbox.memory() {
+            self.gauge.take(memory);
         }
     }
 
@@ -423,13 +461,13 @@ impl Environment {
     /// Stops the runtime's processes until the next invocation.
     pub fn freeze(&mut self) {
         if !self.state.frozen && self.state.running {
-            self.state.frozen = self.sandbox.control.order_now(&Order::Freeze).is_ok();
+            self.state.frozen = self.sandbox.freeze().is_ok();
         }
     }
 
     fn thaw(&mut self) {
         if self.state.frozen {
-            self.state.frozen = self.sandbox.control.order_now(&Order::Thaw).is_err();
+            self.state.frozen = self.sandbox.thaw().is_err();
         }
     }
 
@@ -440,7 +478,7 @@ impl Environment {
 
     /// Ends everything in it and waits until nothing is left.
     pub async fn close(mut self) {
-        self.pump();
+        self.catch_up();
         self.lines.finish_line();
         self.servers.abort_all();
         self.sandbox.close().await;

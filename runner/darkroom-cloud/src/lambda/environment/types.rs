@@ -99,6 +99,34 @@ pub struct Report {
     pub log_stream: String,
 }
 
+/// What a function did that no honest one does, as far as Darkroom saw it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misdeed {
+    pub function: String,
+    /// A sentence without its full stop, that of the first time.
+    pub what: String,
+    pub times: u32,
+}
+
+/// The misdeeds of all functions of one local cloud: one entry a function and kind.
+#[derive(Default)]
+pub struct Misdeeds(parking_lot::Mutex<Vec<(&'static str, Misdeed)>>);
+
+impl Misdeeds {
+    /// Notes a misdeed of this kind.
+    pub fn note(&self, function: &str, kind: &'static str, what: String) {
+        let mut misdeeds = self.0.lock();
+        match misdeeds.iter_mut().find(|(known, misdeed)| *known == kind && misdeed.function == function) {
+            Some((_, misdeed)) => misdeed.times += 1,
+            None => misdeeds.push((kind, Misdeed { function: function.to_owned(), what, times: 1 })),
+        }
+    }
+
+    pub fn all(&self) -> Vec<Misdeed> {
+        self.0.lock().iter().map(|(_, misdeed)| misdeed.clone()).collect()
+    }
+}
+
 /// How an invocation ended, in the words of `platform.report`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {

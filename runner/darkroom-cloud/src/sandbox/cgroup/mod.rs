@@ -6,9 +6,10 @@
 mod v1;
 mod v2;
 
-use super::protocol::CgroupFiles;
+use super::protocol::{CgroupFiles, Freezer, MemoryUse};
 use std::fs;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -47,6 +48,15 @@ impl Cgroups {
         }
     }
 
+    /// Names what stops all processes of a group; `None` where only signals do.
+    pub fn freezes(&self) -> Option<&'static str> {
+        match self {
+            Self::V1(hierarchies) => hierarchies.has_freezer().then_some("the control group's freezer"),
+            Self::V2(tree) => tree.has_freezer().then_some("cgroup.freeze"),
+            Self::None(_) => None,
+        }
+    }
+
     /// Makes the group of one sandbox; `None` where there are none to make.
     pub fn make(&self, memory_mb: u32, tmp_mb: u32) -> io::Result<Option<Cgroup>> {
         let name = format!("environment-{}", NEXT.fetch_add(1, Ordering::Relaxed));
@@ -56,6 +66,31 @@ impl Cgroups {
             Self::None(_) => Ok(None),
         }
     }
+}
+
+/// A sandbox's own `/tmp`, held open: control groups count its files as memory, which AWS does not.
+#[derive(Debug)]
+pub struct Tmp(OwnedFd);
+
+impl Tmp {
+    pub fn new(folder: OwnedFd) -> Self {
+        Self(folder)
+    }
+
+    fn used_bytes(&self) -> io::Result<u64> {
+        Ok(used_bytes(&nix::sys::statvfs::fstatvfs(&self.0)?))
+    }
+}
+
+/// Returns how much of a file system is used.
+#[allow(clippy::useless_conversion, clippy::unnecessary_cast, reason = "these counts are narrower on macOS")]
+pub fn used_bytes(of: &nix::sys::statvfs::Statvfs) -> u64 {
+    u64::from(of.blocks()).saturating_sub(u64::from(of.blocks_free())) * of.fragment_size() as u64
+}
+
+/// Returns the number that the line of `name` has in a control group's file.
+pub fn stat_line(text: &str, name: &str) -> Option<u64> {
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
 }
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -92,6 +127,22 @@ impl Cgroup {
         }
     }
 
+    /// Returns what stops every process of the group, if this kernel has it.
+    pub fn freezer(&self) -> Option<Freezer> {
+        match self {
+            Self::V1(group) => group.freezer(),
+            Self::V2(group) => group.freezer(),
+        }
+    }
+
+    /// Stops every process of the group, or lets all go on; `None` if this kernel can't.
+    ///
+    /// Unlike a signal, this can't be undone from inside.
+    pub fn freeze(&self, on: bool) -> Option<io::Result<()>> {
+        let freezer = self.freezer()?;
+        Some(write(&freezer.file, if on { &freezer.freeze } else { &freezer.thaw }))
+    }
+
     /// Sets the CPU quota to `cores`, or lifts it.
     pub fn set_cpu(&self, cores: Option<f64>) -> io::Result<()> {
         match self {
@@ -109,10 +160,26 @@ impl Cgroup {
     }
 
     /// Decides what [`Self::memory_exhausted`] meant.
-    pub fn judge(&mut self) -> io::Result<Judgement> {
+    pub fn judge(&mut self, tmp: Option<&Tmp>) -> io::Result<Judgement> {
         match self {
-            Self::V1(group) => group.judge(),
+            Self::V1(group) => group.judge(tmp),
             Self::V2(_) => Ok(Judgement::OutOfMemory),
+        }
+    }
+
+    /// Returns the bytes that the group uses in all, `/tmp` included; `None` where the inner process watches.
+    pub fn usage(&self) -> Option<u64> {
+        match self {
+            Self::V1(group) => group.usage().ok(),
+            Self::V2(_) => None,
+        }
+    }
+
+    /// Returns the memory that counts, `/tmp` not included; `None` where the inner process tells.
+    pub fn memory(&self, tmp: Option<&Tmp>) -> Option<MemoryUse> {
+        match self {
+            Self::V1(group) => group.memory(tmp).ok(),
+            Self::V2(_) => None,
         }
     }
 
@@ -159,6 +226,11 @@ fn remove_stale(parent: &Path) {
             continue;
         }
         for group in fs::read_dir(entry.path()).into_iter().flatten().flatten() {
+            let freezer = v1::freezer(&group.path());
+            if freezer.file.exists() {
+                // What is frozen can't die.
+                let _ = fs::write(freezer.file, freezer.thaw);
+            }
             end_processes(&group.path());
             // What is still busy is left for the next start.
             let _ = fs::remove_dir(group.path());

@@ -1,7 +1,7 @@
 //! Control groups, version 1: one hierarchy a controller. Linux's cgroup-v1/memory.rst is the source for the files.
 
-use super::{Judgement, PROCESSES, explain, make_folder, own_name, remove_stale, write};
-use crate::sandbox::protocol::CgroupFiles;
+use super::{Judgement, PROCESSES, Tmp, explain, make_folder, own_name, remove_stale, stat_line, write};
+use crate::sandbox::protocol::{CgroupFiles, Freezer, MemoryUse};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -26,6 +26,8 @@ const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(20);
 #[derive(Clone, Debug)]
 pub struct Hierarchies {
     homes: [PathBuf; 3],
+    /// Not every kernel has this hierarchy, and the others are of use without it.
+    freezer: Option<PathBuf>,
     name: String,
 }
 
@@ -37,15 +39,31 @@ impl Hierarchies {
         let home = |controller: &str| home_of(controller, &cgroups, &mounts);
         let homes = [home(CONTROLLERS[0])?, home(CONTROLLERS[1])?, home(CONTROLLERS[2])?];
         let name = own_name().map_err(|error| error.to_string())?;
+        // First, since what a dead server left frozen can't be ended.
+        let freezer = home("freezer").ok().filter(|home| prove(home, &name).is_ok());
         for home in &homes {
-            remove_stale(home);
-            fs::create_dir_all(home.join(&name))
-                .map_err(|error| explain("make a group in", home, &error).to_string())?;
-            // Another cloud of this process may have groups in it already.
-            let _ = fs::remove_dir(home.join(&name));
+            prove(home, &name).map_err(|error| explain("make a group in", home, &error).to_string())?;
         }
-        Ok(Self { homes, name })
+        Ok(Self { homes, freezer, name })
     }
+
+    pub fn has_freezer(&self) -> bool {
+        self.freezer.is_some()
+    }
+}
+
+/// Removes what is left in `home` and proves that a group can be made there.
+fn prove(home: &Path, name: &str) -> io::Result<()> {
+    remove_stale(home);
+    fs::create_dir_all(home.join(name))?;
+    // Another cloud of this process may have groups in it already.
+    let _ = fs::remove_dir(home.join(name));
+    Ok(())
+}
+
+/// Returns how a group of the freezer hierarchy is stopped.
+pub fn freezer(group: &Path) -> Freezer {
+    Freezer { file: group.join("freezer.state"), freeze: "FROZEN".to_owned(), thaw: "THAWED".to_owned() }
 }
 
 /// Returns the folder of this process's own group for `controller`.
@@ -72,6 +90,7 @@ pub struct Group {
     memory: PathBuf,
     cpu: PathBuf,
     pids: PathBuf,
+    freezer: Option<PathBuf>,
     leave: Vec<PathBuf>,
     memory_bytes: u64,
     tmp_bytes: u64,
@@ -89,6 +108,7 @@ impl Group {
         let make = |home: &PathBuf| make_folder(&home.join(&hierarchies.name), name);
         let [memory_home, cpu_home, pids_home] = &hierarchies.homes;
         let (memory, cpu, pids) = (make(memory_home)?, make(cpu_home)?, make(pids_home)?);
+        let freezer = hierarchies.freezer.as_ref().map(make).transpose()?;
         let memory_bytes = u64::from(memory_mb) << 20;
         write(&memory.join("memory.swappiness"), "0")?;
         set_wall(&memory, memory_bytes + SLACK)?;
@@ -99,7 +119,8 @@ impl Group {
         Ok(Self {
             notice: notice(&memory, "memory.usage_in_bytes", &memory_bytes.to_string())?,
             wall: notice(&memory, "memory.oom_control", "")?,
-            leave: hierarchies.homes.iter().map(|home| home.join("tasks")).collect(),
+            leave: hierarchies.homes.iter().chain(&hierarchies.freezer).map(|home| home.join("tasks")).collect(),
+            freezer,
             memory,
             cpu,
             pids,
@@ -110,7 +131,11 @@ impl Group {
     }
 
     pub fn folders(&self) -> Vec<PathBuf> {
-        vec![self.memory.clone(), self.cpu.clone(), self.pids.clone()]
+        [&self.memory, &self.cpu, &self.pids].into_iter().chain(&self.freezer).cloned().collect()
+    }
+
+    pub fn freezer(&self) -> Option<Freezer> {
+        self.freezer.as_deref().map(freezer)
     }
 
     /// `tasks` moves a single thread without stopping the world, which `cgroup.procs` does for many milliseconds.
@@ -118,6 +143,7 @@ impl Group {
         CgroupFiles {
             join: self.folders().iter().map(|folder| folder.join("tasks")).collect(),
             leave: self.leave.clone(),
+            memory_stat: None,
         }
     }
 
@@ -139,17 +165,18 @@ impl Group {
 
     /// Finds the processes too big, or sets notice and wall to where they could be so at the earliest.
     ///
-    /// What counts is anonymous memory. Usage also has files in `/tmp` and the page cache, which AWS does not count.
-    pub fn judge(&mut self) -> io::Result<Judgement> {
+    /// What counts is anonymous memory and shared memory. Usage also has files in `/tmp` and the page cache, which AWS does
+    /// not count.
+    pub fn judge(&mut self, tmp: Option<&Tmp>) -> io::Result<Judgement> {
         let number = |text: &str| text.trim().parse::<u64>().map_err(io::Error::other);
-        let stat = fs::read_to_string(self.memory.join("memory.stat"))?;
-        let anonymous = stat.lines().find_map(|line| line.strip_prefix("rss ")).unwrap_or("0");
-        let room = self.memory_bytes.saturating_sub(number(anonymous)?);
-        let usage = number(&fs::read_to_string(self.memory.join("memory.usage_in_bytes"))?)?;
+        let memory = self.memory(tmp)?;
+        let room = self.memory_bytes.saturating_sub((memory.alone + memory.shared) * 1024);
+        let usage = self.usage()?;
         let highest = self.memory_bytes + self.tmp_bytes + SLACK;
         let limit = number(&fs::read_to_string(self.memory.join("memory.limit_in_bytes"))?)?;
-        // Counters lag behind by some pages a core.
-        let at_the_end = limit >= highest && usage + (1 << 20) >= limit && room < SLACK;
+        // Counters lag behind by some pages a core. What waits at a wall that can't be raised would wait for ever.
+        let at_the_end =
+            limit >= highest && ((usage + (1 << 20) >= limit && room < SLACK) || self.waits_at_the_wall()?);
         if room < 1 << 20 || at_the_end {
             return Ok(Judgement::OutOfMemory);
         }
@@ -161,6 +188,30 @@ impl Group {
         self.raised = target > self.memory_bytes;
         self.notice = notice(&self.memory, "memory.usage_in_bytes", &target.to_string())?;
         Ok(Judgement::Raised)
+    }
+}
+
+impl Group {
+    /// Returns the memory that counts: shared is what is on a tmpfs but not in `/tmp`.
+    pub fn memory(&self, tmp: Option<&Tmp>) -> io::Result<MemoryUse> {
+        let in_tmp = |tmp: Option<&Tmp>| tmp.map_or(Ok(0), Tmp::used_bytes);
+        let before = in_tmp(tmp)?;
+        let stat = fs::read_to_string(self.memory.join("memory.stat"))?;
+        // Files may come and go between the two; what was there at either time is believed.
+        let in_tmp = before.max(in_tmp(tmp)?);
+        // Where `/tmp` is the host's, its files can't be told apart.
+        let shared = tmp.and_then(|_| stat_line(&stat, "shmem")).unwrap_or(0).saturating_sub(in_tmp);
+        Ok(MemoryUse { alone: stat_line(&stat, "rss").unwrap_or(0) / 1024, shared: shared / 1024 })
+    }
+
+    pub fn usage(&self) -> io::Result<u64> {
+        let text = fs::read_to_string(self.memory.join("memory.usage_in_bytes"))?;
+        text.trim().parse().map_err(io::Error::other)
+    }
+
+    fn waits_at_the_wall(&self) -> io::Result<bool> {
+        let control = fs::read_to_string(self.memory.join("memory.oom_control"))?;
+        Ok(stat_line(&control, "under_oom") == Some(1))
     }
 }
 

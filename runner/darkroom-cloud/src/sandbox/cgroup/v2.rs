@@ -4,7 +4,7 @@
 //! groups go below the server's own group if that works, else below the root of the tree if it may be written.
 
 use super::{PROCESSES, explain, make_folder, own_name, remove_stale, write};
-use crate::sandbox::protocol::CgroupFiles;
+use crate::sandbox::protocol::{CgroupFiles, Freezer};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -40,6 +40,10 @@ impl Tree {
         }
         reasons.dedup();
         Err(reasons.join("; "))
+    }
+
+    pub fn has_freezer(&self) -> bool {
+        self.folder.join("cgroup.freeze").exists()
     }
 
     fn try_below(home: &Path, name: &str) -> io::Result<Self> {
@@ -86,7 +90,19 @@ impl Group {
     }
 
     pub fn files(&self) -> CgroupFiles {
-        CgroupFiles { join: vec![self.folder.join("cgroup.procs")], leave: Vec::new() }
+        CgroupFiles {
+            join: vec![self.folder.join("cgroup.procs")],
+            leave: Vec::new(),
+            memory_stat: Some(self.folder.join("memory.stat")),
+        }
+    }
+
+    /// Stops the inner process with the rest. The server lets it go before it orders anything, and the outer process when
+    /// the server is gone.
+    pub fn freezer(&self) -> Option<Freezer> {
+        let file = self.folder.join("cgroup.freeze");
+        // Linux has it since 5.2.
+        file.exists().then(|| Freezer { file, freeze: "1".to_owned(), thaw: "0".to_owned() })
     }
 
     pub fn set_cpu(&self, cores: Option<f64>) -> io::Result<()> {

@@ -226,6 +226,12 @@ async fn ordinary_user() {
         "while true; do next; touch /tmp/x /var/task/x 2>/dev/null; respond \"[$UID,\\\"$(ls -d /tmp/x /var/task/x 2>/dev/null)\\\"]\"; done\n",
     );
     assert_eq!(stage.invoke(&looks, json!(0)).await.ok(), json!([1051, "/tmp/x"]));
+    // What is about to end is not to be read by an ordinary user, and is no reason to end the rest.
+    let mut forks = stage.bootstrap(
+        "while true; do next; SECONDS=0; while [ $SECONDS -lt 3 ]; do (:) & (:) & wait; done; respond '\"forked\"'; done\n",
+    );
+    forks.timeout_s = 60;
+    assert_eq!(stage.invoke(&forks, json!(0)).await.ok(), "forked");
     stage.environments.stop().await;
     assert_eq!(processes_of_sandboxes(), Vec::<u32>::new());
 }

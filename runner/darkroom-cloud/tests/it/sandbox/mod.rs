@@ -1,5 +1,6 @@
 //! Real handlers in real environments: what a caller gets, what is logged, what a handler can and can't do.
 
+mod accounts;
 mod answers;
 mod limits;
 mod lives;
