@@ -8,6 +8,7 @@ use darkroom_core::pipeline::Format;
 
 use crate::fixture::{PHOTOGRAPHS, pipeline};
 
+#[expect(clippy::disallowed_methods, reason = "a test reads the images of the repository")]
 fn edge(name: &str) -> Vec<u8> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../experiments/image-pipeline/image-sets/edge/");
     std::fs::read(format!("{folder}{name}")).unwrap()
