@@ -16,7 +16,7 @@ use crate::statistics::StoppedBy;
 /// Version of the journal's lines. Raised whenever a field is added, removed or changes meaning.
 ///
 /// A reader refuses a newer number; what an older one lacks is `None` or empty (`serde(default)`).
-/// 7: which passes are probes, with pixels of their own.
+/// 7: which passes are probes, with pixels of their own; what code did that no honest code does.
 /// 6: calls of handlers that the local cloud refused.
 /// 5: that repetitions were added to a finished run; what no check tells; the quality of a JPEG.
 /// 4: which JPEG decoder a dependency brings.
@@ -73,6 +73,8 @@ pub enum Event {
     Reconciled(Reconciliation),
     /// The code of a function called what its role does not allow, in one session. Only the local cloud tells.
     CallsRefused(CallsRefused),
+    /// The code of a function did what no honest code does, in one session. Only the local cloud tells.
+    Misbehaved(Misbehaved),
     /// How far the platform's clock was ahead of the runner's in a session. For display: no duration is mended by it.
     ClocksCompared(ClockOffset),
     /// What a run came to until the end of a session, of all its sessions: what `budget.usd` is held against.
@@ -514,6 +516,17 @@ pub struct CallsRefused {
     /// The ARN that the first of them was about.
     pub resource: String,
     pub calls: u64,
+}
+
+/// What one function's code did in one session that no honest code does, and that no invocation need fail of: work after its
+/// answer, for example.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Misbehaved {
+    pub at: String,
+    pub function: String,
+    /// A sentence without its full stop, that of the first time.
+    pub what: String,
+    pub times: u32,
 }
 
 /// One figure of one function over one session, as two witnesses have it.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use darkroom_core::shown;
-use darkroom_tables::{RefusedCalls, SCHEMA_VERSION};
+use darkroom_tables::{Misdeed, RefusedCalls, SCHEMA_VERSION};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::answer::answer;
@@ -194,7 +194,15 @@ fn wrong_section(run: &Run) -> Markup {
 fn refused_section(run: &Run) -> Markup {
     let refused: Vec<RefusedCalls> =
         run.about.get("refused_calls").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let misdeeds: Vec<Misdeed> =
+        run.about.get("misdeeds").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
     html! {
+        @if !misdeeds.is_empty() {
+            section id="misdeeds" {
+                h2 { "What no honest code does" }
+                ul { @for misdeed in &misdeeds { li { (misdeed) "." } } }
+            }
+        }
         @if !refused.is_empty() {
             section id="refused" {
                 h2 { "Refused calls" }

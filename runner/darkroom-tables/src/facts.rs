@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use darkroom_core::cost::{Cost, FREE_EPHEMERAL_MB, PriceTable, Usage, cost};
 use darkroom_core::event::{
-    Again, CallsRefused, CodeExamined, FunctionDeployed, Look, PackageBuilt, Profile, Reconciliation, RunStarted,
-    Status, Verdict,
+    Again, CallsRefused, CodeExamined, FunctionDeployed, Look, Misbehaved, PackageBuilt, Profile, Reconciliation,
+    RunStarted, Status, Verdict,
 };
 use darkroom_core::imported::ResultsImported;
 use darkroom_core::pipeline::Transport;
@@ -167,6 +167,8 @@ pub struct Facts {
     /// With the session they are of, from 1.
     pub reconciliations: Vec<(u32, Reconciliation)>,
     pub refused: Vec<CallsRefused>,
+    /// What functions' code did that no honest code does.
+    pub misbehaved: Vec<Misbehaved>,
     /// Of a run that measures until its intervals are narrow enough.
     pub last_look: Option<Look>,
     /// What all sessions cost until now, as the last one to end wrote down.
@@ -201,6 +203,7 @@ impl Facts {
             checks: Vec::new(),
             reconciliations: Vec::new(),
             refused: Vec::new(),
+            misbehaved: Vec::new(),
             last_look: None,
             spent: None,
             imported: None,

@@ -49,8 +49,8 @@ pub use comparisons::is_claim;
 pub use ranks::{Comparable, comparable};
 pub use sessions::{Measured, Session, SessionEnd, minute};
 pub use summary::{
-    CellSummary, ComparisonSummary, Difference, Failure, ReconciliationSummary, RefusedCalls, Remembered, Spent,
-    StageSummary, Statistic, Summary, TableFile, WrongOutput,
+    CellSummary, ComparisonSummary, Difference, Failure, Misdeed, ReconciliationSummary, RefusedCalls, Remembered,
+    Spent, StageSummary, Statistic, Summary, TableFile, WrongOutput,
 };
 pub use verify::{Verified, verify};
 

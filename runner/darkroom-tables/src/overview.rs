@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use darkroom_core::cell::Start;
 use darkroom_core::cost::PriceTable;
-use darkroom_core::event::{Look, PlannedCell, ReconciledMetric};
+use darkroom_core::event::{Look, Misbehaved, PlannedCell, ReconciledMetric};
 
 use crate::aggregate::SummaryRow;
 use crate::comparisons::{self, ComparisonRow};
@@ -13,8 +13,8 @@ use crate::facts::{CountsAs, Facts, Text};
 use crate::outputs::Outputs;
 use crate::sessions::Session;
 use crate::summary::{
-    CellSummary, Difference, Failure, ReconciliationSummary, RefusedCalls, Remembered, Spent, StageSummary, Statistic,
-    Summary, TableFile, WrongOutput,
+    CellSummary, Difference, Failure, Misdeed, ReconciliationSummary, RefusedCalls, Remembered, Spent, StageSummary,
+    Statistic, Summary, TableFile, WrongOutput,
 };
 
 /// What the summary says of single facts.
@@ -23,6 +23,7 @@ pub struct Seen {
     wrong_outputs: Vec<WrongOutput>,
     reconciliation: ReconciliationSummary,
     refused_calls: Vec<RefusedCalls>,
+    misdeeds: Vec<Misdeed>,
     damaged: Vec<String>,
     last_look: Option<Look>,
     sessions: Vec<Session>,
@@ -36,6 +37,7 @@ pub fn seen(facts: &Facts) -> Seen {
         wrong_outputs: wrong_outputs(facts),
         reconciliation: reconciliation(facts),
         refused_calls: refused_calls(facts),
+        misdeeds: misdeeds(facts),
         damaged: facts.damaged.clone(),
         last_look: facts.last_look.clone(),
         sessions: facts.sessions.clone(),
@@ -81,6 +83,7 @@ pub fn overview(
         wrong_outputs: seen.wrong_outputs,
         reconciliation: seen.reconciliation,
         refused_calls: seen.refused_calls,
+        misdeeds: seen.misdeeds,
         damaged: seen.damaged,
         tables,
     }
@@ -88,8 +91,7 @@ pub fn overview(
 
 /// Returns what the variants' handlers called and may not, by variant and action.
 pub fn refused_calls(facts: &Facts) -> Vec<RefusedCalls> {
-    let variants: BTreeMap<&str, &str> =
-        facts.deployed.iter().map(|it| (it.function.as_str(), it.variant.as_str())).collect();
+    let variants = variants(facts);
     let mut found: BTreeMap<(&str, &str), (&str, u64)> = BTreeMap::new();
     for refused in &facts.refused {
         let variant = variants.get(refused.function.as_str()).copied().unwrap_or(&refused.function);
@@ -102,6 +104,26 @@ pub fn refused_calls(facts: &Facts) -> Vec<RefusedCalls> {
         calls,
     };
     found.into_iter().map(refused).collect()
+}
+
+/// Returns what the variants' handlers did that no honest one does, by function.
+pub fn misdeeds(facts: &Facts) -> Vec<Misdeed> {
+    let variants = variants(facts);
+    let mut found: BTreeMap<(&str, &str), Misdeed> = BTreeMap::new();
+    for Misbehaved { function, what, times, .. } in &facts.misbehaved {
+        let variant = variants.get(function.as_str()).copied().unwrap_or(function);
+        let first =
+            || Misdeed { variant: variant.to_owned(), function: function.clone(), what: what.clone(), times: 0 };
+        // The sentence has numbers of its own; the words before them say what kind it is of.
+        let kind = what.split(|letter: char| letter.is_ascii_digit()).next().unwrap_or_default();
+        found.entry((function, kind)).or_insert_with(first).times += times;
+    }
+    found.into_values().collect()
+}
+
+/// Returns the variant of each function.
+fn variants(facts: &Facts) -> BTreeMap<&str, &str> {
+    facts.deployed.iter().map(|it| (it.function.as_str(), it.variant.as_str())).collect()
 }
 
 fn reconciliation(facts: &Facts) -> ReconciliationSummary {

@@ -125,7 +125,9 @@ pub fn provenance(facts: &Facts, prices: &PriceTable) -> Vec<(String, String)> {
     let vary_inputs = run.vary_inputs.then(|| ("vary_inputs", "true".to_owned()));
     let refused = crate::overview::refused_calls(facts);
     let refused = (!refused.is_empty()).then(|| ("refused_calls", json(serde_json::to_string(&refused))));
-    let pairs = pairs.chain(not_checked).chain(refused).chain(vary_inputs);
+    let misdeeds = crate::overview::misdeeds(facts);
+    let misdeeds = (!misdeeds.is_empty()).then(|| ("misdeeds", json(serde_json::to_string(&misdeeds))));
+    let pairs = pairs.chain(not_checked).chain(refused).chain(misdeeds).chain(vary_inputs);
     pairs.map(|(key, value)| (format!("darkroom.{key}"), value)).collect()
 }
 

@@ -50,6 +50,8 @@ pub struct Summary {
     pub reconciliation: ReconciliationSummary,
     /// What handlers called and may not, by variant and action.
     pub refused_calls: Vec<RefusedCalls>,
+    /// What handlers did that no honest one does, by function.
+    pub misdeeds: Vec<Misdeed>,
     /// What of the journal could not be read and is in no table, in words.
     pub damaged: Vec<String>,
     /// The files written, in reading order.
@@ -242,6 +244,25 @@ impl fmt::Display for RefusedCalls {
         let Self { variant, action, resource, calls } = self;
         let times = if *calls == 1 { "once".to_owned() } else { format!("{calls} times") };
         write!(formatter, "{variant} tried to call {action} {times}, and the local cloud refused it ({resource})")
+    }
+}
+
+/// What the handlers of one function did that no honest one does, over all sessions of the run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Misdeed {
+    pub variant: String,
+    pub function: String,
+    /// A sentence without its full stop, that of the first time.
+    pub what: String,
+    pub times: u32,
+}
+
+impl fmt::Display for Misdeed {
+    /// A sentence, for the terminal and the report alike.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { variant, function, what, times } = self;
+        write!(formatter, "{variant}, function {function}: {what}")?;
+        if *times == 1 { Ok(()) } else { write!(formatter, " ({times} times)") }
     }
 }
 

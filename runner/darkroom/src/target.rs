@@ -21,7 +21,7 @@ use darkroom_cloud::lambda::environment::Misdeed;
 use darkroom_cloud::{Config, LocalCloud, StartError};
 use darkroom_core::capability::Capability;
 use darkroom_core::cell::{Architecture, Start, Trigger};
-use darkroom_core::event::CallsRefused;
+use darkroom_core::event::{CallsRefused, Misbehaved};
 use darkroom_core::manifest::Cloud;
 
 use crate::account::{self, AccountError, Caller};
@@ -309,13 +309,19 @@ impl Target {
         refusals.into_iter().map(fact).collect()
     }
 
-    /// Ends what was started for this run; no handler process is left after it. Returns what handlers did that no honest one
-    /// does.
-    pub async fn close(self) -> Vec<Misdeed> {
-        let Some(cloud) = self.cloud else { return Vec::new() };
-        let misdeeds = cloud.end_environments().await;
-        cloud.stop().await;
-        misdeeds
+    /// Ends every environment, which shows what handlers did while idle. Returns what they did that no honest one does; only
+    /// the local cloud tells.
+    pub async fn end_environments(&self) -> Vec<Misbehaved> {
+        let Some(cloud) = &self.cloud else { return Vec::new() };
+        let fact = |Misdeed { function, what, times }| Misbehaved { at: now(), function, what, times };
+        cloud.end_environments().await.into_iter().map(fact).collect()
+    }
+
+    /// Ends what was started for this run; no handler process is left after it.
+    pub async fn close(self) {
+        if let Some(cloud) = self.cloud {
+            cloud.stop().await;
+        }
     }
 }
 

@@ -20,6 +20,15 @@ fn study() -> Made {
 }
 
 #[test]
+fn what_no_honest_code_does_has_a_section_and_other_runs_have_none() {
+    let mut journal = journal(&[(cell("pillow"), 100.0)], 30, 1, |_| 1.0);
+    assert!(!Made::of(&journal).html().contains("id=\"misdeeds\""));
+    journal.misbehaved("darkroom-pillow-greyscale", "it used 29 ms after <its> answer", 2);
+    let page = Made::of(&journal).html();
+    assert!(page.contains("function darkroom-pillow-greyscale: it used 29 ms after &lt;its&gt; answer (2 times)."));
+}
+
+#[test]
 fn arm_against_x86_is_drawn_and_tabled_with_ratio_interval_effect_p_floor_and_verdict() {
     let made = study();
     let figure = made.figure("ratio-architecture");

@@ -77,6 +77,10 @@ impl Facts {
                 self.refused.push(refused);
                 Ok(())
             }
+            Event::Misbehaved(misbehaved) => {
+                self.misbehaved.push(misbehaved);
+                Ok(())
+            }
             Event::EnvironmentSeen { request_id, environment_id } => {
                 let request_id = self.request_id(&request_id);
                 let environment = self.text(&environment_id);

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use darkroom_core::cell::{Architecture, Cell, CellId, Input, Start, Trigger};
 use darkroom_core::cost::{PriceTable, billed_ms};
 use darkroom_core::event::{
-    Again, Build, Dependency, Event, FunctionDeployed, Invocation, JOURNAL_VERSION, OutputCheck, PackageBuilt, PassKey,
-    PipelinePass, PlannedCell, Profile, ReconciledMetric, Reconciliation, Report, RunStarted, Status, Verdict,
+    Again, Build, Dependency, Event, FunctionDeployed, Invocation, JOURNAL_VERSION, Misbehaved, OutputCheck,
+    PackageBuilt, PassKey, PipelinePass, PlannedCell, Profile, ReconciledMetric, Reconciliation, Report, RunStarted,
+    Status, Verdict,
 };
 
 pub const STAGES: [&str; 2] = ["greyscale", "resize"];
@@ -313,6 +314,13 @@ impl Journal {
             unknown: reported.is_none().then(|| "interrupted".into()),
             unanswered: 0.0,
         }));
+        self
+    }
+
+    /// A session in which a function's code did this so often.
+    pub fn misbehaved(&mut self, function: &str, what: &str, times: u32) -> &mut Self {
+        let (at, function, what) = (at(self.sequence), function.into(), what.into());
+        self.events.push(Event::Misbehaved(Misbehaved { at, function, what, times }));
         self
     }
 

@@ -11,7 +11,8 @@ use darkroom_core::cell::Factors;
 use darkroom_core::imported::IMPORTED;
 use darkroom_core::shown::line as line_of;
 use darkroom_tables::{
-    CellSummary, Difference, ReconciliationSummary, RefusedCalls, Remembered, Spent, StageSummary, Statistic, Summary,
+    CellSummary, Difference, Misdeed, ReconciliationSummary, RefusedCalls, Remembered, Spent, StageSummary, Statistic,
+    Summary,
 };
 
 /// Rules above, under the header and below; stages are told apart by their name, which stands once.
@@ -406,7 +407,8 @@ fn wrong(summary: &Summary) -> String {
 
 fn refused(summary: &Summary) -> String {
     let line = |calls: &RefusedCalls| format!("\nREFUSED  {}.\n", line_of(&calls.to_string()));
-    summary.refused_calls.iter().map(line).collect()
+    let misdeed = |misdeed: &Misdeed| format!("\nMISBEHAVED  {}.\n", line_of(&misdeed.to_string()));
+    summary.refused_calls.iter().map(line).chain(summary.misdeeds.iter().map(misdeed)).collect()
 }
 
 fn failures(summary: &Summary) -> String {

@@ -17,7 +17,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use darkroom_cloud::lambda::environment::Misdeed;
 use darkroom_core::capability::Capability;
 use darkroom_core::cell::{Cell, CellId};
 use darkroom_core::event::{ClockOffset, CodeExamined, Event, PlannedCell};
@@ -94,12 +93,6 @@ pub fn run(job: &Job<'_>, globals: Globals) -> Result<Outcome, Failure> {
     Ok(Outcome::Interrupted)
 }
 
-/// Returns a sentence on what a function did that no honest one does.
-fn named(misdeed: &Misdeed) -> String {
-    let times = if misdeed.times == 1 { String::new() } else { format!(" ({} times)", misdeed.times) };
-    format!("function {}: {}{times}", misdeed.function, misdeed.what)
-}
-
 /// Where further facts are put for what decides when to stop.
 type Facts = mpsc::Sender<Arc<Event>>;
 
@@ -138,7 +131,7 @@ impl Session<'_> {
             let ended = Box::pin(self.measure_in(&target, &cells, &packages, code, images, interrupt)).await;
             let came_to = ended.as_ref().ok().copied();
             let left = leftovers::tidy(self.job, self.begun.run_id(), &target, came_to, self.progress).await;
-            target.close().await.iter().for_each(|misdeed| self.progress.step(&named(misdeed)));
+            target.close().await;
             Ok((ended?, left))
         })
     }
@@ -204,6 +197,9 @@ impl Session<'_> {
         let ended = finished.as_ref().map(|finished| finished.ended);
         for refused in target.take_refusals() {
             recorder.emitter().emit(Event::CallsRefused(refused));
+        }
+        for misbehaved in target.end_environments().await {
+            recorder.emitter().emit(Event::Misbehaved(misbehaved));
         }
         recorder.emitter().emit(last_fact(&ended, others_done));
         let journal = recorder.finish();
