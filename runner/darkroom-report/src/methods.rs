@@ -59,7 +59,7 @@ pub fn methods(run: &Run) -> String {
         " Durations are of that machine and compare code on it; they are not AWS's, and costs are what AWS would charge for them."
     };
     format!(
-        "{} of the pipeline {} ({}) were {how}: {design}, {n} invocations a stage and \
+        "{} of the pipeline {} ({}) {} {how}: {design}, {n} invocations a stage and \
          cell, in {}.{sessions}{stopped}{not_run} Code: {}. {} {clocks} Not in any statistic, \
          but kept as rows: {} warm-ups, {} invocations of the wrong start, {} superseded, {} failed; no outlier was removed. \
          {outputs} {intervals} Ratios were bootstrapped over \
@@ -71,6 +71,7 @@ pub fn methods(run: &Run) -> String {
         count(measured, "cell"),
         run.about("pipeline"),
         run.stages.join(", "),
+        if measured == 1 { "was" } else { "were" },
         order(run),
         code(run),
         decoders(run),

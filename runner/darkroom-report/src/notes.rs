@@ -46,7 +46,9 @@ impl Kind {
                 "What failed is in no mean; these are the times of the survivors, and what failed might have been slower"
             }
             Self::Single => "A single measurement has no SD and no interval, and nothing can be claimed of it",
-            Self::Small => "With fewer than 10 measurements an interval is rough",
+            Self::Small => {
+                "With fewer than 10 measurements, or fewer than 9 beyond one for each image, an interval is rough"
+            }
             Self::Equal => {
                 "All values are equal, so the interval has no width; that says nothing of another hour or host"
             }

@@ -129,7 +129,8 @@ fn matched<'a>(node: &Node, names: &[&'a str], mistakes: &mut Vec<Mistake>) -> O
         let help = suggestion(pattern, names.iter().copied(), "known variants");
         let message = format!("no variant matches `{pattern}`");
         mistakes.push(
-            Mistake::new("unknown_variant", message, &node.at, "no folder of functions/ is called so").help(help),
+            Mistake::new("unknown_variant", message, &node.at, "expected the name of a folder in functions/")
+                .help(help),
         );
     }
     Some(found)

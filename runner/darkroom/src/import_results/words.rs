@@ -92,7 +92,7 @@ impl Digits {
             return f64::from_str(&plain).map_err(|_| no_number(text));
         }
         if plain.contains(',') {
-            return Err("has a comma. Set `decimal = \",\"` or `thousands = \",\"` at the top of the map".into());
+            return Err(Self::commas(&plain));
         }
         // What is suggested makes a number of it: `100.5 ms` has a unit, not a group of digits.
         let helps =
@@ -103,6 +103,22 @@ impl Digits {
             ));
         }
         f64::from_str(&plain).map_err(|_| no_number(text))
+    }
+
+    /// Says what the commas of a number can be, and what each reading makes of it.
+    fn commas(text: &str) -> String {
+        let decimal = text.replace(',', ".");
+        let decimal = f64::from_str(&decimal).is_ok().then(|| format!("`decimal = \",\"` reads {decimal}"));
+        let whole = text.replace(',', "");
+        let grouped = Self::PLAIN.in_threes(text, ',') && f64::from_str(&whole).is_ok();
+        let grouped = grouped.then(|| format!("`thousands = \",\"` reads {whole}"));
+        match (decimal, grouped) {
+            (Some(decimal), Some(grouped)) => {
+                format!("has a comma. Set one of these at the top of the map: {decimal}, {grouped}")
+            }
+            (Some(one), None) | (None, Some(one)) => format!("has a comma. Set this at the top of the map: {one}"),
+            (None, None) => "has commas, and is no number with them".into(),
+        }
     }
 
     /// Whether the whole part is digits, three between each two of these.
@@ -158,6 +174,11 @@ mod tests {
         assert_eq!((german.read("101,344"), german.read("1.024,5")), (Ok(101.344), Ok(1024.5)));
         let comma = Digits { decimal: ',', thousands: None };
         assert!(comma.read("101.344").unwrap_err().contains("has a point"));
+        let said = |text| Digits::PLAIN.read(text).unwrap_err();
+        assert!(said("101,5").ends_with("the map: `decimal = \",\"` reads 101.5"));
+        assert!(said("1,101.344").ends_with("the map: `thousands = \",\"` reads 1101.344"));
+        assert!(said("101,344").ends_with("`decimal = \",\"` reads 101.344, `thousands = \",\"` reads 101344"));
+        assert!(said("1,1,1").ends_with("no number with them"));
         assert!(comma.read("1,2,3").is_err());
     }
 }
