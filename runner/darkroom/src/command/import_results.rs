@@ -18,7 +18,7 @@ use crate::import_results::{Ended, Map, Raw, Status, Taken, read, take};
 use crate::project::Project;
 use crate::record::{Journal, RunDir};
 
-/// Causes of refusal that are named, each with its first row; all rows are in the journal.
+/// Refused rows that are named; all are in the journal.
 const NAMED: usize = 20;
 
 pub fn run(args: &ImportResultsArgs, globals: Globals) -> Result<Outcome, Failure> {
@@ -139,18 +139,10 @@ fn say_what_was_left(taken: &Taken) {
         let names: Vec<&str> = taken.unused_columns.iter().map(String::as_str).collect();
         display::note(&format!("columns that the map does not name, left out: {}", names.join(", ")));
     }
-    let mut causes: Vec<(&str, &str, usize)> = Vec::new();
-    for row in &taken.refused {
-        match causes.iter_mut().find(|(reason, ..)| *reason == row.reason) {
-            Some((.., rows)) => *rows += 1,
-            None => causes.push((&row.reason, &row.at, 1)),
-        }
+    for row in taken.refused.iter().take(NAMED) {
+        display::note(&format!("refused {}: {}", row.at, row.reason));
     }
-    for (reason, at, rows) in causes.iter().take(NAMED) {
-        let more = if *rows == 1 { String::new() } else { format!(" and {} more", rows - 1) };
-        display::note(&format!("refused {at}{more}: {reason}"));
-    }
-    let more: usize = causes.iter().skip(NAMED).map(|(.., rows)| rows).sum();
+    let more = taken.refused.len().saturating_sub(NAMED);
     if more > 0 {
         display::note(&format!("refused {more} more rows; the run's journal names every one"));
     }

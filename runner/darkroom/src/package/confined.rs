@@ -56,6 +56,31 @@ fn home_of(variable: &'static str, folder: &str) -> Option<(&'static str, OsStri
     named.or_else(usual).map(|path| (variable, path))
 }
 
+fn cargo_home() -> PathBuf {
+    home_of("CARGO_HOME", ".cargo").map(|(_, path)| PathBuf::from(path)).unwrap_or_default()
+}
+
+/// Lets others read unpacked packages, where this process is root and another user builds. Some packages have files that
+/// only their owner and group may read (`fnv` 1.0.7), and cargo unpacks them so.
+fn readable_by_others(folder: &Path) -> io::Result<()> {
+    if !nix::unistd::geteuid().is_root() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        let mode = entry.metadata()?.permissions().mode();
+        let needed = if kind.is_dir() { 0o005 } else { 0o004 };
+        if !kind.is_symlink() && mode & needed != needed {
+            fs::set_permissions(entry.path(), Permissions::from_mode(mode | needed))?;
+        }
+        if kind.is_dir() {
+            readable_by_others(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 pub struct Bench {
     /// Holds the copied sources and what is made for this build alone.
     scratch: tempfile::TempDir,
@@ -82,6 +107,8 @@ impl Bench {
         fs::create_dir(&home).map_err(PackageError::io("create", &home))?;
         Self::open_up(&bench.sources()).map_err(PackageError::io("open up", &bench.sources()))?;
         bench.fetch();
+        // What can't be made readable shows in the build, with the file's name.
+        let _ = readable_by_others(&cargo_home().join("registry/src"));
         Ok(bench)
     }
 
@@ -172,7 +199,7 @@ impl Bench {
         if !distribution {
             seen.push((self.sysroot.clone(), toolchain.clone()));
         }
-        let cargo_home = home_of("CARGO_HOME", ".cargo").map(|(_, path)| PathBuf::from(path)).unwrap_or_default();
+        let cargo_home = cargo_home();
         // Packages, and neither tokens nor settings.
         let shown = ["registry", "git"].into_iter().filter(|name| cargo_home.join(name).is_dir());
         seen.extend(shown.map(|name| (cargo_home.join(name), Path::new("/cargo").join(name))));
@@ -278,6 +305,23 @@ fn sources_of_packages(cargo_home: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_that_only_their_owner_may_read_are_opened_to_the_user_who_builds() {
+        let folder = tempfile::tempdir().unwrap();
+        let (package, link) = (folder.path().join("fnv-1.0.7"), folder.path().join("link"));
+        fs::create_dir(&package).unwrap();
+        let file = package.join("lib.rs");
+        fs::write(&file, "").unwrap();
+        fs::set_permissions(&file, Permissions::from_mode(0o640)).unwrap();
+        fs::set_permissions(&package, Permissions::from_mode(0o750)).unwrap();
+        std::os::unix::fs::symlink("nowhere", link).unwrap();
+        readable_by_others(folder.path()).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        // An ordinary user builds as who it is.
+        let expected = if nix::unistd::geteuid().is_root() { (0o644, 0o755) } else { (0o640, 0o750) };
+        assert_eq!((mode(&file), mode(&package)), expected);
+    }
 
     #[test]
     fn a_compiler_is_told_where_things_are_and_no_secret() {
