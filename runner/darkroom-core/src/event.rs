@@ -524,6 +524,8 @@ pub struct CallsRefused {
 pub struct Misbehaved {
     pub at: String,
     pub function: String,
+    /// One word, for example `unwatchable`.
+    pub kind: String,
     /// A sentence without its full stop, that of the first time.
     pub what: String,
     pub times: u32,

@@ -189,8 +189,7 @@ fn stopping_rule(run: &Run) -> String {
 
 /// Says what the prompts ask for and no check tells.
 fn not_checked(run: &Run) -> String {
-    let demands: Vec<String> =
-        run.about.get("not_checked").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let demands: Vec<String> = run.facts("not_checked");
     let told = |demand: &String| match demand.split_once(": ") {
         Some((stage, demand)) => format!("{demand} ({stage})"),
         None => demand.clone(),

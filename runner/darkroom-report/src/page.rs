@@ -27,7 +27,7 @@ pub fn html(run: &Run, findings: &[String]) -> String {
                 (findings_section(findings))
                 (answer_section(run))
                 (wrong_section(run))
-                (refused_section(run))
+                (misbehaviour_section(run))
                 (tables::numbers(run))
                 (choices::section(run))
                 @for figure in &figures(run) { (figure_section(figure)) }
@@ -190,12 +190,11 @@ fn wrong_section(run: &Run) -> Markup {
     }
 }
 
-/// Names what handlers called and may not: nobody who reads a contest should have to look for it.
-fn refused_section(run: &Run) -> Markup {
-    let refused: Vec<RefusedCalls> =
-        run.about.get("refused_calls").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-    let misdeeds: Vec<Misdeed> =
-        run.about.get("misdeeds").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+/// Names what handlers did that no honest one does, and what they called and may not: nobody who reads a contest should have to
+/// look for it.
+fn misbehaviour_section(run: &Run) -> Markup {
+    let misdeeds: Vec<Misdeed> = run.facts("misdeeds");
+    let refused: Vec<RefusedCalls> = run.facts("refused_calls");
     html! {
         @if !misdeeds.is_empty() {
             section id="misdeeds" {

@@ -8,6 +8,7 @@ use darkroom_core::cell::{Architecture, Cell, Factors, Input, Start, Trigger};
 use darkroom_core::imported::{IMPORTED, ResultsImported};
 use darkroom_tables::read::{Row, Rows, Wanted, provenance, read};
 use darkroom_tables::{Measured, Session, TablesError};
+use serde::de::DeserializeOwned;
 
 /// Rows of the two big tables that are drawn at most; every statistic is of all of them.
 const DRAWN: usize = 20_000;
@@ -103,8 +104,8 @@ impl Run {
         let wrong = Rows { rows: wrong(&outputs), columns: outputs.columns.clone(), of: outputs.of };
         let about = provenance(&path("summary"))?;
         Ok(Self {
-            sessions: about.get("sessions").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default(),
-            measured_in: about.get("measured").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default(),
+            sessions: facts(&about, "sessions"),
+            measured_in: facts(&about, "measured"),
             pictures: pictures(&wrong, dir),
             about,
             stages: stages(&summary),
@@ -127,6 +128,11 @@ impl Run {
     /// Returns what the metadata says under `key`, or a dash.
     pub fn about(&self, key: &str) -> &str {
         self.about.get(key).map_or("–", String::as_str)
+    }
+
+    /// Returns what the metadata holds as JSON under `key`, or nothing.
+    pub fn facts<T: DeserializeOwned + Default>(&self, key: &str) -> T {
+        facts(&self.about, key)
     }
 
     /// Cells that have numbers, in matrix order.
@@ -288,6 +294,10 @@ const PIPELINE_COLUMNS: &[&str] = &[
     "complete",
     "environment_round",
 ];
+
+fn facts<T: DeserializeOwned + Default>(about: &BTreeMap<String, String>, key: &str) -> T {
+    about.get(key).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+}
 
 fn stages(summary: &Rows) -> Vec<String> {
     let mut stages = BTreeMap::new();

@@ -110,12 +110,10 @@ pub fn refused_calls(facts: &Facts) -> Vec<RefusedCalls> {
 pub fn misdeeds(facts: &Facts) -> Vec<Misdeed> {
     let variants = variants(facts);
     let mut found: BTreeMap<(&str, &str), Misdeed> = BTreeMap::new();
-    for Misbehaved { function, what, times, .. } in &facts.misbehaved {
+    for Misbehaved { function, kind, what, times, .. } in &facts.misbehaved {
         let variant = variants.get(function.as_str()).copied().unwrap_or(function);
         let first =
             || Misdeed { variant: variant.to_owned(), function: function.clone(), what: what.clone(), times: 0 };
-        // The sentence has numbers of its own; the words before them say what kind it is of.
-        let kind = what.split(|letter: char| letter.is_ascii_digit()).next().unwrap_or_default();
         found.entry((function, kind)).or_insert_with(first).times += times;
     }
     found.into_values().collect()

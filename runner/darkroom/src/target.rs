@@ -313,7 +313,13 @@ impl Target {
     /// the local cloud tells.
     pub async fn end_environments(&self) -> Vec<Misbehaved> {
         let Some(cloud) = &self.cloud else { return Vec::new() };
-        let fact = |Misdeed { function, what, times }| Misbehaved { at: now(), function, what, times };
+        let fact = |Misdeed { function, kind, what, times }| Misbehaved {
+            at: now(),
+            function,
+            kind: kind.to_owned(),
+            what,
+            times,
+        };
         cloud.end_environments().await.into_iter().map(fact).collect()
     }
 

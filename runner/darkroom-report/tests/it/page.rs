@@ -23,7 +23,7 @@ fn study() -> Made {
 fn what_no_honest_code_does_has_a_section_and_other_runs_have_none() {
     let mut journal = journal(&[(cell("pillow"), 100.0)], 30, 1, |_| 1.0);
     assert!(!Made::of(&journal).html().contains("id=\"misdeeds\""));
-    journal.misbehaved("darkroom-pillow-greyscale", "it used 29 ms after <its> answer", 2);
+    journal.misbehaved("darkroom-pillow-greyscale", "worked", "it used 29 ms after <its> answer", 2);
     let page = Made::of(&journal).html();
     assert!(page.contains("function darkroom-pillow-greyscale: it used 29 ms after &lt;its&gt; answer (2 times)."));
 }

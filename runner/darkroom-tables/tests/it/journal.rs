@@ -318,9 +318,9 @@ impl Journal {
     }
 
     /// A session in which a function's code did this so often.
-    pub fn misbehaved(&mut self, function: &str, what: &str, times: u32) -> &mut Self {
-        let (at, function, what) = (at(self.sequence), function.into(), what.into());
-        self.events.push(Event::Misbehaved(Misbehaved { at, function, what, times }));
+    pub fn misbehaved(&mut self, function: &str, kind: &str, what: &str, times: u32) -> &mut Self {
+        let (at, function, kind, what) = (at(self.sequence), function.into(), kind.into(), what.into());
+        self.events.push(Event::Misbehaved(Misbehaved { at, function, kind, what, times }));
         self
     }
 

@@ -37,8 +37,13 @@ fn the_logs_environment_reaches_the_row_of_its_request() {
 fn what_no_honest_code_does_is_named_by_function_over_all_sessions_and_stands_in_the_tables() {
     let cell = cell("rust");
     let mut journal = Journal::of(std::slice::from_ref(&cell));
-    journal.pass(&Pass::of(&cell, 1, 40.0)).misbehaved("one", "it used 29 ms after its answer", 2);
-    journal.resume().misbehaved("one", "it used 31 ms after its answer", 1).misbehaved("two", "it hid", 1);
+    journal.pass(&Pass::of(&cell, 1, 40.0)).misbehaved("one", "worked", "it used 29 ms after its answer", 2);
+    journal.resume().misbehaved("one", "worked", "it used 31 ms after its answer", 1).misbehaved(
+        "two",
+        "unwatchable",
+        "it hid",
+        1,
+    );
     let run = Run::of(&journal);
     let said: Vec<String> = run.summary.misdeeds.iter().map(ToString::to_string).collect();
     assert_eq!(said, ["one, function one: it used 29 ms after its answer (3 times)", "two, function two: it hid"]);

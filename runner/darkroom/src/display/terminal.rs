@@ -9,6 +9,7 @@ use comfy_table::{Cell as TableCell, CellAlignment, Color, ContentArrangement, L
 use darkroom_core::capability::isolation_in_words;
 use darkroom_core::cell::Factors;
 use darkroom_core::imported::IMPORTED;
+use darkroom_core::schedule::FEWEST_PASSES;
 use darkroom_core::shown::line as line_of;
 use darkroom_tables::{
     CellSummary, Difference, Misdeed, ReconciliationSummary, RefusedCalls, Remembered, Spent, StageSummary, Statistic,
@@ -251,7 +252,10 @@ fn remembering(summary: &Summary, measured: &[&CellSummary]) -> String {
     let stages = || measured.iter().flat_map(|cell| &cell.stages);
     let unprobed = stages().all(|stage| stage.n_probe == 0) && stages().any(|stage| stage.time_ms.n > 0);
     if unprobed && !summary.vary_inputs && summary.target != IMPORTED {
-        text += "not checked: whether code remembers outputs (a cell needs 2 repetitions and 12 passes)\n";
+        let _ = writeln!(
+            text,
+            "not checked: whether code remembers outputs (a cell needs 2 repetitions and {FEWEST_PASSES} passes)"
+        );
     }
     text
 }

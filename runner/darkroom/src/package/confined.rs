@@ -60,25 +60,30 @@ fn cargo_home() -> PathBuf {
     home_of("CARGO_HOME", ".cargo").map(|(_, path)| PathBuf::from(path)).unwrap_or_default()
 }
 
-/// Lets others read unpacked packages, where this process is root and another user builds. Some packages have files that
-/// only their owner and group may read (`fnv` 1.0.7), and cargo unpacks them so.
+/// Where packages are kept, and neither tokens nor settings.
+fn packages(cargo_home: &Path) -> impl Iterator<Item = (PathBuf, &'static str)> {
+    let folders = ["registry", "git"].map(|name| (cargo_home.join(name), name));
+    folders.into_iter().filter(|(folder, _)| folder.is_dir())
+}
+
+/// Lets another user, who builds, read a folder and all that is in it, whatever umask or package made it otherwise (`fnv` 1.0.7 has
+/// such files). Links are left alone.
 fn readable_by_others(folder: &Path) -> io::Result<()> {
-    if !nix::unistd::geteuid().is_root() {
-        return Ok(());
-    }
+    allow(folder, fs::metadata(folder)?.permissions().mode(), 0o055)?;
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let kind = entry.file_type()?;
-        let mode = entry.metadata()?.permissions().mode();
-        let needed = if kind.is_dir() { 0o005 } else { 0o004 };
-        if !kind.is_symlink() && mode & needed != needed {
-            fs::set_permissions(entry.path(), Permissions::from_mode(mode | needed))?;
-        }
         if kind.is_dir() {
             readable_by_others(&entry.path())?;
+        } else if kind.is_file() {
+            allow(&entry.path(), entry.metadata()?.permissions().mode(), 0o044)?;
         }
     }
     Ok(())
+}
+
+fn allow(path: &Path, mode: u32, needed: u32) -> io::Result<()> {
+    if mode & needed == needed { Ok(()) } else { fs::set_permissions(path, Permissions::from_mode(mode | needed)) }
 }
 
 pub struct Bench {
@@ -99,37 +104,24 @@ impl Bench {
         let target_dir = cache_dir.join("cargo").join(format!("{}-confined", request.variant));
         make_target(&target_dir).map_err(PackageError::io("create", &target_dir))?;
         let mut bench = Self { scratch, target_dir, sysroot: sysroot.to_owned(), not_fetched: String::new() };
+        fs::create_dir_all(bench.sources()).map_err(PackageError::io("create", &bench.sources()))?;
         for file in inputs {
             let (from, to) = (request.folder.join(file), bench.sources().join(file));
             copy(&from, &to).map_err(PackageError::io("copy", &from))?;
         }
         let home = bench.scratch.path().join("home");
         fs::create_dir(&home).map_err(PackageError::io("create", &home))?;
-        Self::open_up(&bench.sources()).map_err(PackageError::io("open up", &bench.sources()))?;
+        readable_by_others(&bench.sources()).map_err(PackageError::io("open up", &bench.sources()))?;
         bench.fetch();
-        // What can't be made readable shows in the build, with the file's name.
-        let _ = readable_by_others(&cargo_home().join("registry/src"));
+        if nix::unistd::geteuid().is_root() {
+            // What can't be made readable shows in the build, with the file's name.
+            packages(&cargo_home()).for_each(|(folder, _)| drop(readable_by_others(&folder)));
+        }
         Ok(bench)
     }
 
     fn sources(&self) -> PathBuf {
         self.scratch.path().join("variant")
-    }
-
-    /// Another user builds, who must be able to read the copies whatever this user's umask is.
-    fn open_up(folder: &Path) -> io::Result<()> {
-        fs::create_dir_all(folder)?;
-        fs::set_permissions(folder, Permissions::from_mode(0o755))?;
-        for entry in fs::read_dir(folder)? {
-            let entry = entry?;
-            if entry.file_type()?.is_dir() {
-                Self::open_up(&entry.path())?;
-            } else {
-                let mode = entry.metadata()?.permissions().mode();
-                fs::set_permissions(entry.path(), Permissions::from_mode(0o644 | (mode & 0o111)))?;
-            }
-        }
-        Ok(())
     }
 
     /// The toolchain's own cargo where it has one: no toolchain file of the variant is asked.
@@ -200,9 +192,7 @@ impl Bench {
             seen.push((self.sysroot.clone(), toolchain.clone()));
         }
         let cargo_home = cargo_home();
-        // Packages, and neither tokens nor settings.
-        let shown = ["registry", "git"].into_iter().filter(|name| cargo_home.join(name).is_dir());
-        seen.extend(shown.map(|name| (cargo_home.join(name), Path::new("/cargo").join(name))));
+        seen.extend(packages(&cargo_home).map(|(folder, name)| (folder, Path::new("/cargo").join(name))));
         let settings = self.scratch.path().join("config.toml");
         if fs::write(&settings, sources_of_packages(&cargo_home)).is_ok() {
             seen.push((settings, "/cargo/config.toml".into()));
@@ -318,9 +308,7 @@ mod tests {
         std::os::unix::fs::symlink("nowhere", link).unwrap();
         readable_by_others(folder.path()).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        // An ordinary user builds as who it is.
-        let expected = if nix::unistd::geteuid().is_root() { (0o644, 0o755) } else { (0o640, 0o750) };
-        assert_eq!((mode(&file), mode(&package)), expected);
+        assert_eq!((mode(&file), mode(&package)), (0o644, 0o755));
     }
 
     #[test]

@@ -103,6 +103,8 @@ pub struct Report {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misdeed {
     pub function: String,
+    /// One word, for example `unwatchable`.
+    pub kind: &'static str,
     /// A sentence without its full stop, that of the first time.
     pub what: String,
     pub times: u32,
@@ -110,20 +112,20 @@ pub struct Misdeed {
 
 /// The misdeeds of all functions of one local cloud: one entry a function and kind.
 #[derive(Default)]
-pub struct Misdeeds(parking_lot::Mutex<Vec<(&'static str, Misdeed)>>);
+pub struct Misdeeds(parking_lot::Mutex<Vec<Misdeed>>);
 
 impl Misdeeds {
     /// Notes a misdeed of this kind.
     pub fn note(&self, function: &str, kind: &'static str, what: String) {
         let mut misdeeds = self.0.lock();
-        match misdeeds.iter_mut().find(|(known, misdeed)| *known == kind && misdeed.function == function) {
-            Some((_, misdeed)) => misdeed.times += 1,
-            None => misdeeds.push((kind, Misdeed { function: function.to_owned(), what, times: 1 })),
+        match misdeeds.iter_mut().find(|misdeed| misdeed.kind == kind && misdeed.function == function) {
+            Some(misdeed) => misdeed.times += 1,
+            None => misdeeds.push(Misdeed { function: function.to_owned(), kind, what, times: 1 }),
         }
     }
 
     pub fn all(&self) -> Vec<Misdeed> {
-        self.0.lock().iter().map(|(_, misdeed)| misdeed.clone()).collect()
+        self.0.lock().clone()
     }
 }
 
