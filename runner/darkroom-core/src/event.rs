@@ -371,6 +371,26 @@ pub struct PassKey {
     pub attempt: u32,
 }
 
+impl PassKey {
+    /// Says what the pass is for.
+    pub const fn kind(&self) -> PassKind {
+        match (self.probe, self.warm_up) {
+            (true, _) => PassKind::Probe,
+            (false, true) => PassKind::WarmUp,
+            (false, false) => PassKind::Measured,
+        }
+    }
+}
+
+/// What a pass is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PassKind {
+    Measured,
+    WarmUp,
+    /// With pixels of its own, uncounted.
+    Probe,
+}
+
 /// One invocation of one stage function, ended in whatever way.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Invocation {

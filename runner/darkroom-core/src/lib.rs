@@ -18,6 +18,7 @@ pub mod estimate;
 pub mod event;
 pub mod image_set;
 pub mod imported;
+pub mod ledger;
 pub mod manifest;
 pub mod matrix;
 pub mod models;

@@ -10,8 +10,70 @@ use crate::besides;
 use crate::cell::{Cell, CellId};
 use crate::cost::PriceTable;
 use crate::estimate::hosting_usd;
-use crate::event::{Event, Invocation, PassKey, RunStarted, Status};
+use crate::event::{Event, Invocation, RunStarted, Status};
 use crate::pipeline::Pipeline;
+
+/// What is billed of a run so far, whatever it is billed at.
+#[derive(Clone, Debug, Default)]
+pub struct Billed {
+    cells: HashMap<CellId, OfCell>,
+    invocations: u64,
+}
+
+#[derive(Clone, Debug, Default)]
+struct OfCell {
+    /// By index.
+    stages: Vec<OfStage>,
+    passes: u64,
+    /// Looks for the end of a chain.
+    polls: u64,
+}
+
+#[derive(Clone, Debug, Default)]
+struct OfStage {
+    /// Invocations that are billed.
+    invocations: u64,
+    /// Of those with a report.
+    billed_ms: u64,
+    /// Those without one.
+    unknown: u64,
+}
+
+impl Billed {
+    /// Takes one further fact into account.
+    pub fn take(&mut self, event: &Event) {
+        match event {
+            Event::InvocationFinished(invocation) => {
+                self.invocations += 1;
+                self.take_invocation(invocation);
+            }
+            Event::PipelineFinished(pass) => {
+                let cell = self.cells.entry(pass.pass.cell_id.clone()).or_default();
+                cell.passes += 1;
+                cell.polls += u64::from(pass.polls);
+            }
+            _ => {}
+        }
+    }
+
+    fn take_invocation(&mut self, invocation: &Invocation) {
+        let refused = invocation.status == Status::CallError && !invocation.may_have_run_unseen();
+        if refused || invocation.status == Status::Throttled {
+            return;
+        }
+        let cell = self.cells.entry(invocation.pass.cell_id.clone()).or_default();
+        let index = invocation.stage_index as usize;
+        if cell.stages.len() <= index {
+            cell.stages.resize(index + 1, OfStage::default());
+        }
+        let stage = &mut cell.stages[index];
+        stage.invocations += 1;
+        match &invocation.report {
+            Some(report) => stage.billed_ms += report.billed_ms,
+            None => stage.unknown += 1,
+        }
+    }
+}
 
 /// A running total.
 #[derive(Clone, Debug)]
@@ -19,55 +81,45 @@ pub struct Spending {
     prices: PriceTable,
     pipeline: Pipeline,
     cells: HashMap<CellId, Cell>,
-    usd: f64,
-    invocations: u64,
+    billed: Billed,
 }
 
 impl Spending {
-    /// Nothing is spent of this run yet.
-    pub fn new(run: &RunStarted, pipeline: &Pipeline, prices: PriceTable) -> Self {
+    /// Goes on from what is billed of this run so far.
+    pub fn new(run: &RunStarted, pipeline: &Pipeline, prices: PriceTable, billed: Billed) -> Self {
         let cells = run.cells.iter().map(|planned| (planned.id.clone(), planned.cell.clone())).collect();
-        Self { prices, pipeline: pipeline.clone(), cells, usd: 0.0, invocations: 0 }
+        Self { prices, pipeline: pipeline.clone(), cells, billed }
     }
 
     /// Takes one further fact into account.
     pub fn take(&mut self, event: &Event) {
-        match event {
-            Event::InvocationFinished(invocation) => {
-                self.invocations += 1;
-                self.usd += self.invocation_usd(invocation);
-            }
-            Event::PipelineFinished(pass) => self.usd += self.pass_usd(&pass.pass, pass.polls),
-            _ => {}
-        }
+        self.billed.take(event);
     }
 
     /// USD until now.
     pub fn usd(&self) -> f64 {
-        self.usd
+        self.billed.cells.iter().map(|(id, of)| self.cell_usd(id, of)).sum()
     }
 
     /// Invocations until now, in whatever way they ended.
     pub fn invocations(&self) -> u64 {
-        self.invocations
+        self.billed.invocations
     }
 
-    fn invocation_usd(&self, invocation: &Invocation) -> f64 {
-        let refused = invocation.status == Status::CallError && !invocation.may_have_run_unseen();
-        let stage = self.pipeline.stages.get(invocation.stage_index as usize);
-        let (Some(cell), Some(stage)) = (self.cells.get(&invocation.pass.cell_id), stage) else { return 0.0 };
-        if refused || invocation.status == Status::Throttled {
-            return 0.0;
-        }
-        let at_most = u64::from(stage.timeout_s) * 1000;
-        let billed_ms = invocation.report.as_ref().map_or(at_most, |report| report.billed_ms);
-        let requests = besides::of_invocation(&self.pipeline, stage);
-        hosting_usd(cell, billed_ms, &self.prices) + requests.usd(&self.prices)
-    }
-
-    fn pass_usd(&self, pass: &PassKey, polls: u32) -> f64 {
-        let input = self.cells.get(&pass.cell_id).map(|cell| cell.input);
-        besides::of_runner(&self.pipeline, input, f64::from(polls)).usd(&self.prices)
+    fn cell_usd(&self, id: &CellId, of: &OfCell) -> f64 {
+        let cell = self.cells.get(id);
+        let input = cell.map(|cell| cell.input);
+        let runner = |polls| besides::of_runner(&self.pipeline, input, polls).usd(&self.prices);
+        let passes = of.passes as f64 * runner(0.0) + runner(of.polls as f64) - runner(0.0);
+        let Some(cell) = cell else { return passes };
+        let stages = self.pipeline.stages.iter().zip(&of.stages);
+        let invocations = stages.map(|(stage, of)| {
+            let billed_ms = of.billed_ms + of.unknown * u64::from(stage.timeout_s) * 1000;
+            let for_each = hosting_usd(cell, 0, &self.prices);
+            let requests = for_each + besides::of_invocation(&self.pipeline, stage).usd(&self.prices);
+            hosting_usd(cell, billed_ms, &self.prices) - for_each + of.invocations as f64 * requests
+        });
+        passes + invocations.sum::<f64>()
     }
 }
 
@@ -93,7 +145,7 @@ mod tests {
 
     fn spending() -> Spending {
         let Event::RunStarted(run) = started() else { panic!("a run begins with its start") };
-        Spending::new(&run, &Pipeline::parse("image-pipeline", PIPELINE).unwrap(), prices())
+        Spending::new(&run, &Pipeline::parse("image-pipeline", PIPELINE).unwrap(), prices(), Billed::default())
     }
 
     /// What one invocation adds, in this state.

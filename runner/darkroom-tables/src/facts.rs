@@ -1,7 +1,7 @@
 //! What the tables need of a journal, kept compactly: the facts, and what follows from them without statistics.
 //!
 //! A journal's events → [`Facts`]. Texts that repeat are kept once, so a million invocations take about 150 MB. Events are
-//! taken in by `reading` (and `imported`), what counts is decided by `counting`. Knows nothing of Polars, files or statistics.
+//! taken in by `reading` (and `imported`), what counts the ledger decides. Knows nothing of Polars, files or statistics.
 
 mod counting;
 mod imported;
@@ -15,6 +15,7 @@ use darkroom_core::event::{
     RunStarted, Status, Verdict,
 };
 use darkroom_core::imported::ResultsImported;
+use darkroom_core::ledger::{AttemptId, Ledger};
 use darkroom_core::pipeline::Transport;
 use indexmap::IndexSet;
 
@@ -23,7 +24,7 @@ use imported::ImportedPass;
 use crate::sessions::Session;
 use crate::summary::Spent;
 
-pub use counting::{CountsAs, outlier_flag};
+pub use counting::outlier_flag;
 
 /// Index into [`Facts::texts`].
 pub type Text = u32;
@@ -35,32 +36,13 @@ pub enum RequestId {
     Text(Text),
 }
 
-/// A pass without its attempt number: one repetition (or warm-up) of one image in one cell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct RepetitionKey {
-    pub cell: u32,
-    /// How often the cell had been superseded when the fact was recorded.
-    pub epoch: u32,
-    pub deployment: u32,
-    pub image: Text,
-    pub warm_up: bool,
-    pub probe: bool,
-    pub repetition: u32,
-}
-
 /// One attempt of one repetition, and what its invocations cost together.
 #[derive(Clone, Debug)]
 pub struct Pass {
-    pub key: RepetitionKey,
-    pub attempt: u32,
     /// From 1.
     pub session: u32,
     pub finished: Option<Finished>,
     pub cost: Cost,
-    /// A stage ended well but cold where the cell asked for warm, or the reverse.
-    pub wrong_start: bool,
-    /// A stage ended well but no REPORT line came.
-    pub no_report: bool,
     /// Of its invocations.
     pub environment_round: Option<u32>,
     /// What the platform reports of the turnaround's parts; only an attempt's own invocations, one a stage.
@@ -98,7 +80,7 @@ pub struct Finished {
 /// One invocation, its texts interned and its times in epoch ms.
 #[derive(Clone, Debug)]
 pub struct InvocationFact {
-    pub pass: u32,
+    pub pass: AttemptId,
     pub stage: u32,
     pub sequence: u64,
     pub scheduled_at: Option<i64>,
@@ -145,7 +127,7 @@ pub struct ReportFact {
 /// One output check.
 #[derive(Clone, Debug)]
 pub struct CheckFact {
-    pub pass: u32,
+    pub pass: AttemptId,
     pub stage: u32,
     pub output_sha256: Option<String>,
     pub input_sha256: Option<String>,
@@ -161,6 +143,9 @@ pub struct Facts {
     pub built: Vec<PackageBuilt>,
     pub code: Vec<CodeExamined>,
     pub texts: IndexSet<String>,
+    /// What counts, and which attempt is of what.
+    pub ledger: Ledger,
+    /// Of every attempt, by its id.
     pub passes: Vec<Pass>,
     pub invocations: Vec<InvocationFact>,
     pub checks: Vec<CheckFact>,
@@ -179,21 +164,16 @@ pub struct Facts {
     pub damaged: Vec<String>,
     /// Each time that the run was taken up, its start among them.
     pub sessions: Vec<Session>,
-    cells: HashMap<String, u32>,
     stages: HashMap<String, u32>,
-    epochs: Vec<u32>,
-    pass_index: HashMap<(RepetitionKey, u32), u32>,
-    last_attempts: HashMap<RepetitionKey, u32>,
     environments: HashMap<RequestId, Text>,
 }
 
 impl Facts {
     /// A run of which nothing was observed.
     pub fn new(run: RunStarted) -> Self {
-        let cells = (0u32..).zip(&run.cells).map(|(i, cell)| (cell.id.to_string(), i)).collect();
         let stages = (0u32..).zip(&run.stages).map(|(i, stage)| (stage.clone(), i)).collect();
         Self {
-            epochs: vec![0; run.cells.len()],
+            ledger: Ledger::new(&run),
             deployed: Vec::new(),
             built: Vec::new(),
             code: Vec::new(),
@@ -209,10 +189,7 @@ impl Facts {
             imported: None,
             damaged: Vec::new(),
             sessions: vec![Session::new(1, &run.at)],
-            pass_index: HashMap::new(),
-            last_attempts: HashMap::new(),
             environments: HashMap::new(),
-            cells,
             stages,
             run,
         }
@@ -224,7 +201,7 @@ impl Facts {
     /// payloads, the last stage's PUT alone.
     pub fn cost(&self, row: &InvocationFact, prices: &PriceTable) -> Option<Cost> {
         let report = row.report?;
-        let cell = &self.run.cells[self.passes[row.pass as usize].key.cell as usize].cell;
+        let cell = &self.run.cells[self.cell_of(row.pass) as usize].cell;
         let last = row.stage as usize + 1 == self.run.stages.len();
         let (s3_gets, s3_puts) = match self.run.transport {
             Transport::S3 => (1, 1),
@@ -241,6 +218,11 @@ impl Facts {
             s3_gets,
         };
         Some(cost(&usage, prices))
+    }
+
+    /// Returns the place of an attempt's cell among the run's.
+    pub fn cell_of(&self, pass: AttemptId) -> u32 {
+        self.ledger.repetition(pass).cell
     }
 
     /// Returns what a pass cost over all its stages; `None` unless every stage has a cost.

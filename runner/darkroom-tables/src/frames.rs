@@ -6,7 +6,8 @@
 use std::ops::Range;
 
 use darkroom_core::cost::PriceTable;
-use darkroom_core::event::{Again, PlannedCell, Profile, Reconciliation};
+use darkroom_core::event::{Again, PassKind, PlannedCell, Profile, Reconciliation};
+use darkroom_core::ledger::{CountsAs, Repetition};
 use polars::prelude::{
     BooleanChunked, ChunkTake, Column, DataFrame, Float64Chunked, IdxCa, Int64Chunked, IntoColumn, IntoSeries,
     NewChunkedArray, PolarsResult, StringChunked, TimeUnit, TimeZone,
@@ -14,7 +15,7 @@ use polars::prelude::{
 use uuid::Uuid;
 
 use crate::columns::{self, Kind, Table};
-use crate::facts::{CountsAs, Facts, Finished, InvocationFact, Pass, RequestId, Text, outlier_flag};
+use crate::facts::{Facts, Finished, InvocationFact, Pass, RequestId, Text, outlier_flag};
 
 /// Rows of one batch, and so of one Parquet row group.
 pub const BATCH_ROWS: usize = 131_072;
@@ -143,6 +144,7 @@ pub struct Frames<'a> {
     facts: &'a Facts,
     prices: &'a PriceTable,
     texts: StringChunked,
+    images: StringChunked,
     stages: StringChunked,
     invocation_counts: Vec<CountsAs>,
     time_fences: std::collections::HashMap<(u32, u32), (f64, f64)>,
@@ -157,6 +159,7 @@ impl<'a> Frames<'a> {
             facts.invocations.iter().map(|row| facts.invocation_counts_as(row)).collect();
         Self {
             texts: StringChunked::from_iter_values("".into(), facts.texts.iter().map(String::as_str)),
+            images: StringChunked::from_iter_values("".into(), facts.ledger.images().iter().map(String::as_str)),
             stages: StringChunked::from_iter_values("".into(), facts.run.stages.iter().map(String::as_str)),
             time_fences: facts.time_fences(&invocation_counts),
             turnaround_fences: facts.turnaround_fences(),
@@ -264,7 +267,7 @@ impl<'a> Frames<'a> {
     fn derived_columns(&self, rows: &[InvocationFact], counts: &[CountsAs]) -> Vec<Column> {
         let cost = || rows.iter().map(|row| self.facts.cost(row, self.prices));
         let outlier = rows.iter().zip(counts).map(|(row, &counts_as)| {
-            let fences = self.time_fences.get(&(self.pass(row.pass).key.cell, row.stage));
+            let fences = self.time_fences.get(&(self.facts.cell_of(row.pass), row.stage));
             outlier_flag(counts_as, row.report.and_then(crate::facts::ReportFact::headline_ms), fences)
         });
         vec![
@@ -277,14 +280,16 @@ impl<'a> Frames<'a> {
 
     /// Returns rows `range` of `pipelines`, in the order in which the passes began.
     pub fn pipelines(&self, range: Range<usize>) -> PolarsResult<DataFrame> {
-        let passes = || self.finished[range.clone()].iter().map(|&i| self.pass(i));
+        let ids = || self.finished[range.clone()].iter().copied();
+        let passes = || ids().map(|id| self.pass(id));
         let finished = || passes().filter_map(|pass| pass.finished.as_ref());
         let cost = || passes().map(|pass| self.facts.pass_cost(pass));
-        let outlier = passes().map(|pass| {
-            let turnaround = pass.finished.as_ref().and_then(|f| f.turnaround_s);
-            outlier_flag(self.facts.pass_counts_as(pass), turnaround, self.turnaround_fences.get(&pass.key.cell))
+        let counts = || ids().map(|id| self.facts.ledger.pass_counts_as(id));
+        let outlier = ids().zip(counts()).map(|(id, counts_as)| {
+            let turnaround = self.pass(id).finished.as_ref().and_then(|f| f.turnaround_s);
+            outlier_flag(counts_as, turnaround, self.turnaround_fences.get(&self.facts.cell_of(id)))
         });
-        let mut columns = self.pass_columns(self.finished[range.clone()].iter().copied())?;
+        let mut columns = self.pass_columns(ids())?;
         columns.extend([
             integers("environment_round", passes().map(|pass| pass.environment_round.map(i64::from))),
             times("started_at", finished().map(|f| f.started_at)),
@@ -299,7 +304,7 @@ impl<'a> Frames<'a> {
             texts("again", finished().map(|f| f.again.map(again))),
             integers("bytes_in", finished().map(|f| f.input_bytes.first().copied().flatten().map(|b| b as i64))),
             integers("bytes_out", finished().map(|f| f.output_bytes.last().copied().flatten().map(|b| b as i64))),
-            texts("counts_as", passes().map(|pass| Some(self.facts.pass_counts_as(pass).as_str()))),
+            texts("counts_as", counts().map(|counts_as| Some(counts_as.as_str()))),
             bools("outlier", outlier),
             floats("cost_usd", cost().map(|c| c.map(|c| c.hosting()))),
             floats("cost_compute_usd", cost().map(|c| c.map(|c| c.compute()))),
@@ -337,22 +342,23 @@ impl<'a> Frames<'a> {
             texts("input_sha256", checks.iter().map(|check| check.input_sha256.as_ref())),
             texts("output_sha256", checks.iter().map(|check| check.output_sha256.as_ref())),
             texts("picture", checks.iter().map(|check| check.picture.as_ref())),
-            bools("counts", checks.iter().map(|check| Some(self.facts.check_counts(check)))),
+            bools("counts", checks.iter().map(|check| Some(self.facts.ledger.check_counts(check.pass)))),
         ]);
         frame(&columns::OUTPUTS, columns)
     }
 
     /// The columns that say which pass each row belongs to.
     fn pass_columns(&self, passes: impl Iterator<Item = u32>) -> PolarsResult<Vec<Column>> {
-        let passes: Vec<&Pass> = passes.map(|i| self.pass(i)).collect();
-        let cells: Vec<u32> = passes.iter().map(|pass| pass.key.cell).collect();
+        let ledger = &self.facts.ledger;
+        let passes: Vec<(u32, Repetition)> = passes.map(|id| (ledger.number(id), ledger.repetition(id))).collect();
+        let cells: Vec<u32> = passes.iter().map(|(_, of)| of.cell).collect();
         let mut columns = cell_columns(self.facts, &cells)?;
         columns.extend([
-            self.interned("image", passes.iter().map(|pass| Some(pass.key.image)))?,
-            integers("deployment", passes.iter().map(|pass| Some(pass.key.deployment.into()))),
-            bools("warm_up", passes.iter().map(|pass| Some(pass.key.warm_up))),
-            integers("repetition", passes.iter().map(|pass| Some(pass.key.repetition.into()))),
-            integers("attempt", passes.iter().map(|pass| Some(pass.attempt.into()))),
+            gather("image", &self.images, passes.iter().map(|(_, of)| Some(of.image)))?,
+            integers("deployment", passes.iter().map(|(_, of)| Some(of.deployment.into()))),
+            bools("warm_up", passes.iter().map(|(_, of)| Some(of.kind != PassKind::Measured))),
+            integers("repetition", passes.iter().map(|(_, of)| Some(of.number.into()))),
+            integers("attempt", passes.iter().map(|(attempt, _)| Some((*attempt).into()))),
         ]);
         Ok(columns)
     }

@@ -7,9 +7,9 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use darkroom_core::event::{PlannedCell, RunStarted};
+use darkroom_core::ledger::CountsAs;
 use polars::prelude::{Column, PolarsResult};
 
-use crate::facts::CountsAs;
 use crate::frames::{bools, texts};
 use crate::tally::tally;
 

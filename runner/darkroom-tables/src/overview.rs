@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use darkroom_core::cell::Start;
 use darkroom_core::cost::PriceTable;
 use darkroom_core::event::{Look, Misbehaved, PlannedCell, ReconciledMetric};
+use darkroom_core::ledger::{AttemptId, CountsAs};
 
 use crate::aggregate::SummaryRow;
 use crate::comparisons::{self, ComparisonRow};
 use crate::costs::CostRow;
-use crate::facts::{CountsAs, Facts, Text};
+use crate::facts::{Facts, Text};
 use crate::outputs::Outputs;
 use crate::sessions::Session;
 use crate::summary::{
@@ -240,14 +241,14 @@ fn failures(facts: &Facts) -> Vec<Failure> {
     for row in &facts.invocations {
         if facts.invocation_counts_as(row) == CountsAs::Failed {
             failed_passes.insert(row.pass);
-            let cell = facts.passes[row.pass as usize].key.cell;
+            let cell = facts.cell_of(row.pass);
             let kind = (cell, Some(row.stage), row.status.as_str(), row.error_type);
             found.entry(kind).or_insert((row.error, 0)).1 += 1;
         }
     }
-    for (index, pass) in (0u32..).zip(&facts.passes) {
-        if facts.pass_counts_as(pass) == CountsAs::Failed && !failed_passes.contains(&index) {
-            found.entry((pass.key.cell, None, "incomplete", None)).or_insert((None, 0)).1 += 1;
+    for id in 0..facts.passes.len() as AttemptId {
+        if facts.ledger.pass_counts_as(id) == CountsAs::Failed && !failed_passes.contains(&id) {
+            found.entry((facts.cell_of(id), None, "incomplete", None)).or_insert((None, 0)).1 += 1;
         }
     }
     let text = |index: Text| facts.texts[index as usize].clone();
@@ -265,8 +266,8 @@ fn failures(facts: &Facts) -> Vec<Failure> {
 fn wrong_outputs(facts: &Facts) -> Vec<WrongOutput> {
     let mut checked: BTreeMap<(u32, u32), usize> = BTreeMap::new();
     let mut wrong: BTreeMap<(u32, u32, &str), (Option<String>, usize)> = BTreeMap::new();
-    for check in facts.checks.iter().filter(|check| facts.check_counts(check)) {
-        let cell = facts.passes[check.pass as usize].key.cell;
+    for check in facts.checks.iter().filter(|check| facts.ledger.check_counts(check.pass)) {
+        let cell = facts.cell_of(check.pass);
         *checked.entry((cell, check.stage)).or_default() += 1;
         if !check.verdict.pass {
             let reason = check.verdict.reason.as_deref().unwrap_or("wrong");

@@ -10,11 +10,11 @@ use std::fs::File;
 use std::hash::Hash;
 use std::path::{Path, PathBuf};
 
+use darkroom_core::ledger::CountsAs;
 use darkroom_core::statistics::{Measured, longer};
 use polars::prelude::{DataType, ParquetReader, PolarsResult, SerReader};
 use rayon::prelude::*;
 
-use crate::facts::CountsAs;
 use crate::read::batches;
 use crate::tally::Names;
 

@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::facts::{CountsAs, Facts};
+use darkroom_core::ledger::CountsAs;
+
+use crate::facts::Facts;
 
 /// Share of two cells' repetitions that must be of the same sessions for the two to be measured side by side.
 const SIDE_BY_SIDE: f64 = 0.9;
@@ -200,10 +202,10 @@ pub struct Times {
 impl Times {
     pub fn of(facts: &Facts) -> Self {
         let mut cells = vec![Measured::default(); facts.run.cells.len()];
-        for pass in facts.passes.iter().filter(|pass| pass.imported.is_none()) {
-            if !matches!(facts.pass_counts_as(pass), CountsAs::Superseded | CountsAs::WarmUp) {
+        for (id, pass) in (0..).zip(&facts.passes).filter(|(_, pass)| pass.imported.is_none()) {
+            if !matches!(facts.ledger.pass_counts_as(id), CountsAs::Superseded | CountsAs::WarmUp) {
                 let at = pass.finished.as_ref().and_then(|finished| finished.started_at);
-                cells[pass.key.cell as usize].take(pass.session, at);
+                cells[facts.cell_of(id) as usize].take(pass.session, at);
             }
         }
         Self { cells, in_turns: facts.run.order != "sequential" }

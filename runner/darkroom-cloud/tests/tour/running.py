@@ -85,14 +85,14 @@ def tour_function_errors():
     fails("missing handler", failing("x = 1\n"), "Runtime.HandlerNotFound", re.compile("Handler 'handler' missing on module 'handler'"))
     fails("syntax", failing("def handler(:\n"), "Runtime.UserCodeSyntaxError", re.compile("Syntax error in module 'handler'"))
     slow = failing("import os, time\nN = 0\ndef handler(e, c):\n    global N\n    N += 1\n    if e.get('write'): open('/tmp/f', 'w').write('kept')\n"
-                   "    if e.get('sleep'): time.sleep(30)\n    return [N, os.path.exists('/tmp/f')]\n", Timeout=1)
+                   "    if e.get('sleep'): time.sleep(30)\n    return [N, os.path.exists('/tmp/f')]\n", Timeout=3)
     equal("before the timeout", invoke(slow, {"write": True})[1], [1, True])
     answer, body = invoke(slow, {"sleep": True}, LogType="Tail")
     request_id = answer["ResponseMetadata"]["RequestId"]
     equal("timeout", (answer["FunctionError"], body), ("Unhandled", {"errorType": "Sandbox.Timedout",
-          "errorMessage": f"RequestId: {request_id} Error: Task timed out after 1.00 seconds"}))
+          "errorMessage": f"RequestId: {request_id} Error: Task timed out after 3.00 seconds"}))
     tail = base64.b64decode(answer["LogResult"]).decode()
-    check("timeout in the log", "Task timed out after 1.00 seconds" in tail and "Status: timeout" in tail, tail)
+    check("timeout in the log", "Task timed out after 3.00 seconds" in tail and "Status: timeout" in tail, tail)
     equal("/tmp kept, globals lost", invoke(slow, {})[1], [1, True])
     without = re.compile(r"^RequestId: [0-9a-f-]{36} Error: Runtime exited without providing a reason$")
     fails("exit 0", failing("import os\ndef handler(e, c):\n    os._exit(0)\n"), "Runtime.ExitError", without)

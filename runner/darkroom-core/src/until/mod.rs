@@ -1,136 +1,118 @@
 //! Facts of a run that measures until its intervals are narrow enough → what a look at them finds.
 //!
-//! [`Event`]s in, [`Look`] out. What counts is what `darkroom-tables` counts (last attempts of the right start that ended well),
-//! restricted to whole blocks, and put in an order of its own, so that a look depends on the set of facts alone: a run that was
-//! killed and goes on finds what it would have found.
+//! [`Event`]s in, [`Look`] out. What counts the [`crate::ledger`] says, as for the tables. A look takes whole blocks only, in an
+//! order of its own, so that it depends on the set of facts alone: a run that was killed and goes on finds what it would have found.
 //!
 //! Every cell is measured equally often. Two kinds of cells are measured and hold nothing up: those with wrong outputs, which
 //! nobody ranks, and those without any value at the first look, which more repetitions can't be expected to give one.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::cell::{CellId, Start};
-use crate::event::{Event, Excuse, Invocation, Look, PassKey, RunStarted, Status};
+use crate::event::{Event, Excuse, Invocation, Look, PassKind, RunStarted};
+use crate::ledger::{AttemptId, CountsAs, Ending, Ledger};
 use crate::manifest::{StoppingMetric, Until};
 use crate::statistics::{StoppedBy, Watched, relative_half_widths, seed_of};
 
 /// The facts of a run as far as its stopping depends on them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Watch {
     until: Until,
     seed: u64,
     stages: Vec<String>,
     cells: Vec<Cell>,
-    places: HashMap<CellId, usize>,
+    ledger: Ledger,
+    /// Of every attempt, by its id.
+    passes: Vec<Pass>,
 }
 
-#[derive(Debug)]
+/// A cell that is measured.
+#[derive(Clone, Debug)]
 struct Cell {
     id: CellId,
+    /// Among the run's cells.
+    place: u32,
     cold: bool,
-    /// By repetition, deployment and image.
-    passes: BTreeMap<(u32, u32, String), Pass>,
 }
 
-/// The last attempt of one repetition.
-#[derive(Debug, Default)]
+/// The values of one attempt.
+#[derive(Clone, Debug, Default)]
 struct Pass {
-    attempt: u32,
     started_at: String,
-    /// Ended, and not to be done again.
-    stands: bool,
     turnaround_s: Option<f64>,
-    /// A stage was of another start, or without a REPORT.
-    unsure: bool,
     wrong: bool,
-    /// Of each stage that ended well: its place in the order of execution, and ms.
-    stages: Vec<Option<(u64, f64)>>,
+    rows: Vec<Row>,
+}
+
+#[derive(Clone, Debug)]
+struct Row {
+    stage: usize,
+    /// In the order of execution.
+    sequence: u64,
+    ms: f64,
+    ending: Ending,
+}
+
+/// What counts at a look.
+#[derive(Default)]
+struct Standing {
+    /// The last attempts of measured repetitions, by the place of their cell, in the plan's order.
+    passes: HashMap<u32, Vec<AttemptId>>,
+    /// Places of cells.
+    wrong: HashSet<u32>,
 }
 
 impl Watch {
     /// Watches a run; `None` when it has a fixed number of repetitions.
     pub fn new(run: &RunStarted) -> Option<Self> {
         let until = run.until?;
-        let cells: Vec<Cell> = run
-            .cells
-            .iter()
-            .filter(|planned| planned.not_runnable.is_none())
-            .map(|planned| Cell {
-                id: planned.id.clone(),
-                cold: planned.cell.start == Start::Cold,
-                passes: BTreeMap::new(),
-            })
-            .collect();
-        let places = cells.iter().enumerate().map(|(place, cell)| (cell.id.clone(), place)).collect();
-        Some(Self { until, seed: run.seed, stages: run.stages.clone(), cells, places })
+        let runnable = (0..).zip(&run.cells).filter(|(_, planned)| planned.not_runnable.is_none());
+        let cells = runnable.map(|(place, planned)| Cell {
+            id: planned.id.clone(),
+            place,
+            cold: planned.cell.start == Start::Cold,
+        });
+        Some(Self {
+            until,
+            seed: run.seed,
+            stages: run.stages.clone(),
+            cells: cells.collect(),
+            ledger: Ledger::new(run),
+            passes: Vec::new(),
+        })
     }
 
     /// Takes one further fact into account.
     pub fn take(&mut self, event: &Event) {
+        let Some(id) = self.ledger.take(event) else { return };
+        if id as usize == self.passes.len() {
+            self.passes.push(Pass::default());
+        }
+        let pass = &mut self.passes[id as usize];
         match event {
-            Event::InvocationFinished(invocation) => self.take_invocation(invocation),
+            Event::InvocationFinished(invocation) => pass.rows.extend(row(invocation)),
             Event::PipelineFinished(ended) => {
-                if let Some((_, pass)) = self.pass(&ended.pass) {
-                    pass.started_at.clone_from(&ended.started_at);
-                    pass.stands = ended.again.is_none();
-                    pass.turnaround_s = ended.turnaround_s.filter(|s| s.is_finite() && ended.complete);
-                }
+                pass.started_at.clone_from(&ended.started_at);
+                pass.turnaround_s = ended.turnaround_s.filter(|s| s.is_finite());
             }
-            Event::OutputChecked(check) => {
-                if let Some((_, pass)) = self.pass(&check.pass) {
-                    pass.wrong |= !check.verdict.pass;
-                }
-            }
-            Event::CellsSuperseded { cells, .. } => {
-                self.cells.iter_mut().filter(|cell| cells.contains(&cell.id)).for_each(|cell| cell.passes.clear());
-            }
+            Event::OutputChecked(check) => pass.wrong |= !check.verdict.pass,
             _ => {}
         }
-    }
-
-    fn take_invocation(&mut self, invocation: &Invocation) {
-        let count = self.stages.len();
-        let Some((cold, pass)) = self.pass(&invocation.pass) else { return };
-        pass.stages.resize(count, None);
-        if invocation.status != Status::Ok {
-            return;
-        }
-        let Some(report) = &invocation.report else {
-            pass.unsure = true;
-            return;
-        };
-        if report.init_ms.is_some() != cold {
-            pass.unsure = true;
-            return;
-        }
-        let ms = report.duration_ms + report.init_ms.unwrap_or(0.0);
-        if let Some(stage) = pass.stages.get_mut(invocation.stage_index as usize) {
-            *stage = Some((invocation.sequence, ms)).filter(|_| ms.is_finite());
-        }
-    }
-
-    /// The pass that a fact belongs to, and whether its cell is a cold one; `None` for what does not count.
-    fn pass(&mut self, key: &PassKey) -> Option<(bool, &mut Pass)> {
-        let cell = &mut self.cells[*self.places.get(&key.cell_id).filter(|_| !key.warm_up)?];
-        let place = (key.repetition, key.deployment, key.image.clone());
-        let pass = cell.passes.entry(place).or_default();
-        if key.attempt > pass.attempt {
-            *pass = Pass { attempt: key.attempt, ..Pass::default() };
-        }
-        (key.attempt == pass.attempt).then_some((cell.cold, pass))
     }
 
     /// Looks at the intervals after this many whole blocks. `at` is the time.
     pub fn look(&self, repetitions: u32, at: String) -> Look {
         let rule = self.until.rule();
         let (mut excused, mut of, mut samples) = (Vec::new(), Vec::new(), Vec::new());
+        let standing = self.standing(repetitions);
         for cell in &self.cells {
-            if cell.passes.range(..=upto(repetitions)).any(|(_, pass)| pass.wrong && pass.stands) {
+            let passes = standing.passes.get(&cell.place).map_or(&[][..], Vec::as_slice);
+            if standing.wrong.contains(&cell.place) {
                 excused.push(Excuse { cell_id: cell.id.clone(), stage: None, reason: "wrong outputs".into() });
                 continue;
             }
             for stage in self.samples_of_a_cell() {
-                let (values, images) = cell.values(stage, repetitions);
+                let (values, images) = self.values(passes, stage);
                 let name = stage.map(|stage| self.stages[stage].clone());
                 if values.is_empty() {
                     excused.push(Excuse { cell_id: cell.id.clone(), stage: name, reason: "no value".into() });
@@ -160,6 +142,55 @@ impl Watch {
         }
     }
 
+    /// Returns what the repetitions of whole blocks came to, and the cells that have a wrong output among it or in a probe.
+    fn standing(&self, repetitions: u32) -> Standing {
+        let mut standing = Standing::default();
+        for (id, pass) in (0..).zip(&self.passes) {
+            let of = self.ledger.repetition(id);
+            let measured = of.kind == PassKind::Measured && of.number <= repetitions;
+            if !self.ledger.stands(id) || !(measured || of.kind == PassKind::Probe) {
+                continue;
+            }
+            if pass.wrong {
+                standing.wrong.insert(of.cell);
+            }
+            if measured {
+                standing.passes.entry(of.cell).or_default().push(id);
+            }
+        }
+        for passes in standing.passes.values_mut() {
+            passes.sort_by_key(|id| {
+                let of = self.ledger.repetition(*id);
+                (of.number, of.deployment, self.ledger.image(of.image))
+            });
+        }
+        standing
+    }
+
+    /// Returns the sample of a stage or of the pipeline in the order of execution, and the image of each value.
+    fn values(&self, passes: &[AttemptId], stage: Option<usize>) -> (Vec<f64>, Vec<u32>) {
+        let image = |id: AttemptId| self.ledger.image(self.ledger.repetition(id).image);
+        let names: BTreeSet<&str> = passes.iter().map(|id| image(*id)).collect();
+        let numbers: HashMap<&str, u32> = names.into_iter().zip(0..).collect();
+        let number = |id: AttemptId| numbers[image(id)];
+        let with_values = passes.iter().map(|id| (*id, &self.passes[*id as usize]));
+        let Some(stage) = stage else {
+            let sample = with_values.filter(|(id, _)| self.ledger.pass_counts_as(*id) == CountsAs::Sample);
+            let mut values: Vec<(&str, f64, u32)> = sample
+                .filter_map(|(id, pass)| Some((pass.started_at.as_str(), pass.turnaround_s?, number(id))))
+                .collect();
+            values.sort_by(|a, b| a.0.cmp(b.0));
+            return values.into_iter().map(|(_, s, image)| (s, image)).unzip();
+        };
+        let rows = with_values.flat_map(|(id, pass)| pass.rows.iter().map(move |row| (id, row)));
+        let mut values: Vec<(u64, f64, u32)> = rows
+            .filter(|(id, row)| row.stage == stage && self.ledger.row_counts_as(*id, row.ending) == CountsAs::Sample)
+            .map(|(id, row)| (row.sequence, row.ms, number(id)))
+            .collect();
+        values.sort_by_key(|(sequence, ..)| *sequence);
+        values.into_iter().map(|(_, ms, image)| (ms, image)).unzip()
+    }
+
     /// What a cell's samples are of: the pipeline (`None`), or each stage.
     fn samples_of_a_cell(&self) -> Vec<Option<usize>> {
         match self.until.metric {
@@ -176,32 +207,12 @@ impl Watch {
     }
 }
 
-impl Cell {
-    /// The sample of a stage or of the pipeline over whole blocks, in the order of execution, and the image of each value.
-    fn values(&self, stage: Option<usize>, repetitions: u32) -> (Vec<f64>, Vec<u32>) {
-        let passes = self.passes.range(..=upto(repetitions)).filter(|(_, pass)| pass.stands);
-        let names: BTreeSet<&str> = passes.clone().map(|((.., image), _)| image.as_str()).collect();
-        let numbers: HashMap<&str, u32> = names.into_iter().zip(0..).collect();
-        let number = |key: &(u32, u32, String)| numbers[key.2.as_str()];
-        if let Some(stage) = stage {
-            let of_stage =
-                |(key, pass): (&_, &Pass)| pass.stages.get(stage).copied().flatten().map(|of| (of, number(key)));
-            let mut values: Vec<((u64, f64), u32)> = passes.filter_map(of_stage).collect();
-            values.sort_unstable_by_key(|((sequence, _), _)| *sequence);
-            return values.into_iter().map(|((_, ms), image)| (ms, image)).unzip();
-        }
-        let mut values: Vec<(&str, f64, u32)> = passes
-            .filter(|(_, pass)| !pass.unsure)
-            .filter_map(|(key, pass)| Some((pass.started_at.as_str(), pass.turnaround_s?, number(key))))
-            .collect();
-        values.sort_by(|a, b| a.0.cmp(b.0));
-        values.into_iter().map(|(_, s, image)| (s, image)).unzip()
-    }
-}
-
-/// Greater than the key of every pass of these repetitions, and of no other.
-const fn upto(repetitions: u32) -> (u32, u32, String) {
-    (repetitions, u32::MAX, String::new())
+/// Returns what a stage's sample may take from an invocation; `None` where it has no time that is a number.
+fn row(invocation: &Invocation) -> Option<Row> {
+    let report = invocation.report.as_ref()?;
+    let ms = report.duration_ms + report.init_ms.unwrap_or(0.0);
+    let (stage, sequence) = (invocation.stage_index as usize, invocation.sequence);
+    ms.is_finite().then(|| Row { stage, sequence, ms, ending: Ending::from(invocation) })
 }
 
 /// Says in a sentence where a run stands to its rule; `last` is its last look.

@@ -101,6 +101,11 @@ fn look(watch: &Watch, repetitions: u32) -> Look {
     watch.look(repetitions, String::new())
 }
 
+/// The sample of one cell of the run, by its place.
+fn values(watch: &Watch, cell: u32, stage: Option<usize>, repetitions: u32) -> Vec<f64> {
+    watch.values(&watch.standing(repetitions).passes[&cell], stage).0
+}
+
 #[test]
 fn a_run_of_a_fixed_number_of_repetitions_is_not_watched() {
     assert!(Watch::new(&RunStarted { until: None, ..run("turnaround", &[A]) }).is_none());
@@ -133,8 +138,7 @@ fn durations_are_looked_at_stage_by_stage_with_the_init_of_a_cold_start() {
     let cold = (1..=10).map(|r| Made { init_ms: Some(100.0), ..made(COLD, r, noise(r)) });
     let watch = watch("duration", &[A, COLD], steady(A, 10).chain(cold));
     assert_eq!(look(&watch, 10).samples, 4);
-    let cold = &watch.cells[1];
-    assert!((cold.values(Some(1), 10).0[0] - (noise(1) + 100.0)).abs() < 1e-9);
+    assert!((values(&watch, 1, Some(1), 10)[0] - (noise(1) + 100.0)).abs() < 1e-9);
 }
 
 #[test]
@@ -148,7 +152,7 @@ fn a_look_sees_whole_blocks_and_the_last_attempts_that_count_whatever_order_they
     passes.push(made(A, 11, 9_000.0));
     let one = watch("turnaround", &[A], passes.clone());
     let expected: Vec<f64> = (1..=10).filter(|r| *r != 4).map(|r| noise(r) / 500.0).collect();
-    assert_eq!(one.cells[0].values(None, 10).0, expected);
+    assert_eq!(values(&one, 0, None, 10), expected);
     passes.reverse();
     let other = watch("turnaround", &[A], passes);
     assert_eq!(look(&other, 10), look(&one, 10));

@@ -184,7 +184,7 @@ pub const INVOCATIONS: Table = Table {
             Text,
             "",
             Derived,
-            "`sample`, or why not, the first that applies: `superseded` (cell measured anew), `warm_up`, `wrong_start`, `superseded` (another attempt came after, or the pass was cut off), `failed`, `no_report`, `probe` (pixels of its own, uncounted)",
+            "`sample`, or why not, the first that applies: `superseded` (cell measured anew), `warm_up`, `wrong_start`, `superseded` (another attempt came after, or the pass was cut off), `failed`, `superseded` (its pass is to be made again), `no_report`, `probe` (pixels of its own, uncounted)",
         ),
         column(
             "outlier",

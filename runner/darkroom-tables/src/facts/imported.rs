@@ -6,6 +6,7 @@
 use darkroom_core::cost::PriceTable;
 use darkroom_core::event::{Profile, Status, Verdict};
 use darkroom_core::imported::ImportedRow;
+use darkroom_core::ledger::{AttemptId, Ending};
 
 use super::reading::epoch_ms;
 use super::{CheckFact, Facts, Finished, InvocationFact, ProfileFact, ReportFact};
@@ -22,8 +23,13 @@ pub struct ImportedPass {
 }
 
 impl Facts {
-    pub(super) fn take_imported(&mut self, fact: &ImportedRow, prices: &PriceTable) -> Result<(), TablesError> {
-        let pass = self.pass(&fact.pass)?;
+    pub(super) fn take_imported(
+        &mut self,
+        pass: AttemptId,
+        fact: &ImportedRow,
+        prices: &PriceTable,
+    ) -> Result<(), TablesError> {
+        self.enter(pass);
         let stage = self.stage(&fact.stage, &fact.pass)?;
         let started_at = fact.started_at.as_deref().map(epoch_ms).transpose()?;
         let of_pass = self.passes[pass as usize].imported.get_or_insert_default();
@@ -58,7 +64,7 @@ impl Facts {
                 billed_ms: fact.billed_ms,
                 max_memory_mb: fact.max_memory_mb,
                 init_ms: fact.init_ms,
-                cold: fact.cold.or(fact.init_ms.map(|_| true)),
+                cold: Ending::from(fact).cold,
             }),
             environment: fact.environment_id.as_deref().map(|text| self.text(text)),
             environment_round: None,
@@ -78,10 +84,11 @@ impl Facts {
     /// Ends the passes of which every stage was measured.
     pub(super) fn finish_imported(&mut self) {
         let all = 1u128.checked_shl(self.run.stages.len() as u32).map_or(u128::MAX, |next| next - 1);
-        for pass in &mut self.passes {
+        for (id, pass) in (0..).zip(&mut self.passes) {
             let Some(imported) = pass.imported.as_ref().filter(|imported| imported.seen == all) else { continue };
             let failed = (!imported.ended_well & all).trailing_zeros();
             let failed = self.run.stages.get(failed as usize);
+            self.ledger.end(id, failed.is_none(), None);
             pass.finished = Some(Finished {
                 started_at: imported.started_at,
                 turnaround_s: imported.turnaround_s,

@@ -5,11 +5,12 @@
 
 use darkroom_core::cell::CellId;
 use darkroom_core::cost::{Cost, PriceTable};
-use darkroom_core::event::{Event, Invocation, OutputCheck, PackageBuilt, PassKey, PipelinePass, Profile, Status};
+use darkroom_core::event::{Event, Invocation, OutputCheck, PackageBuilt, PassKey, PipelinePass, Profile};
+use darkroom_core::ledger::AttemptId;
 use uuid::Uuid;
 
 use super::{
-    CheckFact, Facts, Finished, InvocationFact, Parts, Pass, ProfileFact, RepetitionKey, ReportFact, RequestId, Text,
+    CheckFact, Facts, Finished, InvocationFact, Parts, Pass, ProfileFact, ReportFact, RequestId, Text,
 };
 use crate::TablesError;
 use crate::sessions::{Session, SessionEnd};
@@ -38,21 +39,20 @@ impl Facts {
     }
 
     fn take(&mut self, event: Event, prices: &PriceTable) -> Result<(), TablesError> {
+        let pass = self.ledger.take(&event);
+        let pass = |key: &PassKey| pass.ok_or_else(|| TablesError::UnknownCell { cell_id: key.cell_id.to_string() });
         match event {
-            Event::InvocationFinished(invocation) => self.take_invocation(&invocation, prices),
-            Event::PipelineFinished(pass) => self.take_pass(pass),
-            Event::OutputChecked(check) => self.take_check(check),
+            Event::InvocationFinished(invocation) => self.take_invocation(pass(&invocation.pass)?, &invocation, prices),
+            Event::PipelineFinished(ended) => self.take_pass(pass(&ended.pass)?, ended),
+            Event::OutputChecked(check) => self.take_check(pass(&check.pass)?, check),
             Event::CellsSuperseded { at, cells } => {
                 let mut runnable = self.run.cells.iter().filter(|planned| planned.not_runnable.is_none());
                 let again_all = runnable.all(|planned| cells.contains(&planned.id));
                 let session = self.begin_session(&at);
                 session.again = cells.iter().map(CellId::to_string).collect();
                 session.again_all = again_all;
-                cells.iter().try_for_each(|cell| {
-                    let cell = self.cell(cell.as_str())?;
-                    self.epochs[cell as usize] += 1;
-                    Ok(())
-                })
+                let unknown = cells.iter().find(|cell| !self.run.cells.iter().any(|planned| planned.id == **cell));
+                unknown.map_or(Ok(()), |cell| Err(TablesError::UnknownCell { cell_id: cell.to_string() }))
             }
             Event::RunResumed { at, .. } => {
                 self.begin_session(&at);
@@ -68,7 +68,7 @@ impl Facts {
                 self.imported = Some(imported);
                 Ok(())
             }
-            Event::RowImported(row) => self.take_imported(&row, prices),
+            Event::RowImported(row) => self.take_imported(pass(&row.pass)?, &row, prices),
             Event::Reconciled(figure) => {
                 self.reconciliations.push((self.sessions.len() as u32, figure));
                 Ok(())
@@ -132,8 +132,13 @@ impl Facts {
         self.sessions.last_mut().expect("a run has its first session from its start")
     }
 
-    fn take_invocation(&mut self, fact: &Invocation, prices: &PriceTable) -> Result<(), TablesError> {
-        let pass = self.pass(&fact.pass)?;
+    fn take_invocation(
+        &mut self,
+        pass: AttemptId,
+        fact: &Invocation,
+        prices: &PriceTable,
+    ) -> Result<(), TablesError> {
+        self.enter(pass);
         let stage = self.stage(&fact.stage, &fact.pass)?;
         let row = InvocationFact {
             pass,
@@ -171,11 +176,8 @@ impl Facts {
     /// Puts a row where its pass is and adds what it costs.
     pub(super) fn keep(&mut self, row: InvocationFact, prices: &PriceTable) {
         let cost = self.cost(&row, prices);
-        let wrong_start = self.is_wrong_start(&row);
         let pass = &mut self.passes[row.pass as usize];
-        pass.wrong_start |= wrong_start;
         pass.environment_round = pass.environment_round.or(row.environment_round);
-        pass.no_report |= row.status == Status::Ok && row.report.is_none();
         if let Some(cost) = cost {
             pass.cost += cost;
             pass.costed |= 1u128.checked_shl(row.stage).unwrap_or(0);
@@ -200,8 +202,8 @@ impl Facts {
         ProfileFact { figures, container_id, cpu_model, kernel }
     }
 
-    fn take_pass(&mut self, fact: PipelinePass) -> Result<(), TablesError> {
-        let pass = self.pass(&fact.pass)?;
+    fn take_pass(&mut self, pass: AttemptId, fact: PipelinePass) -> Result<(), TablesError> {
+        self.enter(pass);
         let session = self.session();
         session.passes += 1;
         if session.last_pass_at.as_ref().is_none_or(|last| *last < fact.started_at) {
@@ -222,8 +224,8 @@ impl Facts {
         Ok(())
     }
 
-    fn take_check(&mut self, fact: OutputCheck) -> Result<(), TablesError> {
-        let pass = self.pass(&fact.pass)?;
+    fn take_check(&mut self, pass: AttemptId, fact: OutputCheck) -> Result<(), TablesError> {
+        self.enter(pass);
         let stage = self.stage(&fact.stage, &fact.pass)?;
         self.checks.push(CheckFact {
             pass,
@@ -236,42 +238,19 @@ impl Facts {
         Ok(())
     }
 
-    pub(super) fn pass(&mut self, key: &PassKey) -> Result<u32, TablesError> {
-        let cell = self.cell(key.cell_id.as_str())?;
-        let repetition = RepetitionKey {
-            cell,
-            epoch: self.epochs[cell as usize],
-            deployment: key.deployment,
-            image: self.text(&key.image),
-            warm_up: key.warm_up,
-            probe: key.probe,
-            repetition: key.repetition,
-        };
-        let last = self.last_attempts.entry(repetition).or_insert(key.attempt);
-        *last = key.attempt.max(*last);
-        let next = self.passes.len() as u32;
-        let index = *self.pass_index.entry((repetition, key.attempt)).or_insert(next);
-        if index == next {
+    /// Makes room for what is known of an attempt besides what counts.
+    pub(super) fn enter(&mut self, pass: AttemptId) {
+        if pass as usize == self.passes.len() {
             self.passes.push(Pass {
-                key: repetition,
-                attempt: key.attempt,
                 session: self.sessions.len() as u32,
                 finished: None,
                 cost: Cost::default(),
-                wrong_start: false,
-                no_report: false,
                 environment_round: None,
                 parts: Parts::default(),
                 imported: None,
                 costed: 0,
             });
         }
-        Ok(index)
-    }
-
-    fn cell(&self, cell_id: &str) -> Result<u32, TablesError> {
-        let cell = self.cells.get(cell_id).copied();
-        cell.ok_or_else(|| TablesError::UnknownCell { cell_id: cell_id.into() })
     }
 
     pub(super) fn stage(&self, stage: &str, pass: &PassKey) -> Result<u32, TablesError> {

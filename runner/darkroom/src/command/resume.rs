@@ -10,7 +10,7 @@ use crate::cli::{Globals, ResumeArgs};
 use crate::display;
 use crate::exit::{Failure, Outcome};
 use crate::project::{self, Loaded, Project};
-use crate::record::{History, read};
+use crate::record::{Earlier, History};
 use crate::session::{self, Begin, Job};
 use crate::target;
 
@@ -23,22 +23,22 @@ pub fn run(args: &ResumeArgs, globals: Globals) -> Result<Outcome, Failure> {
     let run = run
         .canonicalize()
         .map_err(|error| Failure::wrong_request(miette::miette!("cannot open the run {}: {error}", run.display())))?;
-    let history = history(&run);
-    if let Some(history) = history.as_ref().filter(|history| history.finished) {
+    let earlier = Earlier::read(run).map_err(Failure::wrong_request)?;
+    let Earlier { run, history, .. } = &earlier;
+    if history.finished {
         if !globals.quiet {
-            display::note(&nothing_to_resume(&run, history));
+            display::note(&nothing_to_resume(run, history));
         }
         return Ok(Outcome::Done);
     }
     // A kill may have come between an extension's record in the journal and the same in manifest.toml.
-    let extended = history.filter(|history| history.extended).map(|history| history.run.repetitions);
-    let extended = extended.map(|count| Override::set(&format!("repetitions.count={count}")));
+    let extended = history.extended.then_some(history.run.repetitions).map(|count| Override::set(&format!("repetitions.count={count}")));
     let overrides: Vec<Override> =
         extended.into_iter().chain(args.set.iter().map(|argument| Override::set(argument))).collect();
     let loaded = project::load_with(&run.join("manifest.toml"), &overrides).map_err(Failure::wrong_request)?;
     let Loaded { project, manifest, known } = loaded;
     let capability = target::capability(manifest.target.cloud);
-    let begin = Begin::GoOn { run };
+    let begin = Begin::GoOn(earlier);
     let (project, manifest, known) = (&project, &manifest, &known);
     let job = Job { project, manifest, known, capability: &capability, begin, keep: args.keep, yes: args.yes };
     session::run(&job, globals)
@@ -58,12 +58,7 @@ fn latest_unfinished(outputs: &Path) -> Result<PathBuf, Failure> {
     })
 }
 
-/// Returns what a run's journal tells; `None` where it can't be read, which the session will say.
-fn history(run: &Path) -> Option<History> {
-    read(&run.join("journal.ndjson")).and_then(History::replay).ok().flatten()
-}
-
 /// Says whether a run's journal can be read and has no end yet.
 fn unfinished(run: &Path) -> bool {
-    history(run).is_some_and(|history| !history.finished)
+    History::read(&run.join("journal.ndjson")).is_ok_and(|history| !history.finished)
 }

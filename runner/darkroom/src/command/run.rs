@@ -1,6 +1,6 @@
 //! `darkroom run`: from a manifest to tables.
 
-use std::path::{Path, PathBuf};
+use std::path::{Path};
 
 use darkroom_core::cell::CellId;
 use darkroom_core::manifest::Override;
@@ -12,7 +12,7 @@ use crate::cli::{Globals, RunArgs};
 use crate::display;
 use crate::exit::{Failure, Outcome};
 use crate::project::{self, Loaded};
-use crate::record::{History, JournalError, RunDir, read};
+use crate::record::{Earlier, History, JournalError, RunDir};
 use crate::session::{self, Begin, Job};
 use crate::target;
 
@@ -63,19 +63,19 @@ fn begin(job: &Job<'_>, args: &RunArgs, globals: Globals) -> Result<Option<Begin
     }
     let latest = latest.filter(|latest| latest.same);
     if args.cells.is_empty() {
-        if let Some(latest) = latest.filter(|latest| !latest.finished)
+        if let Some(latest) = latest.filter(|latest| !latest.earlier.history.finished)
             && !globals.quiet
         {
             display::note(&format!(
                 "an earlier run of this manifest is unfinished; this is a new one. Go on with the earlier one by {}",
-                advice::darkroom(&["resume", &latest.run.display().to_string()])
+                advice::darkroom(&["resume", &latest.earlier.run.display().to_string()])
             ));
         }
         return Ok(Some(ANEW));
     }
     let cells = chosen(job, &args.cells)?;
     if let Some(latest) = latest {
-        return Ok(Some(Begin::Again { run: latest.run, cells }));
+        return Ok(Some(Begin::Again { earlier: latest.earlier, cells }));
     }
     let outputs = job.project.output_dir(job.manifest);
     if !globals.quiet && RunDir::latest(&outputs, &job.manifest.experiment.name).is_ok() {
@@ -88,22 +88,23 @@ fn begin(job: &Job<'_>, args: &RunArgs, globals: Globals) -> Result<Option<Begin
 fn go_on(job: &Job<'_>, latest: Option<Latest>, globals: Globals) -> Result<Option<Begin>, Failure> {
     let folder = job.project.output_dir(job.manifest).join(&job.manifest.experiment.name);
     let none = || format!("no unfinished run of this manifest in {}", folder.display());
-    let Some(Latest { run, history, finished, same }) = latest else {
+    let Some(Latest { earlier, same }) = latest else {
         let help = "leave out --resume to start a new run";
         return Err(Failure::wrong_request(miette::miette!(help = help, "{}", none())));
     };
-    if same && finished {
+    let Earlier { run, history, .. } = &earlier;
+    if same && history.finished {
         if !globals.quiet {
-            display::note(&nothing_to_resume(&run, &history));
+            display::note(&nothing_to_resume(run, history));
         }
         return Ok(None);
     }
     if same {
-        return Ok(Some(Begin::GoOn { run }));
+        return Ok(Some(Begin::GoOn(earlier)));
     }
-    let differs = session::what_differs(job, &history.run, &run);
+    let differs = session::what_differs(job, &history.run, run);
     let shown = run.display().to_string();
-    Err(Failure::wrong_request(if finished {
+    Err(Failure::wrong_request(if history.finished {
         let help = "leave out --resume to start a new run";
         miette::miette!(
             help = help,
@@ -131,21 +132,23 @@ fn extend(job: &Job<'_>, latest: Option<Latest>) -> Result<Option<Begin>, Failur
         let help = "start a new run with a smaller `ci_half_width` or a larger `max`".to_owned();
         return refused("a run with `repetitions.until` decides itself how often it measures".to_owned(), help);
     }
-    let Some(Latest { run, history, finished, same }) = latest else {
+    let Some(Latest { earlier, same }) = latest else {
         let help = "leave out --extend to start one".to_owned();
         return refused(format!("there is no run of `{}` to extend", job.manifest.experiment.name), help);
     };
+    let Earlier { run, history, .. } = &earlier;
+    let finished = history.finished;
     let (shown, from, to) = (run.display().to_string(), history.run.repetitions, job.manifest.repetitions.count);
     let as_it_was = session::with_count(job.manifest, from);
     let was = session::before(job, &as_it_was);
     if history.run.manifest_sha256 != session::fingerprint(&was) {
-        let differs = session::what_differs(&was, &history.run, &run);
+        let differs = session::what_differs(&was, &history.run, run);
         let help = "undo the change, or leave out --extend to start a new run".to_owned();
         return refused(format!("{shown} was begun with another configuration than this manifest: {differs}"), help);
     }
     if !finished && same {
         // An earlier session was cut short: the run has this number of repetitions already, and goes on.
-        return Ok(Some(Begin::Extend { run, from }));
+        return Ok(Some(Begin::Extend { earlier, from }));
     }
     if !finished {
         let help = format!("let it come to its end first: {}", advice::darkroom(&["resume", &shown]));
@@ -155,7 +158,7 @@ fn extend(job: &Job<'_>, latest: Option<Latest>) -> Result<Option<Begin>, Failur
         let help = format!("name more than {from}: the number is that of all repetitions");
         return refused(format!("{shown} has {from} repetitions already"), help);
     }
-    Ok(Some(Begin::Extend { run, from }))
+    Ok(Some(Begin::Extend { earlier, from }))
 }
 
 /// Says that a run is at its end, and how to measure more of it where that can be.
@@ -187,9 +190,7 @@ fn chosen(job: &Job<'_>, patterns: &[String]) -> Result<Vec<CellId>, Failure> {
 
 /// The experiment's latest run.
 struct Latest {
-    run: PathBuf,
-    history: History,
-    finished: bool,
+    earlier: Earlier,
     /// It is a run of this very configuration.
     same: bool,
 }
@@ -198,9 +199,11 @@ struct Latest {
 fn latest(job: &Job<'_>) -> Result<Option<Latest>, JournalError> {
     let latest = RunDir::latest(&job.project.output_dir(job.manifest), &job.manifest.experiment.name);
     let Some(run) = latest.ok().filter(|run| run.join("journal.ndjson").exists()) else { return Ok(None) };
-    let history = read(&run.join("journal.ndjson")).and_then(History::replay)?;
-    Ok(history.map(|history| {
-        let same = history.run.manifest_sha256 == session::fingerprint(job);
-        Latest { run, finished: history.finished, same, history }
-    }))
+    let earlier = match Earlier::read(run) {
+        // Killed before its first fact.
+        Err(JournalError::NoRun { path }) if path.metadata().is_ok_and(|about| about.len() == 0) => return Ok(None),
+        earlier => earlier?,
+    };
+    let same = earlier.history.run.manifest_sha256 == session::fingerprint(job);
+    Ok(Some(Latest { earlier, same }))
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use darkroom_core::event::{Event, PassKey, Status};
+use darkroom_core::event::{Event, PassKind, Status};
 use darkroom_core::spending::Spending;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -151,11 +151,10 @@ impl View {
         }
         match event {
             Event::InvocationFinished(invocation) => {
-                let PassKey { warm_up, probe, .. } = invocation.pass;
-                let kind = match (probe, warm_up) {
-                    (true, _) => " (probe)",
-                    (_, true) => " (warm-up)",
-                    _ => "",
+                let kind = match invocation.pass.kind() {
+                    PassKind::Probe => " (probe)",
+                    PassKind::WarmUp => " (warm-up)",
+                    PassKind::Measured => "",
                 };
                 self.bar.set_message(format!("{}{kind}", invocation.pass.cell_id));
                 if invocation.status != Status::Ok && !invocation.pass.warm_up {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use darkroom_core::event::{Again, ClockOffset, Event, PassKey};
+use darkroom_core::event::{Again, ClockOffset, Event, PassKey, PassKind};
 use darkroom_core::schedule::{PlannedPass, Schedule, Step};
 use darkroom_core::until::Watch;
 use futures::{StreamExt, TryStreamExt};
@@ -22,7 +22,7 @@ use super::reconcile::{self, ByFunction, Recorded};
 use super::trigger_s3::Memory;
 use super::{Function, Purse, Setup, cold, objects};
 use crate::advice;
-use crate::record::{Emitter, History, Repetition};
+use crate::record::{Emitter, History};
 
 /// Functions whose environments are renewed at the same time: Lambda's control plane takes 15 requests a second.
 const RENEWALS_AT_ONCE: usize = 4;
@@ -198,7 +198,7 @@ struct Dispatcher {
 
 impl Dispatcher {
     async fn run(&mut self, schedule: &Schedule) -> Result<Ended, ExecuteError> {
-        let session: Vec<Step> = schedule.session(|p| self.history.is_done(&self.repetition(p))).collect();
+        let session: Vec<Step> = schedule.session(|p| self.history.ledger.is_done(&self.key(p))).collect();
         // Passes wait here until as many are due of a (cell, deployment) as the cell runs at once.
         let mut waiting: BTreeMap<(usize, u32), Vec<PlannedPass>> = BTreeMap::new();
         for step in session {
@@ -286,8 +286,9 @@ impl Dispatcher {
         self.bench.setup.cells[cell].cell.concurrency
     }
 
-    fn repetition(&self, planned: &PlannedPass) -> Repetition {
-        self.bench.setup.cells[planned.cell].repetition(planned)
+    /// Names what a planned pass is a repetition of, before it has an attempt.
+    fn key(&self, planned: &PlannedPass) -> PassKey {
+        self.bench.setup.cells[planned.cell].key(planned, 0)
     }
 
     /// Says which budget is used up, if one is.
@@ -368,10 +369,8 @@ impl Dispatcher {
 
     /// Makes the next attempt of a repetition.
     fn pass(&self, planned: &PlannedPass, round: Option<u32>) -> Pass {
-        let repetition = self.repetition(planned);
-        let attempt = self.history.next_attempt(&repetition);
-        let Repetition { cell_id, deployment, image, warm_up, probe, repetition } = repetition;
-        let key = PassKey { cell_id, deployment, image, warm_up, probe, repetition, attempt };
+        let mut key = self.key(planned);
+        key.attempt = self.history.ledger.next_attempt(&key);
         let (cell_index, image_index) = (planned.cell, planned.image);
         Pass { cell_index, image_index, key, scheduled_at: super::now(), round, together: None, image: None }
     }
@@ -379,7 +378,12 @@ impl Dispatcher {
     /// Gives a pass its own pixels, if it is one that has them.
     async fn with_own_image(&self, pass: Pass) -> Result<Pass, ExecuteError> {
         let setup = &self.bench.setup;
-        if !pass.key.probe && (pass.key.warm_up || !setup.vary_inputs) {
+        let own = match pass.key.kind() {
+            PassKind::Probe => true,
+            PassKind::Measured => setup.vary_inputs,
+            PassKind::WarmUp => false,
+        };
+        if !own {
             return Ok(pass);
         }
         let image = &setup.cells[pass.cell_index].images[pass.image_index];
@@ -392,7 +396,7 @@ impl Dispatcher {
     /// Runs passes at once and waits for all; returns of each, in order, whether it is to be done again.
     async fn at_once(&mut self, passes: Vec<Pass>, tried: Tried) -> Result<Vec<Option<Again>>, ExecuteError> {
         for pass in &passes {
-            self.history.saw_attempt(&pass.key);
+            self.history.ledger.announce(&pass.key);
         }
         let mut ended = vec![None; passes.len()];
         let mut failed = None;
@@ -407,7 +411,7 @@ impl Dispatcher {
             let (index, result) = joined.map_err(|error| ExecuteError::Panic(error.to_string()))?;
             match result {
                 Ok(pass_ended) => {
-                    self.history.saw_attempt(&pass_ended.key);
+                    self.history.ledger.announce(&pass_ended.key);
                     ended[index] = pass_ended.again;
                 }
                 // What else is under way still ends, and is recorded.

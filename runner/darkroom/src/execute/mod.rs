@@ -29,12 +29,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use darkroom_core::adapt::Habits;
 use darkroom_core::cell::{Cell, CellId};
-use darkroom_core::event::Event;
+use darkroom_core::event::{Event, PassKey};
 use darkroom_core::pipeline::Pipeline;
 use darkroom_core::schedule::PlannedPass;
 use darkroom_core::spending::Spending;
 
-use crate::record::Repetition;
 
 pub use collect_logs::LogReader;
 pub use dispatcher::{Ended, ExecuteError, Finished, Stopping, execute};
@@ -80,15 +79,16 @@ pub struct CellUnderTest {
 }
 
 impl CellUnderTest {
-    /// Names what a planned pass of this cell is a repetition of.
-    pub fn repetition(&self, planned: &PlannedPass) -> Repetition {
-        Repetition {
+    /// Names an attempt of a planned pass of this cell.
+    pub fn key(&self, planned: &PlannedPass, attempt: u32) -> PassKey {
+        PassKey {
             cell_id: self.id.clone(),
             deployment: planned.deployment,
             image: self.images[planned.image].name.clone(),
             warm_up: planned.warm_up,
             probe: planned.probe,
             repetition: planned.repetition,
+            attempt,
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use darkroom_core::cell::{Input, Start, Trigger};
-use darkroom_core::event::{Again, Event, Invocation, PassKey, PipelinePass, Status};
+use darkroom_core::event::{Again, Event, Invocation, PassKey, PassKind, PipelinePass, Status};
 use darkroom_core::pipeline::{PAYLOAD_LIMIT, Transport};
 use serde_json::Value;
 use tokio::sync::Barrier;
@@ -170,7 +170,7 @@ async fn make(
     let looks = look_at_outputs(bench, keys, &measured).await;
     let ended = conclude(bench, cell, pass, &measured, &looks, tried);
     // An attempt that does not count leaves the check to the one that does.
-    if (!pass.key.warm_up || pass.key.probe) && ended.again.is_none() {
+    if pass.key.kind() != PassKind::WarmUp && ended.again.is_none() {
         check_outputs(bench, cell, pass, keys, &looks, &measured.answers).await;
     }
     let (key, again) = (pass.key.clone(), ended.again);
@@ -448,7 +448,7 @@ fn conclude(
 fn again(cell: &CellUnderTest, pass: &Pass, measured: &Measured, looks: &[Option<Look>]) -> Option<Again> {
     let invocations = &measured.invocations;
     // A loop is the code's doing: it would be there again.
-    if (pass.key.warm_up && !pass.key.probe) || invocations.iter().any(Invocation::is_loop) {
+    if pass.key.kind() == PassKind::WarmUp || invocations.iter().any(Invocation::is_loop) {
         return None;
     }
     if invocations.iter().any(|invocation| invocation.status == Status::Throttled) {

@@ -1,35 +1,15 @@
-//! What a journal already holds, so that a run can go on: which repetitions count, and the next attempt of each.
+//! What a journal already holds, so that a run can go on. Which repetitions are done is the ledger's to say.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use darkroom_core::cell::CellId;
-use darkroom_core::event::{Event, FunctionDeployed, PassKey, RunStarted, Status};
+use std::path::{Path, PathBuf};
 
-use super::journal::JournalError;
+use darkroom_core::event::{Event, FunctionDeployed, RunStarted, Status};
+use darkroom_core::ledger::Ledger;
+use darkroom_core::spending::Billed;
+use darkroom_core::until::Watch;
 
-/// One planned repetition of one image in one deployment of one cell.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Repetition {
-    pub cell_id: CellId,
-    pub deployment: u32,
-    pub image: String,
-    pub warm_up: bool,
-    pub probe: bool,
-    pub repetition: u32,
-}
-
-impl From<&PassKey> for Repetition {
-    fn from(key: &PassKey) -> Self {
-        Self {
-            cell_id: key.cell_id.clone(),
-            deployment: key.deployment,
-            image: key.image.clone(),
-            warm_up: key.warm_up,
-            probe: key.probe,
-            repetition: key.repetition,
-        }
-    }
-}
+use super::journal::{JournalError, read};
 
 /// Returns what a function runs, as one text: code, layers, runtime and handler.
 pub fn running(function: &FunctionDeployed) -> String {
@@ -37,8 +17,36 @@ pub fn running(function: &FunctionDeployed) -> String {
     format!("{code_sha256} {} {runtime} {handler}", layers_sha256.join(" "))
 }
 
-/// The state a run is in, as its journal tells it.
+/// A run's folder, and what its journal holds.
 #[derive(Debug)]
+pub struct Earlier {
+    pub run: PathBuf,
+    pub history: History,
+    /// Bytes of the journal when it was read.
+    length: u64,
+}
+
+impl Earlier {
+    /// Reads what there is of the run in this folder.
+    pub fn read(run: PathBuf) -> Result<Self, JournalError> {
+        let journal = run.join("journal.ndjson");
+        let length = length(&journal);
+        Ok(Self { history: History::read(&journal)?, run, length })
+    }
+
+    /// Says whether the journal is still what was read: asked when nobody else can write to it any more.
+    pub fn is_unchanged(&self) -> bool {
+        length(&self.run.join("journal.ndjson")) == self.length
+    }
+}
+
+/// Bytes of a file; 0 of one that can't be read, which reading it says.
+fn length(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |about| about.len())
+}
+
+/// The state a run is in, as its journal tells it.
+#[derive(Clone, Debug)]
 pub struct History {
     pub run: RunStarted,
     pub finished: bool,
@@ -50,8 +58,10 @@ pub struct History {
     pub looked: u32,
     /// Repetitions at which that ended the run.
     pub settled: Option<u32>,
-    done: HashSet<Repetition>,
-    attempts: HashMap<Repetition, u32>,
+    pub ledger: Ledger,
+    /// What decides when to stop; `None` of a run with a fixed number of repetitions.
+    pub watch: Option<Watch>,
+    pub billed: Billed,
     /// Requests that ran in an environment that no session has looked up, with their functions.
     pub without_environment: HashMap<String, String>,
     /// Function name → what it runs, as [`running`] says it.
@@ -59,27 +69,31 @@ pub struct History {
 }
 
 impl History {
-    /// Replays `events`, the first of which must be the run's start.
-    pub fn replay(mut events: impl Iterator<Item = Result<Event, JournalError>>) -> Result<Option<Self>, JournalError> {
-        let Some(Event::RunStarted(run)) = events.next().transpose()? else { return Ok(None) };
+    /// Reads a run's journal, once.
+    pub fn read(journal: &Path) -> Result<Self, JournalError> {
+        let mut events = read(journal)?;
+        let Some(Event::RunStarted(run)) = events.next().transpose()? else {
+            return Err(JournalError::NoRun { path: journal.to_owned() });
+        };
         let mut history = Self::new(run);
         for event in events {
             history.take(&event?);
         }
-        Ok(Some(history))
+        Ok(history)
     }
 
     /// The history of a run that has just begun.
     pub fn new(run: RunStarted) -> Self {
         Self {
+            ledger: Ledger::new(&run),
+            watch: Watch::new(&run),
+            billed: Billed::default(),
             run,
             finished: false,
             extended: false,
             sequence: 0,
             looked: 0,
             settled: None,
-            done: HashSet::new(),
-            attempts: HashMap::new(),
             without_environment: HashMap::new(),
             code: HashMap::new(),
         }
@@ -87,10 +101,14 @@ impl History {
 
     /// Takes one further fact into account.
     pub fn take(&mut self, event: &Event) {
+        self.ledger.take(event);
+        self.billed.take(event);
+        if let Some(watch) = &mut self.watch {
+            watch.take(event);
+        }
         match event {
             Event::InvocationFinished(invocation) => {
                 self.sequence = self.sequence.max(invocation.sequence + 1);
-                self.saw_attempt(&invocation.pass);
                 let ran = !matches!(invocation.status, Status::Throttled | Status::CallError);
                 if let (true, None, Some(id)) = (ran, &invocation.environment_id, &invocation.request_id) {
                     self.without_environment.insert(id.clone(), invocation.function.clone());
@@ -99,16 +117,7 @@ impl History {
             Event::EnvironmentSeen { request_id, .. } => {
                 self.without_environment.remove(request_id);
             }
-            Event::PipelineFinished(pass) => {
-                self.saw_attempt(&pass.pass);
-                if pass.again.is_none() {
-                    self.done.insert(Repetition::from(&pass.pass));
-                }
-            }
-            Event::CellsSuperseded { cells, .. } => {
-                self.finished = false;
-                self.done.retain(|repetition| !cells.contains(&repetition.cell_id));
-            }
+            Event::CellsSuperseded { .. } => self.finished = false,
             Event::Looked(look) => {
                 self.looked = self.looked.max(look.repetitions);
                 self.settled = look.stopped_by.map(|_| look.repetitions);
@@ -124,21 +133,5 @@ impl History {
             Event::RunFinished { .. } => self.finished = true,
             _ => {}
         }
-    }
-
-    /// Counts an attempt that has begun.
-    pub fn saw_attempt(&mut self, key: &PassKey) {
-        let attempt = self.attempts.entry(Repetition::from(key)).or_default();
-        *attempt = key.attempt.max(*attempt);
-    }
-
-    /// True when a repetition has an attempt that counts.
-    pub fn is_done(&self, repetition: &Repetition) -> bool {
-        self.done.contains(repetition)
-    }
-
-    /// Returns the number of the next attempt of `repetition`, from 1.
-    pub fn next_attempt(&self, repetition: &Repetition) -> u32 {
-        self.attempts.get(repetition).map_or(1, |last| last + 1)
     }
 }

@@ -9,7 +9,7 @@ mod recorder;
 pub mod run_dir;
 
 pub use facts::complete;
-pub use history::{History, Repetition, running};
+pub use history::{Earlier, History, running};
 pub use journal::{Journal, JournalError, read};
 pub use recorder::{Emitter, Recorder};
 pub use run_dir::{RunDir, RunDirError};

@@ -1,6 +1,6 @@
 //! How a session comes to its folder: a new run, one to go on with, or some cells of one to measure again.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -20,19 +20,17 @@ use crate::advice;
 use crate::execute::now;
 use crate::exit::Failure;
 use crate::machine;
-use crate::record::{History, Journal, JournalError, RunDir, read, running};
+use crate::record::{Earlier, History, Journal, RunDir, running};
 use crate::target::Facts;
 
 /// A run's folder, held, with what it already has.
-pub struct Begun {
+pub struct Begun<'a> {
     dir: RunDir,
     run_id: String,
     /// Cells of the run, runnable or not, in matrix order.
     cells: Vec<PlannedCell>,
-    /// What earlier sessions said of the run; `None` where this is the first.
-    earlier: Option<Box<RunStarted>>,
-    /// Function name → what it ran in earlier sessions, as [`running`] says it.
-    code: HashMap<String, String>,
+    /// What earlier sessions recorded; `None` where this is the first.
+    earlier: Option<&'a History>,
     /// Cells whose facts so far no longer count.
     again: Option<Vec<CellId>>,
     /// Repetitions that the run had, where it has been extended or this session adds some.
@@ -125,22 +123,19 @@ fn habits(job: &Job<'_>) -> String {
 }
 
 /// Makes or takes up the run's folder. Nothing is recorded yet.
-pub fn begin(job: &Job<'_>, planned: Vec<PlannedCell>) -> Result<Begun, Failure> {
+pub fn begin<'a>(job: &'a Job<'_>, planned: Vec<PlannedCell>) -> Result<Begun<'a>, Failure> {
     match &job.begin {
         Begin::Anew { cells } => anew(job, planned, cells.as_deref()),
-        Begin::GoOn { run } => take_up(job, planned, RunDir::open(run).map_err(Failure::wrong_request)?, None),
-        Begin::Extend { run, from } => {
-            let dir = RunDir::open(run).map_err(Failure::wrong_request)?;
-            let begun = take_up(&before(job, &with_count(job.manifest, *from)), planned, dir, None)?;
+        Begin::GoOn(earlier) => take_up(job, planned, earlier, None),
+        Begin::Extend { earlier, from } => {
+            let begun = take_up(&before(job, &with_count(job.manifest, *from)), planned, earlier, None)?;
             Ok(Begun { extends: Some(*from), ..begun })
         }
-        Begin::Again { run, cells } => {
-            take_up(job, planned, RunDir::open(run).map_err(Failure::wrong_request)?, Some(cells.clone()))
-        }
+        Begin::Again { earlier, cells } => take_up(job, planned, earlier, Some(cells.clone())),
     }
 }
 
-fn anew(job: &Job<'_>, mut planned: Vec<PlannedCell>, only: Option<&[CellId]>) -> Result<Begun, Failure> {
+fn anew<'a>(job: &Job<'_>, mut planned: Vec<PlannedCell>, only: Option<&[CellId]>) -> Result<Begun<'a>, Failure> {
     let outputs = job.project.output_dir(job.manifest);
     let time = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S");
     let run_id = format!("{time}-{}", &uuid::Uuid::new_v4().simple().to_string()[..6]);
@@ -148,7 +143,7 @@ fn anew(job: &Job<'_>, mut planned: Vec<PlannedCell>, only: Option<&[CellId]>) -
     if let Some(only) = only {
         planned.retain(|cell| only.contains(&cell.id));
     }
-    let begun = Begun { dir, run_id, cells: planned, earlier: None, code: HashMap::new(), again: None, extends: None };
+    let begun = Begun { dir, run_id, cells: planned, earlier: None, again: None, extends: None };
     if let Err(error) = begun.dir.write("manifest.toml", &resolved(job.manifest)) {
         begun.discard_if_nothing_recorded();
         return Err(Failure::broken(error));
@@ -156,13 +151,21 @@ fn anew(job: &Job<'_>, mut planned: Vec<PlannedCell>, only: Option<&[CellId]>) -
     Ok(begun)
 }
 
-fn take_up(
+fn take_up<'a>(
     job: &Job<'_>,
     mut planned: Vec<PlannedCell>,
-    dir: RunDir,
+    earlier: &'a Earlier,
     again: Option<Vec<CellId>>,
-) -> Result<Begun, Failure> {
-    let history = history(&dir).map_err(Failure::wrong_request)?;
+) -> Result<Begun<'a>, Failure> {
+    let dir = RunDir::open(&earlier.run).map_err(Failure::wrong_request)?;
+    if !earlier.is_unchanged() {
+        return Err(Failure::wrong_request(miette::miette!(
+            help = "say the command again",
+            "another darkroom process has just gone on with {}",
+            dir.path().display()
+        )));
+    }
+    let history = &earlier.history;
     if history.run.manifest_sha256 != fingerprint(job) {
         return Err(Failure::wrong_request(miette::miette!(
             help = format!(
@@ -193,25 +196,17 @@ fn take_up(
         )));
     }
     planned.retain(|cell| held(&cell.id));
-    let History { run, code, extended, .. } = history;
     Ok(Begun {
         dir,
-        run_id: run.run_id.clone(),
+        run_id: history.run.run_id.clone(),
         cells: planned,
-        code,
         again,
-        extends: extended.then_some(run.repetitions),
-        earlier: Some(Box::new(run)),
+        extends: history.extended.then_some(history.run.repetitions),
+        earlier: Some(history),
     })
 }
 
-/// Replays the run's journal.
-pub fn history(dir: &RunDir) -> Result<History, JournalError> {
-    let path = dir.journal();
-    History::replay(read(&path)?)?.ok_or(JournalError::NoRun { path })
-}
-
-impl Begun {
+impl Begun<'_> {
     pub fn dir(&self) -> &RunDir {
         &self.dir
     }
@@ -250,11 +245,10 @@ impl Begun {
     ) -> Result<(Journal, History), Failure> {
         let path = self.dir.journal();
         let mut facts = Vec::new();
-        let (mut journal, mut history) = if self.earlier.is_some() {
+        let (mut journal, mut history) = if let Some(history) = self.earlier {
             let journal = Journal::open(&path).map_err(Failure::broken)?;
-            let history = history(&self.dir).map_err(Failure::wrong_request)?;
             facts.push(self.resumed(job));
-            (journal, history)
+            (journal, history.clone())
         } else {
             let run = self.started(job, target);
             facts.push(Event::RunStarted(run.clone()));
@@ -382,10 +376,10 @@ fn place(target: &str, endpoint: Option<&str>, account_id: Option<&str>) -> Stri
     format!("{target}{endpoint}{account}")
 }
 
-impl Begun {
+impl Begun<'_> {
     /// A run goes on only where it was begun: its tables name one place. Asked before anything is deployed.
     pub fn same_place(&self, target: &Facts) -> Result<(), Failure> {
-        let Some(run) = &self.earlier else { return Ok(()) };
+        let Some(History { run, .. }) = self.earlier else { return Ok(()) };
         let before = place(&run.target, run.endpoint.as_deref(), run.account_id.as_deref());
         let account_id = target.account_id.as_deref().filter(|_| run.account_id.is_some());
         let here = place(target.name, target.endpoint.as_deref(), account_id);
@@ -405,7 +399,8 @@ impl Begun {
     /// never share a cell. Asked before anything is deployed: a refusal leaves all as it was.
     pub fn same_code(&self, functions: &[FunctionDeployed]) -> Result<(), Failure> {
         let is_changed = |function: &&FunctionDeployed| {
-            self.code.get(&function.function).is_some_and(|before| *before != running(function))
+            let before = self.earlier.and_then(|history| history.code.get(&function.function));
+            before.is_some_and(|before| *before != running(function))
         };
         let Some(function) = functions.iter().find(is_changed) else { return Ok(()) };
         Err(Failure::wrong_request(miette::miette!(

@@ -13,17 +13,15 @@ mod money;
 mod names;
 mod prepare;
 
-use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use darkroom_core::capability::Capability;
 use darkroom_core::cell::{Cell, CellId};
-use darkroom_core::event::{ClockOffset, CodeExamined, Event, PlannedCell};
+use darkroom_core::event::{ClockOffset, CodeExamined, Event, PassKey, PlannedCell};
 use darkroom_core::manifest::{Known, Manifest};
 use darkroom_core::plan::Plan;
 use darkroom_core::schedule::{PlannedPass, Schedule};
-use darkroom_core::until::Watch;
 use tokio::sync::watch;
 
 use crate::advice;
@@ -33,7 +31,7 @@ use crate::display::progress::{Extent, Progress};
 use crate::execute::{Ended, ExecuteError, Finished, Keep, Pictures, Setup, Stopping, execute, now};
 use crate::exit::{Failure, Outcome};
 use crate::project::Project;
-use crate::record::{self, History, JournalError, Recorder, Repetition};
+use crate::record::{Earlier, History, JournalError, Recorder};
 use crate::target::Target;
 use begin::Begun;
 pub use begin::{before, fingerprint, what_differs, with_count};
@@ -56,11 +54,21 @@ pub enum Begin {
     /// A new run of these cells, or of all.
     Anew { cells: Option<Vec<CellId>> },
     /// An earlier run is to be carried on.
-    GoOn { run: PathBuf },
+    GoOn(Earlier),
     /// A run of `from` repetitions is to have as many as the manifest now says. Where it has them already, it goes on.
-    Extend { run: PathBuf, from: u32 },
+    Extend { earlier: Earlier, from: u32 },
     /// Some cells of an earlier run are to be measured again.
-    Again { run: PathBuf, cells: Vec<CellId> },
+    Again { earlier: Earlier, cells: Vec<CellId> },
+}
+
+impl Begin {
+    /// Returns the run that is gone on with; `None` of a new one.
+    pub const fn earlier(&self) -> Option<&Earlier> {
+        match self {
+            Self::Anew { .. } => None,
+            Self::GoOn(earlier) | Self::Extend { earlier, .. } | Self::Again { earlier, .. } => Some(earlier),
+        }
+    }
 }
 
 /// Carries out the session and shows its result.
@@ -100,8 +108,16 @@ type Facts = mpsc::Sender<Arc<Event>>;
 struct Session<'a> {
     job: &'a Job<'a>,
     plan: &'a Plan<'a>,
-    begun: &'a Begun,
+    begun: &'a Begun<'a>,
     progress: &'a Progress,
+}
+
+/// Takes from the history what decides whether the run has measured enough, and makes where to put further facts; `None` for a
+/// run whose number of repetitions is fixed or settled.
+fn stopping(history: &mut History) -> Option<(Stopping, Facts)> {
+    let watch = history.watch.take().filter(|_| history.settled.is_none())?;
+    let (sender, facts) = mpsc::channel();
+    Some((Stopping { watch, facts }, sender))
 }
 
 impl Session<'_> {
@@ -158,16 +174,16 @@ impl Session<'_> {
         }
         let cells = prepare::cells_under_test(self.job, cells, &deployed.deployment, images)?;
         let levels: Vec<_> = cells.iter().map(|cell| cell.cell.clone()).collect();
-        let (journal, history) =
+        let (journal, mut history) =
             self.begun.open_journal(self.job, &target.facts(), prepare::builds(packages), deployed.events, code)?;
         let schedule = self.schedule(&levels, &history);
-        let is_done = |planned: &PlannedPass| history.is_done(&cells[planned.cell].repetition(planned));
+        let is_done = |planned: &PlannedPass| history.ledger.is_done(&cells[planned.cell].key(planned, 0));
         let done = schedule.passes().filter(is_done).count() as u64;
         let others_done = self.others_done(&history);
-        let purse = money::purse(self.job, &self.begun.dir().journal(), &history.run)?;
+        let purse = money::purse(self.job, &history)?;
         let (display, following) =
             self.progress.follow(self.extent(&schedule, &history), done, purse.as_ref(), self.job.capability.billed);
-        let (stopping, watched) = self.stopping(&history)?.unzip();
+        let (stopping, watched) = stopping(&mut history).unzip();
         let recorder = Recorder::start(journal, [display].into_iter().chain(watched).collect());
         let setup = Setup {
             run_id: history.run.run_id.clone(),
@@ -225,17 +241,6 @@ impl Session<'_> {
         Extent { least: least.unwrap_or(most), most }
     }
 
-    /// What decides whether the run has measured enough, fed with what it knows, and where to put further facts; `None` for a
-    /// run whose number of repetitions is fixed or settled.
-    fn stopping(&self, history: &History) -> Result<Option<(Stopping, Facts)>, Failure> {
-        let Some(mut watch) = Watch::new(&history.run).filter(|_| history.settled.is_none()) else { return Ok(None) };
-        for fact in record::read(&self.begun.dir().journal()).map_err(Failure::wrong_request)? {
-            watch.take(&fact.map_err(Failure::wrong_request)?);
-        }
-        let (sender, facts) = mpsc::channel();
-        Ok(Some((Stopping { watch, facts }, sender)))
-    }
-
     /// Says whether every repetition of the cells that this session leaves alone is done.
     fn others_done(&self, history: &History) -> bool {
         let others = self.begun.cells_left_alone();
@@ -244,13 +249,14 @@ impl Session<'_> {
         let schedule = self.schedule(&levels, history);
         schedule.passes().all(|planned| {
             let cell = &others[planned.cell];
-            history.is_done(&Repetition {
+            history.ledger.is_done(&PassKey {
                 cell_id: cell.id.clone(),
                 deployment: planned.deployment,
                 image: self.job.known.images(pipeline, &cell.cell.image_set)[planned.image].clone(),
                 warm_up: false,
                 probe: false,
                 repetition: planned.repetition,
+                attempt: 0,
             })
         })
     }

@@ -5,23 +5,21 @@ use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::sync::Mutex;
 
-use darkroom_core::event::RunStarted;
 use darkroom_core::plan::Plan;
 use darkroom_core::spending::Spending;
 
-use super::{Begin, Job, begin, estimate};
+use super::{Begin, Job, estimate};
 use crate::advice;
-use crate::command::aggregate;
 use crate::display::plan::{dollars, spelt};
 use crate::display::{self, count};
 use crate::execute::Purse;
 use crate::exit::Failure;
-use crate::record::{RunDir, read};
+use crate::record::History;
 
 /// Says how the run at `path` goes on, which has just spent its money.
 pub fn more(job: &Job<'_>, path: &Path) -> Result<String, Failure> {
-    let started = aggregate::started(path)?;
-    let spent = purse(job, &path.join("journal.ndjson"), &started)?.map_or(0.0, |purse| purse.now().usd());
+    let history = History::read(&path.join("journal.ndjson")).map_err(Failure::wrong_request)?;
+    let spent = purse(job, &history)?.map_or(0.0, |purse| purse.now().usd());
     Ok(mend(path, spent.max(job.manifest.budget.usd.unwrap_or_default())))
 }
 
@@ -33,12 +31,9 @@ fn mend(run: &Path, spent_usd: f64) -> String {
 }
 
 /// Returns what the run has spent in all its sessions, with what it may; `None` where prices are not known.
-pub fn purse(job: &Job<'_>, journal: &Path, run: &RunStarted) -> Result<Option<Purse>, Failure> {
+pub fn purse(job: &Job<'_>, history: &History) -> Result<Option<Purse>, Failure> {
     let Some(prices) = estimate::prices(job.project, job.manifest)? else { return Ok(None) };
-    let mut spent = Spending::new(run, super::prepare::pipeline(job), prices);
-    for event in read(journal).map_err(Failure::wrong_request)? {
-        spent.take(&event.map_err(Failure::wrong_request)?);
-    }
+    let spent = Spending::new(&history.run, super::prepare::pipeline(job), prices, history.billed.clone());
     Ok(Some(Purse { spent: Mutex::new(spent), limit_usd: job.manifest.budget.usd }))
 }
 
@@ -47,16 +42,10 @@ pub fn purse(job: &Job<'_>, journal: &Path, run: &RunStarted) -> Result<Option<P
 pub fn may_begin(job: &Job<'_>, plan: &Plan<'_>) -> Result<(), Failure> {
     let asked = job.capability.billed && !job.yes;
     if job.manifest.budget.usd.is_none() && !asked {
-        return Ok(()); // Nobody needs to know what was spent, for which the journal is read twice.
+        return Ok(()); // Nobody needs to know what was spent.
     }
-    let spent = match &job.begin {
-        Begin::Anew { .. } => None,
-        Begin::GoOn { run } | Begin::Extend { run, .. } | Begin::Again { run, .. } => {
-            let dir = RunDir::open(run).map_err(Failure::wrong_request)?;
-            let history = begin::history(&dir).map_err(Failure::wrong_request)?;
-            purse(job, &dir.journal(), &history.run)?
-        }
-    };
+    let earlier = job.begin.earlier();
+    let spent = earlier.map(|earlier| purse(job, &earlier.history)).transpose()?.flatten();
     if job.manifest.budget.usd.is_some() {
         within_budget(job, spent.as_ref())?;
     }
@@ -75,14 +64,11 @@ fn within_budget(job: &Job<'_>, spent: Option<&Purse>) -> Result<(), Failure> {
         )));
     }
     let limit = job.manifest.budget.usd.unwrap_or_default();
-    let again = match &job.begin {
-        Begin::Anew { .. } => None,
-        Begin::GoOn { run } | Begin::Extend { run, .. } | Begin::Again { run, .. } => Some(run),
-    };
+    let again = job.begin.earlier();
     match spent.filter(|purse| purse.is_empty()) {
         None => Ok(()),
         Some(purse) => Err(Failure::wrong_request(miette::miette!(
-            help = again.map_or_else(String::new, |run| mend(run, limit.max(purse.now().usd()))),
+            help = again.map_or_else(String::new, |earlier| mend(&earlier.run, limit.max(purse.now().usd()))),
             "the run has spent {} of its budget of {}",
             dollars(purse.now().usd()),
             dollars(limit)
