@@ -6,7 +6,7 @@ use clap::builder::{PossibleValuesParser, StyledStr};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::command::publish::S3Uri;
+use crate::s3_uri::S3Uri;
 
 /// Compares serverless image pipelines: one TOML manifest in, Parquet tables out.
 #[derive(Debug, Parser)]

@@ -5,6 +5,7 @@
 
 pub mod account;
 mod advice;
+mod checked;
 pub mod cli;
 pub mod command;
 pub mod deploy;
@@ -24,6 +25,8 @@ pub mod package;
 pub mod permissions;
 pub mod project;
 pub mod record;
+mod results;
+mod s3_uri;
 pub mod session;
 mod set_files;
 pub mod target;

@@ -244,7 +244,8 @@ impl Ledger {
     fn find(&self, key: &PassKey) -> Option<(&Entry, u32)> {
         let cell = *self.cells.get(&key.cell_id)?;
         let image = *self.images.get(&key.image)?;
-        let repetition = Repetition { cell, deployment: key.deployment, image, kind: key.kind(), number: key.repetition };
+        let repetition =
+            Repetition { cell, deployment: key.deployment, image, kind: key.kind(), number: key.repetition };
         Some((self.repetitions.get(&repetition)?, self.books[cell as usize].epoch))
     }
 

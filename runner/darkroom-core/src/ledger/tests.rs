@@ -104,8 +104,8 @@ impl Fact {
 
 fn key() -> impl Strategy<Value = PassKey> {
     let kinds = [(false, false), (true, false), (true, true)];
-    (0..2_usize, prop::sample::select(vec!["i", "j"]), prop::sample::select(kinds.to_vec()), 1..3_u32, 1..4_u32).prop_map(
-        |(cell, image, (warm_up, probe), repetition, attempt)| PassKey {
+    (0..2_usize, prop::sample::select(vec!["i", "j"]), prop::sample::select(kinds.to_vec()), 1..3_u32, 1..4_u32)
+        .prop_map(|(cell, image, (warm_up, probe), repetition, attempt)| PassKey {
             cell_id: run().cells[cell].id.clone(),
             deployment: 1,
             image: image.into(),
@@ -113,8 +113,7 @@ fn key() -> impl Strategy<Value = PassKey> {
             probe,
             repetition,
             attempt,
-        },
-    )
+        })
 }
 
 fn fact() -> impl Strategy<Value = Fact> {
@@ -144,9 +143,7 @@ struct Slow<'a>(&'a [Fact]);
 impl Slow<'_> {
     /// How often the cell had been measured anew before the fact at `place`.
     fn epoch(&self, key: &PassKey, place: usize) -> usize {
-        let anew = |fact: &&Fact| {
-            matches!(fact, Fact::Anew(cells) if cells.iter().any(|cell| run().cells[*cell].id == key.cell_id))
-        };
+        let anew = |fact: &&Fact| matches!(fact, Fact::Anew(cells) if cells.iter().any(|cell| run().cells[*cell].id == key.cell_id));
         self.0[..place].iter().filter(anew).count()
     }
 
@@ -217,7 +214,8 @@ impl Slow<'_> {
 
     fn pass(&self, place: usize) -> CountsAs {
         let Some((complete, again)) = self.ended(place) else { return CountsAs::Superseded };
-        let without_report = |fact: &Fact| matches!(fact, Fact::Row(_, Status::Ok, None) | Fact::Imported(_, Status::Ok, None));
+        let without_report =
+            |fact: &Fact| matches!(fact, Fact::Row(_, Status::Ok, None) | Fact::Imported(_, Status::Ok, None));
         let kind = self.0[place].key().unwrap().kind();
         let wrong_start = again == Some(Again::WrongStart) || self.attempt(place).any(Self::is_wrong_start);
         let rules = [
@@ -236,12 +234,15 @@ impl Slow<'_> {
     fn goes_on(&self, place: usize) -> (bool, u32) {
         let key = self.0[place].key().unwrap();
         let of_repetition = |fact: &&Fact| {
-            fact.key().is_some_and(|other| PassKey { attempt: 0, ..other.clone() } == PassKey { attempt: 0, ..key.clone() })
+            fact.key()
+                .is_some_and(|other| PassKey { attempt: 0, ..other.clone() } == PassKey { attempt: 0, ..key.clone() })
         };
         let highest = self.0.iter().filter(of_repetition).filter_map(|fact| Some(fact.key()?.attempt)).max().unwrap();
-        let done = self.0.iter().enumerate().any(|(at, fact)| {
-            of_repetition(&fact) && !self.is_old(at) && matches!(fact, Fact::Ended(_, _, None))
-        });
+        let done = self
+            .0
+            .iter()
+            .enumerate()
+            .any(|(at, fact)| of_repetition(&fact) && !self.is_old(at) && matches!(fact, Fact::Ended(_, _, None)));
         (done, highest + 1)
     }
 }

@@ -9,9 +9,7 @@ use darkroom_core::event::{Event, Invocation, OutputCheck, PackageBuilt, PassKey
 use darkroom_core::ledger::AttemptId;
 use uuid::Uuid;
 
-use super::{
-    CheckFact, Facts, Finished, InvocationFact, Parts, Pass, ProfileFact, ReportFact, RequestId, Text,
-};
+use super::{CheckFact, Facts, Finished, InvocationFact, Parts, Pass, ProfileFact, ReportFact, RequestId, Text};
 use crate::TablesError;
 use crate::sessions::{Session, SessionEnd};
 use crate::summary::Spent;
@@ -132,12 +130,7 @@ impl Facts {
         self.sessions.last_mut().expect("a run has its first session from its start")
     }
 
-    fn take_invocation(
-        &mut self,
-        pass: AttemptId,
-        fact: &Invocation,
-        prices: &PriceTable,
-    ) -> Result<(), TablesError> {
+    fn take_invocation(&mut self, pass: AttemptId, fact: &Invocation, prices: &PriceTable) -> Result<(), TablesError> {
         self.enter(pass);
         let stage = self.stage(&fact.stage, &fact.pass)?;
         let row = InvocationFact {

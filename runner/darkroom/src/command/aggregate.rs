@@ -1,33 +1,10 @@
-//! `darkroom aggregate`: a run's tables, made from its journal alone; and their showing, which every run ends with.
-
-use std::io;
-use std::path::Path;
-
-use darkroom_core::cost::PriceTable;
-use darkroom_core::event::{Event, RunStarted};
-use darkroom_core::imported::IMPORTED;
-use darkroom_tables::{Summary, TablesError};
+//! `darkroom aggregate`: makes a run's tables from its journal and shows them.
 
 use crate::advice;
 use crate::cli::{Globals, RunFolder};
-use crate::display::{self, terminal};
 use crate::exit::{Failure, Outcome};
 use crate::project::Project;
-use crate::record::{complete, read};
-
-/// Prices that every project has; used where a region has no table of its own.
-const DEFAULT_PRICES: &str = include_str!("../../../../experiments/prices/us-east-1.toml");
-
-/// Reason of an interruption by `budget.usd`, as journals have it.
-pub const OUT_OF_MONEY: &str = "budget.usd";
-
-/// How a run's last session ended.
-#[derive(Clone, Copy)]
-enum End {
-    Finished,
-    OutOfMoney,
-    Unknown,
-}
+use crate::results;
 
 pub fn run(args: &RunFolder, globals: Globals) -> Result<Outcome, Failure> {
     advice::run_folder(&args.run, &["aggregate", "{}"])?;
@@ -35,124 +12,5 @@ pub fn run(args: &RunFolder, globals: Globals) -> Result<Outcome, Failure> {
         Failure::wrong_request(miette::miette!("cannot open the run {}: {error}", args.run.display()))
     })?;
     let project = Project::of(&path.join("manifest.toml")).or_else(|_| Project::here()).ok();
-    tables(&path, project.as_ref(), globals)
-}
-
-/// Makes every table of the run at `path` and shows its summary.
-pub fn tables(path: &Path, project: Option<&Project>, globals: Globals) -> Result<Outcome, Failure> {
-    let journal = path.join("journal.ndjson");
-    let run = started(path)?;
-    let prices = prices(project, &run.region)?;
-    let mut end = End::Unknown;
-    let facts = complete(&journal).map_err(Failure::wrong_request)?.inspect(|fact| match fact {
-        Ok(Event::RunFinished { .. }) => end = End::Finished,
-        Ok(Event::RunInterrupted { reason, .. }) if reason == OUT_OF_MONEY => end = End::OutOfMoney,
-        Ok(Event::RunInterrupted { .. } | Event::CellsSuperseded { .. }) => end = End::Unknown,
-        _ => {}
-    });
-    let summary = darkroom_tables::aggregate(facts, &prices, path).map_err(|error| match error {
-        TablesError::Journal(error) => Failure::wrong_request(miette::miette!("{error}")),
-        error => Failure::broken(miette::miette!("the tables could not be made: {error}")),
-    })?;
-    let claims = super::report::write(path)?;
-    show(&summary, &claims, globals)?;
-    for damage in &summary.damaged {
-        display::note(&format!("DAMAGED, left out of every table: {damage}"));
-    }
-    if globals.quiet || globals.json {
-        // What casts doubt on the numbers is said to whoever asked for no summary, too.
-        let differences = terminal::differences(&summary.reconciliation);
-        differences.lines().for_each(display::note);
-    }
-    if run.target == IMPORTED {
-        // Nothing was planned, so nothing is missing.
-        return Ok(if summary.has_failures() { Outcome::SomeCellsFailed } else { Outcome::Done });
-    }
-    let unfinished = say_what_is_missing(path, &run, &summary, end, globals);
-    Ok(if summary.has_failures() || unfinished { Outcome::SomeCellsFailed } else { Outcome::Done })
-}
-
-/// Returns what the journal of the run at `path` says that the run is.
-pub fn started(path: &Path) -> Result<RunStarted, Failure> {
-    let journal = path.join("journal.ndjson");
-    let first = read(&journal).and_then(|mut facts| facts.next().transpose()).map_err(Failure::wrong_request)?;
-    match first {
-        Some(Event::RunStarted(run)) => Ok(run),
-        _ => Err(Failure::wrong_request(miette::miette!("{} holds no run", journal.display()))),
-    }
-}
-
-/// Says which cells have fewer measurements than the run plans, and how to go on; returns whether there are any.
-fn say_what_is_missing(path: &Path, run: &RunStarted, summary: &Summary, end: End, globals: Globals) -> bool {
-    let mut lines = Vec::new();
-    let settled = summary.last_look.as_ref().filter(|look| look.stopped_by.is_some()).map(|look| look.repetitions);
-    let repetitions = run.until.map_or(run.repetitions, |until| settled.unwrap_or(until.min));
-    let runnable = summary.cells.iter().filter(|cell| cell.not_runnable.is_none()).count();
-    for cell in summary.cells.iter().filter(|cell| cell.not_runnable.is_none()) {
-        let images = run.image_sets.get(&cell.cell.image_set).map_or(0, Vec::len);
-        let planned = images * repetitions as usize * run.deployments as usize;
-        // After a failure the stages behind it have fewer, and the failure says why.
-        let failed: usize = cell.stages.iter().map(|stage| stage.n_failed).sum();
-        let fewest = cell.stages.iter().map(|stage| stage.time_ms.n).min().unwrap_or(0);
-        if fewest + failed < planned {
-            lines.push(format!(
-                "INCOMPLETE {}: {fewest} of {planned} passes count ({})",
-                cell.cell_id,
-                product(images, repetitions, run.deployments)
-            ));
-        }
-    }
-    if lines.len() > 1
-        && lines.len() == runnable
-        && summary.cells.iter().all(|cell| cell.passes == 0)
-        && !summary.has_failures()
-    {
-        // Of a run that was stopped at once, one line says as much as one for every cell.
-        lines =
-            vec![format!("INCOMPLETE no pass of any cell counts yet ({})", display::count(runnable as u64, "cell"))];
-    }
-    match end {
-        End::Finished => {}
-        // Who ends the session says with how much more it goes on.
-        End::OutOfMoney => lines.push("unfinished: its budget.usd is spent".to_owned()),
-        End::Unknown => {
-            lines
-                .push(format!("unfinished; go on with {}", advice::darkroom(&["resume", &path.display().to_string()])));
-        }
-    }
-    if !globals.quiet {
-        for line in &lines {
-            display::note(line);
-        }
-    }
-    !lines.is_empty()
-}
-
-/// Says what a number of passes is made of: `2 repetitions x 6 images`.
-fn product(images: usize, repetitions: u32, deployments: u32) -> String {
-    let deployments = match deployments {
-        1 => String::new(),
-        several => format!(" x {several} deployments"),
-    };
-    let of = |number: u64, noun: &str| display::count(number, noun);
-    format!("{} x {}{deployments}", of(repetitions.into(), "repetition"), of(images as u64, "image"))
-}
-
-fn show(summary: &Summary, claims: &[String], globals: Globals) -> Result<(), Failure> {
-    if globals.json {
-        let json = serde_json::to_string_pretty(summary).expect("a summary is plain values");
-        return display::answer(&format!("{json}\n"));
-    }
-    if globals.quiet {
-        return Ok(());
-    }
-    let look = terminal::Look { colours: display::colours(&io::stdout()), width: display::width() };
-    display::answer(&terminal::summary(summary, claims, look))
-}
-
-/// Returns the region's price table, or the default one where the project has none for it.
-pub fn prices(project: Option<&Project>, region: &str) -> Result<PriceTable, Failure> {
-    let text = project.and_then(|project| project.price_table(region)).unwrap_or_else(|| DEFAULT_PRICES.to_owned());
-    PriceTable::parse(&text)
-        .map_err(|error| Failure::wrong_request(miette::miette!("experiments/prices/{region}.toml: {error}")))
+    results::show_tables(&path, project.as_ref(), globals)
 }

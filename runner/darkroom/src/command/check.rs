@@ -1,11 +1,12 @@
 //! `darkroom check`: the gate alone, a line for each output, pictures of the wrong ones, exit code 1 if there are any.
 
+use crate::checked::Report;
 use crate::cli::{CheckArgs, Globals};
 use crate::display::progress::Progress;
 use crate::display::{self, verdicts};
 use crate::exit::{Failure, Outcome};
 use crate::project::Project;
-use crate::session::check::{Report, Request, check};
+use crate::session::check::{Request, check};
 
 pub fn run(args: &CheckArgs, globals: Globals) -> Result<Outcome, Failure> {
     let project = Project::here().map_err(Failure::wrong_request)?;

@@ -28,7 +28,7 @@ struct Row {
 }
 
 pub fn run(args: &CostArgs, globals: Globals) -> Result<Outcome, Failure> {
-    let run = super::report::read(&args.run, &["cost", "{}"])?;
+    let run = crate::results::read(&args.run, &["cost", "{}"])?;
     let region = args.region.clone().unwrap_or_else(|| run.about("price_region").to_owned());
     let prices = prices(&args.run, &region)?;
     let rows = rows(&run, args, &prices)?;

@@ -72,7 +72,7 @@ pub fn run(args: &ImportResultsArgs, globals: Globals) -> Result<Outcome, Failur
     });
     let refused = !taken.refused.is_empty();
     let dir = write(&outputs, &map, &text, taken, imported).map_err(Failure::broken)?;
-    let outcome = super::aggregate::tables(dir.path(), project.as_ref(), globals)?;
+    let outcome = crate::results::show_tables(dir.path(), project.as_ref(), globals)?;
     if !globals.quiet {
         display::note(&format!("{}", dir.path().display()));
     }

@@ -6,13 +6,12 @@ use std::path::{Path, PathBuf};
 use darkroom_core::selection::Selection;
 use darkroom_report::paper::{self, Drawn};
 use darkroom_report::{Figure, Run};
-use darkroom_tables::TablesError;
 use globset::{Glob, GlobMatcher};
 
-use crate::advice;
 use crate::cli::{FigureFormat, FiguresArgs, Globals, ReportArgs};
 use crate::display;
 use crate::exit::{Failure, Outcome};
+use crate::results::{not_done, not_the_journals, read, replace, unreadable};
 
 pub fn run(args: &ReportArgs, globals: Globals) -> Result<Outcome, Failure> {
     let path = match &args.runs[..] {
@@ -34,15 +33,6 @@ pub fn run(args: &ReportArgs, globals: Globals) -> Result<Outcome, Failure> {
     Ok(Outcome::Done)
 }
 
-/// Writes `report.html` into a run's folder, of tables that were just made from its journal; returns what it says of who is faster
-/// and who is cheaper.
-pub fn write(run: &Path) -> Result<Vec<String>, Failure> {
-    let path = run.join("report.html");
-    let run = read(run, &["report", "{}"])?;
-    replace(&path, darkroom_report::html(&run, &[]).as_bytes())?;
-    Ok(darkroom_report::claimed(&run))
-}
-
 /// Writes the page of several runs, beside the first unless told where, and returns its path.
 fn side_by_side(runs: &[PathBuf], output: Option<&Path>) -> Result<PathBuf, Failure> {
     let path = output.map_or_else(|| runs[0].join("side-by-side.html"), Path::to_owned);
@@ -54,38 +44,26 @@ fn side_by_side(runs: &[PathBuf], output: Option<&Path>) -> Result<PathBuf, Fail
     Ok(path)
 }
 
-/// Says what in a run's tables is not what its journal gives, or why that can't be known.
-fn not_the_journals(run: &Path) -> Vec<String> {
-    let scratch = match tempfile::tempdir() {
-        Ok(scratch) => scratch,
-        Err(error) => return vec![format!("the tables could not be held against the journal: {error}")],
-    };
-    match super::verify::tables(run, scratch.path()) {
-        Ok(found) => super::verify::findings(&found),
-        Err(failure) => vec![format!("the tables could not be held against the journal: {}", failure.report())],
-    }
-}
-
 /// Writes the chosen figures into `figures/` of a run's folder, or where the caller says.
 pub fn figures(args: &FiguresArgs, globals: Globals) -> Result<Outcome, Failure> {
     let mut run = read(&args.run, &["figures", "{}"])?;
     choose_cells(&mut run, &args.cells)?;
     let made = chosen(darkroom_report::figures_of_width(&run, paper::pixels(args.width)), args)?;
     let folder = args.output.clone().unwrap_or_else(|| args.run.join("figures"));
-    fs::create_dir_all(&folder).map_err(|error| broken("make", &folder, &error))?;
+    fs::create_dir_all(&folder).map_err(|error| not_done("make", &folder, &error))?;
     let all = [FigureFormat::Svg, FigureFormat::Png, FigureFormat::Pdf];
     let formats: Vec<FigureFormat> =
         all.into_iter().filter(|format| args.format.is_empty() || args.format.contains(format)).collect();
     for figure in &made {
         let path = |format: &FigureFormat| folder.join(format!("{}.{}", figure.id, format.name()));
-        let drawn = Drawn::of(figure).map_err(|error| broken("draw", &path(&formats[0]), &error))?;
+        let drawn = Drawn::of(figure).map_err(|error| not_done("draw", &path(&formats[0]), &error))?;
         for format in &formats {
             let bytes = match format {
                 FigureFormat::Svg => drawn.svg().map(String::into_bytes),
                 FigureFormat::Png => drawn.png(),
                 FigureFormat::Pdf => drawn.pdf(),
             };
-            replace(&path(format), &bytes.map_err(|error| broken("draw", &path(format), &error))?)?;
+            replace(&path(format), &bytes.map_err(|error| not_done("draw", &path(format), &error))?)?;
         }
     }
     if !globals.quiet {
@@ -129,24 +107,4 @@ fn chosen(figures: Vec<Figure>, args: &FiguresArgs) -> Result<Vec<Figure>, Failu
     }
     let is_wanted = |figure: &Figure| wanted.is_empty() || wanted.iter().any(|glob| glob.is_match(&figure.id));
     Ok(figures.into_iter().filter(is_wanted).collect())
-}
-
-/// Reads the tables of a run's folder.
-pub fn read(run: &Path, command: &[&str]) -> Result<Run, Failure> {
-    advice::run_folder(run, command)?;
-    Run::read(run).map_err(|error| unreadable(run, &error))
-}
-
-fn unreadable(run: &Path, error: &TablesError) -> Failure {
-    Failure::wrong_request(miette::miette!(help = advice::tables_of(run), "{error}"))
-}
-
-/// Writes a file whole or not at all.
-fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let part = path.with_extension("part");
-    fs::write(&part, bytes).and_then(|()| fs::rename(&part, path)).map_err(|error| broken("write", path, &error))
-}
-
-fn broken(action: &str, path: &Path, error: &dyn std::fmt::Display) -> Failure {
-    Failure::broken(miette::miette!("failed to {action} {}: {error}", path.display()))
 }

@@ -32,7 +32,10 @@ pub fn run(args: &ResumeArgs, globals: Globals) -> Result<Outcome, Failure> {
         return Ok(Outcome::Done);
     }
     // A kill may have come between an extension's record in the journal and the same in manifest.toml.
-    let extended = history.extended.then_some(history.run.repetitions).map(|count| Override::set(&format!("repetitions.count={count}")));
+    let extended = history
+        .extended
+        .then_some(history.run.repetitions)
+        .map(|count| Override::set(&format!("repetitions.count={count}")));
     let overrides: Vec<Override> =
         extended.into_iter().chain(args.set.iter().map(|argument| Override::set(argument))).collect();
     let loaded = project::load_with(&run.join("manifest.toml"), &overrides).map_err(Failure::wrong_request)?;

@@ -1,6 +1,6 @@
 //! `darkroom run`: from a manifest to tables.
 
-use std::path::{Path};
+use std::path::Path;
 
 use darkroom_core::cell::CellId;
 use darkroom_core::manifest::Override;

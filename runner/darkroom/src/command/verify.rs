@@ -2,16 +2,12 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::Path;
-
-use darkroom_tables::Verified;
 
 use crate::advice;
 use crate::cli::{Globals, RunFolder};
 use crate::display;
 use crate::exit::{Failure, Outcome};
-use crate::project::Project;
-use crate::record::complete;
+use crate::results::{self, broken, findings};
 
 pub fn run(args: &RunFolder, globals: Globals) -> Result<Outcome, Failure> {
     advice::run_folder(&args.run, &["verify", "{}"])?;
@@ -19,7 +15,7 @@ pub fn run(args: &RunFolder, globals: Globals) -> Result<Outcome, Failure> {
         Failure::wrong_request(miette::miette!("cannot open the run {}: {error}", args.run.display()))
     })?;
     let scratch = tempfile::tempdir().map_err(|error| broken(&error))?;
-    let found = tables(&path, scratch.path())?;
+    let found = results::tables_anew(&path, scratch.path())?;
     let mut differing = findings(&found);
     // The page shows them, and no journal can make them anew.
     let pictures = path.join("pictures");
@@ -48,33 +44,4 @@ pub fn run(args: &RunFolder, globals: Globals) -> Result<Outcome, Failure> {
         display::note(line);
     }
     Ok(if differing.is_empty() { Outcome::Done } else { Outcome::SomeCellsFailed })
-}
-
-/// Makes every table of the run at `path` anew in `scratch`, and says of each whether it is the one that the run has.
-pub fn tables(path: &Path, scratch: &Path) -> Result<Vec<Verified>, Failure> {
-    let project = Project::of(&path.join("manifest.toml")).or_else(|_| Project::here()).ok();
-    let run = super::aggregate::started(path)?;
-    let prices = super::aggregate::prices(project.as_ref(), &run.region)?;
-    let facts = complete(&path.join("journal.ndjson")).map_err(Failure::wrong_request)?;
-    darkroom_tables::verify(facts, &prices, path, scratch).map_err(|error| broken(&error))
-}
-
-/// Returns what does not match, with the table's name; what is so of every table (its metadata are the same) once.
-pub fn findings(found: &[Verified]) -> Vec<String> {
-    let of_all = |what: &String| found.len() > 1 && found.iter().all(|table| table.differences.contains(what));
-    let mut findings = Vec::new();
-    for (place, table) in found.iter().enumerate() {
-        for what in &table.differences {
-            match of_all(what) {
-                true if place == 0 => findings.push(format!("every table: {what}")),
-                true => {}
-                false => findings.push(format!("{}.parquet: {what}", table.table)),
-            }
-        }
-    }
-    findings
-}
-
-fn broken(error: &dyn std::fmt::Display) -> Failure {
-    Failure::broken(miette::miette!("the tables could not be made anew: {error}"))
 }

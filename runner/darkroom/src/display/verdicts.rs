@@ -6,7 +6,7 @@ use darkroom_core::event::Verdict;
 use darkroom_core::shown::line as line_of;
 
 use super::count;
-use crate::session::check::{Checked, Report};
+use crate::checked::{Checked, Report};
 
 /// Renders a report, ending in a newline.
 pub fn page(report: &Report) -> String {

@@ -34,7 +34,6 @@ use darkroom_core::pipeline::Pipeline;
 use darkroom_core::schedule::PlannedPass;
 use darkroom_core::spending::Spending;
 
-
 pub use collect_logs::LogReader;
 pub use dispatcher::{Ended, ExecuteError, Finished, Stopping, execute};
 pub use event_shape::GIVEN;

@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 
+use crate::checked::Checked;
 use crate::cli::Globals;
 use crate::display::progress::Progress;
 use crate::exit::Failure;
 use crate::project::Project;
-use crate::session::check::{Checked, Request, check};
+use crate::session::check::{Request, check};
 
 /// The images it is checked on.
 const IMAGE_SET: &str = "photos";

@@ -26,12 +26,12 @@ use tokio::sync::watch;
 
 use crate::advice;
 use crate::cli::Globals;
-use crate::command::aggregate;
 use crate::display::progress::{Extent, Progress};
 use crate::execute::{Ended, ExecuteError, Finished, Keep, Pictures, Setup, Stopping, execute, now};
 use crate::exit::{Failure, Outcome};
 use crate::project::Project;
 use crate::record::{Earlier, History, JournalError, Recorder};
+use crate::results;
 use crate::target::Target;
 use begin::Begun;
 pub use begin::{before, fingerprint, what_differs, with_count};
@@ -91,7 +91,7 @@ pub fn run(job: &Job<'_>, globals: Globals) -> Result<Outcome, Failure> {
         progress.step("interrupted before anything was measured; nothing is left behind");
         return Ok(Outcome::Interrupted);
     }
-    let shown = aggregate::tables(&path, Some(job.project), globals)?;
+    let shown = results::show_tables(&path, Some(job.project), globals)?;
     match ended {
         Ended::Whole => return left.map_or(Ok(shown), Err),
         Ended::Interrupted => progress.step("interrupted"),
@@ -304,7 +304,7 @@ fn last_fact(ended: &Result<Ended, &ExecuteError>, others_done: bool) -> Event {
         Ok(Ended::Whole) => "only some cells were asked for".to_owned(),
         Ok(Ended::Interrupted) => "interrupted".to_owned(),
         Ok(Ended::OutOfTime) => "budget.minutes".to_owned(),
-        Ok(Ended::OutOfMoney) => aggregate::OUT_OF_MONEY.to_owned(),
+        Ok(Ended::OutOfMoney) => results::OUT_OF_MONEY.to_owned(),
         Err(error) => error.to_string(),
     };
     Event::RunInterrupted { at, reason }

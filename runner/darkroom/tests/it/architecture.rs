@@ -61,3 +61,93 @@ fn the_measured_code_is_no_part_of_the_workspace() {
     assert!(excluded.iter().any(|folder| folder.as_str() == Some("functions")));
     assert!(root().join("functions/rust/Cargo.lock").is_file());
 }
+
+/// The rooms of the `darkroom` crate, each with those that it may not know: data flows one way.
+const MAY_NOT_KNOW: [(&str, &[&str]); 11] = [
+    ("record", &["command", "session", "results", "display", "execute", "deploy", "package", "target", "cli"]),
+    ("package", &["command", "session", "results", "display", "execute", "deploy", "target", "record", "cli"]),
+    ("deploy", &["command", "session", "results", "display", "execute", "target", "record", "cli"]),
+    ("execute", &["command", "session", "results", "display", "target", "project", "package", "cli"]),
+    ("examine", &["command", "session", "results", "display", "execute", "deploy", "target", "record", "cli"]),
+    ("target", &["command", "session", "results", "display", "cli"]),
+    ("import", &["command", "session", "results", "display", "execute", "deploy", "target", "cli"]),
+    ("display", &["command", "session", "results", "target", "record", "deploy", "package"]),
+    ("results", &["command", "session", "execute", "deploy", "package", "target", "generate"]),
+    ("session", &["command", "generate"]),
+    ("cli", &["command", "session", "results", "execute", "deploy", "package", "target", "record", "display"]),
+];
+
+/// Returns the production code of every file of a room: what stands before its tests.
+fn sources(room: &Path) -> Vec<(PathBuf, String)> {
+    if room.is_dir() {
+        let entries = fs::read_dir(room).unwrap().map(|entry| entry.unwrap().path());
+        return entries.flat_map(|entry| sources(&entry)).collect();
+    }
+    let is_code =
+        room.extension().is_some_and(|end| end == "rs") && room.file_stem().is_some_and(|name| name != "tests");
+    let text = is_code.then(|| fs::read_to_string(room).unwrap());
+    let code = |text: String| text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default().to_owned();
+    text.map(code).map(|text| (room.to_owned(), text)).into_iter().collect()
+}
+
+fn room(name: &str) -> Vec<(PathBuf, String)> {
+    let folder = root().join("runner/darkroom/src").join(name);
+    let found = sources(&if folder.is_dir() { folder } else { folder.with_extension("rs") });
+    assert!(!found.is_empty(), "there is no room {name}");
+    found
+}
+
+/// Says whether code names a module of the crate by its path.
+fn names(code: &str, module: &str) -> bool {
+    let path = format!("crate::{module}");
+    code.match_indices(&path).any(|(at, _)| {
+        let after = code[at + path.len()..].chars().next();
+        !after.is_some_and(|c| c.is_alphanumeric() || c == '_')
+    })
+}
+
+#[test]
+fn a_room_knows_none_that_comes_after_it() {
+    let mut found = Vec::new();
+    for (of, others) in MAY_NOT_KNOW {
+        for (path, code) in room(of) {
+            let known = others.iter().filter(|other| names(&code, other));
+            found.extend(known.map(|other| format!("{} names {other}", path.display())));
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+    assert!(names("use crate::session::Job;", "session") && !names("use crate::sessions::Job;", "session"));
+}
+
+#[test]
+fn only_the_display_prints() {
+    let workspace: toml::Table = fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
+    let lints = &workspace["workspace"]["lints"]["clippy"];
+    assert!(["print_stdout", "print_stderr"].iter().all(|lint| lints[*lint].as_str() == Some("warn")));
+    let excused =
+        sources(&root().join("runner/darkroom/src")).into_iter().filter(|(_, code)| code.contains("clippy::print_"));
+    let excused: Vec<PathBuf> = excused.map(|(path, _)| path).collect();
+    let display = root().join("runner/darkroom/src/display");
+    assert!(excused.iter().all(|path| path.starts_with(&display)), "{excused:?}");
+}
+
+#[test]
+fn what_packages_deploys_and_measures_does_not_ask_where_it_runs() {
+    let asks = ["Cloud::Local", "Cloud::Aws", "\"local\"", "\"aws\""];
+    let mut found = Vec::new();
+    for of in ["package", "deploy", "execute", "record", "examine"] {
+        let of_room = room(of).into_iter().filter(|(_, code)| asks.iter().any(|ask| code.contains(ask)));
+        found.extend(of_room.map(|(path, _)| path));
+    }
+    assert!(found.is_empty(), "{found:?}");
+}
+
+#[test]
+fn what_counts_is_decided_by_the_ledger_alone() {
+    let runner = root().join("runner");
+    let crates = fs::read_dir(runner).unwrap().map(|entry| entry.unwrap().path().join("src"));
+    let deciding = crates.flat_map(|src| sources(&src)).filter(|(_, code)| code.contains("-> CountsAs {"));
+    let deciding: Vec<String> = deciding.map(|(path, _)| path.file_name().unwrap().to_string_lossy().into()).collect();
+    // The second asks the ledger about one of its rows.
+    assert_eq!(BTreeSet::from_iter(deciding), BTreeSet::from(["counting.rs".to_owned()]));
+}

@@ -1,0 +1,56 @@
+//! What a check of a variant finds: plain values, which the session makes and the display shows.
+
+use std::path::PathBuf;
+
+use darkroom_core::event::{Status, Verdict};
+use serde::Serialize;
+
+/// What came of a check.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    pub variant: String,
+    pub pipeline: String,
+    pub image_set: String,
+    /// By stage in pipeline order, then image, then repetition.
+    pub outputs: Vec<Checked>,
+    /// What the outputs don't show: handlers that write where they should not, once for each stage.
+    pub notes: Vec<String>,
+    /// Stages of the pipeline that the variant has no handler for.
+    pub without_handler: Vec<String>,
+    /// What the prompts of the checked stages ask for and no check tells, a stage each.
+    pub not_checked: Vec<String>,
+    /// Where the pictures are; `None` when none was kept.
+    pub pictures: Option<PathBuf>,
+}
+
+/// One stage's answer to one image.
+#[derive(Clone, Debug, Serialize)]
+pub struct Checked {
+    pub stage: String,
+    pub image: String,
+    /// From 1.
+    pub repetition: u32,
+    /// It is what was due.
+    pub pass: bool,
+    /// Why it is not, in words.
+    pub reason: Option<String>,
+    /// Whether `pass` says something about the code. False where a name of its study kept it from being judged.
+    pub judged: bool,
+    /// Keys of objects that the handler was seen to write outside of its `OUTPUT_PREFIX`, the first few.
+    pub wrote_elsewhere: Vec<String>,
+    pub expected: &'static str,
+    pub status: Status,
+    pub error_type: Option<String>,
+    pub error: Option<String>,
+    /// The platform's duration, ms.
+    pub duration_ms: Option<f64>,
+    /// `None` where the stage ended in an error.
+    pub verdict: Option<Verdict>,
+    pub picture: Option<PathBuf>,
+}
+
+impl Report {
+    pub fn passed(&self) -> bool {
+        self.outputs.iter().all(|output| output.pass) && self.without_handler.is_empty()
+    }
+}

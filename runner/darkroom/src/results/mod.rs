@@ -1,0 +1,11 @@
+//! What follows from a run, made and shown: its tables, its page, and whether they are what its journal gives.
+//!
+//! Commands and sessions end here. Knows nothing of either, nor of clouds.
+
+mod anew;
+mod page;
+mod tables;
+
+pub use anew::{broken, findings, tables_anew};
+pub use page::{not_done, not_the_journals, read, replace, unreadable};
+pub use tables::{OUT_OF_MONEY, prices, show_tables, started};
