@@ -362,7 +362,8 @@ impl Reading<'_> {
         }
         if self.images.is_empty() && self.errors.is_empty() {
             let message = "a set needs `[[files]]`, `[generated]` with sizes, or `[patterns]`";
-            self.errors.push(self.file.error_at_key(&whole(), "files", message, None));
+            let help = "Add one of these, for example [[files]] with `path` and `sha256`.";
+            self.errors.push(self.file.error_at_key(&whole(), "files", message, Some(help.to_owned())));
         }
     }
 }

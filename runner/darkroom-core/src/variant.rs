@@ -121,7 +121,8 @@ impl Variant {
             handler.rsplit_once('.').is_some_and(|(module, function)| is_module(module) && is_identifier(function))
         };
         let (stage, handler) = self.handlers.iter().find(|(_, handler)| !is_python(handler))?;
-        Some(("handlers", format!("`{handler}` of stage `{stage}` is not module.function")))
+        let help = "use letters, digits, `_` and, in a file's name, `-`";
+        Some(("handlers", format!("`{handler}` of stage `{stage}` is not module.function: {help}")))
     }
 
     fn mistake_in_cargo(&self, bin: &str) -> Option<(&'static str, String)> {
@@ -147,9 +148,11 @@ fn is_within(path: &str) -> bool {
     !path.is_empty() && Path::new(path).components().all(inner)
 }
 
-/// Lambda separates the folders of a Python module by `/` or `.`.
+/// Lambda separates the folders of a Python module by `/` or `.`, and imports by name: also names that a statement can't spell.
 fn is_module(module: &str) -> bool {
-    module.split(['/', '.']).all(is_identifier)
+    let is_name =
+        |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
+    module.split(['/', '.']).all(is_name)
 }
 
 fn is_identifier(name: &str) -> bool {

@@ -7,6 +7,7 @@ use darkroom_core::manifest::{StoppingMetric, Until};
 use darkroom_core::statistics::{LOOK_EVERY, StoppedBy};
 use darkroom_core::until::asked;
 use darkroom_tables::Session;
+use darkroom_tables::read::Row;
 
 use crate::number::count;
 use crate::run::{CellView, Run};
@@ -35,6 +36,10 @@ pub fn methods(run: &Run) -> String {
         known if run.is_local() && known != "–" => format!(" ({known})"),
         _ => String::new(),
     };
+    let probes = match sum("n_probe") {
+        0 => String::new(),
+        some => format!("{some} probes with pixels of their own, "),
+    };
     let intervals = intervals(run);
     let not_run = not_run(run);
     let (design, day, outputs) = (design(run), day(run), outputs(run));
@@ -61,12 +66,8 @@ pub fn methods(run: &Run) -> String {
     format!(
         "{} of the pipeline {} ({}) {} {how}: {design}, {n} invocations a stage and \
          cell, in {}.{sessions}{stopped}{not_run} Code: {}. {} {clocks} Not in any statistic, \
-         but kept as rows: {} warm-ups, {} invocations of the wrong start, {} superseded, {} failed; no outlier was removed. \
-         {outputs} {intervals} Ratios were bootstrapped over \
-         images and repetitions, so they are for images drawn anew (10,000 resamples, percentile); p-values are Wilcoxon's or Mann-Whitney's, Holm-adjusted within \
-         a metric and factor; a difference is claimed only if p < 0.05, the interval excludes 1, it is 2% or more and, where a side has several \
-         environments, it is larger than theirs (Welch's test on their mean logarithms, p < 0.05); \
-         effect sizes are Cliff's delta. {} Costs: {} prices of {}, first tier, without the free one, storage requests apart.{local} \
+         but kept as rows: {} warm-ups, {probes}{} invocations of the wrong start, {} superseded, {} failed; no outlier was removed. \
+         {outputs} {intervals} {} {} Costs: {} prices of {}, first tier, without the free one, storage requests apart.{local} \
          Run {}, tables of schema {}, manifest and pipeline sha256 {}, image sha256 {}, code sha256 (base64) {}.",
         count(measured, "cell"),
         run.about("pipeline"),
@@ -79,6 +80,7 @@ pub fn methods(run: &Run) -> String {
         sum("n_wrong_start"),
         sum("n_superseded"),
         sum("n_failed"),
+        compared(run),
         noise(run),
         run.about("price_region"),
         run.about("price_date"),
@@ -120,15 +122,70 @@ fn way_in_words(method: &str) -> &str {
     }
 }
 
-/// Says in which order cells were measured, and that an order holds within a session only.
+/// Says in which order cells were measured, and that an order holds within a session only. Cells take turns where there are
+/// several and each is measured more than once.
 fn order(run: &Run) -> String {
     let within = if run.sessions.len() > 1 { " within each session" } else { "" };
-    let order = match run.about("order") {
-        "sequential" => "sequential order (one cell after the other, so at different times)",
-        "interleaved" => "interleaved order",
-        other => return format!("{other} order (seed {})", run.about("seed")),
+    let seed = format!("(seed {})", run.about("seed"));
+    let design = Design::of(run);
+    match (run.about("order"), design.cells, design.repetitions) {
+        // Of rows that another harness measured nobody knows what else it measured meanwhile.
+        (order, ..) if run.imported().is_some() && order == "interleaved" => format!("interleaved order {seed}"),
+        ("sequential", 2.., _) => {
+            format!("sequential order (one cell after the other, so at different times){within} {seed}")
+        }
+        ("sequential", ..) => "one repetition after the other".to_owned(),
+        ("interleaved", 1, _) if design.places < 2 => "one repetition after the other".to_owned(),
+        ("interleaved", 1, 1) => format!("an order drawn at random once {seed}"),
+        ("interleaved", 1, _) => format!("an order drawn anew for each repetition{within} {seed}"),
+        ("interleaved", _, 1) => format!("an order drawn at random once, for each cell has one repetition {seed}"),
+        ("interleaved", ..) => format!("interleaved order{within} {seed}"),
+        (other, ..) => format!("{other} order {seed}"),
+    }
+}
+
+/// How much there was to take turns.
+struct Design {
+    cells: usize,
+    /// Images and deployments of a cell: what one repetition measures of it.
+    places: usize,
+    repetitions: u32,
+}
+
+impl Design {
+    fn of(run: &Run) -> Self {
+        // Warm-ups and probes are numbered apart.
+        let is_counted = |row: &Row<'_>| !matches!(row.text("counts_as"), Some("warm_up" | "probe"));
+        let counted = || run.pipelines.iter().filter(is_counted);
+        let place = |row: Row<'_>| {
+            (row.text("image").map(ToOwned::to_owned), row.number("deployment").map(|number| number as u32))
+        };
+        let tried = run.cells.iter().filter(|cell| cell.not_measured.is_none() || cell.failed.is_some()).count();
+        Self {
+            cells: tried,
+            places: counted().map(place).collect::<BTreeSet<_>>().len(),
+            repetitions: counted().filter_map(|row| row.number("repetition")).fold(0.0, f64::max) as u32,
+        }
+    }
+}
+
+/// Says how cells were compared, where there were several.
+fn compared(run: &Run) -> String {
+    if run.comparisons.iter().next().is_none() {
+        return "No cells were compared.".to_owned();
+    }
+    let images: BTreeSet<&str> = run.pipelines.iter().filter_map(|row| row.text("image")).collect();
+    let over = if images.len() == 1 {
+        "repetitions of the one image, so they say nothing of other images"
+    } else {
+        "images and repetitions, so they are for images drawn anew"
     };
-    format!("{order}{within} (seed {})", run.about("seed"))
+    format!(
+        "Ratios were bootstrapped over {over} (10,000 resamples, percentile); p-values are Wilcoxon's or Mann-Whitney's, Holm-adjusted within \
+         a metric and factor; a difference is claimed only if p < 0.05, the interval excludes 1, it is 2% or more and, where a side has several \
+         environments, it is larger than theirs (Welch's test on their mean logarithms, p < 0.05); \
+         effect sizes are Cliff's delta."
+    )
 }
 
 /// Tells the run's sessions where there were several, or where the only one did not come to its end.
@@ -215,14 +272,19 @@ fn design(run: &Run) -> String {
     let rounds = distinct("environment_round").len();
     let rounds = if rounds > 1 { format!(", in {rounds} rounds of new environments") } else { String::new() };
     format!(
-        "{}{named}, each cell deployed {}{rounds}",
+        "{}{named}, {} deployed {}{rounds}",
         count(images.len(), "image"),
+        each_cell(run),
         match distinct("deployment").len() {
             0 | 1 => "once".to_owned(),
             2 => "twice under different names".to_owned(),
             times => format!("{times} times under different names"),
         }
     )
+}
+
+fn each_cell(run: &Run) -> &'static str {
+    if run.measured().count() == 1 { "the cell" } else { "each cell" }
 }
 
 /// The day of the first invocation, UTC.
@@ -259,7 +321,7 @@ fn outputs(run: &Run) -> String {
 
 fn noise(run: &Run) -> String {
     crate::noise::floor(run, &[], crate::run::PIPELINE, "turnaround_s").map_or_else(
-        || "The noise floor of identical code is not known, for each cell was deployed once.".into(),
+        || format!("The noise floor of identical code is not known, for {} was deployed once.", each_cell(run)),
         |floor| {
             format!(
                 "Identical code deployed twice came out up to {} apart in mean turnaround (outer end of the 95% interval).",

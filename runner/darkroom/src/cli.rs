@@ -252,7 +252,7 @@ pub struct ExportArgs {
     /// Keep the rows of this stage only (`pipeline`: the whole); can be given several times
     #[arg(long)]
     pub stage: Vec<String>,
-    /// Write one row a cell, with n, mean and interval of every stage and metric side by side (of `summary`)
+    /// Write one row a cell, with n, mean and interval side by side (of `summary`): the main metrics, or those of --metric
     #[arg(long)]
     pub wide: bool,
     /// Write texts that begin with =, +, - or @ to CSV as they are (else an apostrophe stops a spreadsheet from running them)

@@ -7,7 +7,7 @@ use darkroom_tables::read::Row;
 use plotters::prelude::*;
 
 use super::Figure;
-use super::canvas::{Axes, colour, draw, upper};
+use super::canvas::{Axes, Drawing, Failed, Plot, colour, draw, upper};
 use super::runtime::marked;
 use crate::kinds::kinds;
 use crate::number::{figure as spelt, interval};
@@ -109,54 +109,8 @@ fn of_kind(run: &Run, places: &[&Place<'_>], kind: Option<&str>, width: u32) -> 
     let candidates = places.iter().filter(|place| place.on_front.is_some()).count();
     let ringed = |place: &Place<'_>| candidates > 1 && place.on_front == Some(true);
     let factors = Factors::of(places.iter().map(|place| &place.cell.cell));
-    let high = |stat: &Stat| stat.ci.map_or(stat.mean, |ci| ci.1);
-    let axes = Axes {
-        width,
-        x: 0.0..upper(places.iter().map(|place| high(&place.turnaround))) * 1.08,
-        y: 0.0..upper(places.iter().map(|place| high(&place.cost))) * 1.05,
-        x_title: "mean turnaround, s",
-        y_title: "USD per 100,000 images",
-        height: 360,
-    };
-    let mut unnamed = 0;
-    let drawing = draw(&axes, |plot| {
-        for line in by_memory(places).values().filter(|line| line.len() > 1) {
-            let path: Vec<(f64, f64)> = line.iter().map(|p| (p.turnaround.mean, p.cost.mean)).collect();
-            let ink = colour(line[0].cell.colour).mix(0.6).stroke_width(2);
-            plot.chart.draw_series([PathElement::new(path, ink)])?;
-        }
-        for place in places {
-            let (at, ink) = ((place.turnaround.mean, place.cost.mean), colour(place.cell.colour));
-            let across = place.turnaround.ci.map(|(low, high)| [(low, at.1), (high, at.1)]);
-            let along = place.cost.ci.map(|(low, high)| [(at.0, low), (at.0, high)]);
-            for bar in across.into_iter().chain(along) {
-                plot.chart.draw_series([PathElement::new(bar, ink.stroke_width(1))])?;
-            }
-            plot.chart.draw_series([Circle::new(at, 5, ink.filled())])?;
-            if ringed(place) {
-                plot.chart.draw_series([Circle::new(at, 8, BLACK.stroke_width(2))])?;
-            }
-            plot.tell(at, 10, told(place));
-        }
-        let at = |place: &&Place<'_>| (place.turnaround.mean, place.cost.mean);
-        let lines = by_memory(places);
-        let lines: Vec<[(f64, f64); 2]> =
-            lines.values().flat_map(|line| line.windows(2).map(|ends| [at(&ends[0]), at(&ends[1])])).collect();
-        // Who chooses looks at the front first; the fast end is where dots are closest.
-        let mut order: Vec<&&Place<'_>> = places.iter().collect();
-        let fast = |place: &Place<'_>| place.turnaround.mean;
-        order.sort_by(|a, b| ringed(b).cmp(&ringed(a)).then(fast(a).total_cmp(&fast(b))));
-        let names: Vec<String> = order.iter().map(|place| named(place, &factors)).collect();
-        unnamed = plot.name_all(&order.into_iter().map(at).collect::<Vec<_>>(), &names, &lines)?;
-        Ok(())
-    })?;
-    let mut legend: Vec<(RGBColor, String)> = Vec::new();
-    for place in places {
-        let entry = (colour(place.cell.colour), place.cell.cell.variant.clone());
-        if !legend.contains(&entry) {
-            legend.push(entry);
-        }
-    }
+    let names: Vec<String> = places.iter().map(|place| named(place, &factors)).collect();
+    let (drawing, legend, unnamed) = named_or_numbered(places, &names, &ringed, width)?;
     let front = match (run.choices.rows.is_empty(), candidates) {
         (true, _) => "The Pareto front is not marked: this run has no table of choices.",
         (false, 0 | 1) => "No Pareto front is marked: fewer than two of these cells have right outputs.",
@@ -164,10 +118,6 @@ fn of_kind(run: &Run, places: &[&Place<'_>], kind: Option<&str>, width: u32) -> 
             "Ringed: the Pareto front, cells with right outputs that no other right cell here beats in both means. Neighbours \
              may differ by noise alone."
         }
-    };
-    let unnamed = match unnamed {
-        0 => String::new(),
-        some => format!(" {} no room for a name; the words below name every cell.", dots(some)),
     };
     let (id, title) = match kind {
         None => ("cost-turnaround".to_owned(), "Cost against turnaround".to_owned()),
@@ -187,6 +137,100 @@ fn of_kind(run: &Run, places: &[&Place<'_>], kind: Option<&str>, width: u32) -> 
         notes: Vec::new(),
         svg: drawing.with_legend(&legend),
     })
+}
+
+type Legend = Vec<(RGBColor, String)>;
+
+/// Draws the dots with their names, or with numbers that the legend explains where not every name has room. Says in words
+/// what of both stands there.
+fn named_or_numbered(
+    places: &[&Place<'_>],
+    names: &[String],
+    ringed: &dyn Fn(&Place<'_>) -> bool,
+    width: u32,
+) -> Option<(Drawing, Legend, String)> {
+    let of = |place: &Place<'_>, text: String| (colour(place.cell.colour), text);
+    let (drawing, unnamed) = dots_of(places, names, ringed, width)?;
+    if unnamed > 0 {
+        let numbers: Vec<String> = (1..=places.len()).map(|number| number.to_string()).collect();
+        let (numbered, without) = dots_of(places, &numbers, ringed, width)?;
+        if without < unnamed {
+            let entry =
+                |((place, name), number): ((&&Place<'_>, &String), &String)| of(place, format!("{number} {name}"));
+            let legend = places.iter().zip(names).zip(&numbers).map(entry).collect();
+            let rest = if without > 0 { format!(" {} no room even for that.", dots(without)) } else { String::new() };
+            return Some((numbered, legend, format!(" Numbers stand for names: the legend has both.{rest}")));
+        }
+    }
+    let mut legend: Legend = Vec::new();
+    for place in places {
+        let entry = of(place, place.cell.cell.variant.clone());
+        if !legend.contains(&entry) {
+            legend.push(entry);
+        }
+    }
+    let unnamed = match unnamed {
+        0 => String::new(),
+        some => format!(" {} no room for a name; the words below name every cell.", dots(some)),
+    };
+    Some((drawing, legend, unnamed))
+}
+
+/// Draws the dots of these cells, named so; returns how many names had no room.
+fn dots_of(
+    places: &[&Place<'_>],
+    names: &[String],
+    ringed: &dyn Fn(&Place<'_>) -> bool,
+    width: u32,
+) -> Option<(Drawing, usize)> {
+    let high = |stat: &Stat| stat.ci.map_or(stat.mean, |ci| ci.1);
+    let axes = Axes {
+        width,
+        x: 0.0..upper(places.iter().map(|place| high(&place.turnaround))) * 1.08,
+        y: 0.0..upper(places.iter().map(|place| high(&place.cost))) * 1.05,
+        x_title: "mean turnaround, s",
+        y_title: "USD per 100,000 images",
+        height: 360,
+    };
+    let at = |place: &Place<'_>| (place.turnaround.mean, place.cost.mean);
+    let mut unnamed = 0;
+    let drawing = draw(&axes, |plot| {
+        for line in by_memory(places).values().filter(|line| line.len() > 1) {
+            let path: Vec<(f64, f64)> = line.iter().map(|place| at(place)).collect();
+            let ink = colour(line[0].cell.colour).mix(0.6).stroke_width(2);
+            plot.chart.draw_series([PathElement::new(path, ink)])?;
+        }
+        for place in places {
+            dot(plot, place, ringed(place))?;
+        }
+        let lines = by_memory(places);
+        let lines: Vec<[(f64, f64); 2]> =
+            lines.values().flat_map(|line| line.windows(2).map(|ends| [at(ends[0]), at(ends[1])])).collect();
+        // Who chooses looks at the front first; the fast end is where dots are closest.
+        let mut order: Vec<(&&Place<'_>, &String)> = places.iter().zip(names).collect();
+        let fast = |place: &Place<'_>| place.turnaround.mean;
+        order.sort_by(|(a, _), (b, _)| ringed(b).cmp(&ringed(a)).then(fast(a).total_cmp(&fast(b))));
+        let (dots, names): (Vec<_>, Vec<String>) =
+            order.into_iter().map(|(place, name)| (at(place), name.clone())).unzip();
+        unnamed = plot.name_all(&dots, &names, &lines)?;
+        Ok(())
+    })?;
+    Some((drawing, unnamed))
+}
+
+fn dot(plot: &mut Plot<'_>, place: &Place<'_>, ringed: bool) -> Result<(), Failed> {
+    let (at, ink) = ((place.turnaround.mean, place.cost.mean), colour(place.cell.colour));
+    let across = place.turnaround.ci.map(|(low, high)| [(low, at.1), (high, at.1)]);
+    let along = place.cost.ci.map(|(low, high)| [(at.0, low), (at.0, high)]);
+    for bar in across.into_iter().chain(along) {
+        plot.chart.draw_series([PathElement::new(bar, ink.stroke_width(1))])?;
+    }
+    plot.chart.draw_series([Circle::new(at, 5, ink.filled())])?;
+    if ringed {
+        plot.chart.draw_series([Circle::new(at, 8, BLACK.stroke_width(2))])?;
+    }
+    plot.tell(at, 10, told(place));
+    Ok(())
 }
 
 /// Names a cell among those of its figure, and says so where its outputs are not right.

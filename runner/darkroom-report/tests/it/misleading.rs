@@ -182,5 +182,9 @@ fn a_cell_that_remembers_outputs_is_named_and_is_nobody_s_winner() {
     let page = Made::of(&journal).html();
     assert!(page.contains("REMEMBERS OUTPUTS, so it is not ranked: rust"), "{page}");
     assert!(page.contains("Only pillow has right outputs and remembers none"), "{page}");
+    assert!(
+        page.contains("0 warm-ups, 12 probes with pixels of their own, 0 invocations of the wrong start"),
+        "{page}"
+    );
     assert!(page.contains("rust (REMEMBERS)") && !page.contains("pillow (REMEMBERS)"), "{page}");
 }

@@ -198,6 +198,35 @@ fn every_table_can_be_taken_along_from_the_page_itself() {
 }
 
 #[test]
+fn where_names_have_no_room_numbers_stand_and_the_legend_says_whose() {
+    let names = [
+        "gpt-5-thinking-high-s1",
+        "claude-opus-4-1-20250805-s1",
+        "gemini-2.5-pro-preview-s1",
+        "llama-4-maverick-instruct",
+        "qwen3-coder-480b-a35b-s1",
+        "deepseek-coder-v3.1-base",
+        "mistral-large-2411-inst",
+        "a-variant-by-our-own-hands",
+        "the-same-with-another-name",
+        "one-more-of-the-kind-s2",
+    ];
+    // Two crowds and two dots apart.
+    let ms = [100.0, 102.0, 105.0, 98.0, 150.0, 70.0, 72.0, 108.0, 220.0, 101.0];
+    let cells: Vec<(Cell, f64)> = names.iter().zip(ms).map(|(name, ms)| (cell(name), ms)).collect();
+    let made = Made::of(&crate::journal(&cells, 6, 1, |_| 1.0));
+    let [wide, narrow] = [760, 367].map(|width| {
+        darkroom_report::figures_of_width(&made.run, width).into_iter().find(|one| one.id == "cost-turnaround").unwrap()
+    });
+    assert!(narrow.caption.ends_with("Numbers stand for names: the legend has both."), "{}", narrow.caption);
+    for (number, name) in (1..).zip(names) {
+        assert!(narrow.svg.contains(&format!(">{number} {name}<")), "{name} stands in the legend: {}", narrow.svg);
+        assert!(narrow.svg.contains(&format!("\n{number}\n")), "{number} stands beside its dot: {}", narrow.svg);
+        assert!(wide.alternative.contains(name) && narrow.alternative.contains(name));
+    }
+}
+
+#[test]
 fn nothing_is_fetched_and_nothing_is_hidden_from_who_runs_no_scripts() {
     let page = study().html();
     for reference in ["src=\"http", "href=\"http", "@import", "url(http"] {

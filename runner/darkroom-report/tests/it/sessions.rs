@@ -116,6 +116,47 @@ fn cells_measured_one_after_the_other_are_said_to_be() {
 }
 
 #[test]
+fn cells_take_turns_only_where_there_are_turns_to_take() {
+    let [pillow, rust] = [cell("pillow"), cell("rust")];
+    let made = |cells: &[Cell], images: &[&'static str], repetitions: u32, order: &str| {
+        let mut journal = Journal::of(cells);
+        started(&mut journal).order = order.into();
+        for repetition in 1..=repetitions {
+            for image in images {
+                for cell in cells {
+                    journal.pass(&Pass { image, ..Pass::of(cell, repetition, 100.0 + f64::from(repetition)) });
+                }
+            }
+        }
+        journal.end();
+        checked(journal, cells).html()
+    };
+    let one = std::slice::from_ref(&pillow);
+    let both = [pillow.clone(), rust];
+    let first = &IMAGES[..1];
+    for (cells, images, repetitions, order, said) in [
+        (one, first, 5, "interleaved", "in one repetition after the other."),
+        (one, &IMAGES[..], 5, "interleaved", "in an order drawn anew for each repetition (seed 562)."),
+        (one, &IMAGES[..], 1, "interleaved", "in an order drawn at random once (seed 562)."),
+        (one, &IMAGES[..], 5, "sequential", "in one repetition after the other."),
+        (&both[..], first, 5, "interleaved", "in interleaved order (seed 562)."),
+        (
+            &both[..],
+            first,
+            1,
+            "interleaved",
+            "in an order drawn at random once, for each cell has one repetition (seed 562).",
+        ),
+    ] {
+        let page = made(cells, images, repetitions, order);
+        assert!(methods(&page).contains(said), "{said} in {}", methods(&page));
+        assert_eq!(methods(&page).contains("No cells were compared."), cells.len() == 1, "{}", methods(&page));
+        assert_eq!(methods(&page).contains("Ratios were bootstrapped"), cells.len() == 2);
+        assert_eq!(methods(&page).contains("drawn anew (10,000"), cells.len() == 2 && images.len() == 2);
+    }
+}
+
+#[test]
 fn a_run_that_is_not_at_its_end_says_so_and_one_measured_again_whole_needs_no_warning() {
     let cells = [cell("pillow"), cell("rust")];
     let mut journal = Journal::of(&cells);

@@ -90,7 +90,8 @@ pub fn run(args: &ExportArgs, _: Globals) -> Result<Outcome, Failure> {
         .map_err(|error| Failure::wrong_request(miette::miette!(help = advice::tables_of(&args.run), "{error}")))?;
     // JSON has escapes of its own, and holds the facts as they are.
     let rows = if args.format == ExportFormat::Json { rows } else { rows.shown() };
-    let rows = if args.wide { wide(&chosen(rows, args)?, args)? } else { chosen(rows, args)? };
+    let rows = chosen(rows, args)?;
+    let rows = if args.wide { wide(&main_ones(rows, args), args)? } else { rows };
     let text = match args.format {
         ExportFormat::Csv => rows.csv(if args.keep_formulas { Formulas::Kept } else { Formulas::Harmless }),
         ExportFormat::Json => return display::answer_text_json(&json(&rows)).map(|()| Outcome::Done),
@@ -128,6 +129,38 @@ fn chosen(mut rows: Rows, args: &ExportArgs) -> Result<Rows, Failure> {
     }
     Ok(rows)
 }
+
+/// Metrics that a paper's table has, unless others are asked for: of the whole pipeline, and of its stages.
+const MAIN: [(bool, &str); 3] = [(true, "turnaround_s"), (true, "cost_usd_per_100k"), (false, "duration_ms")];
+
+/// Keeps the main metrics for a wide table of which nobody said what it is to hold, and says how to get the others.
+fn main_ones(mut rows: Rows, args: &ExportArgs) -> Rows {
+    if args.table != "summary" || !args.metric.is_empty() {
+        return rows;
+    }
+    let place = |column: &str| rows.columns.iter().position(|name| name == column);
+    let (Some(metric), Some(stage)) = (place("metric"), place("stage")) else { return rows };
+    let text =
+        |row: &[Value], place: usize| if let Value::Text(text) = &row[place] { text.clone() } else { String::new() };
+    let is_main = |row: &Vec<Value>| MAIN.contains(&(text(row, stage) == WHOLE, text(row, metric).as_str()));
+    if !rows.rows.iter().any(is_main) {
+        return rows;
+    }
+    let kept: BTreeSet<String> = rows.rows.iter().filter(|row| is_main(row)).map(|row| text(row, metric)).collect();
+    let others: BTreeSet<String> =
+        rows.rows.iter().map(|row| text(row, metric)).filter(|name| !kept.contains(name)).collect();
+    if !others.is_empty() {
+        let list = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
+        let (kept, others) = (list(&kept), list(&others));
+        display::note(&format!("main metrics only: {kept}. For others add --metric NAME, with one of: {others}"));
+    }
+    rows.rows.retain(is_main);
+    rows.of = rows.rows.len();
+    rows
+}
+
+/// What `summary` calls the whole pipeline, beside its stages.
+const WHOLE: &str = "pipeline";
 
 /// What a wide table holds of every stage and metric.
 const WIDE: [&str; 4] = ["n", "mean", "mean_ci_low", "mean_ci_high"];
@@ -335,6 +368,23 @@ mod tests {
             ["| cell   | mean |", "| ------ | ---: |", "| pillow |  120 |"]
         );
         assert!(latex(&summary(), &of).contains("\\begin{tabular}{lr}"));
+    }
+
+    #[test]
+    fn a_wide_table_has_the_main_metrics_unless_others_are_asked_for() {
+        let with = |metric: &[&str]| {
+            let mut rows = summary();
+            for (stage, metric) in [("resize", "init_ms"), ("resize", "cost_usd_per_100k"), ("pipeline", "duration_ms")]
+            {
+                let names = ["rust", stage, metric].map(|text| Value::Text(text.to_owned()));
+                rows.rows.push(names.into_iter().chain(std::iter::repeat_n(Value::Null, 4)).collect());
+            }
+            main_ones(rows, &args("summary", metric, &[], true)).rows.len()
+        };
+        assert_eq!((with(&[]), with(&["init_ms"])), (3, 6), "duration of stages, turnaround and cost of the pipeline");
+        let mut other = summary();
+        other.rows.iter_mut().for_each(|row| row[2] = Value::Text("init_ms".into()));
+        assert_eq!(main_ones(other, &args("summary", &[], &[], true)).of, 3, "a table without them stays as it is");
     }
 
     #[test]

@@ -14,12 +14,9 @@ use crate::cli::{Globals, ImportResultsArgs};
 use crate::display;
 use crate::execute::now;
 use crate::exit::{Failure, Outcome};
-use crate::import_results::{Ended, Map, Raw, Status, Taken, read, take};
+use crate::import_results::{Ended, Field, Map, Raw, Status, Taken, looks_like, meant, read, take, told};
 use crate::project::Project;
 use crate::record::{Journal, RunDir};
-
-/// Refused rows that are named; all are in the journal.
-const NAMED: usize = 20;
 
 pub fn run(args: &ImportResultsArgs, globals: Globals) -> Result<Outcome, Failure> {
     let (text, map) = map_of(&args.map)?;
@@ -45,15 +42,23 @@ pub fn run(args: &ImportResultsArgs, globals: Globals) -> Result<Outcome, Failur
     }
     if rows.iter().all(Vec::is_empty) {
         let names: Vec<&str> = files.iter().map(|(name, ..)| name.as_str()).collect();
-        return Err(Failure::wrong_request(miette::miette!("no rows in {}", names.join(", "))));
+        return Err(Failure::wrong_request(miette::miette!(
+            help = "a file needs a header and a row below it, or a JSON object. Export it again",
+            "no rows in {}",
+            names.join(", ")
+        )));
     }
     let taken = take(&rows.concat(), &map, jiff::Timestamp::now());
     refuse_as_a_whole(&taken, &map, &args.map)?;
     say_what_was_left(&taken);
     if taken.rows.is_empty() {
-        return Err(Failure::wrong_request(miette::miette!("none of the {} rows can be taken", rows.concat().len())));
+        return Err(Failure::wrong_request(miette::miette!(
+            help = "mend the rows or the map as the lines above say, then import again",
+            "none of the {} rows can be taken",
+            rows.concat().len()
+        )));
     }
-    let taken_for = taken_for(&taken);
+    let taken_for = taken_for(&taken, &map);
     let kept: HashSet<&str> = taken.rows.iter().map(|row| row.from.as_str()).collect();
     let of_file = |(rows, (name, sha256, count)): (&Vec<Raw>, (String, String, usize))| {
         let taken = rows.iter().filter(|raw| kept.contains(raw.at.as_str())).count();
@@ -99,27 +104,46 @@ fn refuse_as_a_whole(taken: &Taken, map: &Map, path: &Path) -> Result<(), Failur
         taken.missing_columns.iter().filter(|name| map.indispensable().contains(name.as_str())).collect();
     if taken.rows.is_empty() && !taken.columns.is_empty() && !missing.is_empty() {
         // Every row would be refused for the same reason.
+        let names: Vec<&str> = missing.iter().map(|name| name.as_str()).collect();
+        let there = format!("the rows have: {}", named(&taken.columns));
+        let help = [there].into_iter().chain(meant(&names, &taken.columns)).collect::<Vec<_>>().join("\n");
         return Err(Failure::wrong_request(miette::miette!(
-            help = format!("the rows have: {}", named(&taken.columns)),
+            help = help,
             "{}: [columns] names what no row of the files has: {}",
             path.display(),
             named(missing)
         )));
     }
     let unknown = taken.statuses.iter().filter(|(_, status)| status.ended == Ended::Unknown);
-    let unknown: Vec<String> = unknown.map(|(word, _)| format!("{word:?}")).collect();
+    let unknown: Vec<&str> = unknown.map(|(word, _)| word.as_str()).collect();
     if unknown.is_empty() {
         return Ok(());
     }
     let seen = [(Ended::Unknown, "unknown"), (Ended::Well, "success"), (Ended::Badly, "failure")]
         .map(|(ended, what)| counted(taken, ended, what, |status| status.rows));
     Err(Failure::wrong_request(miette::miette!(
-        help =
-            format!("set `{}` under [columns]; move the words that mean success to `ok`", map.with_failures(&unknown)),
+        help = decisions(&unknown, map),
         "{}: the status has words that are neither success nor failure ({})",
         path.display(),
         seen.into_iter().flatten().collect::<Vec<_>>().join("; ")
     )))
+}
+
+/// Asks what each word means. Only words that look like one thing stand under it, for the user to agree with; the others are
+/// a question, and the map is refused until it answers that.
+fn decisions(unknown: &[&str], map: &Map) -> String {
+    let like = |ended| unknown.iter().copied().filter(|word| looks_like(word) == ended).collect::<Vec<_>>();
+    let (ok, failed, open) = (like(Ended::Well), like(Ended::Badly), like(Ended::Unknown));
+    let quoted = |words: &[&str]| words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", ");
+    let sorted = [(&ok, "success"), (&failed, "failure")].into_iter().filter(|(words, _)| !words.is_empty());
+    let sorted: Vec<String> =
+        sorted.map(|(words, what)| format!("these look like {what}: {}", quoted(words))).collect();
+    let checked = (!sorted.is_empty()).then(|| format!("{}. Check them", sorted.join("; ")));
+    let asked =
+        (!open.is_empty()).then(|| format!("success or failure? Add each to `ok` or to `failed`: {}", quoted(&open)));
+    let status =
+        format!("decide what each word means, and set this under [columns]:\n`{}`", map.with_words(&ok, &failed));
+    [Some(status), checked, asked].into_iter().flatten().collect::<Vec<_>>().join("\n")
 }
 
 fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
@@ -139,22 +163,28 @@ fn say_what_was_left(taken: &Taken) {
         let names: Vec<&str> = taken.unused_columns.iter().map(String::as_str).collect();
         display::note(&format!("columns that the map does not name, left out: {}", names.join(", ")));
     }
-    for row in taken.refused.iter().take(NAMED) {
-        display::note(&format!("refused {}: {}", row.at, row.reason));
+    let lines = told(&taken.refused);
+    for line in &lines {
+        display::note(line);
     }
-    let more = taken.refused.len().saturating_sub(NAMED);
-    if more > 0 {
-        display::note(&format!("refused {more} more rows; the run's journal names every one"));
+    if lines.len() < taken.refused.len() && !taken.rows.is_empty() {
+        display::note("the run's journal names every refused row");
     }
 }
 
 /// Says in one line what was taken for what.
-fn taken_for(taken: &Taken) -> String {
+fn taken_for(taken: &Taken, map: &Map) -> String {
     let all = taken.rows.len() + taken.refused.len();
     let line = format!("{} of {all} rows taken, {} refused", taken.rows.len(), taken.refused.len());
     let counted = |ended, what| counted(taken, ended, what, |status| status.taken);
-    let parts = [Some(line), counted(Ended::Well, "success"), counted(Ended::Badly, "failure"), Some(nulls(taken))];
-    parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
+    let without_start = match (taken.without_start, map.source(Field::Start)) {
+        (0, _) | (_, None) => None,
+        (1, Some(source)) => Some(format!("no start in 1 row: taken from {source}")),
+        (rows, Some(source)) => Some(format!("no start in {rows} rows: taken from {source}")),
+    };
+    let words = [counted(Ended::Well, "success"), counted(Ended::Badly, "failure")];
+    let parts = [Some(line)].into_iter().chain(words).chain([Some(nulls(taken)), without_start]);
+    parts.flatten().collect::<Vec<_>>().join("; ")
 }
 
 /// Says which words of the status were taken for what, and how many rows of each there are, if any.

@@ -294,6 +294,10 @@ fn told(fault: &Fault) -> String {
         FaultKind::Region => format!("fixes the region `{what}`; a run may be in another"),
         FaultKind::Service => format!("uses the service `{what}`; a run's functions may only read and write S3"),
         FaultKind::SetsEnvironment => format!("sets {what} of the environment"),
+        FaultKind::Async => format!("defines `{what}` with `async def`: Lambda calls a handler, and never awaits it"),
+        FaultKind::RelativeImport => {
+            format!("imports from `{what}`, and its folder is the top of what is deployed: no package")
+        }
     }
 }
 
@@ -310,6 +314,10 @@ impl FaultKind {
             Self::Endpoint | Self::Key | Self::Profile | Self::SetsEnvironment => Some(
                 "a run says itself where S3 is and who may use it: remove these settings from the code, then import again",
             ),
+            Self::Async => Some("write `def` there, and run what it awaits with `asyncio.run(…)`, then import again"),
+            Self::RelativeImport => {
+                Some("import the folder above instead, or write the import without its leading dots, then import again")
+            }
             Self::BucketFromEvent | Self::UnknownBucket | Self::UnknownEndpoint | Self::Region | Self::Service => None,
         }
     }

@@ -111,11 +111,12 @@ pub fn plan(request: &Request<'_>) -> Result<Import, ImportError> {
     let files = files_of(request.folder)?;
     let python: Vec<String> = files.keys().filter(|name| is_python(name)).cloned().collect();
     if python.is_empty() {
-        return Err(ImportError::new(format!("{} holds no Python file", request.folder.display())));
+        return Err(ImportError::new(format!("{} holds no Python file", request.folder.display()))
+            .help("name the folder that holds the handlers' .py files"));
     }
     let version = request.runtime.trim_start_matches("python");
     let scanned = scan::scan(request.folder, &python, version).map_err(ImportError::new)?;
-    no_markdown(&scanned)?;
+    nothing_around_code(&scanned)?;
     // What does not parse explains much of what can't be told below, so every refusal says it first.
     let unparsed: Vec<String> = scanned.iter().filter_map(unparsed).collect();
     let first = |error: ImportError| error.after(&unparsed);
@@ -220,17 +221,22 @@ fn unparsed(file: &File) -> Option<String> {
     Some(file.error.as_ref()?.told(&file.name))
 }
 
-/// Refuses Markdown around code that handlers need: it is no fault of the code, and would be measured as one.
-fn no_markdown(scanned: &[File]) -> Result<(), ImportError> {
+/// Refuses Markdown and prose around code that handlers need: they are no fault of the code, and would be measured as one.
+fn nothing_around_code(scanned: &[File]) -> Result<(), ImportError> {
     let imported = |file: &File| {
         let module = file.name.split(['/', '.']).next().unwrap_or_default();
         scanned.iter().any(|other| other.imports.iter().any(|name| name == module))
     };
-    let fenced = |file: &&File| {
-        let fences = file.error.as_ref().is_some_and(|error| !error.fences.is_empty());
-        fences && (!file.handlers.is_empty() || imported(file))
+    let around = |file: &File| {
+        let needed = || !file.handlers.is_empty() || imported(file);
+        file.error.as_ref().is_some_and(|error| match &error.prose {
+            // Handlers of such a file are not found.
+            Some(prose) if prose.begin.is_none() || prose.indented => true,
+            Some(_) => needed(),
+            None => !error.fences.is_empty() && needed(),
+        })
     };
-    if !scanned.iter().any(|file| fenced(&file)) {
+    if !scanned.iter().any(around) {
         return Ok(());
     }
     let told: Vec<String> = scanned.iter().filter_map(unparsed).collect();
@@ -273,7 +279,10 @@ fn files_of(folder: &Path) -> Result<BTreeMap<String, PathBuf>, ImportError> {
     let mut files = BTreeMap::new();
     let mut pending = vec![folder.to_owned()];
     while let Some(here) = pending.pop() {
-        let unreadable = |error| ImportError::new(format!("cannot read {}: {error}", here.display()));
+        let unreadable = |error| {
+            ImportError::new(format!("cannot read {}: {error}", here.display()))
+                .help("name a folder that is there and that you can read")
+        };
         for entry in fs::read_dir(&here).map_err(unreadable)? {
             let path = entry.map_err(unreadable)?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -376,7 +385,8 @@ fn requirements(
     const NAME: &str = "darkroom-requirements.txt";
     if let Some(path) = request.requirements {
         if !path.is_file() {
-            return Err(ImportError::new(format!("{} is no file", path.display())));
+            return Err(ImportError::new(format!("{} is no file", path.display()))
+                .help("name a file of pinned requirements with --requirements"));
         }
         files.insert(NAME.to_owned(), path.to_owned());
         return Ok(Some(NAME.to_owned()));

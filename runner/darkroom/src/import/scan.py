@@ -8,6 +8,12 @@ classes of the folder, calls of its own functions, formatted texts, os.environ, 
 
 FIRST_ARGUMENTS = {"event", "evt", "e", "payload", "request", "input_event"}
 FENCE = re.compile(r"^\s*(?:```|~~~)")
+# A line that only code begins with, and of these the ones that no explanation of code has.
+DEFINES = re.compile(r"\s*(?:import [\w.]+(?: as \w+)?(?:\s*,\s*[\w.]+(?: as \w+)?)*\s*(?:#.*)?$|from [\w.]+ import\b|(?:async )?def \w+\s*\(|class \w+\s*[:(]|@\w|return\b)")
+BEGINS = re.compile(DEFINES.pattern + r"|#|[rRbBuUfF]*(?:\"\"\"|''')|[A-Za-z_]\w*(?:\s*:\s*[\w\[\], .|]+)?\s*=(?!=)|(?:if __name__|try:)")
+WORD = r"[^\W\d_]+(?:['’-][^\W\d_]+)*"
+# A word that ends a sentence, two and more behind them, a sentence of a script that has no spaces, or Markdown's bold.
+PROSE = re.compile(rf"\s{{0,3}}(?:[-*>+•]\s+|\d+[.)]\s+)?[*_`“(]*(?P<first>{WORD})(?:[*_]*[!?.…:]+[*_]*$|[*_]*[!?…]+\s|[*_`”),.:;]*\s+\S*{WORD}\S*(?:\s+\S|[!?.…:]+$)|[。，：！？、])|\s{{0,3}}\*\*\S")
 
 
 def follow(statements, values):
@@ -60,7 +66,9 @@ def blocks(statement, values):
                 look(case.guard, values)
         either([*(case.body for case in statement.cases), []], values)
     elif isinstance(statement, (ast.Try, getattr(ast, "TryStar", ast.Try))):
+        values.trying += 1
         follow(statement.body, values)
+        values.trying -= 1
         # What a `try` reads from the environment may be there: then its handlers are never reached.
         reads = any(reads_environment(inner) for inner in statement.body)
         values.maybe += reads
@@ -209,6 +217,9 @@ def imported(statement, values):
     if statement.level:
         here = values.file.removesuffix(".py").split("/")[: -statement.level]
         base = ".".join([*here, *([statement.module] if statement.module else [])])
+        # A file at the top of what is deployed is in no package. Who tries has another way.
+        if statement.level > values.file.count("/") and not values.trying:
+            values.say("relative import", statement.lineno, "." * statement.level + (statement.module or ""))
     module = values.folder.module(base, values.report) if base else None
     for alias in statement.names if base == "os" else []:
         if alias.name in ("environ", "getenv"):
@@ -400,6 +411,8 @@ def handler(function, folder, file):
     report["event_keys"], report["writes"] = [], []
     values = Values(scope.names, report, folder, file)
     values.names[function.args.args[0].arg] = ("event", [])
+    if isinstance(function, ast.AsyncFunctionDef):
+        values.say("async", function.lineno, function.name)
     values.inside, values.outer = True, scope
     follow(function.body, values)
     followed = {key[0] for key in report["calls"]}
@@ -448,6 +461,7 @@ def why(error, source):
     line = getattr(error, "lineno", None) or 1
     fences, keep = markdown(lines, line)
     found = {"line": line, "fences": fences, "keep": keep, "first": first_line(lines)}
+    found["prose"] = None if fences else prose(lines, line)
     found["message"] = f"{type(error).__name__}: {getattr(error, 'msg', None) or error}"
     return found
 
@@ -470,6 +484,49 @@ def markdown(lines, wrong):
     if len(outer) == 2 and fault(lines[outer[0] : outer[1] - 1]) is None:
         return outer, True
     return [], False
+
+
+def prose(lines, wrong):
+    """Returns where code begins and ends in a file that has prose around it at line `wrong`; both are None where it has no code.
+
+    A mistake in the code itself is no prose: that Python can't read it is a fact about the code.
+    """
+    if not is_prose(lines[min(wrong, len(lines)) - 1]):
+        return None
+    begins = [place for place, line in enumerate(lines) if BEGINS.match(line)]
+    for begin in begins[:20]:
+        end = last_of_code(lines, begin)
+        removed = lines[:begin] + lines[end:] if end else []
+        if begin < wrong <= (end or begin) or not removed or any(DEFINES.match(line) for line in removed):
+            continue
+        return {"begin": begin + 1, "end": end, "lines": len(lines), "indented": lines[begin][:1].isspace()}
+    if not begins:
+        return {"begin": None, "end": None, "lines": len(lines), "indented": False}
+    # Below the prose is more that does not parse.
+    above = wrong <= begins[0] and {"begin": begins[0] + 1, "end": len(lines), "lines": len(lines), "indented": False}
+    return above or None
+
+
+def last_of_code(lines, begin):
+    """Returns the last line up to which the lines from `begin` are code and parse."""
+    code = textwrap.dedent("\n".join(lines[begin:])).split("\n")
+    error = fault(code)
+    if error is None:
+        return len(lines)
+    from_here = min(getattr(error, "lineno", None) or len(code), len(code))
+    for end in range(from_here, max(from_here - 200, 0), -1):
+        kept = code[:end]
+        # A lone word parses: `Explanation`.
+        if kept[-1].strip() and not is_prose(kept[-1]) and not kept[-1].strip().isidentifier() and fault(kept) is None:
+            return begin + end
+    return None
+
+
+def is_prose(line):
+    """Whether a line looks like a sentence or a part of one, and not like code."""
+    found = PROSE.match(line)
+    words_of_code = (*keyword.kwlist, *keyword.softkwlist, "print", "exec")
+    return bool(found and found["first"] not in words_of_code and "=" not in line and not re.search(r"[(\[{\\]\s*$", line))
 
 
 def fault(lines):
@@ -503,9 +560,10 @@ def scan(folder, name):
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             found["imports"].append(node.module.split(".")[0])
     found["imports"] = sorted({module for module in found["imports"] if module not in sys.stdlib_module_names})
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef) and is_handler(node):
-            found["handlers"].append(handler(node, folder, name))
+    for kind in (ast.FunctionDef, ast.AsyncFunctionDef):
+        # Beside a handler an `async def` is one of its helpers.
+        if not found["handlers"]:
+            found["handlers"] = [handler(node, folder, name) for node in tree.body if isinstance(node, kind) and is_handler(node)]
     return found
 
 

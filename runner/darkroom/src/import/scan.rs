@@ -34,6 +34,37 @@ pub struct Unparsed {
     pub keep: bool,
     /// The first line that is not empty.
     pub first: u32,
+    /// The prose that keeps it from parsing.
+    #[serde(default)]
+    pub prose: Option<Prose>,
+}
+
+/// Where code seems to be in a file that has prose around it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Prose {
+    /// `None`: nowhere.
+    pub begin: Option<u32>,
+    pub end: Option<u32>,
+    /// How many lines the file has.
+    pub lines: u32,
+    /// The code stands to the right, as Markdown has it without a fence.
+    pub indented: bool,
+}
+
+impl Prose {
+    /// Says where the code seems to be, and what to do.
+    fn told(&self, line: u32) -> String {
+        let (Some(begin), Some(end)) = (self.begin, self.end) else {
+            return format!("Line {line} looks like prose, and the file holds no code. Replace it with the code");
+        };
+        let (where_to, remove) = match (begin > 1, end < self.lines) {
+            (true, false) => (format!("begin at line {begin}"), "the lines above it"),
+            (false, true) => (format!("end at line {end}"), "the lines below it"),
+            _ => (format!("be lines {begin} to {end}"), "the other lines"),
+        };
+        let also = if self.indented { ", and the indentation of the code" } else { "" };
+        format!("Line {line} looks like prose: the code seems to {where_to}. Remove {remove}{also}")
+    }
 }
 
 impl Unparsed {
@@ -41,7 +72,10 @@ impl Unparsed {
     pub fn told(&self, file: &str) -> String {
         let lines: Vec<String> = self.fences.iter().map(ToString::to_string).collect();
         match (self.fences.as_slice(), self.first) {
-            ([], _) => format!("{file} does not parse: line {}: {}", self.line, self.message),
+            ([], _) => {
+                let prose = self.prose.as_ref().map(|prose| format!(". {}", prose.told(self.line))).unwrap_or_default();
+                format!("{file} does not parse: line {}: {}{prose}", self.line, self.message)
+            }
             ([only], _) => format!("{file} has a Markdown code fence at line {only}: remove line {only}"),
             ([first, .., last], _) if self.keep => format!(
                 "{file} has Markdown around its code: keep what is between the code fences at lines {first} and {last}, and \
@@ -154,6 +188,10 @@ pub enum FaultKind {
     Service,
     #[serde(rename = "sets environment")]
     SetsEnvironment,
+    #[serde(rename = "async")]
+    Async,
+    #[serde(rename = "relative import")]
+    RelativeImport,
 }
 
 /// Reads these Python files of `folder` with Python `version`, for example `3.13`.

@@ -9,9 +9,11 @@ import ast
 import collections
 import io
 import json
+import keyword
 import pathlib
 import re
 import sys
+import textwrap
 import tokenize
 
 LOCAL_ENVIRONMENT = re.compile(r"^(AWS_|LAMBDA_|_)|^(PATH|HOME|TZ|LANG|LD_LIBRARY_PATH|OUTPUT_BUCKET|OUTPUT_PREFIX)$")
@@ -86,6 +88,7 @@ class Values:
         self.depth = depth
         # Statements under an `if` that asks the environment: in a run they may never be reached.
         self.maybe = 0
+        self.trying = 0
         # How much of that holds of the whole scope: what it assigns there is certain within it.
         self.within = 0
         # Inside such a condition: it asks whether there is a name, and needs none.

@@ -7,6 +7,9 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::rows::{Kind, Said, as_seen, has_invisible};
 
+/// Why a value is no row.
+pub const NO_OBJECT: &str = "not a JSON object. Write each row as an object, such as {\"ms\": 101.5}";
+
 /// A JSON value that knows which of its keys stood twice.
 #[derive(Debug)]
 pub enum Json {
@@ -23,6 +26,13 @@ pub fn parse(text: &str) -> Result<Json, serde_json::Error> {
         Some(text) => serde_json::from_str(&text),
         None => Err(error),
     })
+}
+
+/// Reads values that follow each other without commas, as jq prints them; `None` where anything else stands there.
+pub fn stream(text: &str) -> Option<Vec<Json>> {
+    let plain = without_nan(text);
+    let values = serde_json::Deserializer::from_str(plain.as_deref().unwrap_or(text)).into_iter::<Json>();
+    values.collect::<Result<_, _>>().ok()
 }
 
 /// Returns the text with `null` for `NaN` and texts for infinities; `None` where it has neither.
@@ -51,7 +61,7 @@ fn without_nan(text: &str) -> Option<String> {
 impl Json {
     /// Returns an object's values by dotted name; a null is an empty text. Lists and objects say only what they are.
     pub fn flat(&self) -> Result<BTreeMap<String, Said>, String> {
-        let Self::Object(_) = self else { return Err("not a JSON object".into()) };
+        let Self::Object(_) = self else { return Err(NO_OBJECT.into()) };
         let mut fields = BTreeMap::new();
         self.put("", &mut fields)?;
         fields.remove("");
@@ -84,7 +94,7 @@ impl Json {
             }
         };
         let twice = fields.insert(name.to_owned(), said).is_some();
-        if twice { Err(format!("two keys are called `{name}`")) } else { Ok(()) }
+        if twice { Err(format!("two keys are called `{name}`. Rename or remove one")) } else { Ok(()) }
     }
 }
 
@@ -174,7 +184,10 @@ mod tests {
         let mut names = BTreeSet::new();
         parse(text).unwrap().mended(&mut names);
         assert_eq!(names.into_iter().collect::<Vec<_>>(), ["`c`", "`ms`"]);
-        assert_eq!(flat("{\"ms\": 1, \"ms\u{200b}\": 2}").unwrap_err(), "two keys are called `ms`");
+        assert_eq!(
+            flat("{\"ms\": 1, \"ms\u{200b}\": 2}").unwrap_err(),
+            "two keys are called `ms`. Rename or remove one"
+        );
     }
 
     #[test]

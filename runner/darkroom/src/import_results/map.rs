@@ -333,13 +333,24 @@ impl Map {
         Some(self.translated(field, said)).filter(|said| !self.is_missing(&said.text))
     }
 
-    /// Returns the line for the status's column in which these quoted words are failures too.
-    pub fn with_failures(&self, words: &[String]) -> String {
+    /// Returns the line for the status's column in which these words are successes and failures too.
+    pub fn with_words(&self, ok: &[&str], failed: &[&str]) -> String {
         let column = self.columns.get(&Field::Status).cloned().unwrap_or_else(|| Column::called("…"));
-        let quoted = |words: &[String]| words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>();
-        let failed = [quoted(&column.failed), words.to_vec()].concat().join(", ");
-        let ok = quoted(&column.ok).join(", ");
+        let all = |known: &[String], more: &[&str]| {
+            let words = known.iter().map(String::as_str).chain(more.iter().copied());
+            words.map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", ")
+        };
+        let (ok, failed) = (all(&column.ok, ok), all(&column.failed, failed));
         format!("status = {{ column = {:?}, ok = [{ok}], failed = [{failed}] }}", column.name)
+    }
+
+    /// Says where a field comes from.
+    pub fn source(&self, field: Field) -> Option<String> {
+        if let Some(column) = self.columns.get(&field) {
+            return Some(format!("column `{}`", column.name));
+        }
+        let constant = self.constants.get(&field)?.clone();
+        Some(format!("the map's constant `{}`", self.translated(field, constant).text))
     }
 
     /// Whether rows may say it, or the map does.

@@ -5,12 +5,16 @@
 
 mod json;
 mod map;
+mod refused;
 mod rows;
+mod shape;
 mod take;
 mod text;
 mod words;
 
-pub use map::{Map, MapError};
+pub use map::{Field, Map, MapError};
+pub use refused::told;
 pub use rows::{Found, Raw, read};
+pub use shape::meant;
 pub use take::{Status, Taken, take};
-pub use words::Ended;
+pub use words::{Ended, looks_like};

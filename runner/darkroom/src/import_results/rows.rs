@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::json::{Json, parse};
+use super::json::{Json, parse, stream};
 use super::map::Map;
+use super::shape::not_a_row;
 use super::text::{Text, decode};
 
 /// What a row says under one name.
@@ -55,7 +56,7 @@ pub struct Found {
 /// Reads the rows of a file, called `name`. An error names what keeps the whole file from being read.
 pub fn read(name: &str, bytes: &[u8], map: &Map) -> Result<Found, String> {
     let Text { text, encoding } = decode(bytes, map.encoding).map_err(|why| format!("{name}{why}"))?;
-    let mut found = if is_table(name, &text) { table(name, &text, map)? } else { json(name, &text, map) };
+    let mut found = if is_table(name, &text) { table(name, &text, map)? } else { json(name, &text, map)? };
     found.told.splice(0..0, encoding.map(|encoding| format!("read as {encoding}")));
     Ok(found)
 }
@@ -96,7 +97,7 @@ fn table(name: &str, text: &str, map: &Map) -> Result<Found, String> {
         return Err(format!("{name}:{line}: a quote that opens here is never closed. Close it, or remove it"));
     }
     let mut lines = lines();
-    let (mut rows, mut empty) = (Vec::new(), 0_usize);
+    let (mut rows, mut empty, mut no_data, mut formulas) = (Vec::new(), 0_usize, Vec::new(), 0_usize);
     for record in reader.records() {
         let record = record.map_err(|error| format!("{name}: {error}"))?;
         let line = lines.of(record.position().map_or(0, |position| position.byte() as usize));
@@ -104,6 +105,11 @@ fn table(name: &str, text: &str, map: &Map) -> Result<Found, String> {
             empty += 1;
             continue;
         }
+        if let Some(what) = furniture(&heads, &record) {
+            no_data.push((what, line));
+            continue;
+        }
+        formulas += record.iter().filter(|field| of_formula(field).is_some()).count();
         rows.push(Raw { at: format!("{name}:{line}"), fields: fields(&heads, &record) });
     }
     let mut told = Vec::new();
@@ -117,13 +123,19 @@ fn table(name: &str, text: &str, map: &Map) -> Result<Found, String> {
     if empty > 0 {
         told.push(format!("{empty} empty {} left out", if empty == 1 { "row" } else { "rows" }));
     }
+    told.extend(told_of_furniture(&no_data));
+    if formulas > 0 {
+        told.push(format!("{} of the form `=\"…\"` read as the text in it", lines_of(formulas, "value")));
+    }
     Ok(Found { rows, told })
 }
 
 /// Excel's first line `sep=;` says what separates the columns. Returns it and the bytes to skip.
 fn hint(text: &str) -> (Option<u8>, usize) {
     let line = text.lines().next().unwrap_or_default();
-    match line.trim_matches('"').strip_prefix("sep=").map(str::as_bytes) {
+    let line = line.trim_matches('"');
+    let between = line.get(..4).filter(|begin| begin.eq_ignore_ascii_case("sep=")).map(|_| &line.as_bytes()[4..]);
+    match between {
         Some([delimiter]) => (Some(*delimiter), text.find('\n').map_or(text.len(), |end| end + 1)),
         _ => (None, 0),
     }
@@ -232,17 +244,64 @@ fn nearly_one<'a>(names: impl Iterator<Item = &'a str>, map: &Map) -> Vec<String
     alike.values().filter(meant).map(said).collect()
 }
 
-fn fields(heads: &[String], record: &csv::StringRecord) -> Result<BTreeMap<String, Said>, String> {
-    if record.len() != heads.len() {
-        let lines = record.iter().map(|field| field.lines().count().saturating_sub(1)).sum::<usize>();
-        let quote = if lines > 0 { format!("; a quote in it spans {} lines", lines + 1) } else { String::new() };
-        return Err(format!("{} values, {} in the header{quote}", record.len(), heads.len()));
+/// Says what a line is that is a part of how a table looks, not a row of it: the header once more, or a line of dashes.
+fn furniture(heads: &[String], record: &csv::StringRecord) -> Option<&'static str> {
+    let again = || record.len() == heads.len() && heads.iter().zip(record).all(|(head, field)| *head == as_seen(field));
+    let rule = |field: &str| {
+        field.trim().len() > 2 && field.trim().bytes().all(|byte| matches!(byte, b'-' | b'+' | b':' | b'='))
+    };
+    let ruled = || record.iter().any(rule) && record.iter().all(|field| rule(field) || field.trim().is_empty());
+    if again() {
+        Some("the header again")
+    } else if ruled() {
+        Some("a line of dashes")
+    } else {
+        None
     }
+}
+
+fn told_of_furniture(found: &[(&str, usize)]) -> Vec<String> {
+    let told = |what: &str| {
+        let lines: Vec<usize> = found.iter().filter(|(of, _)| *of == what).map(|(_, line)| *line).collect();
+        match lines.as_slice() {
+            [] => None,
+            [one] => Some(format!("line {one} is {what}: left out")),
+            [first, ..] => Some(format!("{} lines are {what}, the first at line {first}: left out", lines.len())),
+        }
+    };
+    ["the header again", "a line of dashes"].into_iter().filter_map(told).collect()
+}
+
+/// Returns the text of a formula that is only a text: programs write `="007"` so that Excel keeps the zeros.
+fn of_formula(field: &str) -> Option<&str> {
+    field.trim().strip_prefix("=\"")?.strip_suffix('"').filter(|text| !text.contains('"'))
+}
+
+fn fields(heads: &[String], record: &csv::StringRecord) -> Result<BTreeMap<String, Said>, String> {
     if record.iter().any(|field| field.contains('\0')) {
-        return Err("it holds a NUL byte: the file is damaged here".into());
+        return Err("it holds a NUL byte: the file is damaged here. Export it again, or remove the line".into());
+    }
+    if record.len() != heads.len() {
+        return Err(other_width(heads, record));
     }
     let named = heads.iter().zip(record).filter(|(head, _)| !head.is_empty());
-    Ok(named.map(|(head, field)| (head.clone(), Said::text(field))).collect())
+    Ok(named.map(|(head, field)| (head.clone(), Said::text(of_formula(field).unwrap_or(field)))).collect())
+}
+
+/// Says that a row has more or fewer values than the header, and why that may be.
+fn other_width(heads: &[String], record: &csv::StringRecord) -> String {
+    let lines = record.iter().map(|field| field.lines().count().saturating_sub(1)).sum::<usize>();
+    let quote = if lines > 0 { format!("; a quote in it spans {} lines", lines + 1) } else { String::new() };
+    let last_is_empty = record.iter().next_back().is_some_and(|field| field.trim().is_empty());
+    let way_out = match record.len() > heads.len() {
+        true if record.iter().any(|field| field.contains('\\')) => {
+            "Write a quote in a value as two quotes, not with a backslash"
+        }
+        true if last_is_empty => "If its last delimiter ends the line, end the header with one too",
+        true => "Name every column in the header, and quote values that hold the delimiter",
+        false => "Add the missing values, or remove the row",
+    };
+    format!("{} values, {} in the header{quote}. {way_out}", record.len(), heads.len())
 }
 
 /// Returns where a quoted field begins that takes in more than it should: up to the end of the file, or over the ends of lines
@@ -296,8 +355,8 @@ impl Lines<'_> {
     }
 }
 
-/// Reads an array, an object, or an object a line.
-fn json(name: &str, text: &str, map: &Map) -> Found {
+/// Reads an array, an object, an object a line, or objects behind each other.
+fn json(name: &str, text: &str, map: &Map) -> Result<Found, String> {
     let mut invisible = BTreeSet::new();
     let mut flat = |item: &Json| {
         item.mended(&mut invisible);
@@ -305,24 +364,51 @@ fn json(name: &str, text: &str, map: &Map) -> Found {
         let alike = nearly_one(fields.keys().map(String::as_str), map);
         if alike.is_empty() { Ok(fields) } else { Err(alike.join("; ")) }
     };
+    let mut of_items = |items: &[Json]| -> Vec<Raw> {
+        let row = |(number, item): (usize, &Json)| Raw { at: format!("{name} item {number}"), fields: flat(item) };
+        (1..).zip(items).map(row).collect()
+    };
     let rows = match parse(text) {
-        Ok(Json::Array(items)) => {
-            let row = |(number, item): (usize, &Json)| Raw { at: format!("{name} item {number}"), fields: flat(item) };
-            (1..).zip(&items).map(row).collect()
+        Ok(Json::Array(items)) => of_items(&items),
+        Ok(item) => {
+            if let Some(why) = not_a_row(&item, map) {
+                return Err(format!("{name}: {why}"));
+            }
+            vec![Raw { at: name.to_owned(), fields: flat(&item) }]
         }
-        Ok(item) => vec![Raw { at: name.to_owned(), fields: flat(&item) }],
+        Err(error) if text.trim_start().starts_with('[') && stream(text).is_none() => {
+            return Err(not_json(name, &error));
+        }
         Err(_) => {
             let filled = (1..).zip(text.split('\n')).filter(|(_, line): &(usize, &str)| !line.trim().is_empty());
-            let read = |line: &str| parse(line).map_err(|error| format!("not JSON: {error}"));
-            let row = |(number, line): (usize, &str)| Raw {
-                at: format!("{name}:{number}"),
-                fields: read(line).and_then(|item| flat(&item)),
-            };
-            filled.map(row).collect()
+            let lines: Vec<(usize, Result<Json, _>)> = filled.map(|(number, line)| (number, parse(line))).collect();
+            match lines.iter().any(|(_, read)| read.is_err()).then(|| stream(text)).flatten() {
+                Some(items) => of_items(&items),
+                None => lines.into_iter().map(|line| of_line(name, line, &mut flat)).collect(),
+            }
         }
     };
     let invisible: Vec<String> = invisible.into_iter().collect();
-    Found { rows, told: told_of_invisible(&invisible).into_iter().collect() }
+    Ok(Found { rows, told: told_of_invisible(&invisible).into_iter().collect() })
+}
+
+fn of_line(
+    name: &str,
+    (number, read): (usize, Result<Json, serde_json::Error>),
+    flat: &mut impl FnMut(&Json) -> Result<BTreeMap<String, Said>, String>,
+) -> Raw {
+    let why = |error| format!("not JSON: {error}. Write one object a line, or an array of objects");
+    Raw { at: format!("{name}:{number}"), fields: read.map_err(why).and_then(|item| flat(&item)) }
+}
+
+/// Says where an array stops being JSON: all of its rows stand behind or before that.
+fn not_json(name: &str, error: &serde_json::Error) -> String {
+    let cut = if error.is_eof() {
+        "the file seems to be cut off. Export it again"
+    } else {
+        "mend it there, or export it again"
+    };
+    format!("{name}:{}: not JSON: {error}: {cut}", error.line())
 }
 
 #[cfg(test)]
@@ -349,7 +435,10 @@ mod tests {
     fn csv_rows_know_their_line_and_a_short_one_is_an_error_of_its_own() {
         let rows = rows("a.csv", b"\xef\xbb\xbfx, y\n1,\"two\nlines\"\n3\n5,6\n");
         assert_eq!((rows[0].at.as_str(), field(&rows[0], "x"), field(&rows[0], "y")), ("a.csv:2", "1", "two\nlines"));
-        assert_eq!((rows[1].at.as_str(), rows[1].fields.clone()), ("a.csv:4", Err("1 values, 2 in the header".into())));
+        assert_eq!(
+            (rows[1].at.as_str(), rows[1].fields.clone()),
+            ("a.csv:4", Err("1 values, 2 in the header. Add the missing values, or remove the row".into()))
+        );
         assert_eq!(field(&rows[2], "y"), "6");
     }
 
@@ -389,7 +478,7 @@ mod tests {
         assert_eq!(rows("a.csv", b"x,X,y,,\n1,2,3,,\n").len(), 1, "the map means neither");
         let alike = rows("a.jsonl", b"{\"y\": 1, \"Y\": 2}\n{\"y\": 1, \"y\": 2}\n");
         assert!(alike[0].fields.as_ref().unwrap_err().contains("differ only by case"));
-        assert_eq!(alike[1].fields.clone().unwrap_err(), "two keys are called `y`");
+        assert!(alike[1].fields.clone().unwrap_err().starts_with("two keys are called `y`"));
     }
 
     #[test]
@@ -412,10 +501,36 @@ mod tests {
     }
 
     #[test]
+    fn what_only_makes_a_table_look_well_is_left_out_and_said() {
+        let map = Map::parse(MAP).unwrap();
+        let twice = read("a.csv", b"x,y\n1,2\nx, y\n3,4\nx,y\n", &map).unwrap();
+        assert_eq!((twice.rows.len(), twice.rows[1].at.as_str()), (2, "a.csv:4"));
+        assert_eq!(twice.told, ["2 lines are the header again, the first at line 3: left out"]);
+        let ruled = read("a.md", b"| x | y |\n|---|:--|\n| - | 2 |\n", &map).unwrap();
+        assert_eq!(
+            (ruled.rows.len(), ruled.told.last().unwrap().as_str()),
+            (1, "line 2 is a line of dashes: left out")
+        );
+        let formula = read("a.csv", b"x,y\n\"=\"\"007\"\"\",2\n=\"a\",3\n=A1,4\n", &map).unwrap();
+        let texts: Vec<&str> = formula.rows.iter().map(|row| field(row, "x")).collect();
+        assert_eq!((texts, formula.told.len()), (vec!["007", "a", "=A1"], 1));
+    }
+
+    #[test]
+    fn objects_behind_each_other_are_rows_and_a_cut_array_is_one_mistake() {
+        let jq = rows("a.json", b"{\n \"y\": 1\n}\n{\n \"y\": NaN\n}\n");
+        assert_eq!((jq.len(), jq[1].at.as_str(), field(&jq[1], "y")), (2, "a.json item 2", ""));
+        let cut = refused("a.json", "[\n{\"y\": 1},\n{\"y\": ");
+        assert!(cut.starts_with("a.json:3: not JSON: ") && cut.ends_with("cut off. Export it again"), "{cut}");
+        assert!(refused("a.json", "[{\"y\": 1},]").ends_with("mend it there, or export it again"));
+        assert!(refused("a.json", "{\"rows\": [{\"y\": 1}]}").starts_with("a.json: its rows stand in the list `rows`"));
+    }
+
+    #[test]
     fn json_is_an_array_lines_or_one_object_and_nested_names_are_dotted() {
         let array = rows("a.json", br#"[{"x": {"y": 1.5, "z": null}}, 7]"#);
         assert_eq!((array[0].at.as_str(), field(&array[0], "x.y")), ("a.json item 1", "1.5"));
-        assert_eq!(array[1].fields, Err("not a JSON object".into()));
+        assert!(array[1].fields.as_ref().unwrap_err().starts_with("not a JSON object"));
         let lines = rows("a.jsonl", b"{\"x\": true}\n\n{\"x\": \n{\"x\": \"s\"}\n");
         assert_eq!((field(&lines[0], "x"), field(&lines[2], "x")), ("true", "s"));
         assert!(lines[1].at == "a.jsonl:3" && lines[1].fields.as_ref().unwrap_err().starts_with("not JSON"));

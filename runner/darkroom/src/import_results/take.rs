@@ -31,6 +31,8 @@ pub struct Taken {
     pub statuses: BTreeMap<String, Status>,
     /// Taken rows without a value, by the map's column and what the lack was taken for (or nothing).
     pub nulls: BTreeMap<(String, &'static str), usize>,
+    /// Taken rows whose `cold` says nothing, so that they count as their cell's start.
+    pub without_start: usize,
 }
 
 /// A word of the status.
@@ -45,7 +47,7 @@ pub struct Status {
 /// Takes every row that can be read. No row was measured after tomorrow, as of `now`.
 pub fn take(rows: &[Raw], map: &Map, now: jiff::Timestamp) -> Taken {
     let mut taken = Taken { stages: map.stages.clone(), deployments: 1, ..Taken::default() };
-    let (mut places, mut repetitions) = (HashMap::new(), HashMap::new());
+    let (mut places, mut repetitions): (HashMap<_, String>, _) = (HashMap::new(), HashMap::new());
     for raw in rows {
         let fields = match &raw.fields {
             Ok(fields) => fields,
@@ -65,10 +67,11 @@ pub fn take(rows: &[Raw], map: &Map, now: jiff::Timestamp) -> Taken {
             Ok((planned, image_set, row)) => {
                 let place = (row.pass.clone(), row.stage.clone());
                 match places.get(&place) {
-                    Some(first) => taken.refuse(raw, format!("the same cell, image, repetition and stage as {first}")),
+                    Some(first) => taken.refuse(raw, twice(first)),
                     None if !map.stages.is_empty() && !map.stages.contains(&row.stage) => {
                         let known = map.stages.join(", ");
-                        taken.refuse(raw, format!("stage `{}` is not one of the map's: {known}", row.stage));
+                        let way_out = "Add it to `stages` in the map, or translate it under [values.stage]";
+                        taken.refuse(raw, format!("stage `{}` is not one of the map's: {known}. {way_out}", row.stage));
                     }
                     None => {
                         places.insert(place, raw.at.clone());
@@ -111,6 +114,10 @@ impl Taken {
                 Field::Deployment | Field::Concurrency => "taken as 1",
                 Field::WarmUp => "taken as false",
                 Field::Repetition => "numbered in the order of the rows",
+                Field::Cold => {
+                    self.without_start += 1;
+                    ""
+                }
                 _ => "",
             };
             *self.nulls.entry((column.name.clone(), taken_for)).or_default() += 1;
@@ -239,16 +246,40 @@ impl Reader<'_> {
     }
 
     fn needed(&self, field: Field) -> Result<String, String> {
-        self.text(field).ok_or_else(|| self.lacks(field))
+        let text = self.text(field).ok_or_else(|| self.lacks(field))?;
+        if matches!(field, Field::Variant | Field::Stage | Field::Image) && SUMS.contains(&text.to_lowercase().as_str())
+        {
+            let name = field.name();
+            return Err(format!(
+                "{name} is `{text}`, so that this seems to be a line of sums or means. Remove it, or set `{text:?} = \"…\"` \
+                 under [values.{name}] to a name that is none of these"
+            ));
+        }
+        Ok(text)
     }
 
     /// Says that a field has no value, with the word that stands for none.
-    fn lacks(&self, field: Field) -> String {
+    fn lack(&self, field: Field) -> String {
         let name = field.name();
-        match self.written(field).unwrap_or_default() {
-            "" => format!("no {name}"),
-            word => format!("{name} is `{word}`, which stands for a missing value"),
+        match (self.written(field), self.map.columns.get(&field)) {
+            (None, Some(column)) => format!("no {name}: the row has no column `{}`", column.name),
+            (None | Some(""), None) => format!("no {name}"),
+            (Some(""), Some(column)) => format!("no {name}: column `{}` is empty", column.name),
+            (Some(word), _) => format!("{name} is `{word}`, which stands for a missing value"),
         }
+    }
+
+    /// Says that a row lacks what every row needs, and what to do.
+    fn lacks(&self, field: Field) -> String {
+        let (lack, name, word) = (self.lack(field), field.name(), self.written(field).unwrap_or_default());
+        let way_out = match field {
+            Field::Duration if self.map.has(Field::Status) => {
+                "fill it in, or give the row a status that means failure".into()
+            }
+            Field::Duration => "fill it in, or remove the row".into(),
+            _ => format!("fill it in, or set `{word:?} = \"…\"` under [values.{name}]"),
+        };
+        format!("{lack}; {way_out}")
     }
 
     /// Returns what stands in a field's column, if the row has it.
@@ -259,8 +290,9 @@ impl Reader<'_> {
 
     /// Says that a field has no value, and how the map can give it one of two.
     fn must_say(&self, field: Field, one: &str, other: &str) -> String {
-        let (lacks, word) = (self.lacks(field), self.written(field).unwrap_or_default());
-        format!("{lacks}. Set `{word:?} = {one:?}` or `{word:?} = {other:?}` under [values.{}]", field.name())
+        let word = self.written(field).unwrap_or_default();
+        let lack = if word.is_empty() { format!("no {}", field.name()) } else { self.lack(field) };
+        format!("{lack}. Set `{word:?} = {one:?}` or `{word:?} = {other:?}` under [values.{}]", field.name())
     }
 
     fn digits(&self, said: &Said) -> Digits {
@@ -273,10 +305,12 @@ impl Reader<'_> {
         let (name, digits, text) = (field.name(), self.digits(&said), said.text);
         let value = digits.read(&text).map_err(|why| format!("{name} `{text}` {why}"))?;
         if !value.is_finite() {
-            return Err(format!("{name} is `{text}`: no value"));
+            return Err(format!(
+                "{name} is `{text}`: no value. Remove the row, or set `missing = [{text:?}]` in the map"
+            ));
         }
         if value < 0.0 {
-            return Err(format!("{name} `{text}` is negative"));
+            return Err(format!("{name} `{text}` is negative, which no measurement is. Mend or remove the row"));
         }
         Ok(Some(value))
     }
@@ -286,10 +320,10 @@ impl Reader<'_> {
         let Some(value) = self.number(field)? else { return Ok(None) };
         let (name, text) = (field.name(), self.text(field).unwrap_or_default());
         if value.fract() != 0.0 {
-            return Err(format!("{name} `{text}` is not a whole number"));
+            return Err(format!("{name} `{text}` is not a whole number. Write one, or map another column"));
         }
         if value > f64::from(u32::MAX) {
-            return Err(format!("{name} `{text}` is too large"));
+            return Err(format!("{name} `{text}` is too large: at most {} is read. Map another column", u32::MAX));
         }
         Ok(Some(value as u32))
     }
@@ -306,7 +340,10 @@ impl Reader<'_> {
             // pandas writes truths beside missing values as 1.0 and 0.0.
             "true" | "t" | "1" | "1.0" | "yes" | "y" | "cold" => Ok(Some(true)),
             "false" | "f" | "0" | "0.0" | "no" | "n" | "warm" => Ok(Some(false)),
-            _ => Err(format!("{} `{text}` is neither true nor false", field.name())),
+            _ => Err(format!(
+                "{name} `{text}` is neither true nor false. Set `{text:?} = \"true\"` or `{text:?} = \"false\"` under [values.{name}]",
+                name = field.name()
+            )),
         }
     }
 
@@ -328,7 +365,9 @@ impl Reader<'_> {
         match self.map.ended(&word) {
             Ended::Well => Ok(true),
             Ended::Badly => Ok(false),
-            Ended::Unknown => Err(format!("status `{word}` is no known word for success or failure")),
+            Ended::Unknown => Err(format!(
+                "status `{word}` is no known word for success or failure. Add it to `ok` or to `failed` of the map's status"
+            )),
         }
     }
 
@@ -351,20 +390,34 @@ impl Reader<'_> {
             (Some((_, unit)), Some(column)) => {
                 format!(". Set its unit: `started_at = {{ column = \"{}\", unit = \"{unit}\" }}`", column.name)
             }
-            _ => ", and it is none in any other unit".to_owned(),
+            _ => format!(", and it is none in any other unit. {TIME_WAY_OUT}"),
         };
         Err(format!("started_at `{text}` is no time between 2006 and tomorrow{help}"))
     }
 }
 
+/// What a time can be written as; without a column for it, no row needs one.
+const TIME_WAY_OUT: &str = "Write it as 2024-05-01T12:00:00Z, or take started_at out of the map";
+
+/// Names of the lines that other programs put under a table.
+const SUMS: [&str; 8] = ["total", "totals", "grand total", "subtotal", "sum", "average", "avg", "mean"];
+
+fn twice(first: &str) -> String {
+    format!(
+        "the same cell, image, repetition and stage as {first}. Remove one, or map the column that tells them apart \
+         (image, repetition or deployment)"
+    )
+}
+
 fn some_memory(mb: u32) -> Result<u32, String> {
-    if mb > 0 { Ok(mb) } else { Err("memory_mb is 0".to_owned()) }
+    if mb > 0 { Ok(mb) } else { Err("memory_mb is 0. Write the memory that the function had, in MB".to_owned()) }
 }
 
 fn level<T: Copy + ToString>(text: &str, name: &str, levels: &[T]) -> Result<T, String> {
     levels.iter().copied().find(|level| level.to_string() == text).ok_or_else(|| {
         let known: Vec<String> = levels.iter().map(ToString::to_string).collect();
-        format!("{name} `{text}` is not one of {}; [values.{name}] can translate it", known.join(", "))
+        let known = known.join(", ");
+        format!("{name} `{text}` is not one of {known}; set `{text:?} = \"…\"` under [values.{name}] to one of them")
     })
 }
 
@@ -375,14 +428,17 @@ fn plausible(time: jiff::Timestamp, now: jiff::Timestamp) -> bool {
 }
 
 fn implausible(text: &str, time: jiff::Timestamp) -> String {
-    format!("started_at `{text}` is {}, which is not between 2006 and tomorrow", time.strftime("%Y-%m-%d"))
+    format!(
+        "started_at `{text}` is {}, which is not between 2006 and tomorrow. {TIME_WAY_OUT}",
+        time.strftime("%Y-%m-%d")
+    )
 }
 
 fn no_time(text: &str) -> String {
     if let Some(utc) = in_utc(text) {
         return format!("started_at `{text}` has no time zone: write `{utc}` for UTC, or an offset");
     }
-    format!("started_at `{text}` is neither a time such as 2024-05-01T12:00:00Z nor a number since 1970")
+    format!("started_at `{text}` is neither a time nor a number since 1970. {TIME_WAY_OUT}")
 }
 
 /// Returns a time without a zone as one of UTC: in its own spelling where that can be read, else with all its parts.
@@ -396,7 +452,11 @@ fn in_utc(text: &str) -> Option<String> {
 const LONGEST_MS: f64 = 100.0 * 366.0 * 86_400_000.0;
 
 fn within(ms: f64, text: &str, name: &str) -> Result<f64, String> {
-    if ms <= LONGEST_MS { Ok(ms) } else { Err(format!("{name} `{text}` is more than a century: is its unit right?")) }
+    if ms <= LONGEST_MS {
+        Ok(ms)
+    } else {
+        Err(format!("{name} `{text}` is more than a century: is its unit right? Set `unit` of its column in the map"))
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,2 @@
+def named(key):
+    return key
