@@ -128,6 +128,7 @@ fn what_a_role_does_not_allow_is_refused_in_each_services_form_and_named_in_the_
 
 /// Every way to write and to read under names that are nobody's business but others'; and under its own.
 const NAMES: &str = r#"
+    said.clear()
     import re, urllib.error
     s3, name = boto3.client("s3", config=Config(signature_version="s3v4", retries={"max_attempts": 1})), key.rsplit("/", 1)[-1]
     first = prefix.replace("/second/", "/first/")
