@@ -5,10 +5,10 @@ from botocore.exceptions import ClientError
 from subject import s3
 
 PREFIX = os.environ["OUTPUT_PREFIX"]
-# A neighbour's outputs, its own variant's other outputs, what it shares a beginning with, inputs, uploads, the root.
+# Its own variant's other outputs, a neighbour's outputs, what it shares a beginning with, inputs, uploads, the root.
 PLACES = [
-    PREFIX.replace("misbehaving", "well-behaved"),
     PREFIX.replace("write-beside", "hang"),
+    PREFIX.replace("misbehaving", "well-behaved"),
     PREFIX.rstrip("/") + "-more/",
     "input/write-beside/",
     "upload/" + PREFIX,

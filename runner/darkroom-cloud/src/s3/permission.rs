@@ -144,10 +144,10 @@ impl Permissions {
         if allowed {
             return Ok(());
         }
-        let (key, called) = (shortened(key), &own.called);
-        let outside = format!("outside of {called} ({})", own.prefixes.join(", "));
+        let (key, their_name) = (shortened(key), &own.called);
+        let outside = format!("outside of {their_name} ({})", own.prefixes.join(", "));
         Err(match (reads, work) {
-            (false, _) => format!("Access Denied: {key} is {outside}. Write to {called} only."),
+            (false, _) => format!("Access Denied: {key} is {outside}. Write to {their_name} only."),
             (true, Some(_)) => format!("Access Denied: {key} is not named by the event, and {outside}."),
             (true, None) => format!("Access Denied: {key} is {outside}, and no event has named it yet."),
         })
