@@ -21,6 +21,9 @@ def handler(event, context):
         "processor": lambda: os.sched_setaffinity(WATCH, {0}),
         "handle": lambda: os.pidfd_open(WATCH),
         "memory": lambda: open(f"/proc/{WATCH}/mem", "rb"),
+        "who is killed first": lambda: open(f"/proc/{WATCH}/oom_score_adj", "wb"),
+        "its share of the processor": lambda: open(f"/proc/{WATCH}/autogroup", "wb"),
+        "what is dumped": lambda: open(f"/proc/{WATCH}/coredump_filter", "wb"),
     }
     reached = [name for name, action in ways.items() if done(action)]
     raise PermissionError(f"reached of the watch: {reached or 'nothing'}")

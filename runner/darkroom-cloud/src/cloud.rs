@@ -1,6 +1,6 @@
 //! The local cloud as one value: started, asked for its address, stopped.
 
-use crate::access::{Access, Refusal};
+use crate::access::{Access, OwnNames, Refusal};
 use crate::bridges::{Buckets, Functions, Inside};
 use crate::iam::Iam;
 use crate::keys::{Keys, random_pair};
@@ -196,6 +196,12 @@ impl LocalCloud {
     pub async fn end_environments(&self) -> Vec<Misdeed> {
         self.environments.stop().await;
         self.environments.misdeeds()
+    }
+
+    /// Holds the code of the function of this name to object names of its own, and those that its events tell. Functions of
+    /// which nobody said any may use what their role allows.
+    pub fn hold_to(&self, function: &str, names: OwnNames) {
+        self.access.hold_to(function, names);
     }
 
     /// Returns the calls of functions' code that were refused since the last time.

@@ -16,7 +16,7 @@ use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_types::service_config::ServiceConfigKey;
-use darkroom_cloud::access::Refusal;
+use darkroom_cloud::access::{OwnNames, Refusal};
 use darkroom_cloud::lambda::environment::Misdeed;
 use darkroom_cloud::{Config, LocalCloud, StartError};
 use darkroom_core::capability::Capability;
@@ -25,7 +25,7 @@ use darkroom_core::event::{CallsRefused, Misbehaved};
 use darkroom_core::manifest::Cloud;
 
 use crate::account::{self, AccountError, Caller};
-use crate::deploy::Clients;
+use crate::deploy::{Clients, PREFIX_VARIABLE};
 use crate::execute::{LogReader, Patience, now};
 
 /// Names the functions' execution role in the environment.
@@ -294,6 +294,14 @@ impl Target {
 
     pub fn metrics(&self) -> aws_sdk_cloudwatch::Client {
         aws_sdk_cloudwatch::Client::new(&self.config)
+    }
+
+    /// Holds a function to the names that its events tell and to those under these prefixes, where the cloud can: on AWS one
+    /// role serves all functions.
+    pub fn hold_to(&self, function: &str, prefixes: Vec<String>) {
+        if let Some(cloud) = &self.cloud {
+            cloud.hold_to(function, OwnNames { prefixes, called: PREFIX_VARIABLE.to_owned() });
+        }
     }
 
     /// Returns the calls of handlers that were refused since the last time; only the local cloud tells.

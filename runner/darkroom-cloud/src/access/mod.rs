@@ -3,11 +3,15 @@
 //! A request is a function's if it comes through an environment's own way to the cloud, whatever it is signed with, or if
 //! it is signed with keys that an environment was given. A function whose role is kept here and has policies of its own
 //! may call what those allow, and never write to the log group of a function. Requests of anybody else, and of functions
-//! whose role nobody made here, are not judged. What is refused is counted.
+//! whose role nobody made here, are not judged. A function with names of its own is held to these, whatever its role
+//! allows. What is refused is counted.
 
+mod names;
 mod policy;
 mod question;
 
+pub use names::OwnNames;
+pub(crate) use names::Work;
 pub(crate) use policy::Policy;
 pub(crate) use question::{Question, of_iam, of_logs, of_metrics};
 
@@ -15,6 +19,7 @@ use crate::ACCOUNT_ID;
 use crate::iam::Iam;
 use crate::keys::{Keys, random_pair, random_text};
 use crate::lambda::environment::FunctionSpec;
+use parking_lot::RwLock;
 use policy::Verdict;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -33,6 +38,8 @@ pub struct Access {
     keys: Arc<Keys>,
     /// By access key.
     callers: Callers,
+    /// By function: the names that its code is held to.
+    own_names: Arc<RwLock<BTreeMap<String, Arc<OwnNames>>>>,
     refused: Arc<Mutex<Refused>>,
 }
 
@@ -40,12 +47,14 @@ type Callers = Arc<Mutex<HashMap<String, Arc<Caller>>>>;
 /// By function and action: how often, and the resource asked for first.
 type Refused = BTreeMap<(String, String), (u64, String)>;
 
-/// A function, as whose code a request is judged.
+/// An environment of a function, as whose code a request is judged.
 #[derive(Debug)]
 pub struct Caller {
     pub function_arn: String,
     pub function_name: String,
     role_arn: String,
+    /// What it works on; nothing while it is initialised.
+    work: Mutex<Option<Arc<Work>>>,
 }
 
 /// The keys a handler signs with.
@@ -91,7 +100,22 @@ pub struct Refusal {
 
 impl Access {
     pub(crate) fn new(iam: Iam, keys: Arc<Keys>) -> Self {
-        Self { iam, keys, callers: Arc::default(), refused: Arc::default() }
+        Self { iam, keys, callers: Arc::default(), own_names: Arc::default(), refused: Arc::default() }
+    }
+
+    /// Holds a function's code to names of its own, beside those that its events tell.
+    pub(crate) fn hold_to(&self, function: &str, names: OwnNames) {
+        self.own_names.write().insert(function.to_owned(), Arc::new(names));
+    }
+
+    /// Returns the names that a function's code is held to; `None` if it may use any.
+    pub(crate) fn own_names(&self, function: &str) -> Option<Arc<OwnNames>> {
+        self.own_names.read().get(function).cloned()
+    }
+
+    /// Tells whether an object is the output of a function other than this one.
+    pub(crate) fn is_of_another(&self, function: &str, key: &str) -> bool {
+        self.own_names.read().iter().any(|(name, names)| name != function && names.hold(key))
     }
 
     fn callers(&self) -> MutexGuard<'_, HashMap<String, Arc<Caller>>> {
@@ -107,6 +131,7 @@ impl Access {
             function_arn: spec.arn.clone(),
             function_name: spec.name.clone(),
             role_arn: spec.role_arn.clone(),
+            work: Mutex::default(),
         });
         self.keys.admit(&credentials.access_key_id, &credentials.secret_access_key);
         self.callers().insert(credentials.access_key_id.clone(), Arc::clone(&caller));
@@ -167,6 +192,15 @@ impl Access {
 }
 
 impl Caller {
+    /// Says what the environment works on from now on.
+    pub(crate) fn works_on(&self, work: Option<Work>) {
+        *self.work.lock().unwrap_or_else(PoisonError::into_inner) = work.map(Arc::new);
+    }
+
+    pub(crate) fn work(&self) -> Option<Arc<Work>> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Returns the session that the function's code acts as.
     pub fn session_arn(&self) -> String {
         let role = self.role_arn.rsplit('/').next().unwrap_or_default();

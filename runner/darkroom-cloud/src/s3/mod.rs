@@ -29,6 +29,7 @@ use crate::keys::Keys;
 
 pub use notification::{EventTarget, FunctionDirectory};
 pub use store::StoreError;
+pub(crate) use url::decode;
 pub use url::{encode_key, parse_pairs};
 
 /// The account that owns every bucket.

@@ -1,15 +1,20 @@
-//! What the code of a function may do with buckets and objects: each operation as the actions that IAM asks for.
+//! What the code of a function may do with buckets and objects: each operation as the actions that IAM asks for, and the
+//! names that it may use for them.
 //!
-//! Clients of this cloud own everything in it and are not asked.
+//! Clients of this cloud own everything in it and are not asked. Of a function that is held to names of its own:
+//!
+//! - It may read what lies under them, and what the event tells that its environment works on.
+//! - It may write under them, and over what the event names unless that is another function's output. It may also write what starts a
+//!   function that has run in the same chain of events: a loop begins so, as on AWS, and ends as there.
 
 use std::sync::Arc;
 
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt as _;
 use percent_encoding::percent_decode_str;
 use s3s::access::S3AccessContext;
-use s3s::dto::DeleteObjectsInput;
-use s3s::path::S3Path;
+use s3s::dto::{CopySource, DeleteObjectsInput};
+use s3s::path::{S3Path, parse_path_style, parse_virtual_hosted_style};
 use s3s::{Body, S3Error, S3ErrorCode, S3Request, S3Result};
 
 use super::operations::Operations;
@@ -59,6 +64,15 @@ impl Permissions {
         keys.map(|arn| Question::new("s3", "DeleteObject", arn)).try_for_each(|asked| self.judge(caller, &asked))
     }
 
+    /// Judges the reading of one object, by a request that [`names_an_object_alone`].
+    pub fn check_reading(&self, request: &S3Request<Body>, bucket_in_host: Option<&str>) -> S3Result<()> {
+        let Some(caller) = request.extensions.get::<Arc<Caller>>() else { return Ok(()) };
+        let Some((bucket, key)) = object_of(&request.uri, bucket_in_host) else {
+            return Err(denied("Access Denied".to_owned()));
+        };
+        self.judge(caller, &Question::new("s3", "GetObject", arn(&bucket, &key)))
+    }
+
     /// Judges the upload of one object.
     pub fn put(&self, caller: Option<&Caller>, bucket: &str, key: &str) -> S3Result<()> {
         caller.map_or(Ok(()), |caller| self.judge(caller, &Question::new("s3", "PutObject", arn(bucket, key))))
@@ -82,7 +96,7 @@ impl Permissions {
     ///
     /// Source: Amazon S3 API reference, `GetObject`, "Permissions".
     pub async fn hide_absence(&self, response: Response<Body>, reading: &Reading) -> Response<Body> {
-        let listing = Question::new("s3", "ListBucket", format!("arn:aws:s3:::{}", reading.bucket));
+        let listing = Question::new("s3", "ListBucket", format!("{ARN}{}", reading.bucket));
         let Some(access) = &self.access else { return response };
         let Err(message) = access.allows(&reading.caller, &listing) else { return response };
         let (parts, body) = response.into_parts();
@@ -102,8 +116,77 @@ impl Permissions {
         })
     }
 
+    /// Judges a call by the role first: what that refuses is refused in AWS's words.
     fn judge(&self, caller: &Caller, asked: &Question) -> S3Result<()> {
-        self.access.as_ref().map_or(Ok(()), |access| access.judge(caller, asked)).map_err(denied)
+        let Some(access) = &self.access else { return Ok(()) };
+        access.judge(caller, asked).map_err(denied)?;
+        self.judge_name(access, caller, asked).inspect_err(|_| access.count(caller, asked)).map_err(denied)
+    }
+
+    /// Judges the name of an object; the error is a message that says what to do.
+    fn judge_name(&self, access: &Access, caller: &Caller, asked: &Question) -> Result<(), String> {
+        let Some((bucket, key)) = asked.resource.strip_prefix(ARN).and_then(|object| object.split_once('/')) else {
+            return Ok(());
+        };
+        let Some(own) = access.own_names(&caller.function_name) else { return Ok(()) };
+        if own.hold(key) {
+            return Ok(());
+        }
+        let work = caller.work();
+        let reads = asked.action == "s3:GetObject";
+        let allowed = work.as_deref().is_some_and(|work| {
+            if reads {
+                return work.tells(key);
+            }
+            let its_input = || work.names(key) && !access.is_of_another(&caller.function_name, key);
+            its_input() || self.operations.starts_one_of(bucket, key, |function| work.chain.runs(function) > 0)
+        });
+        if allowed {
+            return Ok(());
+        }
+        let (key, their_name) = (shortened(key), &own.called);
+        let outside = format!("outside of {their_name} ({})", own.prefixes.join(", "));
+        Err(match (reads, work) {
+            (false, _) => format!("Access Denied: {key} is {outside}. Write to {their_name} only."),
+            (true, Some(_)) => format!("Access Denied: {key} is not named by the event, and {outside}."),
+            (true, None) => format!("Access Denied: {key} is {outside}, and no event has named it yet."),
+        })
+    }
+}
+
+/// Longest key that a message shows, characters.
+const SHOWN: usize = 200;
+
+fn shortened(key: &str) -> String {
+    let mut start: String = key.chars().take(SHOWN).collect();
+    if start.len() < key.len() {
+        start.push('…');
+    }
+    start
+}
+
+/// Tells whether a request is for an object and nothing about it: no tags, no attributes, no parts of an upload.
+pub fn names_an_object_alone(uri: &Uri, bucket_in_host: Option<&str>) -> bool {
+    let harmless = |name: &str| {
+        let of_the_answer = name.starts_with("response-") || matches!(name, "x-id" | "versionId" | "partNumber");
+        let of_signing = name.starts_with("X-Amz-") || matches!(name, "AWSAccessKeyId" | "Signature" | "Expires");
+        name.is_empty() || of_the_answer || of_signing
+    };
+    let query = uri.query().unwrap_or_default();
+    query.split('&').map(|pair| pair.split('=').next().unwrap_or_default()).all(harmless)
+        && object_of(uri, bucket_in_host).is_some()
+}
+
+/// Returns bucket and key, read as `s3s` reads them.
+fn object_of(uri: &Uri, bucket_in_host: Option<&str>) -> Option<(String, String)> {
+    let path = percent_decode_str(uri.path()).decode_utf8().ok()?;
+    let path = match bucket_in_host {
+        Some(bucket) => parse_virtual_hosted_style(Some(bucket), &path),
+        None => parse_path_style(&path),
+    };
+    match path {
+        Ok(S3Path::Object { bucket, key }) => Some((bucket.into(), key.into())),
+        _ => None,
     }
 }
 
@@ -111,8 +194,11 @@ fn denied(message: String) -> S3Error {
     S3Error::with_message(S3ErrorCode::AccessDenied, message)
 }
 
+/// What the ARN of every bucket and object begins with.
+const ARN: &str = "arn:aws:s3:::";
+
 fn arn(bucket: &str, key: &str) -> String {
-    format!("arn:aws:s3:::{bucket}/{key}")
+    format!("{ARN}{bucket}/{key}")
 }
 
 /// Returns what an operation needs to be allowed. Source: Amazon S3 user guide, "Required permissions for Amazon S3 API
@@ -120,16 +206,17 @@ fn arn(bucket: &str, key: &str) -> String {
 fn questions(operation: &str, path: &S3Path, headers: &HeaderMap) -> Vec<Question> {
     let resource = match path {
         S3Path::Root => "*".to_owned(),
-        S3Path::Bucket { bucket } => format!("arn:aws:s3:::{bucket}"),
+        S3Path::Bucket { bucket } => format!("{ARN}{bucket}"),
         S3Path::Object { bucket, key } => arn(bucket, key),
     };
     let mut asked = vec![Question::new("s3", action(operation), resource.clone())];
     if matches!(operation, "CopyObject" | "UploadPartCopy")
         && let Some(source) = headers.get("x-amz-copy-source").and_then(|source| source.to_str().ok())
     {
-        let source = percent_decode_str(source.trim_start_matches('/')).decode_utf8_lossy();
-        let source = source.split_once("?versionId=").map_or(&*source, |(source, _)| source);
-        asked.push(Question::new("s3", "GetObject", format!("arn:aws:s3:::{source}")));
+        // What can't be read is no source of anything: the operation itself refuses it.
+        if let Ok(CopySource::Bucket { bucket, key, .. }) = CopySource::parse(source) {
+            asked.push(Question::new("s3", "GetObject", arn(&bucket, &key)));
+        }
     }
     for (header, action) in [("x-amz-tagging", "PutObjectTagging"), ("x-amz-acl", "PutObjectAcl")] {
         if headers.contains_key(header) && matches!(path, S3Path::Object { .. }) {
@@ -197,5 +284,19 @@ mod tests {
                 "s3:PutObjectTagging arn:aws:s3:::b/a/k"
             ]
         );
+    }
+
+    #[test]
+    fn an_object_alone_is_told_from_what_is_said_of_it_and_from_its_bucket() {
+        let alone = |uri: &str, host: Option<&str>| names_an_object_alone(&uri.parse().unwrap(), host);
+        assert!(alone("/bucket/a/k", None) && alone("/k", Some("bucket")));
+        assert!(alone("/bucket/k?x-id=GetObject&versionId=1&response-content-type=a", None));
+        assert!(alone("/bucket/k?X-Amz-Algorithm=A&X-Amz-Signature=0", None));
+        for uri in
+            ["/", "/bucket", "/bucket/", "/bucket/k?tagging", "/bucket/k?x-id=1&uploadId=1", "/bucket/k?%74agging"]
+        {
+            assert!(!alone(uri, None), "{uri}");
+        }
+        assert!(!alone("/", Some("bucket")) && !alone("/?list-type=2", Some("bucket")));
     }
 }

@@ -20,7 +20,7 @@ use s3s::{Body, S3Error, S3Request, S3Response, S3Result, s3_error};
 use super::ACCOUNT_ID;
 use super::form;
 use super::operations::Operations;
-use super::permission::Permissions;
+use super::permission::{Permissions, names_an_object_alone};
 use super::url::{decode, parse_pairs};
 use crate::access::{Access, Caller};
 use crate::keys::Keys;
@@ -63,7 +63,7 @@ impl Wire {
         let permissions = Permissions::new(access, operations.clone());
         builder.set_access(OwnerOnly(permissions.clone()));
         builder.set_host(LoopbackHost);
-        builder.set_route(UnreadableRange { trusted: trusted.build() });
+        builder.set_route(UnreadableRange { trusted: trusted.build(), permissions: permissions.clone() });
         let region = HeaderValue::try_from(region).unwrap_or(HeaderValue::from_static("us-east-1"));
         Self { service: builder.build(), operations, credentials, permissions, region }
     }
@@ -126,7 +126,11 @@ fn form_bucket(request: &Request<Body>) -> Option<String> {
 }
 
 fn bucket_in_host(request: &Request<Body>) -> Option<&str> {
-    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    bucket_in(request.headers())
+}
+
+fn bucket_in(headers: &HeaderMap) -> Option<&str> {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     bucket_of(host.rsplit_once(':').map_or(host, |(name, _)| name))
 }
 
@@ -285,21 +289,8 @@ struct OwnerOnly(Permissions);
 #[async_trait::async_trait]
 impl S3Access for OwnerOnly {
     async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
-        let expected =
-            context.headers().get("x-amz-expected-bucket-owner").map(|owner| String::from_utf8_lossy(owner.as_bytes()));
-        match expected {
-            _ if context.credentials().is_none() => Err(s3_error!(AccessDenied, "Access Denied")),
-            Some(owner) if owner.len() != 12 || !owner.bytes().all(|byte| byte.is_ascii_digit()) => {
-                let code = s3s::S3ErrorCode::Custom("InvalidBucketOwnerAWSAccountID".into());
-                let message =
-                    format!("The value of the expected bucket owner parameter must be an AWS Account ID... [{owner}]");
-                let mut error = s3s::S3Error::with_message(code, message);
-                error.set_status_code(StatusCode::BAD_REQUEST);
-                Err(error)
-            }
-            Some(owner) if owner != ACCOUNT_ID => Err(s3_error!(AccessDenied, "Access Denied")),
-            _ => self.0.check(context),
-        }
+        check_owner(context.credentials().is_some(), context.headers())?;
+        self.0.check(context)
     }
 
     async fn delete_objects(&self, request: &mut S3Request<DeleteObjectsInput>) -> S3Result<()> {
@@ -307,19 +298,46 @@ impl S3Access for OwnerOnly {
     }
 }
 
+/// Refuses who has not signed, and who takes the bucket for another account's.
+fn check_owner(signed: bool, headers: &HeaderMap) -> S3Result<()> {
+    let expected = headers.get("x-amz-expected-bucket-owner").map(|owner| String::from_utf8_lossy(owner.as_bytes()));
+    match expected {
+        _ if !signed => Err(s3_error!(AccessDenied, "Access Denied")),
+        Some(owner) if owner.len() != 12 || !owner.bytes().all(|byte| byte.is_ascii_digit()) => {
+            let code = s3s::S3ErrorCode::Custom("InvalidBucketOwnerAWSAccountID".into());
+            let message =
+                format!("The value of the expected bucket owner parameter must be an AWS Account ID... [{owner}]");
+            let mut error = s3s::S3Error::with_message(code, message);
+            error.set_status_code(StatusCode::BAD_REQUEST);
+            Err(error)
+        }
+        Some(owner) if owner != ACCOUNT_ID => Err(s3_error!(AccessDenied, "Access Denied")),
+        _ => Ok(()),
+    }
+}
+
 /// Reads a whole object where the `Range` can't be read: S3 ignores such a header, and `s3s` would refuse it.
+///
+/// `s3s` asks a route for its own checks in the place of [`OwnerOnly`]'s.
 struct UnreadableRange {
-    /// The service without its checks, which the request has passed by then.
+    /// The service without any checks.
     trusted: S3Service,
+    permissions: Permissions,
 }
 
 #[async_trait::async_trait]
 impl S3Route for UnreadableRange {
-    fn is_match(&self, method: &Method, _uri: &Uri, headers: &HeaderMap, _extensions: &mut Extensions) -> bool {
-        let range = headers.get(RANGE).filter(|_| method == Method::GET || method == Method::HEAD);
+    fn is_match(&self, method: &Method, uri: &Uri, headers: &HeaderMap, _extensions: &mut Extensions) -> bool {
+        let reads = (method == Method::GET || method == Method::HEAD) && names_an_object_alone(uri, bucket_in(headers));
+        let range = headers.get(RANGE).filter(|_| reads);
         // `s3s` reads `bytes=-` as the last 0 bytes.
         let unreadable = |range: &str| range == "bytes=-" || Range::parse(range).is_err();
         range.is_some_and(|range| range.to_str().map_or(true, unreadable))
+    }
+
+    async fn check_access(&self, request: &mut S3Request<Body>) -> S3Result<()> {
+        check_owner(request.credentials.is_some(), &request.headers)?;
+        self.permissions.check_reading(request, bucket_in(&request.headers))
     }
 
     async fn call(&self, request: S3Request<Body>) -> S3Result<S3Response<Body>> {

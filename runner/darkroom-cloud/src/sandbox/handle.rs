@@ -256,14 +256,15 @@ impl Control {
 /// Says to both processes what this host and `plan` make of them.
 fn setups(host: &Host, plan: &Plan, cgroup: Option<&Cgroup>) -> (OuterSetup, InnerSetup) {
     let namespaces = host.namespaces;
+    let nested_user = namespaces.is_some_and(|namespaces| namespaces.user);
     let root = namespaces.map(|_| RootPlan {
         mount_point: host.mount_point().to_owned(),
         binds: plan.binds.clone(),
         written: Vec::new(),
         covers: plan.covers.clone(),
         tmp_mb: plan.tmp_mb,
+        same_user: nested_user,
     });
-    let nested_user = namespaces.is_some_and(|namespaces| namespaces.user);
     let run_as = (namespaces.is_some() && !nested_user).then_some(protocol::SANDBOX_USER);
     let outer = OuterSetup {
         namespaces,

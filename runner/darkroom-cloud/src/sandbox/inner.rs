@@ -124,18 +124,18 @@ impl Cage {
         use nix::sys::prctl;
         doing("follow the outer process", prctl::set_pdeathsig(Signal::SIGKILL))?;
         let listeners = if setup.listen.is_empty() { Vec::new() } else { super::network::listen(&setup.listen)? };
-        match &setup.root {
-            Some(plan) => super::root::enter(plan)?,
+        let proc = match &setup.root {
+            Some(plan) => Some(super::root::enter(plan)?),
             // Without a PID namespace, orphans of the runtime must come to this process rather than escape.
-            None => doing("adopt orphans", prctl::set_child_subreaper(true))?,
-        }
+            None => doing("adopt orphans", prctl::set_child_subreaper(true)).map(|()| None)?,
+        };
         if let Some(user) = setup.run_as {
             let user = nix::unistd::Uid::from_raw(user);
             // The runtime may open its standard output again, for example as /dev/stdout.
             doing("give the log pipe away", nix::unistd::fchown(io::stdout(), Some(user), None))?;
         }
-        if setup.nested_user {
-            super::namespaces::become_sandbox_user()?;
+        if let Some(proc) = proc.filter(|_| setup.nested_user) {
+            super::namespaces::become_sandbox_user(&proc)?;
         }
         doing("renounce new privileges", prctl::set_no_new_privs())?;
         // Neither this process's memory nor its descriptors are for the handler to see.

@@ -85,7 +85,11 @@ fn files(namespaces: Option<Namespaces>, refused: &str) -> Vec<Limit> {
             limit("code", Enforced, "/var/task and /opt are read-only binds"),
             limit("tmp", Enforced, "private tmpfs of the configured size"),
             limit("leftover processes", Enforced, "PID namespace: they end with its first process"),
-            limit("user", Enforced, if namespaces.user { "user namespace, sbx_user1051" } else { "sbx_user1051" }),
+            limit(
+                "user",
+                Enforced,
+                if namespaces.user { "user namespace, sbx_user1051; /proc is read-only" } else { "sbx_user1051" },
+            ),
         ],
         None => ["host files", "code", "tmp", "leftover processes", "user"]
             .map(|name| limit(name, Absent, format!("no mount namespace: {refused}")))

@@ -110,6 +110,10 @@ pub struct RootPlan {
     /// Folders inside binds that are covered with an empty one, for example the host's `site-packages`.
     pub covers: Vec<PathBuf>,
     pub tmp_mb: u32,
+    /// What runs inside is to the host's kernel the user that the first process is too, whose files in `/proc` it could then
+    /// write to: it gets a `/proc` that is read-only.
+    #[serde(default)]
+    pub same_user: bool,
 }
 
 /// From the server to the inner process.

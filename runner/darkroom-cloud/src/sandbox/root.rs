@@ -30,8 +30,9 @@ const MERGED_PATHS: &[&str] = &["/bin", "/sbin", "/lib", "/lib64", "/lib32", "/l
 
 const DEVICES: &[&str] = &["null", "zero", "full", "random", "urandom"];
 
-/// Makes the new root out of `plan` and moves this process's whole mount namespace into it.
-pub fn enter(plan: &RootPlan) -> io::Result<()> {
+/// Makes the new root out of `plan` and moves this process's whole mount namespace into it. Returns `/proc` as it can be
+/// written to, whatever the root shows.
+pub fn enter(plan: &RootPlan) -> io::Result<fs::File> {
     let none = None::<&str>;
     doing("make mounts private", mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none))?;
     let root = &plan.mount_point;
@@ -59,7 +60,7 @@ pub fn enter(plan: &RootPlan) -> io::Result<()> {
     }
     make_etc(root)?;
     make_dev(root)?;
-    make_proc(root)?;
+    let proc = make_proc(root, plan.same_user)?;
 
     let tmp = root.join("tmp");
     make_folder(&tmp)?;
@@ -67,7 +68,8 @@ pub fn enter(plan: &RootPlan) -> io::Result<()> {
     for folder in ["var/task", "opt"] {
         make_folder(&root.join(folder))?;
     }
-    pivot(root)
+    pivot(root)?;
+    Ok(proc)
 }
 
 /// Hides `/usr/local`, where hosts keep software of their own. A runtime that lives there is bound elsewhere.
@@ -183,12 +185,19 @@ const PROC_READ_ONLY: &[&str] = &["sys", "sysrq-trigger", "irq", "bus", "fs", "a
 /// Parts of `/proc` that are hidden.
 const PROC_HIDDEN: &[&str] = &["kcore", "keys", "key-users", "timer_list", "kmsg"];
 
-fn make_proc(root: &Path) -> io::Result<()> {
+/// Mounts `/proc`, and returns it. `read_only` shows it so that nobody can write to it by its path.
+fn make_proc(root: &Path, read_only: bool) -> io::Result<fs::File> {
     let none = None::<&str>;
     let proc = root.join("proc");
     make_folder(&proc)?;
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     doing("mount /proc", mount(Some("proc"), &proc, Some("proc"), flags, none))?;
+    let writable = doing("open /proc", fs::File::open(&proc))?;
+    if read_only {
+        doing("cover /proc", mount(Some(&proc), &proc, none, MsFlags::MS_BIND, none))?;
+        let flags = flags | MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
+        doing("protect all of /proc", mount(none, &proc, none, flags, none))?;
+    }
     for path in PROC_READ_ONLY.iter().map(|name| proc.join(name)).filter(|path| path.exists()) {
         doing("bind in /proc", mount(Some(&path), &path, none, MsFlags::MS_BIND, none))?;
         let flags = flags | MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
@@ -197,7 +206,7 @@ fn make_proc(root: &Path) -> io::Result<()> {
     for path in PROC_HIDDEN.iter().map(|name| proc.join(name)).filter(|path| path.exists()) {
         doing("hide in /proc", mount(Some(&root.join("dev/null")), &path, none, MsFlags::MS_BIND, none))?;
     }
-    Ok(())
+    Ok(writable)
 }
 
 /// Makes `root` the root of everything in this mount namespace and lets go of the old one.

@@ -112,10 +112,11 @@ pub fn inner(socket: &UnixStream, setup: &str) -> io::Result<Exit> {
     use std::os::unix::process::CommandExt;
     let setup: Setup = serde_json::from_str(setup)?;
     doing("follow the outer process", prctl::set_pdeathsig(Signal::SIGKILL))?;
-    super::root::enter(&setup.root)?;
+    let proc = super::root::enter(&setup.root)?;
     if setup.namespaces.user {
-        super::namespaces::become_sandbox_user()?;
+        super::namespaces::become_sandbox_user(&proc)?;
     }
+    drop(proc);
     doing("renounce new privileges", prctl::set_no_new_privs())?;
     doing("hide this process", prctl::set_dumpable(false))?;
     // Nothing watches over a job, so there is nothing to guard.

@@ -16,6 +16,7 @@ use crate::logs::Logs;
 use crate::metrics::Metrics;
 use crate::s3::S3;
 use bytes::Bytes;
+use http::header::{CONNECTION, EXPECT};
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
@@ -55,6 +56,16 @@ impl Services {
     /// `inside` is the environment that the request comes from: it says which chain of events it belongs to, and whose
     /// code asks. Elsewhere the trace header and the access key may tell.
     pub async fn answer(&self, request: Request<Incoming>, inside: Option<Working>) -> Response<Body> {
+        let waits_to_send = request.headers().contains_key(EXPECT);
+        let mut response = self.answer_by_service(request, inside).await;
+        if waits_to_send && !response.status().is_success() {
+            // Refused before its body was asked for, a client does not send it; its next request would be taken for the body.
+            response.headers_mut().insert(CONNECTION, http::HeaderValue::from_static("close"));
+        }
+        response
+    }
+
+    async fn answer_by_service(&self, request: Request<Incoming>, inside: Option<Working>) -> Response<Body> {
         let (mut parts, body) = request.into_parts();
         let told = || header(&parts.headers, TRACE).map(Lineage::of_trace_header);
         let chain = inside.as_ref().map(Working::lineage).or_else(told).unwrap_or_default();

@@ -217,3 +217,25 @@ async fn a_folder_serves_one_cloud_at_a_time() {
     first.cloud.stop().await;
     Stage::with(over).await.cloud.stop().await;
 }
+
+/// A client that waits for leave to send its body sends none when it is refused: what it sends next is another request.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_follows_a_refused_upload_is_not_taken_for_its_body() {
+    use std::io::Read as _;
+    let stage = Stage::new().await;
+    let address = stage.cloud.endpoint_url().strip_prefix("http://").unwrap().to_owned();
+    let asked = tokio::task::spawn_blocking(move || {
+        let mut stream = std::net::TcpStream::connect(&address).unwrap();
+        let refused = "PUT /photos/k HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n";
+        let next = "GET /photos/k HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        stream.write_all(format!("{refused}{next}").as_bytes()).unwrap();
+        let mut answers = Vec::new();
+        // A connection that is closed with something unread ends in an error.
+        let _ = stream.read_to_end(&mut answers);
+        String::from_utf8_lossy(&answers).to_ascii_lowercase()
+    });
+    let answers = asked.await.unwrap();
+    assert!(answers.starts_with("http/1.1 403") && answers.contains("\r\nconnection: close\r\n"), "{answers}");
+    assert_eq!(answers.matches("http/1.1 ").count(), 1, "{answers}");
+    stage.cloud.stop().await;
+}

@@ -7,6 +7,7 @@ mod loops;
 
 mod logs;
 mod metrics;
+mod names;
 mod s3;
 mod sandbox;
 mod serving;

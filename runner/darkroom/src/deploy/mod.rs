@@ -23,7 +23,8 @@ use std::sync::Arc;
 use darkroom_core::adapt::filled;
 use darkroom_core::cell::{Architecture, Start, Trigger};
 use darkroom_core::event::FunctionDeployed;
-use darkroom_core::prompt::{BUCKET_VARIABLE, PREFIX_VARIABLE};
+use darkroom_core::prompt::BUCKET_VARIABLE;
+pub use darkroom_core::prompt::PREFIX_VARIABLE;
 
 pub use error::DeployError;
 pub use patience::in_force;

@@ -79,6 +79,18 @@ impl<'a> Facts<'a> {
     }
 }
 
+/// Returns what every key that a template gives begins with; empty where its input's name comes first.
+pub fn known_start(template: &str, prefix: &str, region: &str, stage: &str) -> String {
+    let known = filled(template, |name| match name {
+        "prefix" => Some(prefix),
+        "folder" => Some(prefix.trim_end_matches('/')),
+        "region" => Some(region),
+        "stage" => Some(stage),
+        _ => None,
+    });
+    known.split('{').next().unwrap_or_default().to_owned()
+}
+
 /// Returns the event of a stage whose image travels in it. The one that writes to S3 is told where.
 pub fn payload_event(image: &str, writes_to: Option<(&str, &str)>) -> Value {
     let params = writes_to.map_or_else(|| json!({}), |(bucket, key)| json!({ "bucket": bucket, "key": key }));
@@ -161,6 +173,15 @@ mod tests {
         let template = json!({ "from": "s3://{bucket}/{input_key}", "to": "{output_key}" });
         let event = facts.own_event(&template, "x.png", None);
         assert_eq!(event, json!({ "from": "s3://b/input/resize/cat-1.jpg", "to": "x.png" }));
+    }
+
+    #[test]
+    fn where_outputs_land_is_known_up_to_the_inputs_name() {
+        let start = |template: &str| known_start(template, "p/resize/", "us-east-1", "resize");
+        assert_eq!(start("{prefix}small_{name}.png"), "p/resize/small_");
+        assert_eq!(start("{folder}/{input_file}"), "p/resize/");
+        assert_eq!(start("turned/{stage}/{name}.jpg"), "turned/resize/");
+        assert_eq!(start("{input_folder}/out/{name}.jpg"), "");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use darkroom_core::cell::{Architecture, Cell, Input, Start, Trigger};
-use darkroom_core::event::{Event, Invocation, OutputCheck, PlannedCell, Status};
+use darkroom_core::event::{CallsRefused, Event, Invocation, OutputCheck, PlannedCell, Status};
 use darkroom_core::image_set::{Expect, ImageSet};
 use darkroom_core::manifest::{
     Budget, Cloud, Experiment, Fault, Known, Manifest, Matrix, Output, Repetitions, Schedule, Target as TargetKeys,
@@ -73,6 +73,14 @@ struct Seen {
     events: Vec<Arc<Event>>,
     /// Each stage's `OUTPUT_PREFIX`.
     prefixes: BTreeMap<String, String>,
+    /// Stages with calls of theirs that were refused.
+    refused: Vec<(String, CallsRefused)>,
+}
+
+impl Seen {
+    fn refused<'a>(&'a self, stage: &'a str) -> impl Iterator<Item = &'a CallsRefused> {
+        self.refused.iter().filter(move |(of, _)| of == stage).map(|(_, refused)| refused)
+    }
 }
 
 /// Where pictures of a check go.
@@ -240,9 +248,14 @@ impl Subject {
         let _ = thread.join();
         done.map_err(|error| Failure::broken(miette::miette!("{error}")))?;
         let events = std::mem::take(&mut *taken.lock().unwrap_or_else(PoisonError::into_inner));
-        let functions = self.pipeline.stages.iter().zip(&cell.deployments[0]);
-        let prefixes = functions.map(|(stage, function)| (stage.name.clone(), function.output_prefix.clone()));
-        Ok(Seen { events, prefixes: prefixes.collect() })
+        let functions = || self.pipeline.stages.iter().zip(&cell.deployments[0]);
+        let prefixes = functions().map(|(stage, function)| (stage.name.clone(), function.output_prefix.clone()));
+        let of_stage = |refused: CallsRefused| {
+            let (stage, _) = functions().find(|(_, function)| function.name == refused.function)?;
+            Some((stage.name.clone(), refused))
+        };
+        let refused = target.take_refusals().into_iter().filter_map(of_stage).collect();
+        Ok(Seen { events, prefixes: prefixes.collect(), refused })
     }
 
     fn report(&self, request: &Request<'_>, seen: &Seen, pictures: &PicturesFolder) -> Report {
@@ -271,9 +284,13 @@ impl Subject {
             let mut checked = judged(invocation, check, image.expect);
             checked.picture = check.and_then(|check| check.picture.as_ref()).map(shown);
             checked.wrote_elsewhere = names::elsewhere(invocation, &seen.prefixes[key.0]);
-            self.excuse(&mut checked, invocation, check);
+            self.excuse(&mut checked, invocation, check, &names::kept_from(seen.refused(key.0)));
             if let Some(note) = names::would_start(key.0, &checked.wrote_elsewhere).filter(|_| checked.judged) {
                 notes.entry(stage).or_insert(note);
+            }
+            // What made it fail stands in its error.
+            if let Some(refused) = seen.refused(key.0).next().filter(|_| checked.judged && checked.error.is_none()) {
+                notes.entry(stage).or_insert_with(|| names::refused(key.0, refused));
             }
             outputs.push((stage, place, checked));
         }
@@ -293,12 +310,18 @@ impl Subject {
     }
 
     /// What fails for a name of its study's is not counted against an imported handler's code.
-    fn excuse(&self, checked: &mut Checked, invocation: &Invocation, check: Option<&OutputCheck>) {
+    fn excuse(
+        &self,
+        checked: &mut Checked,
+        invocation: &Invocation,
+        check: Option<&OutputCheck>,
+        kept_from: &[String],
+    ) {
         if checked.pass || !self.imported {
             return;
         }
         let variant = format!("functions/{}/variant.toml", self.cell.cell.variant);
-        if let Some(name) = names::of_its_study(invocation, check, &checked.wrote_elsewhere, &variant) {
+        if let Some(name) = names::of_its_study(invocation, check, &checked.wrote_elsewhere, kept_from, &variant) {
             (checked.judged, checked.reason) = (false, Some(name));
         }
     }

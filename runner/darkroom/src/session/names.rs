@@ -1,19 +1,43 @@
 //! What handlers do under names that are not the run's: objects written outside of `OUTPUT_PREFIX`, and buckets or keys
 //! that only the study of an imported handler has. Pure: an invocation and its check in, words out.
 
-use darkroom_core::event::{Invocation, OutputCheck, Status};
+use darkroom_core::event::{CallsRefused, Invocation, OutputCheck, Status};
 
 use crate::execute::GIVEN;
 
 /// How S3 says that a name is not there, in every SDK. Of an object it says so only to who may list the bucket; others
-/// are told that they may not.
-const NOT_THERE: [(&str, &str); 3] =
-    [("NoSuchBucket", "a bucket"), ("NoSuchKey", "an object"), ("s3:ListBucket", "an object")];
+/// are told that they may not. The local cloud says of an object that nothing has named it.
+const NOT_THERE: [(&str, &str); 5] = [
+    ("NoSuchBucket", "a bucket"),
+    ("NoSuchKey", "an object"),
+    ("s3:ListBucket", "an object"),
+    ("is not named by the event", "an object"),
+    ("no event has named it", "an object"),
+];
+
+/// How the local cloud refuses a write, around the key.
+const REFUSED_WRITE: (&str, &str) = ("Access Denied: ", " is outside of OUTPUT_PREFIX");
+
+/// The action and the beginning of the resource of a refused write.
+const WRITE: (&str, &str) = ("s3:PutObject", "arn:aws:s3:::");
 
 /// Returns the keys that the profile saw the handler write outside of `prefix`, its `OUTPUT_PREFIX`.
 pub fn elsewhere(invocation: &Invocation, prefix: &str) -> Vec<String> {
     let wrote = invocation.profile.iter().flat_map(|profile| &profile.wrote_elsewhere);
     wrote.filter(|key| !key.starts_with(prefix)).cloned().collect()
+}
+
+/// Returns the keys that a handler was kept from writing, as far as refusals tell: one of each kind of call.
+pub fn kept_from<'a>(refused: impl Iterator<Item = &'a CallsRefused>) -> Vec<String> {
+    let key = |it: &CallsRefused| Some(it.resource.strip_prefix(WRITE.1)?.split_once('/')?.1.to_owned());
+    refused.filter(|it| it.action == WRITE.0).filter_map(key).collect()
+}
+
+/// Says what a handler was refused that answered all the same.
+pub fn refused(stage: &str, refused: &CallsRefused) -> String {
+    let CallsRefused { action, resource, .. } = refused;
+    let advice = if action == WRITE.0 { " Write to OUTPUT_PREFIX only." } else { "" };
+    format!("{stage} tried to call {action}, and the local cloud refused it ({resource}).{advice}")
 }
 
 /// Says what these keys would do where S3 starts the stages.
@@ -35,6 +59,7 @@ pub fn of_its_study(
     invocation: &Invocation,
     check: Option<&OutputCheck>,
     elsewhere: &[String],
+    kept_from: &[String],
     due: &str,
 ) -> Option<String> {
     let verdict = check.map(|check| &check.verdict);
@@ -57,6 +82,13 @@ pub fn of_its_study(
         let said = parts.max_by_key(|part| part.len()).unwrap_or(code).trim();
         return Some(format!(
             "it uses {what} that is not part of this run ({said}). Read the name from the environment, and map it in [adapt] of {due}."
+        ));
+    }
+    let (before, after) = REFUSED_WRITE;
+    let tried = told.split_once(before).and_then(|(_, rest)| Some(rest.split_once(after)?.0));
+    if let Some(key) = tried.or_else(|| kept_from.first().filter(|_| missing).map(String::as_str)) {
+        return Some(format!(
+            "it tried to write {key}, which is outside of OUTPUT_PREFIX. Say its key with output_key in [adapt] of {due}."
         ));
     }
     let written = elsewhere.first().filter(|_| missing)?;

@@ -16,7 +16,7 @@ use crate::deploy::{self, Deployment, FunctionKey, Settings, WantedFunction, nam
 use crate::display::progress::Progress;
 use crate::error_text::told;
 use crate::examine;
-use crate::execute::{CellUnderTest, Function, Image};
+use crate::execute::{CellUnderTest, Function, Image, event_shape};
 use crate::exit::Failure;
 use crate::package::{self, Package, Request};
 use crate::target::Target;
@@ -183,11 +183,28 @@ pub async fn deploy(
     let mut events = Vec::new();
     let deployment = Box::pin(deploy::deploy(&clients, &settings, &want, &mut |event| events.push(event))).await;
     let deployment = deployment.map_err(Failure::broken)?;
+    hold_to_own_names(job, target, &deployment);
     let deploy::Counts { created, updated, unchanged, layers_published } = deployment.counts;
     progress.step(&format!(
         "  {created} created, {updated} updated, {unchanged} unchanged, {layers_published} layers published"
     ));
     Ok(Deployed { deployment, events })
+}
+
+/// Holds every function to names of its own: under `OUTPUT_PREFIX`, and where its variant says that its outputs land. One whose
+/// outputs are named after its input may write anywhere: its variant says no place.
+fn hold_to_own_names(job: &Job<'_>, target: &Target, deployment: &Deployment) {
+    for (key, function) in &deployment.functions {
+        let own = match habits(job, &key.variant, &key.stage).output_key {
+            Some(template) => event_shape::known_start(&template, &function.output_prefix, &target.region, &key.stage),
+            None => function.output_prefix.clone(),
+        };
+        if !own.is_empty() {
+            let mut prefixes = vec![function.output_prefix.clone()];
+            prefixes.extend((!own.starts_with(&function.output_prefix)).then_some(own));
+            target.hold_to(&function.name, prefixes);
+        }
+    }
 }
 
 /// Waits until functions may do what their role was just told they may: a call before that could fail for want of a permission.

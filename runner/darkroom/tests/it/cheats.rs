@@ -70,6 +70,14 @@ fn what_a_role_does_not_allow_is_refused_in_each_services_form_and_named_in_the_
     attempt("guess", lambda: s3.get_object(Bucket=bucket, Key="input/second/guessed.png"))
     attempt("no bucket", lambda: s3.get_object(Bucket="no-such-bucket-here", Key="k"))
     attempt("package", lambda: s3.get_object(Bucket=bucket, Key="packages/x.zip"))
+    attempt("package by range", lambda: s3.get_object(Bucket=bucket, Key="packages/x.zip", Range="nonsense"))
+    ranging = boto3.client("s3", config=once)
+    ranging.meta.events.register("before-sign.s3", lambda request, **_: request.headers.add_header("Range", "nonsense"))
+    attempt("list by range", lambda: ranging.list_objects_v2(Bucket=bucket))
+    attempt("tags by range", lambda: ranging.get_object_tagging(Bucket=bucket, Key=key))
+    attempt("read by range", lambda: ranging.get_object(Bucket=bucket, Key=key))
+    attempt("url", lambda: functions.create_function_url_config(FunctionName=other, AuthType="NONE"))
+    attempt("mappings", lambda: functions.list_event_source_mappings())
     attempt("create", lambda: functions.create_function(FunctionName="helper", Runtime="python3.13", Handler="a.b",
         Role="arn:aws:iam::000000000000:role/any", Code={"ZipFile": b"PK" + bytes(18)}))
     attempt("code", lambda: functions.get_function(FunctionName=other))
@@ -87,6 +95,8 @@ fn what_a_role_does_not_allow_is_refused_in_each_services_form_and_named_in_the_
     expected = {
         "list": "AccessDenied 403", "list buckets": "AccessDenied 403", "delete": "AccessDenied 403",
         "delete many": "AccessDenied 403", "guess": "AccessDenied 403", "no bucket": "NoSuchBucket 404",
+        "package by range": "AccessDenied 403", "list by range": "AccessDenied 403", "tags by range": "AccessDenied 403",
+        "read by range": "allowed", "url": "AccessDeniedException 403", "mappings": "AccessDeniedException 403",
         "package": "AccessDenied 403", "create": "AccessDeniedException 403", "code": "AccessDeniedException 403",
         "invoke": "AccessDeniedException 403", "write log": "AccessDeniedException 400",
         "read log": "AccessDeniedException 400", "own log": "AccessDeniedException 400",
@@ -101,14 +111,153 @@ fn what_a_role_does_not_allow_is_refused_in_each_services_form_and_named_in_the_
     let refused = refused(&project);
     let calls = |action: &str| refused.iter().filter(|it| it.action == action).map(|it| it.calls).sum::<u64>();
     // A warm-up at least, and a repetition of each of two images.
-    for (action, each) in
-        [("lambda:CreateFunction", 1), ("lambda:GetFunction", 1), ("s3:DeleteObject", 2), ("iam:ListRoles", 1)]
-    {
+    for (action, each) in [
+        ("lambda:CreateFunction", 1),
+        ("lambda:GetFunction", 1),
+        ("lambda:CreateFunctionUrlConfig", 1),
+        ("lambda:ListEventSourceMappings", 1),
+        ("s3:DeleteObject", 2),
+        ("iam:ListRoles", 1),
+    ] {
         assert!(calls(action) >= 3 * each && calls(action) % each == 0, "{action}: {refused:?}");
     }
     assert!(told.contains("REFUSED copy tried to call lambda:CreateFunction"), "{told}");
     let page = std::fs::read_to_string(latest(&project).join("report.html")).unwrap();
     assert!(page.contains("Refused calls") && page.contains("lambda:CreateFunction"));
+}
+
+/// Every way to write and to read under names that are nobody's business but others'; and under its own.
+const NAMES: &str = r#"
+    said.clear()
+    import re, urllib.error
+    s3, name = boto3.client("s3", config=Config(signature_version="s3v4", retries={"max_attempts": 1})), key.rsplit("/", 1)[-1]
+    first = prefix.replace("/second/", "/first/")
+    source, guess = {"Bucket": bucket, "Key": key}, {"Bucket": bucket, "Key": first + "guess.png"}
+
+    def send(request):
+        try:
+            urllib.request.urlopen(request).read()
+        except urllib.error.HTTPError as error:
+            code = re.search("<Code>(.*?)</Code>", error.read().decode())[1]
+            raise ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": error.code}}, "send")
+
+    def signed(method, where):
+        verb = {"put_object": "PUT", "get_object": "GET"}[method]
+        url = s3.generate_presigned_url(method, Params={"Bucket": bucket, "Key": where})
+        send(urllib.request.Request(url, b"x" if verb == "PUT" else None, method=verb))
+
+    def form(where):
+        post = s3.generate_presigned_post(bucket, where)
+        parts = [*post["fields"].items(), ("file", "x")]
+        body = "".join(f'--b\r\nContent-Disposition: form-data; name="{field}"\r\n\r\n{value}\r\n' for field, value in parts)
+        headers = {"Content-Type": "multipart/form-data; boundary=b"}
+        send(urllib.request.Request(post["url"], (body + "--b--\r\n").encode(), headers))
+
+    def put(where):
+        s3.put_object(Bucket=bucket, Key=where, Body=b"x")
+
+    def upload(where):
+        parts = s3.create_multipart_upload(Bucket=bucket, Key=where)["UploadId"]
+        etag = s3.upload_part(Bucket=bucket, Key=where, PartNumber=1, UploadId=parts, Body=b"x")["ETag"]
+        s3.complete_multipart_upload(
+            Bucket=bucket, Key=where, UploadId=parts, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": etag}]}
+        )
+
+    def part_of(other):
+        parts = s3.create_multipart_upload(Bucket=bucket, Key=prefix + "parts")["UploadId"]
+        s3.upload_part_copy(Bucket=bucket, Key=prefix + "parts", PartNumber=1, UploadId=parts, CopySource=other)
+
+    def get(where):
+        s3.get_object(Bucket=bucket, Key=where)["Body"].read()
+
+    for what, where in {"own": prefix + "own", "deep": prefix + "a/b/own"}.items():
+        for way in (put, upload, form, get):
+            attempt(f"{way.__name__} {what}", lambda: way(where))
+        for way in ("put_object", "get_object"):
+            attempt(f"{way} {what}", lambda: signed(way, where))
+    attempt("copy own", lambda: s3.copy_object(Bucket=bucket, Key=prefix + "copy", CopySource=source))
+    attempt("part own", lambda: part_of(source))
+    attempt("look", lambda: s3.head_object(Bucket=bucket, Key=key))
+    allowed = set(said)
+    assert all(said[name] == "allowed" for name in allowed), said
+
+    others = ["output/other/x.jpg", prefix[:-1] + "x", prefix[:-1], first + name, key, "input/second/x.png", PLACE + "x.png", "x"]
+    for where in others:
+        for way in (put, upload, form):
+            attempt(f"{way.__name__} {where}", lambda: way(where))
+        attempt(f"signed {where}", lambda: signed("put_object", where))
+        attempt(f"copy {where}", lambda: s3.copy_object(Bucket=bucket, Key=where, CopySource=source))
+    for where in [*others, first + "guess.png", *told]:
+        if where != key and where != first + name:
+            attempt(f"get {where}", lambda: get(where))
+            attempt(f"look {where}", lambda: s3.head_object(Bucket=bucket, Key=where))
+            attempt(f"read signed {where}", lambda: signed("get_object", where))
+    attempt("copy from", lambda: s3.copy_object(Bucket=bucket, Key=prefix + "x", CopySource=guess))
+    attempt("part from", lambda: part_of(guess))
+    told.append(key)
+    wrong = {name: code for name, code in said.items() if name not in allowed and code.split(" ")[1:] != ["403"]}
+    assert not wrong and len(said) > 60, (wrong, len(said))
+"#;
+
+/// What a handler learnt from earlier events, and what it can read before the first.
+const BEFORE: &str = r#"
+told, PLACE = [], "upload/nobody/"
+try:
+    s3.get_object(Bucket=os.environ["OUTPUT_BUCKET"], Key="input/first/x.png")
+    raise SystemExit("something can be read before any event")
+except s3.exceptions.ClientError as error:
+    assert "no event has named it yet" in str(error), error
+"#;
+
+#[test]
+fn a_stage_uses_the_names_that_its_event_and_its_prefix_tell_and_no_other() {
+    let project = project();
+    let calls = trying(NAMES).replace("\n\ndef change", &format!("\n{BEFORE}\n\ndef change"));
+    variant(&project, "copy", &calls);
+    let pipeline = "experiments/image-pipeline/pipeline.toml";
+    let stages = std::fs::read_to_string(project.root().join(pipeline)).unwrap();
+    project.write(pipeline, stages.replace("timeout_s = 2\n", "timeout_s = 60\n"));
+    manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 1);
+    let told = project.darkroom(&["run", "m.toml"]).exits(0).told();
+    for action in ["s3:PutObject", "s3:GetObject"] {
+        assert!(told.contains(&format!("REFUSED copy tried to call {action}")), "{action}: {told}");
+    }
+    assert!(told.contains("/output/other/x.jpg)"), "the first key is named: {told}");
+}
+
+#[test]
+fn a_variant_can_not_start_the_chain_of_another() {
+    let project = project();
+    variant(&project, "copy", COPY);
+    let intrudes = r#"
+    s3 = cloud["s3"]
+    group = prefix.split("/")[0].replace("intrudes", "copy")
+    places = [f"upload/{group}/", f"{group}/first/", f"{group}/second/", "upload/"]
+    for place in places:
+        attempt(place, lambda: s3.put_object(Bucket=bucket, Key=place + "x.png", Body=b"x"))
+    assert said == {place: "AccessDenied 403" for place in places}, said
+"#;
+    variant(&project, "intrudes", &trying(intrudes));
+    manifest(&project, "\"copy\", \"intrudes\"", &format!("\"{HOST}\""), 2);
+    project.darkroom(&["run", "m.toml", "--set", "matrix.trigger=[\"s3\"]"]).exits(0);
+}
+
+#[test]
+fn who_writes_to_another_name_is_told_where_to_write() {
+    let project = project();
+    variant(&project, "copy", &COPY.replace("os.environ[\"OUTPUT_PREFIX\"]", "\"output/\""));
+    manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 1);
+    let shown = project.darkroom(&["run", "m.toml"]).exits(1).stdout();
+    let line = shown.lines().find(|line| line.starts_with("FAILED copy."));
+    let line = line.unwrap_or_else(|| panic!("{shown}"));
+    for said in [
+        " · second: ",
+        "Access Denied: output/",
+        "is outside of OUTPUT_PREFIX (copy-",
+        "/second/). Write to OUTPUT_PREFIX only.",
+    ] {
+        assert!(line.contains(said), "{said} is missing from {line}");
+    }
 }
 
 /// Copies what lies where the reference input of the next stage lay, under the names that such a cheat can think of.

@@ -101,7 +101,7 @@ pub async fn environment(shared: &Arc<Shared>, spec: &Arc<FunctionSpec>) -> Resu
         events,
         servers,
         working,
-        _lease: lease,
+        lease,
         program,
         lines,
         gauge: MemoryGauge::default(),

@@ -8,7 +8,7 @@ use super::gauge::MemoryGauge;
 use super::launch;
 use super::lines::{self, LogLines};
 use super::types::{FunctionSpec, InvokeOutcome, InvokeRequest, Misdeeds, Report, Status};
-use crate::access::Lease;
+use crate::access::{Lease, Work};
 use crate::lambda::runtime_api::{Invocation, RuntimeApi, RuntimeEvent};
 use crate::lineage::{Lineage, Working};
 use crate::sandbox::Sandbox;
@@ -43,7 +43,7 @@ pub struct Environment {
     /// Tells connections from inside which chain of events they belong to.
     pub working: Working,
     /// Its keys, which end with it.
-    pub _lease: Option<Lease>,
+    pub lease: Option<Lease>,
     pub program: Program,
     pub lines: LogLines,
     pub gauge: MemoryGauge,
@@ -113,6 +113,8 @@ impl Environment {
     ) {
         // Before INIT, which the invocation causes too.
         self.working.begin(request.chain.clone());
+        // What the event tells is told with the event.
+        self.works_on(None);
         self.thaw();
         self.catch_up();
         let timeout = Duration::from_secs(u64::from(self.spec.timeout_s));
@@ -222,6 +224,7 @@ impl Environment {
 
     /// Hands the event over and waits for how it ends.
     async fn serve(&mut self, request: &InvokeRequest, started: Instant, deadline: Instant) -> Finished {
+        self.works_on(Some(Work::new(request.payload.clone(), request.chain.clone())));
         self.api.deliver(Invocation {
             request_id: request.request_id.clone(),
             deadline_ms: (lines::now_ms() + (deadline - Instant::now()).as_millis() as i64).cast_unsigned(),
@@ -462,6 +465,16 @@ impl Environment {
     pub fn freeze(&mut self) {
         if !self.state.frozen && self.state.running {
             self.state.frozen = self.sandbox.freeze().is_ok();
+        }
+        if self.state.frozen {
+            // An event of 6 MB is not kept for what asks for nothing.
+            self.works_on(None);
+        }
+    }
+
+    fn works_on(&self, work: Option<Work>) {
+        if let Some(lease) = &self.lease {
+            lease.caller.works_on(work);
         }
     }
 

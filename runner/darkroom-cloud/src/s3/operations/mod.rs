@@ -30,6 +30,10 @@ use super::wire::RequestIds;
 
 pub use errors::{internal, on_disk, with_fields};
 
+/// The events of an object that is made.
+const MADE: [&str; 4] =
+    ["ObjectCreated:Put", "ObjectCreated:Post", "ObjectCreated:Copy", "ObjectCreated:CompleteMultipartUpload"];
+
 /// The state that all operations share. Cheap to clone.
 #[derive(Clone)]
 pub struct Operations(Arc<Shared>);
@@ -75,6 +79,16 @@ impl Operations {
 
     pub fn has_bucket(&self, name: &str) -> bool {
         self.store.bucket(name).is_ok()
+    }
+
+    /// Tells whether an object that is made under this key starts a function whose name `is_one`.
+    pub fn starts_one_of(&self, bucket: &str, key: &str, is_one: impl Fn(&str) -> bool) -> bool {
+        let Ok(bucket) = self.store.bucket(bucket) else { return false };
+        let function = |arn: &str| arn.split(':').nth(6).is_some_and(&is_one);
+        bucket.with_settings(|settings| {
+            let started = |event| settings.notifications.matching(event, key).any(|rule| function(&rule.function_arn));
+            MADE.into_iter().any(started)
+        })
     }
 
     fn bucket(&self, name: &str) -> S3Result<Arc<Bucket>> {

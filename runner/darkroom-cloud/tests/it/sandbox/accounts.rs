@@ -209,9 +209,20 @@ def call(*arguments):
             raise OSError(ctypes.get_errno(), "")
     return action
 zero, attributes = ctypes.byref(ctypes.c_int(0)), ctypes.create_string_buffer(b"\x30\x00\x00\x00" + bytes(60))
+def overwrite(path):
+    def action():
+        with open(path, "wb", buffering=0) as file:
+            file.write(b"1")
+    return action
 def handler(event, context):
     watcher = sorted(int(thread) for thread in os.listdir("/proc/1/task"))
     tries = {}
+    # Those whose permissions let anybody write check more when they are written to.
+    files = [f"/proc/{thread}{below}" for thread in watcher for below in ("", f"/task/{thread}")]
+    for folder in ["/proc/1", "/proc/1/task/1", "/proc/1/attr", *files]:
+        names = os.listdir(folder) if os.path.isdir(folder) else []
+        paths = [f"{folder}/{name}" for name in names if not os.path.islink(f"{folder}/{name}")]
+        tries |= {path: attempt(overwrite(path)) for path in paths if os.path.isfile(path)}
     for thread in watcher:
         tries |= {f"{name} {thread}": attempt(action) for name, action in {
             "prlimit": lambda: resource.prlimit(thread, resource.RLIMIT_NOFILE, (0, 0)),
@@ -254,8 +265,9 @@ async fn the_watch_can_not_be_blinded_or_slowed_and_a_process_may_do_to_itself_w
         let meddles = stage.python(MEDDLE);
         let seen = stage.invoke(&meddles, json!({})).await.ok();
         assert!(seen["watcher"].as_u64().unwrap() >= 3, "{mode}: {seen}");
+        assert!(seen["tries"]["/proc/1/oom_score_adj"].is_string(), "{mode}: {seen}");
         for (what, result) in seen["tries"].as_object().unwrap() {
-            assert!(result == "EPERM" || result == "EACCES", "{mode}: {what}: {result}");
+            assert!(result == "EPERM" || result == "EACCES" || result == "EROFS", "{mode}: {what}: {result}");
         }
         for (what, result) in seen["own"].as_object().unwrap() {
             assert_eq!(result, "done", "{mode}: {what}");
