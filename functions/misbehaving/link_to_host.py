@@ -1,6 +1,7 @@
 import os
 
-TARGETS = ["/etc/shadow", "/root", "/home", "/proc/1/root/root", "/proc/1/environ", "/proc/1/fd", "/proc/sys/kernel/core_pattern"]
+TARGETS = ["/etc/shadow", "/root", "/home", "/proc/1/root/root", "/proc/1/environ", "/proc/1/cwd", "/proc/sys/kernel/core_pattern"]
+TARGETS += [f"/proc/1/fd/{number}" for number in range(64)]
 
 
 def opened(target):
