@@ -1,4 +1,4 @@
-//! AWS Lambda's quotas, in one place. Sources by tag as in the fact sheet: \[LS\] recorded from AWS, \[DOC\] AWS text,
+//! AWS Lambda's quotas, in one place. Sources by tag as in FACTS.md: \[LS\] recorded from AWS, \[DOC\] AWS text,
 //! \[BC\] botocore's model, \[MEM\] widely documented.
 
 use std::ops::RangeInclusive;

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 
-/// Largest answer to a synchronous invocation, in bytes (lambda-facts, section 4).
+/// Largest answer to a synchronous invocation, in bytes (FACTS.md, section 4).
 pub const RESPONSE_LIMIT: usize = 6_291_556;
 
 /// Longest streamed answer, in bytes. Source: AWS, Lambda quotas, "streamed responses".

@@ -1,6 +1,6 @@
 """What all chapters of the tour share: clients, checks, and small functions to run.
 
-Expectations are AWS's: names, status codes and wording as recorded from it (see lambda-facts, sections 1 to 10).
+Expectations are AWS's: names, status codes and wording as recorded from it (see FACTS.md, sections 1 to 10).
 """
 
 import argparse

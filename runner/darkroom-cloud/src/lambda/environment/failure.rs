@@ -1,4 +1,4 @@
-//! How AWS words what went wrong (lambda-facts, section 6): documents for the caller, error types for the report.
+//! How AWS words what went wrong (FACTS.md, section 6): documents for the caller, error types for the report.
 
 use super::types::Status;
 use crate::lambda::runtime_api::RESPONSE_LIMIT;

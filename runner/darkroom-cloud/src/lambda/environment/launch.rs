@@ -1,6 +1,6 @@
 //! What to start for a function, and in what surroundings: program, arguments, environment, folders.
 //!
-//! The environment is AWS's (lambda-facts, section 5) plus what leads SDKs to the local cloud, and nothing of the
+//! The environment is AWS's (FACTS.md, section 5) plus what leads SDKs to the local cloud, and nothing of the
 //! host's. Pure but for asking which folders exist.
 
 use super::types::{FunctionSpec, LogFormat};

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-/// `X-Amz-Log-Result` holds this much (lambda-facts, section 7).
+/// `X-Amz-Log-Result` holds this much (FACTS.md, section 7).
 const TAIL_BYTES: usize = 4096;
 
 /// A longer event is cut into several, as `CloudWatch` Logs limits one (256 KB, less its overhead of 26 bytes).

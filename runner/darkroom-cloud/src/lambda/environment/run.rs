@@ -1,6 +1,6 @@
 //! One execution environment: a sandbox, the runtime in it, and one invocation at a time from start to report.
 //!
-//! Lifecycle as in lambda-facts, section 5: INIT before the first invocation, again inside an invocation after the
+//! Lifecycle as in FACTS.md, section 5: INIT before the first invocation, again inside an invocation after the
 //! runtime has died or could not be initialised; `/tmp` stays, globals don't. [`super::pool`] decides who runs where.
 
 use super::failure::{self, Failure};

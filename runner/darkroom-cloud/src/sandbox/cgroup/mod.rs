@@ -13,7 +13,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// AWS's memory size that comes with one full vCPU (lambda-facts, section 4).
+/// AWS's memory size that comes with one full vCPU (FACTS.md, section 4).
 pub const MB_PER_VCPU: f64 = 1769.0;
 
 /// Processes and threads of one sandbox, as AWS's `RLIMIT_NPROC`.
