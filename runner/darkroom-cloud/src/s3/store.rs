@@ -295,6 +295,15 @@ impl Bucket {
         Ok(object)
     }
 
+    /// Whether a part of an upload may come to this size, where parts of `held` bytes wait to be completed.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`].
+    pub fn takes_part(&self, held: u64, size: u64) -> Result<(), StoreError> {
+        let stored = self.stored.load(Ordering::Relaxed).saturating_add(held);
+        if stored.saturating_add(size) > self.most { Err(StoreError::Full { stored, most: self.most }) } else { Ok(()) }
+    }
+
     /// Whether an object of this size may take the place of the present one.
     fn fits(&self, size: u64, current: Option<&Object>) -> Result<(), StoreError> {
         let stored = self.stored.load(Ordering::Relaxed);
@@ -484,8 +493,10 @@ mod tests {
         bucket.most = 2 * one;
         put(&bucket, "b", 1, &WriteCondition::Always).unwrap();
         assert!(matches!(put(&bucket, "c", 1, &WriteCondition::Always), Err(StoreError::Full { .. })));
+        assert!(matches!(bucket.takes_part(0, 1), Err(StoreError::Full { .. })));
         put(&bucket, "a", 2, &WriteCondition::Always).expect("it takes the place of another");
         bucket.remove("b", &WriteCondition::Always).unwrap();
+        assert!(bucket.takes_part(0, one).is_ok() && bucket.takes_part(1, one).is_err(), "parts that wait take room too");
         put(&bucket, "c", 1, &WriteCondition::Always).unwrap();
         assert_eq!(bucket.stored.load(Ordering::Relaxed), 2 * one);
         assert_eq!((files(&bucket.blobs()), files(&bucket.sidecars())), (2, 2), "what was refused left nothing");

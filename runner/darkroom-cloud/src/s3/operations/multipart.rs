@@ -9,8 +9,9 @@ use super::super::blob::Blob;
 use super::super::conditions::ReadConditions;
 use super::super::hashes::ALGORITHMS;
 use super::super::incoming::{Claims, Incoming, receive};
-use super::super::multipart::{CompleteError, Joined, Named, Upload};
+use super::super::multipart::{CompleteError, Joined, Named, Part as Gathered, Upload};
 use super::super::object::{Checksums, Object, now_ms, timestamp};
+use super::super::store::Bucket;
 use super::errors::{invalid_argument, no_such_upload, of_object};
 use super::fields::{attributes_of, checksum_of, set_checksums};
 use super::objects::{check_key, check_source, commit, header, put_condition, source};
@@ -104,7 +105,7 @@ pub async fn upload_part(
     };
     check_same_algorithm(&upload, &claims.checksum)?;
     let incoming = receive(input.body, claims, bucket.uploads()).await?;
-    let part = upload.add(input.part_number, incoming);
+    let part = take_part(this, &bucket, &upload, input.part_number, incoming)?;
     let mut output = UploadPartOutput {
         e_tag: Some(ETag::Strong(part.etag())),
         server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AES256)),
@@ -112,6 +113,20 @@ pub async fn upload_part(
     };
     set_checksums!(output, part.checksums);
     Ok(S3Response::new(output))
+}
+
+/// Adds a part, if the bucket has room for it beside its objects and the other parts that wait.
+fn take_part(
+    this: &Operations,
+    bucket: &Bucket,
+    upload: &Upload,
+    number: i32,
+    incoming: Incoming,
+) -> S3Result<Arc<Gathered>> {
+    let waiting = this.uploads.of_bucket(&bucket.name).into_iter();
+    let held = waiting.flat_map(|upload| upload.parts()).map(|part| part.size).sum();
+    bucket.takes_part(held, incoming.size).map_err(|error| of_object(error, &bucket.name, &upload.key))?;
+    Ok(upload.add(number, incoming))
 }
 
 /// A part's checksum must be of the algorithm that the upload was created with.
@@ -146,13 +161,14 @@ pub async fn upload_part_copy(
     };
     check_source(&conditions, &object)?;
     let range = copy_range(input.copy_source_range.as_deref(), object.size)?;
+    let folder = bucket.uploads();
     let incoming = on_disk(move || {
         let opened = reading::open(&from, &object.key).map_err(|error| of_object(error, &from.name, &object.key))?;
         let path = from.blobs().join(&opened.0.blob);
-        copy_piece(opened.1, range, &bucket.uploads()).map_err(|error| internal("copy", &path, &error))
+        copy_piece(opened.1, range, &folder).map_err(|error| internal("copy", &path, &error))
     })
     .await?;
-    let part = upload.add(input.part_number, incoming);
+    let part = take_part(this, &bucket, &upload, input.part_number, incoming)?;
     Ok(S3Response::new(UploadPartCopyOutput {
         copy_part_result: Some(CopyPartResult {
             e_tag: Some(ETag::Strong(part.etag())),
