@@ -187,6 +187,7 @@ fn best_cell(run: &Run, group: &Group<'_>, ranked: &[(&CellView, Stat)], metric:
     let name = |id: &str| run.cell(id).map_or_else(String::new, |cell| factors.label(&cell.cell));
     let (of, what) = (name(&winner.id), metric.what);
     let mean = format!("{} {}", metric.told(stat.mean), interval(stat.ci));
+    let mean = mean.trim_end();
     let claims = claims(run, group, winner, metric);
     let worse: Vec<&Claim> = claims.iter().filter(|claim| claim.verdict == metric.word).collect();
     let (with, begun) = match &group.words {
@@ -195,11 +196,17 @@ fn best_cell(run: &Run, group: &Group<'_>, ranked: &[(&CellView, Stat)], metric:
     };
     let [only, no] = begun;
     let said = match (&worse[..], &claims[..]) {
+        _ if group.members.len() == 1 => {
+            format!("{only} {of} was measured, so its {what} is compared with nothing: {mean}.")
+        }
         _ if ranked.len() == 1 => {
             let remembers = group.members.iter().any(|cell| !cell.remembers.is_empty());
             let also = if remembers { " and remembers none" } else { "" };
             format!("{only} {of} has right outputs{also}, so its {what} is compared with nothing: {mean}.")
         }
+        (_, []) if is_set_against_another(run, group, winner, metric) => format!(
+            "{no} difference in {what} is claimed between {of} ({mean}) and the others: there are too few measurements for an interval."
+        ),
         (_, []) => {
             format!("{no} cell can be compared with {of} ({what} {mean}): none differs from it in one factor only.")
         }
@@ -300,6 +307,16 @@ fn caveats(run: &Run, winner: &CellView, claim: &Claim, metric: &Metric) -> Stri
         ""
     };
     hosts + times
+}
+
+/// Says whether a comparison of `winner` with another cell of its group is in the tables, whatever came of it.
+fn is_set_against_another(run: &Run, group: &Group<'_>, winner: &CellView, metric: &Metric) -> bool {
+    let is_here = |id: &str| group.members.iter().any(|cell| cell.id == id);
+    run.comparisons.iter().any(|row| {
+        let is_of_metric = row.text("stage") == Some(PIPELINE) && row.text("metric") == Some(metric.compared);
+        let (Some(a), Some(b)) = (row.text("cell_a"), row.text("cell_b")) else { return false };
+        is_of_metric && a != b && [a, b].contains(&winner.id.as_str()) && is_here(a) && is_here(b)
+    })
 }
 
 struct Claim {

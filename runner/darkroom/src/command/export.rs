@@ -104,6 +104,7 @@ pub fn run(args: &ExportArgs, _: Globals) -> Result<Outcome, Failure> {
 
 /// Keeps the rows of the metrics and stages that were asked for.
 fn chosen(mut rows: Rows, args: &ExportArgs) -> Result<Rows, Failure> {
+    let all = rows.rows.clone();
     for (column, wanted) in [("metric", &args.metric), ("stage", &args.stage)] {
         if wanted.is_empty() {
             continue;
@@ -116,7 +117,7 @@ fn chosen(mut rows: Rows, args: &ExportArgs) -> Result<Rows, Failure> {
             )));
         };
         let value = |row: &Vec<Value>| if let Value::Text(text) = &row[place] { text.clone() } else { String::new() };
-        let known: BTreeSet<String> = rows.rows.iter().map(value).collect();
+        let known: BTreeSet<String> = all.iter().map(value).collect();
         if let Some(unknown) = wanted.iter().find(|name| !known.contains(*name)) {
             return Err(Failure::wrong_request(miette::miette!(
                 help = format!("take one of: {}", known.into_iter().collect::<Vec<_>>().join(", ")),
@@ -125,6 +126,13 @@ fn chosen(mut rows: Rows, args: &ExportArgs) -> Result<Rows, Failure> {
             )));
         }
         rows.rows.retain(|row| wanted.contains(&value(row)));
+        if rows.rows.is_empty() {
+            return Err(Failure::wrong_request(miette::miette!(
+                help = "turnaround and cost of a pass are of stage `pipeline`, times are of the other stages",
+                "table `{}` has these metrics and these stages, but no row of both",
+                args.table
+            )));
+        }
         rows.of = rows.rows.len();
     }
     Ok(rows)

@@ -16,6 +16,7 @@ mod contradictions;
 mod corpus;
 mod deploy;
 mod deploy_faults;
+mod docs;
 mod doctor;
 #[path = "../../../darkroom-tables/tests/it/everything.rs"]
 mod everything;
