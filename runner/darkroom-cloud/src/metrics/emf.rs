@@ -23,7 +23,8 @@ pub fn record(message: &str, mut record: impl FnMut(Observation)) {
     let header = &document["_aws"];
     let Some(timestamp_ms) = header["Timestamp"].as_i64() else { return };
     for directive in header["CloudWatchMetrics"].as_array().into_iter().flatten().take(MOST_DIRECTIVES) {
-        let Some(namespace) = directive["Namespace"].as_str() else { continue };
+        // The platform's own namespaces are not for those who run on it.
+        let Some(namespace) = directive["Namespace"].as_str().filter(|name| !name.starts_with("AWS/")) else { continue };
         for definition in directive["Metrics"].as_array().into_iter().flatten().take(MOST_METRICS) {
             let Some(name) = definition["Name"].as_str() else { continue };
             let Some(values) = values(&document[name]) else { continue };
@@ -85,6 +86,7 @@ mod tests {
     #[test]
     fn other_lines_give_nothing() {
         for line in [
+            r#"{"_aws":{"Timestamp":1,"CloudWatchMetrics":[{"Namespace":"AWS/Lambda","Metrics":[{"Name":"Invocations"}]}]},"Invocations":50}"#,
             "plain \"CloudWatchMetrics\"",
             "{\"CloudWatchMetrics\": 1",
             r#"{"_aws":{"CloudWatchMetrics":[{"Namespace":"A","Metrics":[{"Name":"x"}]}]},"x":1}"#,

@@ -70,6 +70,7 @@ impl Wire {
 
     /// Answers one request; what goes wrong inside is an error document.
     pub async fn call(&self, mut request: Request<Body>) -> Response<Body> {
+        sign_with_token(&mut request);
         let ids = RequestIds::new();
         let head = request.method() == Method::HEAD;
         let bucket_head = head && request.uri().path().trim_matches('/').split('/').count() == 1;
@@ -105,6 +106,19 @@ impl Wire {
             headers.entry("x-amz-bucket-region").or_insert_with(|| self.region.clone());
         }
         response
+    }
+}
+
+/// A URL that is signed in the manner of version 2 carries its session token in the query, and it is signed as a header: s3s looks
+/// among the headers only. Source: botocore's `HmacV1QueryAuth`.
+fn sign_with_token(request: &mut Request<Body>) {
+    const TOKEN: &str = "x-amz-security-token";
+    let Some(query) = request.uri().query().filter(|query| query.contains("AWSAccessKeyId=")) else { return };
+    let token = query.split('&').find_map(|pair| pair.strip_prefix(TOKEN)?.strip_prefix('='));
+    let token = token.and_then(|token| percent_encoding::percent_decode_str(token).decode_utf8().ok());
+    let value = token.and_then(|token| HeaderValue::from_str(&token).ok());
+    if let Some(value) = value.filter(|_| !request.headers().contains_key(TOKEN)) {
+        request.headers_mut().insert(TOKEN, value);
     }
 }
 

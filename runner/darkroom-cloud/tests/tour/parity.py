@@ -288,6 +288,13 @@ def tour_signed_links():
     equal("put", asked("PUT", put, b"hello")[0], 200)
     get = signer.generate_presigned_url("get_object", {"Bucket": bucket, "Key": "a b"}, ExpiresIn=60)
     equal("get", asked("GET", get), (200, b"hello"))
+    # What boto3 signs by default in us-east-1, with the token that a function's keys have.
+    old = client("s3", session_token="t/k+n=", signature_version="s3", s3={"addressing_style": "path"})
+    get_v2 = old.generate_presigned_url("get_object", {"Bucket": bucket, "Key": "a b"}, ExpiresIn=60)
+    check("signed in the old manner", "AWSAccessKeyId" in get_v2 and "x-amz-security-token" in get_v2, get_v2)
+    equal("get, signed in the old manner with a token", asked("GET", get_v2), (200, b"hello"))
+    status, text = asked("GET", get_v2.replace("x-amz-security-token=t", "x-amz-security-token=u"))
+    check("another token", status == 403 and b"<Code>SignatureDoesNotMatch</Code>" in text, (status, text))
     status, text = asked("GET", get[:-1] + ("1" if get[-1] == "0" else "0"))
     check("a wrong signature", status == 403 and b"<Code>SignatureDoesNotMatch</Code>" in text, (status, text))
     short = signer.generate_presigned_url("get_object", {"Bucket": bucket, "Key": "a b"}, ExpiresIn=1)

@@ -33,7 +33,7 @@ checks = 0
 chapter = ""
 
 
-def client(service, **config):
+def client(service, session_token=None, **config):
     options = {"retries": {"max_attempts": 0}, "read_timeout": 60, **config}
     return boto3.client(
         service,
@@ -41,6 +41,7 @@ def client(service, **config):
         region_name=REGION,
         aws_access_key_id="test",
         aws_secret_access_key="test",
+        aws_session_token=session_token,
         config=Config(**options),
     )
 

@@ -38,6 +38,8 @@ enum Writer {
     Itself,
     /// Index of the stage.
     Another(usize),
+    /// The stage before, under its own prefix: several objects, each of which starts the stage.
+    Before,
     /// No witness: it, or a stage after it.
     NotKnown,
 }
@@ -52,10 +54,17 @@ impl Loop {
         let what = match self.writer {
             Writer::Itself => format!("{stage} wrote to its own trigger {runs} times"),
             Writer::Another(other) => format!("{} wrote to the trigger of {stage} {runs} times", stages[other]),
-            Writer::NotKnown => {
+            Writer::Before | Writer::NotKnown => {
                 format!("one upload started {stage} {runs} times: it, or a stage after it, writes to its trigger")
             }
         };
+        if self.writer == Writer::Before {
+            let before = stages[self.stage.saturating_sub(1)];
+            return format!(
+                "one upload started {stage} {runs} times: each object that {before} writes under its OUTPUT_PREFIX starts {stage}. Write \
+                 one object for each image"
+            );
+        }
         let whose = if self.runs > UNSTOPPED { "; Darkroom stopped it" } else { "" };
         format!("{what}{whose}. Write to OUTPUT_PREFIX only.")
     }
@@ -90,12 +99,25 @@ fn wrote_to(run: &Logged, trigger: &str) -> bool {
 
 /// Returns the first stage that ran too often; `triggers` are the prefixes that start each stage.
 pub fn find(logged: &[Vec<Logged>], triggers: &[Option<&str>]) -> Option<Loop> {
-    let stage = logged.iter().position(|runs| runs.len() > MOST_DELIVERIES)?;
+    let is_loop = |stage: &usize| {
+        let runs = logged[*stage].len();
+        let explained = runs <= UNSTOPPED && fans_out(logged, *stage, triggers[*stage]);
+        runs > MOST_DELIVERIES && !explained
+    };
+    let stage = (0..logged.len().min(triggers.len())).find(is_loop)?;
     Some(Loop {
         stage,
         runs: logged[stage].len(),
         writer: writer(logged, stage, triggers.get(stage).copied().flatten()),
     })
+}
+
+/// Returns whether a stage ran often because the stage before wrote several objects under its own prefix, which it may: every run
+/// was watched, and none was seen writing to the stage's trigger. The contract's object is counted once.
+fn fans_out(logged: &[Vec<Logged>], stage: usize, trigger: Option<&str>) -> bool {
+    let Some(trigger) = trigger.filter(|_| stage > 0) else { return false };
+    let runs = || logged.iter().flatten();
+    runs().all(|run| run.profile.is_some()) && !runs().any(|run| wrote_to(run, trigger))
 }
 
 /// Asks the witnesses in the order of what they are worth: a handler that was seen writing there; else that no stage
@@ -108,6 +130,9 @@ fn writer(logged: &[Vec<Logged>], stage: usize, trigger: Option<&str>) -> Writer
     }
     if let Some(other) = (0..logged.len()).find(writes) {
         return Writer::Another(other);
+    }
+    if fans_out(logged, stage, trigger) {
+        return Writer::Before;
     }
     let again_ms = logged[stage][1].started_ms;
     let later = logged[stage + 1..].iter().flatten();
@@ -189,6 +214,25 @@ mod tests {
     fn a_chain_with_a_delivery_too_many_is_no_loop() {
         assert_eq!(said(&[runs(1, 0, 1), runs(2, 10, 1), runs(4, 20, 1)]), None);
         assert_eq!(said(&[Vec::new(), Vec::new(), Vec::new()]), None);
+    }
+
+    #[test]
+    fn several_objects_under_ones_own_prefix_are_no_loop() {
+        let watched = |count| {
+            let mut runs = runs(count, 0, 10);
+            runs.iter_mut().for_each(|run| run.profile = Some(Profile::default()));
+            runs
+        };
+        assert_eq!(said(&[watched(1), watched(3), watched(9)]), None);
+        assert_eq!(
+            said(&[watched(1), watched(5), watched(25)]).unwrap(),
+            "one upload started convert 25 times: each object that resize writes under its OUTPUT_PREFIX starts convert. Write one \
+             object for each image"
+        );
+        let first = said(&[watched(9), watched(9), watched(9)]).unwrap();
+        assert!(first.starts_with("greyscale wrote to its own trigger"), "nobody but the runner writes there: {first}");
+        let seen = [watched(1), watched(1), writing(watched(9), "g/resize/a.png")];
+        assert!(said(&seen).unwrap().starts_with("convert wrote to its own trigger at least 9 times"));
     }
 
     #[test]

@@ -135,7 +135,10 @@ pub fn build(
     let output = output.map_err(|error| failed(error.to_string(), "install Rust with rustup"))?;
     if !output.status.success() {
         let manifest = request.folder.join("Cargo.toml");
-        let help = format!("see it by itself: {}", advice::cargo_build(&manifest));
+        let help = format!(
+            "to see it by itself, once you have read its code (this runs it outside of the sandbox): {}",
+            advice::cargo_build(&manifest)
+        );
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         return Err(failed(format!("{}{said}", bench.not_fetched()), &help));
     }
