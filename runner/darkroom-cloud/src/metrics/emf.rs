@@ -24,7 +24,9 @@ pub fn record(message: &str, mut record: impl FnMut(Observation)) {
     let Some(timestamp_ms) = header["Timestamp"].as_i64() else { return };
     for directive in header["CloudWatchMetrics"].as_array().into_iter().flatten().take(MOST_DIRECTIVES) {
         // The platform's own namespaces are not for those who run on it.
-        let Some(namespace) = directive["Namespace"].as_str().filter(|name| !name.starts_with("AWS/")) else { continue };
+        let Some(namespace) = directive["Namespace"].as_str().filter(|name| !name.starts_with("AWS/")) else {
+            continue;
+        };
         for definition in directive["Metrics"].as_array().into_iter().flatten().take(MOST_METRICS) {
             let Some(name) = definition["Name"].as_str() else { continue };
             let Some(values) = values(&document[name]) else { continue };

@@ -496,7 +496,10 @@ mod tests {
         assert!(matches!(bucket.takes_part(0, 1), Err(StoreError::Full { .. })));
         put(&bucket, "a", 2, &WriteCondition::Always).expect("it takes the place of another");
         bucket.remove("b", &WriteCondition::Always).unwrap();
-        assert!(bucket.takes_part(0, one).is_ok() && bucket.takes_part(1, one).is_err(), "parts that wait take room too");
+        assert!(
+            bucket.takes_part(0, one).is_ok() && bucket.takes_part(1, one).is_err(),
+            "parts that wait take room too"
+        );
         put(&bucket, "c", 1, &WriteCondition::Always).unwrap();
         assert_eq!(bucket.stored.load(Ordering::Relaxed), 2 * one);
         assert_eq!((files(&bucket.blobs()), files(&bucket.sidecars())), (2, 2), "what was refused left nothing");

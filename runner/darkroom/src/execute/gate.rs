@@ -17,7 +17,7 @@ const READS: u32 = 3;
 
 /// What is wrong with an output that was made of another input.
 const OTHER_PIXELS: &str =
-    "byte for byte the output of an input with other pixels: the code did not look at all of this one";
+    "pixel for pixel the output of an input with other pixels: the code did not look at all of this one";
 
 /// An object as HEAD shows it.
 #[derive(Clone, Debug)]
@@ -76,7 +76,7 @@ pub async fn look(s3: &aws_sdk_s3::Client, bucket: &str, key: &str) -> Look {
 #[derive(Default)]
 pub struct Gate {
     checked: Mutex<HashSet<[String; 5]>>,
-    /// Cell, image, stage and output without loss → the pixels that it was first made of.
+    /// Cell, image, stage and an output's pixels → the pixels that it was first made of.
     made_of: Mutex<HashMap<[String; 4], String>>,
     pictures: Option<Arc<Pictures>>,
     /// Equal outputs are checked each time they come.
@@ -144,16 +144,15 @@ impl Gate {
         Some(Event::OutputChecked(check))
     }
 
-    /// Says whether a pass with pixels of its own ended in the very bytes that others ended in. What loses nothing can't: code that
+    /// Says whether a pass with pixels of its own ended in the very pixels that others ended in. What loses nothing can't: code that
     /// knows an image by its name, its size or its look gives an old output, which may pass for the new one.
     async fn is_of_other_pixels(&self, check: &OutputCheck, work: &Work, own_pixels: bool) -> bool {
-        let Some(output) = check.output_sha256.clone().filter(|_| work.stage.output.format == Format::Png) else {
+        let Some(output) = work.output.clone().filter(|_| work.stage.output.format == Format::Png) else {
             return false;
         };
         let input = work.given.clone();
-        let pixels =
-            move || darkroom_contract::decode(&input).ok().map(|(_, picture)| sha256_of_samples(&picture.samples));
-        let Ok(Some(pixels)) = tokio::task::spawn_blocking(pixels).await else { return false };
+        let both = move || Some((pixels(&input)?, pixels(&output)?));
+        let Ok(Some((pixels, output))) = tokio::task::spawn_blocking(both).await else { return false };
         let pass = &check.pass;
         let place = [pass.cell_id.to_string(), pass.image.clone(), check.stage.clone(), output];
         let mut made_of = self.made_of.lock().unwrap_or_else(PoisonError::into_inner);
@@ -164,6 +163,11 @@ impl Gate {
     fn first_time(&self, pass: &PassKey, due: &Due<'_>, output: Option<&Seen>) -> bool {
         self.checked.lock().unwrap_or_else(PoisonError::into_inner).insert(like(pass, due, output))
     }
+}
+
+/// Returns the hash of an image's samples, whatever else its file holds.
+fn pixels(file: &Bytes) -> Option<String> {
+    darkroom_contract::decode(file).ok().map(|(_, picture)| sha256_of_samples(&picture.samples))
 }
 
 /// What outputs have in common that need one check only.
