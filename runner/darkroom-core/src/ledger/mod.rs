@@ -32,6 +32,7 @@ pub struct Repetition {
 
 /// One attempt of one repetition.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own; none excludes another")]
 struct Attempt {
     repetition: Repetition,
     number: u32,

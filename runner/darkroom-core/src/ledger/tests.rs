@@ -28,6 +28,7 @@ fn run() -> RunStarted {
 
 /// One fact, before it is spelt out.
 #[derive(Clone, Debug)]
+#[expect(clippy::option_option, reason = "a report, and whether it tells how it started")]
 enum Fact {
     /// Status, and the init of its report, if it has one.
     Row(PassKey, Status, Option<Option<f64>>),

@@ -291,9 +291,8 @@ impl<'a> Story<'a> {
             assert!(!pass.complete || (well, own.len()) == (2, 2), "{pass:?} {own:?}");
             // On a crowded machine five attempts may all have started cold: the last stands, and is no sample.
             let asked_cold = self.schedule.start == "cold";
-            let as_asked =
-                |row: &&&Invocation| row.report.as_ref().is_some_and(|it| it.init_ms.is_some() == asked_cold);
-            whole &= pass.complete && own.iter().all(|row| as_asked(&row));
+            let as_asked = |row: &&Invocation| row.report.as_ref().is_some_and(|it| it.init_ms.is_some() == asked_cold);
+            whole &= pass.complete && own.iter().all(|row| as_asked(row));
         }
         let right = facts.iter().all(|event| !matches!(event, Event::OutputChecked(check) if !check.verdict.pass));
         let removed = !log.contains("what it deployed is not all removed");
