@@ -47,6 +47,8 @@ const SHOWN: [(&str, &[Shown]); 4] = [
             ("cliffs_delta", "Cliff's δ"),
             ("p_adj", "p adj"),
             ("verdict", "verdict"),
+            // A difference between cells that were measured at different times may be the time's.
+            ("side_by_side", "in turns"),
         ],
     ),
     (
