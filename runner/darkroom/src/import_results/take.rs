@@ -305,9 +305,12 @@ impl Reader<'_> {
         let (name, digits, text) = (field.name(), self.digits(&said), said.text);
         let value = digits.read(&text).map_err(|why| format!("{name} `{text}` {why}"))?;
         if !value.is_finite() {
-            return Err(format!(
-                "{name} is `{text}`: no value. Remove the row, or set `missing = [{text:?}]` in the map"
-            ));
+            // Every row needs its duration: a missing one would be refused again.
+            let way_out = match field {
+                Field::Duration => "Mend or remove the row".to_owned(),
+                _ => format!("Remove the row, or set `missing = [{text:?}]` in the map"),
+            };
+            return Err(format!("{name} is `{text}`: no value. {way_out}"));
         }
         if value < 0.0 {
             return Err(format!("{name} `{text}` is negative, which no measurement is. Mend or remove the row"));
