@@ -204,7 +204,7 @@ fn best_cell(run: &Run, group: &Group<'_>, ranked: &[(&CellView, Stat)], metric:
             let also = if remembers { " and remembers none" } else { "" };
             format!("{only} {of} has right outputs{also}, so its {what} is compared with nothing: {mean}.")
         }
-        (_, []) if is_set_against_another(run, group, winner, metric) => format!(
+        (_, []) if comparisons_of(run, group, winner, metric).next().is_some() => format!(
             "{no} difference in {what} is claimed between {of} ({mean}) and the others: there are too few measurements for an interval."
         ),
         (_, []) => {
@@ -309,13 +309,20 @@ fn caveats(run: &Run, winner: &CellView, claim: &Claim, metric: &Metric) -> Stri
     hosts + times
 }
 
-/// Says whether a comparison of `winner` with another cell of its group is in the tables, whatever came of it.
-fn is_set_against_another(run: &Run, group: &Group<'_>, winner: &CellView, metric: &Metric) -> bool {
+/// Returns the comparisons of `winner` with other cells of its group by a metric, with both cells, whatever came of them.
+fn comparisons_of<'a>(
+    run: &'a Run,
+    group: &'a Group<'_>,
+    winner: &'a CellView,
+    metric: &'a Metric,
+) -> impl Iterator<Item = (Row<'a>, &'a str, &'a str)> {
     let is_here = |id: &str| group.members.iter().any(|cell| cell.id == id);
-    run.comparisons.iter().any(|row| {
+    run.comparisons.iter().filter_map(move |row| {
         let is_of_metric = row.text("stage") == Some(PIPELINE) && row.text("metric") == Some(metric.compared);
-        let (Some(a), Some(b)) = (row.text("cell_a"), row.text("cell_b")) else { return false };
-        is_of_metric && a != b && [a, b].contains(&winner.id.as_str()) && is_here(a) && is_here(b)
+        let (a, b) = (row.text("cell_a")?, row.text("cell_b")?);
+        // The same cell deployed twice, or other work: nothing that code is faster by.
+        let is_one = is_of_metric && a != b && is_here(a) && is_here(b) && (a == winner.id || b == winner.id);
+        is_one.then_some((row, a, b))
     })
 }
 
@@ -329,37 +336,28 @@ struct Claim {
 
 /// Comparisons of `winner` with cells of its group whose outputs are right, turned so that the winner stands first.
 fn claims(run: &Run, group: &Group<'_>, winner: &CellView, metric: &Metric) -> Vec<Claim> {
-    let is_of_metric = |row: &Row<'_>| row.text("metric") == Some(metric.compared);
-    let of = run.comparisons.iter().filter(|row| row.text("stage") == Some(PIPELINE) && is_of_metric(row));
-    of.filter_map(|row| {
-        let (a, b) = (row.text("cell_a")?, row.text("cell_b")?);
-        let is_here = |id: &str| group.members.iter().any(|cell| cell.id == id);
-        if a == b || !is_here(a) || !is_here(b) {
-            return None; // The same cell deployed twice, or other work: nothing that code is faster by.
-        }
-        let (ratio, low, high) =
-            (row.number("ratio_mean")?, row.number("ratio_mean_ci_low")?, row.number("ratio_mean_ci_high")?);
-        let verdict = row.text("verdict")?;
-        let turned = match verdict {
-            "slower" => "faster",
-            "dearer" => "cheaper",
-            "faster" => "slower",
-            "cheaper" => "dearer",
-            other => other,
-        };
-        if ["wrong outputs", "outputs not checked", "remembers outputs", "not measured"].contains(&verdict) {
-            return None;
-        }
-        if b == winner.id {
-            Some(Claim { other: a.to_owned(), ratio, ci: (low, high), verdict: verdict.to_owned() })
-        } else if a == winner.id {
+    comparisons_of(run, group, winner, metric)
+        .filter_map(|(row, a, b)| {
+            let (ratio, low, high) =
+                (row.number("ratio_mean")?, row.number("ratio_mean_ci_low")?, row.number("ratio_mean_ci_high")?);
+            let verdict = row.text("verdict")?;
+            let turned = match verdict {
+                "slower" => "faster",
+                "dearer" => "cheaper",
+                "faster" => "slower",
+                "cheaper" => "dearer",
+                other => other,
+            };
+            if ["wrong outputs", "outputs not checked", "remembers outputs", "not measured"].contains(&verdict) {
+                return None;
+            }
+            if b == winner.id {
+                return Some(Claim { other: a.to_owned(), ratio, ci: (low, high), verdict: verdict.to_owned() });
+            }
             let ci = (1.0 / high, 1.0 / low);
             Some(Claim { other: b.to_owned(), ratio: 1.0 / ratio, ci, verdict: turned.to_owned() })
-        } else {
-            None
-        }
-    })
-    .collect()
+        })
+        .collect()
 }
 
 /// Warns of code whose times are those of inputs that it has seen, and says where nobody looked.

@@ -4,7 +4,7 @@ use darkroom_core::cell::Cell;
 use darkroom_core::event::{Event, Status};
 
 use crate::journal::{Journal, Pass, cell, environment_seen};
-use crate::{IMAGES, Made, journal, with_status};
+use crate::{IMAGES, Made, journal, started, with_status};
 
 const SAYINGS: [(&str, &str); 9] = [
     ("unchecked", "Outputs were not checked"),
@@ -187,4 +187,25 @@ fn a_cell_that_remembers_outputs_is_named_and_is_nobody_s_winner() {
         "{page}"
     );
     assert!(page.contains("rust (REMEMBERS)") && !page.contains("pillow (REMEMBERS)"), "{page}");
+}
+
+#[test]
+fn where_nothing_can_be_claimed_the_reason_is_the_true_one() {
+    let page = |cells: &[(Cell, f64)]| {
+        let mut journal = Journal::of(&cells.iter().map(|(cell, _)| cell.clone()).collect::<Vec<_>>());
+        started(&mut journal).cells.iter_mut().for_each(|cell| cell.not_runnable = None);
+        for (cell, ms) in cells {
+            journal.pass(&Pass { image: IMAGES[0], ..Pass::of(cell, 1, *ms) });
+        }
+        for (cell, _) in cells {
+            journal.check_all(cell);
+        }
+        Made::of(&journal).html()
+    };
+    let once = page(&two());
+    assert!(once.contains("there are too few measurements for an interval."), "{once}");
+    assert!(!once.contains("none differs from it in one factor only"), "{once}");
+    let alone = page(&two()[..1]);
+    assert!(alone.contains("Only pillow was measured, so its turnaround is compared with nothing"), "{alone}");
+    assert!(!alone.contains("has right outputs"), "{alone}");
 }

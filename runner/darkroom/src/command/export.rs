@@ -118,8 +118,7 @@ fn chosen(mut rows: Rows, args: &ExportArgs) -> Result<Rows, Failure> {
                 args.table
             )));
         };
-        let value = |row: &Vec<Value>| if let Value::Text(text) = &row[place] { text.clone() } else { String::new() };
-        let known: BTreeSet<String> = all.iter().map(value).collect();
+        let known: BTreeSet<String> = all.iter().map(|row| text_at(row, place)).collect();
         if let Some(unknown) = wanted.iter().find(|name| !known.contains(*name)) {
             return Err(Failure::wrong_request(miette::miette!(
                 help = format!("take one of: {}", known.into_iter().collect::<Vec<_>>().join(", ")),
@@ -127,7 +126,7 @@ fn chosen(mut rows: Rows, args: &ExportArgs) -> Result<Rows, Failure> {
                 args.table
             )));
         }
-        rows.rows.retain(|row| wanted.contains(&value(row)));
+        rows.rows.retain(|row| wanted.contains(&text_at(row, place)));
         if rows.rows.is_empty() {
             return Err(Failure::wrong_request(miette::miette!(
                 help = "turnaround and cost of a pass are of stage `pipeline`, times are of the other stages",
@@ -150,15 +149,13 @@ fn main_ones(mut rows: Rows, args: &ExportArgs) -> Rows {
     }
     let place = |column: &str| rows.columns.iter().position(|name| name == column);
     let (Some(metric), Some(stage)) = (place("metric"), place("stage")) else { return rows };
-    let text =
-        |row: &[Value], place: usize| if let Value::Text(text) = &row[place] { text.clone() } else { String::new() };
-    let is_main = |row: &Vec<Value>| MAIN.contains(&(text(row, stage) == WHOLE, text(row, metric).as_str()));
+    let is_main = |row: &Vec<Value>| MAIN.contains(&(text_at(row, stage) == WHOLE, text_at(row, metric).as_str()));
     if !rows.rows.iter().any(is_main) {
         return rows;
     }
-    let kept: BTreeSet<String> = rows.rows.iter().filter(|row| is_main(row)).map(|row| text(row, metric)).collect();
+    let kept: BTreeSet<String> = rows.rows.iter().filter(|row| is_main(row)).map(|row| text_at(row, metric)).collect();
     let others: BTreeSet<String> =
-        rows.rows.iter().map(|row| text(row, metric)).filter(|name| !kept.contains(name)).collect();
+        rows.rows.iter().map(|row| text_at(row, metric)).filter(|name| !kept.contains(name)).collect();
     if !others.is_empty() {
         let list = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
         let (kept, others) = (list(&kept), list(&others));
@@ -167,6 +164,11 @@ fn main_ones(mut rows: Rows, args: &ExportArgs) -> Rows {
     rows.rows.retain(is_main);
     rows.of = rows.rows.len();
     rows
+}
+
+/// Returns a text of a row; of what is none, an empty one.
+fn text_at(row: &[Value], place: usize) -> String {
+    if let Value::Text(text) = &row[place] { text.clone() } else { String::new() }
 }
 
 /// What `summary` calls the whole pipeline, beside its stages.

@@ -32,8 +32,8 @@ pub fn run(args: &ResumeArgs, globals: Globals) -> Result<Outcome, Failure> {
         return Ok(Outcome::Done);
     }
     if !globals.quiet {
-        let said = "as it was begun. What a manifest says that was changed since is for a new run";
-        display::note(&format!("going on with {}, {said}", run.display()));
+        let said = "as it was begun: a manifest that was changed since counts for new runs only";
+        display::note(&format!("going on with {} {said}", run.display()));
     }
     // A kill may have come between an extension's record in the journal and the same in manifest.toml.
     let extended = history
