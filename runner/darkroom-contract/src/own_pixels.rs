@@ -20,16 +20,13 @@ use crate::codec::decode;
 use crate::header::Colour;
 use crate::jpeg_quality;
 
-/// One sample in this many changes, or one block of 8x8 in a JPEG; fewer where the file would grow too much.
-const RARITY: u64 = 500;
-/// Rarer changes that are tried until the length fits.
-const RARER: [u64; 4] = [RARITY, RARITY * 8, RARITY * 64, RARITY * 512];
+/// Tiles that an image is divided into, about: each moves up or down by a step, all its samples alike, so that flat places stay
+/// flat, edges stay sharp and the file stays as long as it was.
+const TILES: f64 = 100.0;
 /// Ways of compressing a PNG that are tried, levels of zlib; 0 stores, `None` is what `image` writes with.
 const LEVELS: [Option<u32>; 7] = [Some(6), None, Some(9), Some(0), Some(4), Some(2), Some(1)];
 /// Share by which a length may differ before another way of encoding is tried.
 const NEAR: f64 = 0.02;
-/// Fewest changes, in an image that has as many places.
-const FEWEST: usize = 8;
 /// Samples of a side of a block that JPEG transforms as one.
 const BLOCK: usize = 8;
 
@@ -44,7 +41,7 @@ pub enum NoOwnPixels {
     Encoding(String),
 }
 
-/// Returns `bytes` with a few samples changed by one level (a few in a JPEG): the same for the same seed.
+/// Returns `bytes` with tiles a level brighter or darker (in a JPEG, as little as its quality can hold): the same for the same seed.
 pub fn with_own_pixels(bytes: &[u8], seed: u64) -> Result<Vec<u8>, NoOwnPixels> {
     let (header, _) = decode(bytes)?;
     // A coder's own panic is a fact about the bytes, not a reason to lose the run.
@@ -71,13 +68,50 @@ fn nearest<T>(length: usize, candidates: impl Iterator<Item = (T, Option<Vec<u8>
     best
 }
 
-/// Returns which of `places` change, in order and without repetition.
-fn chosen(random: &mut ChaCha8Rng, places: usize, rarity: u64) -> Vec<usize> {
-    let wanted = (places / rarity as usize).max(FEWEST).min(places);
-    let mut chosen: Vec<usize> = (0..wanted).map(|_| random.random_range(0..places)).collect();
-    chosen.sort_unstable();
-    chosen.dedup();
-    chosen
+/// The tiles of an image, row by row.
+struct Tiles {
+    side: usize,
+    width: usize,
+    height: usize,
+}
+
+impl Tiles {
+    /// Tiles whose sides are whole blocks where there are enough blocks, and at least `least`.
+    fn of(width: usize, height: usize, least: usize) -> Self {
+        let side = ((width * height) as f64 / TILES).sqrt() as usize;
+        let side = if side < BLOCK { side } else { side / BLOCK * BLOCK };
+        Self { side: side.max(least), width, height }
+    }
+
+    /// Returns the places of each tile's pixels.
+    fn each(&self) -> impl Iterator<Item = Vec<usize>> + '_ {
+        let Self { side, width, height } = *self;
+        let corners =
+            (0..height).step_by(side).flat_map(move |top| (0..width).step_by(side).map(move |left| (left, top)));
+        corners.map(move |(left, top)| {
+            let rows = top..(top + side).min(height);
+            rows.flat_map(|y| (left..(left + side).min(width)).map(move |x| y * width + x)).collect()
+        })
+    }
+}
+
+/// Returns how a tile of this mean moves: up or down; from an end of the range, where most samples could not, inwards or not at all.
+fn movement(mean: f64, step: u16, brightest: u16, random: &mut ChaCha8Rng) -> i32 {
+    let (one, other) = (random.random::<bool>(), random.random::<bool>());
+    let step = i32::from(step);
+    if mean < f64::from(step) {
+        step * i32::from(one)
+    } else if mean > f64::from(brightest) - f64::from(step) {
+        -step * i32::from(one)
+    } else if other {
+        step
+    } else {
+        -step
+    }
+}
+
+fn moved(sample: u16, by: i32, brightest: u16) -> u16 {
+    (i32::from(sample) + by).clamp(0, i32::from(brightest).max(i32::from(sample))) as u16
 }
 
 /// A PNG's samples as they stand in the file.
@@ -113,8 +147,7 @@ fn png_with_own_pixels(bytes: &[u8], seed: u64) -> Result<Vec<u8>, NoOwnPixels> 
     let whole = |raw: &Raw, level| Some(spliced(bytes, &raw.encoded(level).ok()?, is_palette));
     let as_it_is = nearest(bytes.len(), LEVELS.into_iter().map(|level| (level, whole(&raw, level))));
     let (level, _) = as_it_is.ok_or_else(|| NoOwnPixels::Encoding("no PNG came of it".into()))?;
-    let own = nearest(bytes.len(), RARER.into_iter().map(|rarity| ((), whole(&raw.changed(seed, rarity), level))));
-    own.map(|((), own)| own).ok_or_else(|| NoOwnPixels::Encoding("no PNG came of it".into()))
+    whole(&raw.changed(seed), level).ok_or_else(|| NoOwnPixels::Encoding("no PNG came of it".into()))
 }
 
 /// Returns the filter of every row, the first byte of it. Source: PNG (Third Edition), W3C, 7.3 and 9.
@@ -129,14 +162,15 @@ fn filters(bytes: &[u8], line_size: usize) -> Option<Vec<u8>> {
 }
 
 impl Raw {
-    fn changed(&self, seed: u64, rarity: u64) -> Self {
+    fn changed(&self, seed: u64) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let Self { colours, depth, ref samples, .. } = *self;
         let mut own = self.clone();
         if let (ColorType::Indexed, Some(palette)) = (colours, &mut own.palette) {
             // An index is no level: the colours that it names change instead, all by chance.
             for level in palette {
-                *level = stepped(u16::from(*level), 255, &mut random, true) as u8;
+                let by = movement(f64::from(*level), 1, 255, &mut random);
+                *level = moved(u16::from(*level), by, 255) as u8;
             }
             return own;
         }
@@ -152,13 +186,19 @@ impl Raw {
         let all = samples.len() / if wide { 2 } else { 1 };
         // A stage may take fewer bits than the container has: no sample becomes brighter than the brightest.
         let brightest = (0..all).map(|at| sample(samples, at)).max().unwrap_or(0);
-        for place in chosen(&mut random, all / channels * opaque, rarity) {
-            let at = place / opaque * channels + place % opaque;
-            let level = stepped(sample(samples, at), brightest.max(1), &mut random, false);
-            if wide {
-                own.samples[2 * at..2 * at + 2].copy_from_slice(&level.to_be_bytes());
-            } else {
-                own.samples[at] = level as u8;
+        // A level of 8 bits, whatever the container: the stages after this one keep no less.
+        let step = (brightest / 255).max(1);
+        for tile in Tiles::of(self.size.0 as usize, self.size.1 as usize, 1).each() {
+            let places = || tile.iter().flat_map(|pixel| (0..opaque).map(move |channel| pixel * channels + channel));
+            let sum: u64 = places().map(|at| u64::from(sample(samples, at))).sum();
+            let by = movement(sum as f64 / (tile.len() * opaque) as f64, step, brightest, &mut random);
+            for at in places() {
+                let level = moved(sample(samples, at), by, brightest);
+                if wide {
+                    own.samples[2 * at..2 * at + 2].copy_from_slice(&level.to_be_bytes());
+                } else {
+                    own.samples[at] = level as u8;
+                }
             }
         }
         own
@@ -230,18 +270,6 @@ fn paeth(left: u8, up: u8, corner: u8) -> u8 {
     }
 }
 
-/// Returns the level one step away, within 0 to `peak`; with `may_stay` it is as often the same.
-fn stepped(level: u16, peak: u16, random: &mut ChaCha8Rng, may_stay: bool) -> u16 {
-    let (up, stays) = (random.random::<bool>(), may_stay && random.random::<bool>());
-    match level {
-        _ if stays => level,
-        0 => 1,
-        _ if level >= peak => level - 1,
-        _ if up => level + 1,
-        _ => level - 1,
-    }
-}
-
 /// Returns the chunks of `bytes` with the header, the pixels and (of a palette) the colours of `own` in their places.
 fn spliced(bytes: &[u8], own: &[u8], with_palette: bool) -> Vec<u8> {
     let taken = |kind: &[u8]| kind == b"IHDR" || kind == b"IDAT" || (with_palette && kind == b"PLTE");
@@ -285,13 +313,9 @@ struct Planes {
 
 fn jpeg_with_own_pixels(bytes: &[u8], seed: u64, grey: bool) -> Result<Vec<u8>, NoOwnPixels> {
     let planes = Planes::of(bytes, grey).map_err(|error| NoOwnPixels::Encoding(error.to_string()))?;
-    let candidates = RARER.into_iter().flat_map(|rarity| [true, false].map(|optimised| (rarity, optimised)));
-    let candidate = |(rarity, optimised)| {
-        let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let own = planes.encoded(&planes.changed(&mut random, rarity), optimised).ok();
-        ((), own.map(|own| with_metadata(bytes, &own)))
-    };
-    nearest(bytes.len(), candidates.map(candidate))
+    let samples = planes.changed(seed);
+    let candidate = |optimised| ((), planes.encoded(&samples, optimised).ok().map(|own| with_metadata(bytes, &own)));
+    nearest(bytes.len(), [true, false].into_iter().map(candidate))
         .map(|((), own)| own)
         .ok_or_else(|| NoOwnPixels::Encoding("no JPEG came of it".into()))
 }
@@ -321,19 +345,15 @@ impl Planes {
         })
     }
 
-    fn changed(&self, random: &mut ChaCha8Rng, rarity: u64) -> Vec<u8> {
+    /// Moves whole blocks: their stored means change, and nothing else.
+    fn changed(&self, seed: u64) -> Vec<u8> {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
         let mut samples = self.samples.clone();
-        let across = self.width.div_ceil(BLOCK);
-        for block in chosen(random, across * self.height.div_ceil(BLOCK), rarity) {
-            let (left, top) = (block % across * BLOCK, block / across * BLOCK);
-            let right = (left + BLOCK).min(self.width);
-            let rows = top..(top + BLOCK).min(self.height);
-            let places = || rows.clone().flat_map(|y| (left..right).map(move |x| (y * self.width + x) * self.channels));
-            let sum: usize = places().map(|at| usize::from(samples[at])).sum();
-            let darker = sum / places().count() > 127;
-            for at in places().collect::<Vec<_>>() {
-                let level = samples[at];
-                samples[at] = if darker { level.saturating_sub(self.step) } else { level.saturating_add(self.step) };
+        for tile in Tiles::of(self.width, self.height, BLOCK).each() {
+            let sum: usize = tile.iter().map(|pixel| usize::from(self.samples[pixel * self.channels])).sum();
+            let by = movement(sum as f64 / tile.len() as f64, self.step.into(), 255, &mut random);
+            for at in tile.iter().map(|pixel| pixel * self.channels) {
+                samples[at] = moved(u16::from(self.samples[at]), by, 255) as u8;
             }
         }
         samples

@@ -7,7 +7,7 @@
 
 use std::io::Write as _;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -245,7 +245,7 @@ impl Bench {
             name: "one".into(),
             extension: "png".into(),
             bytes: self.image.clone().into(),
-            reference_inputs: Vec::new(),
+            reference_inputs: OnceLock::new(),
             judged_as: None,
         };
         let function = Function {

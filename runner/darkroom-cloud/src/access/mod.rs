@@ -22,6 +22,7 @@ use crate::lambda::environment::FunctionSpec;
 use parking_lot::RwLock;
 use policy::Verdict;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Different calls that are counted for one function; a handler can make up names without end.
@@ -55,6 +56,8 @@ pub struct Caller {
     role_arn: String,
     /// What it works on; nothing while it is initialised.
     work: Mutex<Option<Arc<Work>>>,
+    /// It has answered, and the next event has not come.
+    has_answered: AtomicBool,
 }
 
 /// The keys a handler signs with.
@@ -132,6 +135,7 @@ impl Access {
             function_name: spec.name.clone(),
             role_arn: spec.role_arn.clone(),
             work: Mutex::default(),
+            has_answered: AtomicBool::new(false),
         });
         self.keys.admit(&credentials.access_key_id, &credentials.secret_access_key);
         self.callers().insert(credentials.access_key_id.clone(), Arc::clone(&caller));
@@ -195,6 +199,16 @@ impl Caller {
     /// Says what the environment works on from now on.
     pub(crate) fn works_on(&self, work: Option<Work>) {
         *self.work.lock().unwrap_or_else(PoisonError::into_inner) = work.map(Arc::new);
+        self.has_answered.store(false, Ordering::Release);
+    }
+
+    /// Says that the code has answered: what it sends from now on is in no time that was measured.
+    pub(crate) fn answers(&self) {
+        self.has_answered.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn has_answered(&self) -> bool {
+        self.has_answered.load(Ordering::Acquire)
     }
 
     pub(crate) fn work(&self) -> Option<Arc<Work>> {

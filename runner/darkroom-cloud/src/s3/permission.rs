@@ -6,6 +6,7 @@
 //! - It may read what lies under them, and what the event tells that its environment works on.
 //! - It may write under them, and over what the event names unless that is another function's output. It may also write what starts a
 //!   function that has run in the same chain of events: a loop begins so, as on AWS, and ends as there.
+//! - It writes nothing between its answer and its next event: that work would be in no time that was measured.
 
 use std::sync::Arc;
 
@@ -26,6 +27,20 @@ use crate::access::{Access, Caller, Question};
 pub struct Permissions {
     access: Option<Access>,
     operations: Operations,
+}
+
+/// A function's code that writes an object.
+#[derive(Clone)]
+pub struct Writer {
+    access: Access,
+    caller: Arc<Caller>,
+}
+
+impl Writer {
+    /// Judges a write whose body has arrived: the code may have answered in the meantime.
+    pub fn check_in_time(&self, bucket: &str, key: &str) -> S3Result<()> {
+        check_in_time(&self.access, &self.caller, &Question::new("s3", PUT, arn(bucket, key))).map_err(denied)
+    }
 }
 
 /// A function's code that reads one object.
@@ -53,6 +68,9 @@ impl Permissions {
         for asked in questions(operation, context.s3_path(), context.headers()) {
             self.judge(&caller, &asked)?;
         }
+        if let Some(access) = self.access.clone() {
+            context.extensions_mut().insert(Writer { access, caller });
+        }
         Ok(())
     }
 
@@ -75,7 +93,7 @@ impl Permissions {
 
     /// Judges the upload of one object.
     pub fn put(&self, caller: Option<&Caller>, bucket: &str, key: &str) -> S3Result<()> {
-        caller.map_or(Ok(()), |caller| self.judge(caller, &Question::new("s3", "PutObject", arn(bucket, key))))
+        caller.map_or(Ok(()), |caller| self.judge(caller, &Question::new("s3", PUT, arn(bucket, key))))
     }
 
     /// Returns what a request of a function's code reads, if it reads an object.
@@ -107,7 +125,10 @@ impl Permissions {
             return Response::from_parts(parts, Body::from(text));
         }
         let asked = Question::new("s3", "GetObject", arn(&reading.bucket, &reading.key));
-        access.count(&reading.caller, &asked);
+        // Who is held to names may read this one: that nothing is there yet is no attempt at anything.
+        if access.own_names(&reading.caller.function_name).is_none() {
+            access.count(&reading.caller, &asked);
+        }
         let refused = denied(message).to_http_response();
         refused.unwrap_or_else(|_| {
             let mut response = Response::new(Body::empty());
@@ -120,6 +141,7 @@ impl Permissions {
     fn judge(&self, caller: &Caller, asked: &Question) -> S3Result<()> {
         let Some(access) = &self.access else { return Ok(()) };
         access.judge(caller, asked).map_err(denied)?;
+        check_in_time(access, caller, asked).map_err(denied)?;
         self.judge_name(access, caller, asked).inspect_err(|_| access.count(caller, asked)).map_err(denied)
     }
 
@@ -153,6 +175,20 @@ impl Permissions {
         })
     }
 }
+
+/// Refuses, and counts, a write by code that is held to names and has answered.
+fn check_in_time(access: &Access, caller: &Caller, asked: &Question) -> Result<(), String> {
+    let writes = asked.action.strip_prefix("s3:") == Some(PUT);
+    if !writes || !caller.has_answered() || access.own_names(&caller.function_name).is_none() {
+        return Ok(());
+    }
+    let late = Question { action: format!("{} after its answer", asked.action), resource: asked.resource.clone() };
+    access.count(caller, &late);
+    Err("Access Denied: the invocation has answered already. Write every output before the handler returns.".to_owned())
+}
+
+/// IAM's action for a write.
+const PUT: &str = "PutObject";
 
 /// Longest key that a message shows, characters.
 const SHOWN: usize = 200;

@@ -5,6 +5,7 @@
 mod asked;
 mod corpus;
 mod fixture;
+mod followed;
 mod handlers;
 mod hostile;
 mod legitimate;

@@ -43,7 +43,7 @@ pub fn policy(bucket_arn: &str, groups_arn: &str) -> Value {
             {
                 "Sid": "Images",
                 "Effect": "Allow",
-                "Action": ["s3:GetObject", "s3:PutObject"],
+                "Action": ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"],
                 "Resource": format!("{bucket_arn}/*"),
             },
             {

@@ -386,9 +386,10 @@ impl Dispatcher {
         if !own {
             return Ok(pass);
         }
-        let image = &setup.cells[pass.cell_index].images[pass.image_index];
-        let own = own_image(setup, image, &pass.key).await;
-        let own = own.map_err(|reason| ExecuteError::OwnPixels { image: image.name.clone(), reason })?;
+        let images = &setup.cells[pass.cell_index].images;
+        let own = own_image(setup, images, pass.image_index, &pass.key).await;
+        let name = || images[pass.image_index].name.clone();
+        let own = own.map_err(|reason| ExecuteError::OwnPixels { image: name(), reason })?;
         // Released when it can begin, not when its pixels were asked for.
         Ok(Pass { image: Some(own), scheduled_at: super::now(), ..pass })
     }

@@ -1,12 +1,13 @@
 //! Looks at what a pass wrote, outside the timed path: sizes always, contents once per distinct output of a cell.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_s3::operation::head_object::HeadObjectError;
 use bytes::Bytes;
+use darkroom_contract::Followed;
 use darkroom_core::event::{Event, OutputCheck, PassKey, Verdict};
-use darkroom_core::pipeline::{Format, Pipeline, Stage};
+use darkroom_core::pipeline::{Pipeline, Stage};
 use sha2::{Digest, Sha256};
 
 use super::pictures::Pictures;
@@ -17,7 +18,7 @@ const READS: u32 = 3;
 
 /// What is wrong with an output that was made of another input.
 const OTHER_PIXELS: &str =
-    "pixel for pixel the output of an input with other pixels: the code did not look at all of this one";
+    "it is the output of an input with other pixels: the code kept it, and did not look at all of this input";
 
 /// An object as HEAD shows it.
 #[derive(Clone, Debug)]
@@ -41,12 +42,19 @@ pub struct Due<'a> {
     pub stage_index: usize,
     pub input: Given<'a>,
     /// The pass has pixels of its own, so that no other pass's check says anything of it.
-    pub own_pixels: bool,
+    pub own_pixels: Option<OwnPixels>,
     /// What the reference is made of, where that is not the input.
     pub judged_as: Option<&'a Bytes>,
     pub key: &'a str,
     /// The beginning of the stage's answer.
     pub answered: &'a str,
+}
+
+/// What the reference feeds a stage, of an image with own pixels and of the same without.
+#[derive(Clone)]
+pub struct OwnPixels {
+    pub own: Bytes,
+    pub plain: Bytes,
 }
 
 /// What a stage was given.
@@ -76,8 +84,6 @@ pub async fn look(s3: &aws_sdk_s3::Client, bucket: &str, key: &str) -> Look {
 #[derive(Default)]
 pub struct Gate {
     checked: Mutex<HashSet<[String; 5]>>,
-    /// Cell, image, stage and an output's pixels → the pixels that it was first made of.
-    made_of: Mutex<HashMap<[String; 4], String>>,
     pictures: Option<Arc<Pictures>>,
     /// Equal outputs are checked each time they come.
     every_time: bool,
@@ -121,13 +127,8 @@ impl Gate {
             Ok((input, bytes)) => {
                 check.input_sha256 = Some(sha256(&input));
                 check.output_sha256 = bytes.as_deref().map(sha256);
-                let work = Work::new(stage, input, due.judged_as, bytes);
+                let work = Work::new(stage, input, due, bytes);
                 check.verdict = work.judge().await;
-                if check.verdict.pass && self.is_of_other_pixels(&check, &work, due.own_pixels).await {
-                    check.verdict.pass = false;
-                    check.verdict.reason = Some("made of other pixels".into());
-                    check.verdict.detail = Some(OTHER_PIXELS.into());
-                }
                 if work.output.is_none() {
                     check.verdict.detail = Some(missing(pipeline, stage, due.answered));
                 }
@@ -144,36 +145,15 @@ impl Gate {
         Some(Event::OutputChecked(check))
     }
 
-    /// Says whether a pass with pixels of its own ended in the very pixels that others ended in. What loses nothing can't: code that
-    /// knows an image by its name, its size or its look gives an old output, which may pass for the new one.
-    async fn is_of_other_pixels(&self, check: &OutputCheck, work: &Work, own_pixels: bool) -> bool {
-        let Some(output) = work.output.clone().filter(|_| work.stage.output.format == Format::Png) else {
-            return false;
-        };
-        let input = work.given.clone();
-        let both = move || Some((pixels(&input)?, pixels(&output)?));
-        let Ok(Some((pixels, output))) = tokio::task::spawn_blocking(both).await else { return false };
-        let pass = &check.pass;
-        let place = [pass.cell_id.to_string(), pass.image.clone(), check.stage.clone(), output];
-        let mut made_of = self.made_of.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = made_of.entry(place).or_insert_with(|| pixels.clone());
-        own_pixels && *first != pixels
-    }
-
     fn first_time(&self, pass: &PassKey, due: &Due<'_>, output: Option<&Seen>) -> bool {
         self.checked.lock().unwrap_or_else(PoisonError::into_inner).insert(like(pass, due, output))
     }
 }
 
-/// Returns the hash of an image's samples, whatever else its file holds.
-fn pixels(file: &Bytes) -> Option<String> {
-    darkroom_contract::decode(file).ok().map(|(_, picture)| sha256_of_samples(&picture.samples))
-}
-
 /// What outputs have in common that need one check only.
 fn like(pass: &PassKey, due: &Due<'_>, output: Option<&Seen>) -> [String; 5] {
     let input = match &due.input {
-        Given::Bytes(bytes) if due.own_pixels => sha256(bytes),
+        Given::Bytes(bytes) if due.own_pixels.is_some() => sha256(bytes),
         Given::Bytes(_) => String::new(),
         Given::Object { seen, .. } => seen.as_ref().map(|seen| seen.etag.clone()).unwrap_or_default(),
     };
@@ -227,20 +207,41 @@ pub struct Work {
     pub input: Bytes,
     pub output: Option<Bytes>,
     given: Bytes,
+    own_pixels: Option<OwnPixels>,
 }
 
 impl Work {
-    fn new(stage: &Stage, given: Bytes, judged_as: Option<&Bytes>, output: Option<Bytes>) -> Self {
-        Self { stage: stage.clone(), input: judged_as.unwrap_or(&given).clone(), output, given }
+    fn new(stage: &Stage, given: Bytes, due: &Due<'_>, output: Option<Bytes>) -> Self {
+        let input = due.judged_as.unwrap_or(&given).clone();
+        Self { stage: stage.clone(), input, output, given, own_pixels: due.own_pixels.clone() }
     }
 
     async fn judge(&self) -> Verdict {
-        let Self { stage, input, output, given } = self.clone();
-        let check = move || darkroom_contract::check_standing_for(&stage, &given, &input, output.as_deref());
+        let Self { stage, input, output, given, own_pixels } = self.clone();
+        let check = move || {
+            let mut verdict = darkroom_contract::check_standing_for(&stage, &given, &input, output.as_deref());
+            if let (Some(pixels), Some(output)) = (own_pixels, output)
+                && is_of_other_pixels(&stage, &given, &pixels, &output, verdict.pass)
+            {
+                verdict.pass = false;
+                verdict.reason = Some("made of other pixels".into());
+                verdict.detail = Some(OTHER_PIXELS.into());
+            }
+            verdict
+        };
         tokio::task::spawn_blocking(check)
             .await
             .unwrap_or_else(|_| undecided("the check itself failed on this output; please report it as a bug".into()))
     }
+}
+
+/// Says whether an output was not made of its own input: it does not follow the pixels, though it passes, or it would pass for the
+/// image without own pixels.
+fn is_of_other_pixels(stage: &Stage, given: &Bytes, pixels: &OwnPixels, output: &Bytes, passes: bool) -> bool {
+    let OwnPixels { own, plain } = pixels;
+    let followed = Followed::of(stage, given, own, plain, output);
+    followed.is_some_and(|followed| !followed.is_possible())
+        && (passes || darkroom_contract::check(stage, plain, Some(output)).pass)
 }
 
 /// A verdict for an output that could not be judged: never a pass.
@@ -260,14 +261,6 @@ async fn fetch(s3: &aws_sdk_s3::Client, bucket: &str, key: &str) -> Result<Bytes
         }
     }
     Err(broken)
-}
-
-fn sha256_of_samples(samples: &[u16]) -> String {
-    let mut digest = Sha256::new();
-    for sample in samples {
-        digest.update(sample.to_le_bytes());
-    }
-    hex::encode(digest.finalize())
 }
 
 fn sha256(bytes: &[u8]) -> String {

@@ -23,10 +23,11 @@ pub(crate) mod reconcile;
 mod trigger_s3;
 mod whole_logs;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use darkroom_contract::NoReference;
 use darkroom_core::adapt::Habits;
 use darkroom_core::cell::{Cell, CellId};
 use darkroom_core::event::{Event, PassKey};
@@ -61,10 +62,21 @@ pub struct Image {
     /// Of its object key, without the dot.
     pub extension: String,
     pub bytes: Bytes,
-    /// What each stage is fed with `input = "reference"`, by stage index; empty when no cell asks for it.
-    pub reference_inputs: Vec<Bytes>,
+    /// What each stage is fed with `input = "reference"`, by stage index; made when a cell or a probe first asks for it.
+    pub reference_inputs: OnceLock<Vec<Bytes>>,
     /// What the first stage's reference is made of, where that is not the image itself.
     pub judged_as: Option<Bytes>,
+}
+
+impl Image {
+    /// Returns what the reference feeds each stage of `pipeline`, by stage index.
+    pub fn reference_inputs(&self, pipeline: &Pipeline) -> Result<&[Bytes], NoReference> {
+        if let Some(made) = self.reference_inputs.get() {
+            return Ok(made);
+        }
+        let made = darkroom_contract::reference_inputs(pipeline, &self.bytes)?;
+        Ok(self.reference_inputs.get_or_init(|| made.into_iter().map(Bytes::from).collect()))
+    }
 }
 
 /// A cell with all it needs to be measured.

@@ -16,7 +16,7 @@ use tokio::sync::Barrier;
 use super::clocks::Clocks;
 use super::collect_logs::Served;
 use super::event_shape::{Facts, given_key, payload_event, s3_event, stem, triggering_key};
-use super::gate::{Due, Gate, Given, Look, Seen, look};
+use super::gate::{Due, Gate, Given, Look, OwnPixels, Seen, look};
 use super::invoke::{self, Answer, invoke};
 use super::loops;
 use super::pacing::Tried;
@@ -227,7 +227,7 @@ fn given_bytes(image: &Image, stage_index: usize, input: Input) -> Option<&Bytes
     match (stage_index, input) {
         (0, _) => Some(&image.bytes),
         (_, Input::Chained) => None,
-        (index, Input::Reference) => image.reference_inputs.get(index),
+        (index, Input::Reference) => image.reference_inputs.get()?.get(index),
     }
 }
 
@@ -488,7 +488,7 @@ async fn check_outputs(
         let due = Due {
             stage_index,
             input,
-            own_pixels: pass.image.is_some(),
+            own_pixels: own_pixels(pass, cell, stage_index),
             judged_as: image.judged_as.as_ref().filter(|_| stage_index == 0),
             key: &keys.outputs[stage_index],
             answered: answers.get(stage_index).map_or("", |told| &told.beginning),
@@ -497,6 +497,12 @@ async fn check_outputs(
             bench.emitter.emit(event);
         }
     }
+}
+
+/// Returns what tells an output of this pass from one of the set's image, if the pass has pixels of its own.
+fn own_pixels(pass: &Pass, cell: &CellUnderTest, stage_index: usize) -> Option<OwnPixels> {
+    let fed = |image: &Image| image.reference_inputs.get()?.get(stage_index).cloned();
+    Some(OwnPixels { own: fed(pass.image.as_deref()?)?, plain: fed(&cell.images[pass.image_index])? })
 }
 
 /// Removes the pass's objects.

@@ -1,5 +1,7 @@
 //! Reads the images of a set: its files, and those that are made from a seed or a formula.
 
+use std::sync::OnceLock;
+
 use bytes::Bytes;
 use darkroom_core::image_set::{self, Source};
 use darkroom_core::manifest::Fault;
@@ -29,7 +31,7 @@ pub fn read(project: &Project, pipeline: &str, image: &image_set::Image) -> Resu
         name: image.name.clone(),
         extension: key_extension(image, &bytes),
         bytes,
-        reference_inputs: Vec::new(),
+        reference_inputs: OnceLock::new(),
         judged_as: image.stands_for.as_ref().map(|path| file(project, pipeline, path)).transpose()?,
     })
 }

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use aws_sdk_lambda::types::AccountLimit;
-use bytes::Bytes;
 use darkroom_core::adapt::Habits;
 use darkroom_core::cell::{Architecture, Input, Trigger};
 use darkroom_core::event::{CodeExamined, FunctionDeployed, PackageBuilt, PlannedCell};
@@ -127,14 +126,11 @@ pub fn images(job: &Job<'_>, cells: &[PlannedCell]) -> Result<Images, Failure> {
     }
     let fed_references = cells.iter().filter(|cell| cell.cell.input == Input::Reference);
     for set in fed_references.map(|cell| &cell.cell.image_set) {
-        for image in images.get_mut(set).into_iter().flatten().filter(|image| image.reference_inputs.is_empty()) {
-            let inputs = darkroom_contract::reference_inputs(pipeline, &image.bytes).map_err(|error| {
-                Failure::wrong_request(miette::miette!(
-                    "no reference input can be made of image `{}`: {error}",
-                    image.name
-                ))
+        for image in images.get(set).into_iter().flatten() {
+            image.reference_inputs(pipeline).map_err(|error| {
+                let name = &image.name;
+                Failure::wrong_request(miette::miette!("no reference input can be made of image `{name}`: {error}"))
             })?;
-            image.reference_inputs = inputs.into_iter().map(Bytes::from).collect();
         }
     }
     Ok(images)

@@ -255,6 +255,9 @@ impl Environment {
                 Happening::SandboxGone(reason) => break (Err(Failure::Unavailable(reason)), Instant::now()),
             }
         };
+        if let Some(lease) = &self.lease {
+            lease.caller.answers();
+        }
         Finished { result, streamed, duration: at.saturating_duration_since(started) }
     }
 

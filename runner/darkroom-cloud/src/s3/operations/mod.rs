@@ -25,6 +25,7 @@ use s3s::{S3, S3Request, S3Response, S3Result};
 
 use super::multipart::Uploads;
 use super::notification::{Change, EventTarget, FunctionDirectory, Sequencer, payload};
+use super::permission::Writer;
 use super::store::{Bucket, Store, StoreError};
 use super::wire::RequestIds;
 
@@ -118,11 +119,12 @@ impl Operations {
 }
 
 /// Who asked for a change, under which request id, and in which chain of events.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct By {
     ids: RequestIds,
     access_key: String,
     chain: Lineage,
+    writer: Option<Writer>,
 }
 
 impl By {
@@ -135,7 +137,13 @@ impl By {
                 .map(|credentials| credentials.access_key.clone())
                 .unwrap_or_default(),
             chain: request.extensions.get::<Lineage>().cloned().unwrap_or_default(),
+            writer: request.extensions.get::<Writer>().cloned(),
         }
+    }
+
+    /// Judges a write by a function's code, just before it is kept.
+    fn check_in_time(&self, bucket: &Bucket, key: &str) -> S3Result<()> {
+        self.writer.as_ref().map_or(Ok(()), |writer| writer.check_in_time(&bucket.name, key))
     }
 }
 

@@ -271,6 +271,7 @@ pub async fn complete_multipart_upload(
         part_sizes,
         tags: upload.tags.clone(),
     };
+    by.check_in_time(&bucket, &object.key)?;
     let object = commit(&bucket, object, blob, condition).await?;
     this.uploads.remove(&upload.id);
     let created = Some((object.size, object.etag.as_str()));

@@ -52,6 +52,7 @@ pub async fn put_object(
         part_sizes: Vec::new(),
         tags: object_tags,
     };
+    by.check_in_time(&bucket, &object.key)?;
     let object = commit(&bucket, object, incoming.blob, condition).await?;
     this.announce(&bucket, event, &object.key, Some((object.size, &object.etag)), &by);
     let mut output = PutObjectOutput {
@@ -156,6 +157,7 @@ pub async fn copy_object(
         part_sizes: Vec::new(),
         tags: if replace_tags { given_tags } else { original.tags.clone() },
     };
+    by.check_in_time(&bucket, &object.key)?;
     let object = commit(&bucket, object, copied.blob, condition).await?;
     this.announce(&bucket, "ObjectCreated:Copy", &object.key, Some((object.size, &object.etag)), &by);
     let mut result = CopyObjectResult {

@@ -1,0 +1,101 @@
+//! Outputs of an image with pixels of its own: what is made of it, and what was kept of others.
+
+use darkroom_contract::{
+    Followed, Picture, check, decode, decodings, encode, generate, reference_inputs, reference_output,
+    reference_picture, with_own_pixels,
+};
+use darkroom_core::pipeline::{Format, Pipeline, Stage};
+
+use crate::fixture::{PHOTOGRAPHS, pipeline};
+
+fn images() -> Vec<(String, Vec<u8>)> {
+    let photographs = PHOTOGRAPHS.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.to_vec()));
+    let generated =
+        [Format::Png, Format::Jpeg].map(|format| (format!("generated {format:?}"), generate(5, 900, 640, format)));
+    photographs.chain(generated).collect()
+}
+
+/// What a stage is fed of one image: with own pixels by two seeds, and without.
+struct Fed {
+    own: Vec<Vec<u8>>,
+    other: Vec<Vec<u8>>,
+    plain: Vec<Vec<u8>>,
+}
+
+impl Fed {
+    fn of(pipeline: &Pipeline, bytes: &[u8]) -> Self {
+        let with = |seed| reference_inputs(pipeline, &with_own_pixels(bytes, seed).unwrap()).unwrap();
+        Self { own: with(1), other: with(2), plain: reference_inputs(pipeline, bytes).unwrap() }
+    }
+
+    fn followed(&self, stage: &Stage, index: usize, output: &[u8]) -> Followed {
+        Followed::of(stage, &self.own[index], &self.own[index], &self.plain[index], output).unwrap()
+    }
+}
+
+/// Moves every 97th sample by a level, as code does that hides that it kept an output.
+fn disguised(stage: &Stage, output: &[u8]) -> Vec<u8> {
+    let (_, mut picture) = decode(output).unwrap();
+    for sample in picture.samples.iter_mut().step_by(97) {
+        *sample ^= 1;
+    }
+    encode(&picture, &stage.output)
+}
+
+#[test]
+fn what_was_kept_of_another_input_does_not_follow_and_what_was_made_does() {
+    let pipeline = pipeline();
+    for (name, bytes) in images() {
+        let fed = Fed::of(&pipeline, &bytes);
+        for (index, stage) in pipeline.stages.iter().enumerate() {
+            let place = format!("{name}, {}", stage.name);
+            let right = fed.followed(stage, index, &reference_output(stage, &fed.own[index]).unwrap());
+            assert!(right.is_possible() && (0.8..1.2).contains(&right.share), "{place}: {right:?}");
+            for (what, input) in [("plain", &fed.plain), ("other", &fed.other)] {
+                let kept = reference_output(stage, &input[index]).unwrap();
+                for output in [kept.clone(), disguised(stage, &kept)] {
+                    let wrong = fed.followed(stage, index, &output);
+                    assert!(!wrong.is_possible() && wrong.share < 0.5, "{place}, kept of the {what} image: {wrong:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn other_decoders_and_code_within_the_tolerances_follow() {
+    let pipeline = pipeline();
+    for (name, bytes) in images() {
+        let fed = Fed::of(&pipeline, &bytes);
+        for (index, stage) in pipeline.stages.iter().enumerate() {
+            let input = &fed.own[index];
+            let ways: [(&str, fn(u16) -> u16); 3] =
+                [("as it is", |it| it), ("brighter", |it| it.saturating_add(1)), ("coarser", |it| it / 2 * 2)];
+            for (decoder, decoding) in decodings(input).unwrap() {
+                for (way, change) in ways {
+                    let made = reference_picture(stage, &decoding);
+                    let peak = stage.output.peak() as u16;
+                    let samples = made.samples.iter().map(|sample| change(*sample).min(peak)).collect();
+                    let output = encode(&Picture { samples, ..made }, &stage.output);
+                    if check(stage, input, Some(&output)).pass {
+                        let right = fed.followed(stage, index, &output);
+                        assert!(right.is_possible(), "{name}, {}, {decoder}, {way}: {right:?}", stage.name);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_is_told_of_outputs_that_can_not_be_compared() {
+    let pipeline = pipeline();
+    let (_, bytes) = images().swap_remove(0);
+    let fed = Fed::of(&pipeline, &bytes);
+    let stage = &pipeline.stages[0];
+    let output = reference_output(stage, &fed.own[0]).unwrap();
+    let followed = |plain: &[u8], output: &[u8]| Followed::of(stage, &fed.own[0], &fed.own[0], plain, output);
+    assert_eq!(followed(&fed.own[0], &output), None, "inputs that do not differ");
+    assert_eq!(followed(&fed.plain[0], b"no image"), None);
+    assert_eq!(followed(&fed.plain[0], &fed.own[2]), None, "another size");
+}
