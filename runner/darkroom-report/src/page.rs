@@ -206,7 +206,7 @@ fn misbehaviour_section(run: &Run) -> Markup {
             section id="refused" {
                 h2 { "Refused calls" }
                 p { "Handlers may read and write objects of the run whose names they are told. They called these as well:" }
-                ul { @for calls in &refused { li { (calls) "." } } }
+                ul { @for calls in &refused { li { (calls.variant) " tried to call " (calls.what()) "." } } }
             }
         }
     }

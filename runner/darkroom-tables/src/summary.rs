@@ -238,12 +238,12 @@ pub struct RefusedCalls {
     pub calls: u64,
 }
 
-impl fmt::Display for RefusedCalls {
-    /// A sentence, for the terminal and the report alike.
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { variant, action, resource, calls } = self;
+impl RefusedCalls {
+    /// Says what was called, how often, and what for.
+    pub fn what(&self) -> String {
+        let Self { action, resource, calls, .. } = self;
         let times = if *calls == 1 { "once".to_owned() } else { format!("{calls} times") };
-        write!(formatter, "{variant} tried to call {action} {times}, and the local cloud refused it ({resource})")
+        format!("{action} {times} ({resource})")
     }
 }
 

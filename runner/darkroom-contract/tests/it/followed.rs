@@ -55,7 +55,7 @@ fn what_was_kept_of_another_input_does_not_follow_and_what_was_made_does() {
                 let kept = reference_output(stage, &input[index]).unwrap();
                 for output in [kept.clone(), disguised(stage, &kept)] {
                     let wrong = fed.followed(stage, index, &output);
-                    assert!(!wrong.is_possible() && wrong.share < 0.5, "{place}, kept of the {what} image: {wrong:?}");
+                    assert!(!wrong.is_possible() && wrong.share < 0.6, "{place}, kept of the {what} image: {wrong:?}");
                 }
             }
         }

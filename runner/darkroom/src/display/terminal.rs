@@ -12,8 +12,7 @@ use darkroom_core::imported::IMPORTED;
 use darkroom_core::schedule::FEWEST_PASSES;
 use darkroom_core::shown::line as line_of;
 use darkroom_tables::{
-    CellSummary, Difference, Misdeed, ReconciliationSummary, RefusedCalls, Remembered, Spent, StageSummary, Statistic,
-    Summary,
+    CellSummary, Difference, ReconciliationSummary, Remembered, Spent, StageSummary, Statistic, Summary,
 };
 
 /// Rules above, under the header and below; stages are told apart by their name, which stands once.
@@ -410,9 +409,17 @@ fn wrong(summary: &Summary) -> String {
 }
 
 fn refused(summary: &Summary) -> String {
-    let line = |calls: &RefusedCalls| format!("\nREFUSED  {}.\n", line_of(&calls.to_string()));
-    let misdeed = |misdeed: &Misdeed| format!("\nMISBEHAVED  {}.\n", line_of(&misdeed.to_string()));
-    summary.refused_calls.iter().map(line).chain(summary.misdeeds.iter().map(misdeed)).collect()
+    let mut text = String::new();
+    for calls in summary.refused_calls.chunk_by(|a, b| a.variant == b.variant) {
+        let _ = writeln!(text, "\nREFUSED  {} tried to call", line_of(&calls[0].variant));
+        for call in calls {
+            let _ = writeln!(text, "         {}", line_of(&call.what()));
+        }
+    }
+    for misdeed in &summary.misdeeds {
+        let _ = writeln!(text, "\nMISBEHAVED  {}.", line_of(&misdeed.to_string()));
+    }
+    text
 }
 
 fn failures(summary: &Summary) -> String {

@@ -98,7 +98,7 @@ fn functions_can_touch_their_bucket_and_their_logs_alone() {
     assert_eq!(
         allowed,
         [
-            (vec!["s3:GetObject", "s3:PutObject"], "arn:aws:s3:::b/*"),
+            (vec!["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"], "arn:aws:s3:::b/*"),
             (
                 vec!["logs:CreateLogStream", "logs:PutLogEvents"],
                 "arn:aws:logs:us-east-1:1:log-group:/aws/lambda/dkr-smoke-*:*"

@@ -187,8 +187,11 @@ fn a_run_of_misbehaving_handlers_ends_names_each_and_leaves_nothing_behind() {
         "logs:PutLogEvents",
         "cloudwatch:PutMetricData",
     ] {
-        let named = |line: &str| line.starts_with("REFUSED") && line.contains("misbehaving") && line.contains(action);
-        assert!(shown.lines().any(named), "{action} is not named in:\n{shown}");
+        let refused =
+            shown.split("REFUSED  misbehaving tried to call\n").nth(1).and_then(|part| part.split("\n\n").next());
+        let named =
+            refused.is_some_and(|calls| calls.lines().any(|line| line.trim_start().starts_with(&format!("{action} "))));
+        assert!(named, "{action} is not named in:\n{shown}");
     }
     failures_are_recorded(&isolation, &invocations);
 
