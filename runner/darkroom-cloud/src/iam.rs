@@ -5,13 +5,11 @@
 //! written with every change. Answers are IAM's own documents of the query protocol.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use http::{Response, StatusCode};
-use percent_encoding::{PercentEncode, utf8_percent_encode};
-use quick_xml::escape::escape;
+use percent_encoding::utf8_percent_encode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -19,6 +17,7 @@ use crate::ACCOUNT_ID;
 use crate::access::Policy;
 use crate::metrics::query;
 use crate::server::wire::{self, Body, UNRESERVED};
+use crate::xml::{Element, element, text};
 
 const NAMESPACE: &str = "https://iam.amazonaws.com/doc/2010-05-08/";
 
@@ -90,32 +89,20 @@ impl Iam {
     /// Answers one request of the query protocol.
     pub fn answer(&self, body: &[u8]) -> Response<Body> {
         let (operation, request) = query::read(&String::from_utf8_lossy(body));
-        let request_id = uuid::Uuid::new_v4();
-        let metadata = format!("<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>");
+        let request_id = uuid::Uuid::new_v4().to_string();
         match self.call(&operation, &request) {
-            Ok(None) => {
-                let document = format!("<{operation}Response xmlns=\"{NAMESPACE}\">{metadata}</{operation}Response>");
-                wire::with_type(StatusCode::OK, "text/xml", document)
-            }
-            Ok(Some(result)) => {
-                let result = format!("<{operation}Result>{result}</{operation}Result>");
-                let document =
-                    format!("<{operation}Response xmlns=\"{NAMESPACE}\">{result}{metadata}</{operation}Response>");
-                wire::with_type(StatusCode::OK, "text/xml", document)
+            Ok(result) => {
+                let result = result.map(|elements| element(format!("{operation}Result"), elements));
+                wire::with_type(StatusCode::OK, "text/xml", query::answer(NAMESPACE, &operation, result, &request_id))
             }
             Err(Fault { status, code, message }) => {
-                let document = format!(
-                    "<ErrorResponse xmlns=\"{NAMESPACE}\"><Error><Type>Sender</Type><Code>{code}</Code>\
-                     <Message>{}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>",
-                    escape(&message)
-                );
-                wire::with_type(status, "text/xml", document)
+                wire::with_type(status, "text/xml", query::error(NAMESPACE, code, &message, &request_id))
             }
         }
     }
 
     /// Carries out one operation; `None` is an answer without a result.
-    fn call(&self, operation: &str, request: &Value) -> Result<Option<String>, Fault> {
+    fn call(&self, operation: &str, request: &Value) -> Result<Option<Vec<Element>>, Fault> {
         let mut roles = self.roles.lock().unwrap_or_else(PoisonError::into_inner);
         if operation == "ListRoles" {
             return Ok(Some(listed(&roles, request)));
@@ -131,7 +118,7 @@ impl Iam {
                 let message = format!("Role with name {name} already exists.");
                 return Err(Fault::new(StatusCode::CONFLICT, "EntityAlreadyExists", message));
             }
-            let answer = format!("<Role>{}</Role>", document(&name, &role, true));
+            let answer = vec![element("Role", described(&name, &role, true))];
             roles.insert(name, role);
             self.write(&roles)?;
             return Ok(Some(answer));
@@ -206,48 +193,34 @@ fn needed<'a>(request: &'a Value, name: &str) -> Result<&'a str, Fault> {
     })
 }
 
-/// Joins what is made of each entry into the members of a list.
-fn members<T>(entries: impl Iterator<Item = T>, member: impl Fn(T) -> String) -> String {
-    entries.fold(String::new(), |mut text, entry| {
-        let _ = write!(text, "<member>{}</member>", member(entry));
-        text
-    })
+/// Makes a list, of which everything is given.
+fn list(name: &str, members: impl Iterator<Item = Element>) -> Vec<Element> {
+    vec![text("IsTruncated", "false"), element(name, members)]
 }
 
-fn listed(roles: &BTreeMap<String, Role>, request: &Value) -> String {
+fn listed(roles: &BTreeMap<String, Role>, request: &Value) -> Vec<Element> {
     let prefix = request.get("PathPrefix").and_then(Value::as_str).unwrap_or("/");
     let under = roles.iter().filter(|(_, role)| role.path.starts_with(prefix));
-    let members = members(under, |(name, role)| document(name, role, false));
-    format!("<IsTruncated>false</IsTruncated><Roles>{members}</Roles>")
+    list("Roles", under.map(|(name, role)| element("member", described(name, role, false))))
 }
 
 /// Answers the operations that change nothing; `None` for the others.
-fn looked_up(operation: &str, name: &str, role: &Role, request: &Value) -> Result<Option<String>, Fault> {
-    let list = |list: String| format!("<IsTruncated>false</IsTruncated>{list}");
+fn looked_up(operation: &str, name: &str, role: &Role, request: &Value) -> Result<Option<Vec<Element>>, Fault> {
     Ok(Some(match operation {
-        "GetRole" => format!("<Role>{}</Role>", document(name, role, true)),
-        "ListRoleTags" => list(format!("<Tags>{}</Tags>", tags_of(role))),
-        "ListInstanceProfilesForRole" => list("<InstanceProfiles/>".to_owned()),
-        "ListRolePolicies" => {
-            let names = members(role.policies.keys(), |name| escape(name.as_str()).to_string());
-            list(format!("<PolicyNames>{names}</PolicyNames>"))
-        }
+        "GetRole" => vec![element("Role", described(name, role, true))],
+        "ListRoleTags" => list("Tags", tags_of(role)),
+        "ListInstanceProfilesForRole" => list("InstanceProfiles", std::iter::empty()),
+        "ListRolePolicies" => list("PolicyNames", role.policies.keys().map(|name| text("member", name.as_str()))),
         "ListAttachedRolePolicies" => {
-            let attached = members(role.attached.iter(), |(arn, name)| {
-                let (arn, name) = (escape(arn.as_str()), escape(name.as_str()));
-                format!("<PolicyName>{name}</PolicyName><PolicyArn>{arn}</PolicyArn>")
-            });
-            list(format!("<AttachedPolicies>{attached}</AttachedPolicies>"))
+            let attached = |(arn, name): (&String, &String)| {
+                element("member", [text("PolicyName", name.as_str()), text("PolicyArn", arn.as_str())])
+            };
+            list("AttachedPolicies", role.attached.iter().map(attached))
         }
         "GetRolePolicy" => {
             let policy = needed(request, "PolicyName")?;
-            let text = role.policies.get(policy).ok_or_else(|| no_policy(name, policy))?;
-            format!(
-                "<RoleName>{}</RoleName><PolicyName>{}</PolicyName><PolicyDocument>{}</PolicyDocument>",
-                escape(name),
-                escape(policy),
-                encoded(text)
-            )
+            let document = role.policies.get(policy).ok_or_else(|| no_policy(name, policy))?;
+            vec![text("RoleName", name), text("PolicyName", policy), text("PolicyDocument", encoded(document))]
         }
         _ => return Ok(None),
     }))
@@ -330,36 +303,31 @@ fn tags(request: &Value) -> BTreeMap<String, String> {
     .collect()
 }
 
-fn document(name: &str, role: &Role, tagged: bool) -> String {
-    let mut text = format!(
-        "<Path>{}</Path><RoleName>{}</RoleName><RoleId>{}</RoleId><Arn>{}</Arn>\
-         <CreateDate>{}</CreateDate><AssumeRolePolicyDocument>{}</AssumeRolePolicyDocument>\
-         <MaxSessionDuration>{}</MaxSessionDuration>",
-        escape(role.path.as_str()),
-        escape(name),
-        role.id,
-        escape(arn(name, role)),
-        role.created,
-        encoded(&role.trust),
-        role.max_session_s
-    );
+fn described(name: &str, role: &Role, tagged: bool) -> Vec<Element> {
+    let mut elements = vec![
+        text("Path", role.path.as_str()),
+        text("RoleName", name),
+        text("RoleId", role.id.as_str()),
+        text("Arn", arn(name, role)),
+        text("CreateDate", role.created.as_str()),
+        text("AssumeRolePolicyDocument", encoded(&role.trust)),
+        text("MaxSessionDuration", role.max_session_s.to_string()),
+    ];
     if !role.description.is_empty() {
-        let _ = write!(text, "<Description>{}</Description>", escape(role.description.as_str()));
+        elements.push(text("Description", role.description.as_str()));
     }
     // ListRoles leaves tags out, as AWS's does.
     if tagged && !role.tags.is_empty() {
-        let _ = write!(text, "<Tags>{}</Tags>", tags_of(role));
+        elements.push(element("Tags", tags_of(role)));
     }
-    text
+    elements
 }
 
-fn tags_of(role: &Role) -> String {
-    members(role.tags.iter(), |(key, value)| {
-        format!("<Key>{}</Key><Value>{}</Value>", escape(key.as_str()), escape(value.as_str()))
-    })
+fn tags_of(role: &Role) -> impl Iterator<Item = Element> {
+    role.tags.iter().map(|(key, value)| element("member", [text("Key", key.as_str()), text("Value", value.as_str())]))
 }
 
 /// IAM gives policies back URL-encoded. Source: IAM API reference, `GetRolePolicy`.
-fn encoded(policy: &str) -> PercentEncode<'_> {
-    utf8_percent_encode(policy, UNRESERVED)
+fn encoded(policy: &str) -> String {
+    utf8_percent_encode(policy, UNRESERVED).to_string()
 }

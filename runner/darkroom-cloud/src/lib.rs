@@ -22,6 +22,7 @@ pub mod sandbox;
 mod scratch;
 mod server;
 mod wildcard;
+mod xml;
 
 pub use cloud::{Config, LocalCloud, StartError};
 

@@ -5,6 +5,7 @@
 
 mod blob;
 mod conditions;
+mod error_document;
 mod form;
 mod hashes;
 mod incoming;

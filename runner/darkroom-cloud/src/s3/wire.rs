@@ -5,10 +5,8 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, HeaderValue, RANGE};
+use http::header::{AUTHORIZATION, HOST, HeaderName, HeaderValue, RANGE};
 use http::{Extensions, HeaderMap, Method, Request, Response, StatusCode, Uri};
-use http_body_util::BodyExt as _;
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::dto::{DeleteObjectsInput, Range};
@@ -18,29 +16,13 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{Body, S3Error, S3Request, S3Response, S3Result, s3_error};
 
 use super::ACCOUNT_ID;
+use super::error_document::{NoContent, RequestIds, completed, failed, without_etag_quotes};
 use super::form;
 use super::operations::Operations;
 use super::permission::{Permissions, names_an_object_alone};
-use super::url::{decode, parse_pairs};
+use super::url::decode;
 use crate::access::{Access, Caller};
 use crate::keys::Keys;
-
-/// Carries further fields of an error document from an operation to [`Wire`]; never leaves the process.
-pub const ERROR_FIELDS: HeaderName = HeaderName::from_static("x-darkroom-error-fields");
-
-/// The two ids that S3 gives every request.
-#[derive(Debug, Clone, Default)]
-pub struct RequestIds {
-    pub request_id: String,
-    pub host_id: String,
-}
-
-impl RequestIds {
-    fn new() -> Self {
-        let (a, b) = (uuid::Uuid::new_v4().simple().to_string(), uuid::Uuid::new_v4().simple().to_string());
-        Self { request_id: a[..16].to_ascii_uppercase(), host_id: format!("{}{b}", &a[16..]) }
-    }
-}
 
 /// The service as it is on the wire. Cheap to clone.
 #[derive(Clone)]
@@ -88,7 +70,7 @@ impl Wire {
             response = self.permissions.hide_absence(response, &reading).await;
         }
         let no_content = response.extensions().get::<NoContent>().is_some();
-        let mut response = document(response, head, &resource, &ids).await;
+        let mut response = completed(response, head, &resource, &ids).await;
         if no_content {
             *response.status_mut() = StatusCode::NO_CONTENT;
         }
@@ -147,137 +129,6 @@ fn bucket_in(headers: &HeaderMap) -> Option<&str> {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     bucket_of(host.rsplit_once(':').map_or(host, |(name, _)| name))
 }
-
-/// `GetObjectAttributes` is the one answer whose `ETag` has no quotes.
-async fn without_etag_quotes(response: Response<Body>) -> Response<Body> {
-    let (mut parts, body) = response.into_parts();
-    let Ok(text) = body.collect().await.map(http_body_util::Collected::to_bytes) else {
-        return failed("the answer was cut short");
-    };
-    let text = String::from_utf8_lossy(&text).replace("<ETag>\"", "<ETag>").replace("\"</ETag>", "</ETag>");
-    parts.headers.remove(CONTENT_LENGTH);
-    Response::from_parts(parts, Body::from(text))
-}
-
-fn failed(reason: &str) -> Response<Body> {
-    let error = s3_error!(InternalError, "We encountered an internal error: {reason}");
-    error.to_http_response().unwrap_or_else(|_| {
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-        response
-    })
-}
-
-/// Completes an error document: a message for codes that came without one, the fields of the operation, and the ids.
-async fn document(response: Response<Body>, head: bool, resource: &str, ids: &RequestIds) -> Response<Body> {
-    let (mut parts, body) = response.into_parts();
-    let fields = parts.headers.remove(ERROR_FIELDS);
-    if parts.status == StatusCode::NOT_MODIFIED {
-        parts.headers.remove(CONTENT_TYPE);
-        parts.headers.remove(CONTENT_LENGTH);
-        return Response::from_parts(parts, Body::empty());
-    }
-    if !parts.status.is_client_error() && !parts.status.is_server_error() {
-        return Response::from_parts(parts, body);
-    }
-    let Ok(text) = body.collect().await.map(http_body_util::Collected::to_bytes) else {
-        return Response::from_parts(parts, Body::empty());
-    };
-    parts.headers.remove(CONTENT_LENGTH);
-    if head {
-        return Response::from_parts(parts, Body::empty());
-    }
-    let fields = fields.as_ref().and_then(|fields| fields.to_str().ok()).unwrap_or_default();
-    let text = reworded(&String::from_utf8_lossy(&text));
-    let mut fields = parse_pairs(fields);
-    if fields.is_empty() && text.contains("<Code>InvalidBucketName</Code>") {
-        let bucket = resource.trim_start_matches('/').split('/').next().unwrap_or_default();
-        fields.push(("BucketName".to_owned(), decode(bucket)));
-    }
-    let text = complete(&text, &fields, ids);
-    parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
-    Response::from_parts(parts, Body::from(Bytes::from(text)))
-}
-
-/// Puts S3's code and words to what `s3s` says in its own.
-fn reworded(document: &str) -> String {
-    const WORDS: [(&str, &str, &str); 3] = [
-        (
-            "<Code>InvalidRequest</Code><Message>invalid header: authorization",
-            "AuthorizationHeaderMalformed",
-            "The authorization header is malformed; the Credential is mal-formed; expecting \
-             \"&lt;YOUR-AKID&gt;/YYYYMMDD/REGION/SERVICE/aws4_request\".",
-        ),
-        (
-            "<Code>InvalidArgument</Code><Message>invalid header: x-amz-copy-source",
-            "InvalidArgument",
-            "Invalid copy source object key",
-        ),
-        (
-            "<Code>InvalidRequest</Code><Message>missing presigned url v4 fields",
-            "AuthorizationQueryParametersError",
-            "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, \
-             X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.",
-        ),
-    ];
-    let found = WORDS.into_iter().find_map(|(said, code, message)| Some((document.split_once(said)?, code, message)));
-    match found {
-        Some(((start, rest), code, message)) => {
-            let rest = rest.split_once("</Message>").map_or("", |(_, rest)| rest);
-            format!("{start}<Code>{code}</Code><Message>{message}</Message>{rest}")
-        }
-        None => document.to_owned(),
-    }
-}
-
-fn complete(document: &str, fields: &[(String, String)], ids: &RequestIds) -> String {
-    let code =
-        document.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>")).map_or("", |(code, _)| code);
-    let mut more = String::new();
-    if !document.contains("<Message>") {
-        element(&mut more, "Message", default_message(code));
-    }
-    for (name, value) in fields {
-        element(&mut more, name, value);
-    }
-    element(&mut more, "RequestId", &ids.request_id);
-    element(&mut more, "HostId", &ids.host_id);
-    match document.rsplit_once("</Error>") {
-        Some((start, end)) => format!("{start}{more}</Error>{end}"),
-        None => document.to_owned(),
-    }
-}
-
-fn element(into: &mut String, name: &str, value: &str) {
-    let value = quick_xml::escape::escape(value);
-    into.extend(["<", name, ">", &value, "</", name, ">"]);
-}
-
-/// The message that S3 gives with a code where `s3s` gives none.
-fn default_message(code: &str) -> &'static str {
-    match code {
-        "AccessDenied" => "Access Denied",
-        "SignatureDoesNotMatch" => {
-            "The request signature we calculated does not match the signature you provided. Check your key and signing method."
-        }
-        "InvalidBucketName" => "The specified bucket is not valid.",
-        "KeyTooLongError" => "Your key is too long",
-        "InvalidURI" => "Couldn't parse the specified URI.",
-        "MalformedXML" => "The XML you provided was not well-formed or did not validate against our published schema",
-        "MethodNotAllowed" => "The specified method is not allowed against this resource.",
-        "NotImplemented" => "A header you provided implies functionality that is not implemented",
-        "MissingContentLength" => "You must provide the Content-Length HTTP header.",
-        "IncompleteBody" => "You did not provide the number of bytes specified by the Content-Length HTTP header.",
-        "MaxMessageLengthExceeded" => "Your request was too big.",
-        "InternalError" => "We encountered an internal error. Please try again.",
-        "InvalidArgument" => "Invalid Argument",
-        _ => "The request is not valid.",
-    }
-}
-
-/// Beside an answer that is a 204 where `s3s` makes it a 200.
-#[derive(Debug, Clone, Copy)]
-pub struct NoContent;
 
 /// Access keys and their secrets.
 #[derive(Clone)]
@@ -412,17 +263,5 @@ mod tests {
         assert_eq!(bucket_of("my.photos.s3.localhost"), Some("my.photos"));
         assert_eq!(bucket_of("photos.s3.eu-west-1.localhost"), Some("photos"));
         assert_eq!(bucket_of("photos.127.0.0.1"), Some("photos"));
-    }
-
-    #[test]
-    fn an_error_document_gets_message_fields_and_ids() {
-        let ids = RequestIds { request_id: "R".into(), host_id: "H".into() };
-        let fields = [("Key".to_owned(), "a<b".to_owned())];
-        let text = complete("<Error><Code>AccessDenied</Code></Error>", &fields, &ids);
-        assert_eq!(
-            text,
-            "<Error><Code>AccessDenied</Code><Message>Access Denied</Message><Key>a&lt;b</Key><RequestId>R</RequestId>\
-             <HostId>H</HostId></Error>"
-        );
     }
 }

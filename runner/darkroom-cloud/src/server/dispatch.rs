@@ -15,6 +15,7 @@ use crate::lineage::{Lineage, Working};
 use crate::logs::Logs;
 use crate::metrics::Metrics;
 use crate::s3::S3;
+use crate::xml::{element, text};
 use bytes::Bytes;
 use http::header::{CONNECTION, EXPECT};
 use http::request::Parts;
@@ -213,11 +214,8 @@ fn form_refusal(status: StatusCode, name: &'static str, message: &str) -> Respon
         "UnrecognizedClientException" => "InvalidClientTokenId",
         name => name.strip_suffix("Exception").unwrap_or(name),
     };
-    let message = quick_xml::escape::escape(message);
-    let document = format!(
-        "<ErrorResponse><Error><Type>Sender</Type><Code>{name}</Code><Message>{message}</Message></Error></ErrorResponse>"
-    );
-    wire::with_type(status, "text/xml", document)
+    let error = element("Error", [text("Type", "Sender"), text("Code", name), text("Message", message)]);
+    wire::with_type(status, "text/xml", element("ErrorResponse", [error]).document(None))
 }
 
 /// Returns an error in the form that every client of a JSON service reads.

@@ -1,10 +1,10 @@
 //! The query protocol: a form of dotted names in, XML out.
 
-use quick_xml::escape::escape;
 use serde_json::{Map, Value};
 
 use super::{Fault, Reply};
 use crate::s3::parse_pairs;
+use crate::xml::{Element, element, text};
 
 /// No name nests deeper, and no list of a request is longer.
 const MAX_DEPTH: usize = 12;
@@ -58,47 +58,40 @@ const NAMESPACE: &str = "http://monitoring.amazonaws.com/doc/2010-08-01/";
 
 /// Writes a reply as a document.
 pub fn write(operation: &str, reply: &Reply, request_id: &str) -> String {
-    let operation = escape(operation);
-    let mut result = String::new();
-    content(&mut result, reply);
-    format!(
-        "<{operation}Response xmlns=\"{NAMESPACE}\"><{operation}Result>{result}</{operation}Result>\
-         <ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></{operation}Response>"
-    )
+    answer(NAMESPACE, operation, Some(converted(format!("{operation}Result"), reply)), request_id)
 }
 
 pub fn write_fault(fault: &Fault, request_id: &str) -> String {
-    format!(
-        "<ErrorResponse xmlns=\"{NAMESPACE}\"><Error><Type>Sender</Type><Code>{}</Code><Message>{}</Message></Error>\
-         <RequestId>{request_id}</RequestId></ErrorResponse>",
-        fault.code,
-        escape(&fault.message)
-    )
+    error(NAMESPACE, fault.code, &fault.message, request_id)
 }
 
-fn content(into: &mut String, reply: &Reply) {
+/// Returns the document of an answer, with its result if it has one.
+pub fn answer(namespace: &str, operation: &str, result: Option<Element>, request_id: &str) -> String {
+    let metadata = element("ResponseMetadata", [text("RequestId", request_id)]);
+    element(format!("{operation}Response"), result.into_iter().chain([metadata])).document(Some(namespace))
+}
+
+/// Returns the document of an error that the caller made.
+pub fn error(namespace: &str, code: &str, message: &str, request_id: &str) -> String {
+    let error = element("Error", [text("Type", "Sender"), text("Code", code), text("Message", message)]);
+    element("ErrorResponse", [error, text("RequestId", request_id)]).document(Some(namespace))
+}
+
+fn converted(name: impl Into<String>, reply: &Reply) -> Element {
     match reply {
-        Reply::Text(text) => into.push_str(&escape(text)),
-        Reply::Number(number) => into.push_str(&number.to_string()),
+        Reply::Text(it) => text(name, it.as_str()),
+        Reply::Number(number) => text(name, number.to_string()),
         Reply::Time(seconds) => {
             let time = jiff::Timestamp::from_second(*seconds).unwrap_or_default();
-            into.push_str(&time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+            text(name, time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
         }
-        Reply::List(items) => items.iter().for_each(|item| element(into, "member", item)),
-        Reply::Map(fields) => fields.iter().for_each(|(name, value)| element(into, name, value)),
-        Reply::Entries(entries) => {
-            for (name, value) in entries {
-                let entry = [("key", Reply::Text(name.clone())), ("value", value.clone())];
-                element(into, "entry", &Reply::Map(entry.to_vec()));
-            }
-        }
+        Reply::List(items) => element(name, items.iter().map(|item| converted("member", item))),
+        Reply::Map(fields) => element(name, fields.iter().map(|(name, value)| converted(*name, value))),
+        Reply::Entries(entries) => element(
+            name,
+            entries.iter().map(|(key, value)| element("entry", [text("key", key.as_str()), converted("value", value)])),
+        ),
     }
-}
-
-fn element(into: &mut String, name: &str, value: &Reply) {
-    into.extend(["<", name, ">"]);
-    content(into, value);
-    into.extend(["</", name, ">"]);
 }
 
 #[cfg(test)]

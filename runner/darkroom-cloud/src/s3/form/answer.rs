@@ -7,6 +7,7 @@ use s3s::Body;
 
 use super::super::url::encode_key;
 use super::multipart::Form;
+use crate::xml;
 
 /// The answer that a form asks for, before it is known what the object's `ETag` is.
 pub struct Answer {
@@ -61,13 +62,7 @@ impl Answer {
     }
 
     fn document(&self, etag: &str) -> String {
-        let element = |name: &str, text: &str| format!("<{name}>{}</{name}>", quick_xml::escape::escape(text));
-        format!(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<PostResponse>{}{}{}{}</PostResponse>",
-            element("Location", &self.url),
-            element("Bucket", &self.bucket),
-            element("Key", &self.key),
-            element("ETag", etag)
-        )
+        let said = [("Location", self.url.as_str()), ("Bucket", &self.bucket), ("Key", &self.key), ("ETag", etag)];
+        xml::element("PostResponse", said.map(|(name, value)| xml::text(name, value))).declared()
     }
 }

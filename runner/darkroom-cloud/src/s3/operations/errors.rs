@@ -5,20 +5,8 @@ use std::path::Path;
 use http::{HeaderMap, HeaderValue};
 use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 
+pub use super::super::error_document::with_fields;
 use super::super::store::StoreError;
-use super::super::url::encode_key;
-use super::super::wire::ERROR_FIELDS;
-
-/// Adds fields (`Key`, `BucketName`, ...) to the error document that the client gets.
-pub fn with_fields(mut error: S3Error, fields: &[(&str, &str)]) -> S3Error {
-    let pairs: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={}", encode_key(value))).collect();
-    let mut headers = error.headers().cloned().unwrap_or_default();
-    if let Ok(value) = HeaderValue::from_str(&pairs.join("&")) {
-        headers.insert(ERROR_FIELDS, value);
-    }
-    error.set_headers(headers);
-    error
-}
 
 pub fn no_such_bucket(bucket: &str) -> S3Error {
     with_fields(s3_error!(NoSuchBucket, "The specified bucket does not exist"), &[("BucketName", bucket)])

@@ -23,11 +23,11 @@ use bytes::Bytes;
 use s3s::dto::*;
 use s3s::{S3, S3Request, S3Response, S3Result};
 
+use super::error_document::RequestIds;
 use super::multipart::Uploads;
 use super::notification::{Change, EventTarget, FunctionDirectory, Sequencer, payload};
 use super::permission::Writer;
 use super::store::{Bucket, Store, StoreError};
-use super::wire::RequestIds;
 
 pub use errors::{internal, on_disk, with_fields};
 

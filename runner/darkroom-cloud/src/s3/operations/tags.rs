@@ -6,8 +6,8 @@ use std::sync::Arc;
 use s3s::dto::*;
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
+use super::super::error_document::NoContent;
 use super::super::url::parse_pairs;
-use super::super::wire::NoContent;
 use super::errors::{invalid_argument, of_bucket, of_object};
 use super::{Operations, on_disk, with_fields};
 
