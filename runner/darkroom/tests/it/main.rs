@@ -35,6 +35,7 @@ mod payload;
 mod peers;
 mod processes;
 mod publish;
+mod reference;
 mod remembering;
 mod reports;
 mod requests;
