@@ -18,6 +18,7 @@ TAKEN_IN = {
     "local-cloud.md": "runner/darkroom-cloud/README.md",
     "security.md": "SECURITY.md",
     "architecture.md": "ARCHITECTURE.md",
+    "contributing.md": "CONTRIBUTING.md",
 }
 LINK = re.compile(r"(?<!!)\[([^\]\n]+)\]\(([^)\s]+)\)")
 
