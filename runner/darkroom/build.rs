@@ -2,20 +2,38 @@
 //!
 //! The commit is asked for in release builds only: else every commit would compile the tests' program anew.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::{env, fs};
 
 /// Whose changes make a program that is no commit's.
 const SOURCES: [&str; 3] = ["runner", "Cargo.toml", "Cargo.lock"];
 
 fn main() {
-    let variable = |name: &str| std::env::var(name).unwrap_or_default();
+    let variable = |name: &str| env::var(name).unwrap_or_default();
     let profile = variable("PROFILE");
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rustc-env=DARKROOM_PROFILE={profile}");
     println!("cargo::rustc-env=DARKROOM_TARGET={}", variable("TARGET"));
     let commit = (profile == "release").then(commit).flatten();
     println!("cargo::rustc-env=DARKROOM_COMMIT={}", commit.unwrap_or_default());
+    let out = PathBuf::from(variable("OUT_DIR")).join("prebuilt.rs");
+    fs::write(&out, prebuilt()).unwrap_or_else(|error| panic!("cannot write {}: {error}", out.display()));
+}
+
+/// Returns `src/prebuilt.rs`'s constant: the Rust variant's program, where `DARKROOM_PREBUILT` names one.
+fn prebuilt() -> String {
+    for name in ["DARKROOM_PREBUILT", "DARKROOM_PREBUILT_COMPILER", "DARKROOM_PREBUILT_COMMAND"] {
+        println!("cargo::rerun-if-env-changed={name}");
+    }
+    let Ok(bootstrap) = env::var("DARKROOM_PREBUILT") else { return "None".to_owned() };
+    println!("cargo::rerun-if-changed={bootstrap}");
+    let said = |name: &str| env::var(name).unwrap_or_else(|_| panic!("DARKROOM_PREBUILT is set: set {name} too"));
+    format!(
+        "Some(Prebuilt {{ bootstrap: include_bytes!({bootstrap:?}), compiler: {:?}, command: {:?} }})",
+        said("DARKROOM_PREBUILT_COMPILER"),
+        said("DARKROOM_PREBUILT_COMMAND"),
+    )
 }
 
 /// Returns the commit that is checked out, with `-modified` if the runner's sources differ from it; `None` without a repository.

@@ -24,6 +24,7 @@ pub mod import_results;
 pub mod machine;
 pub mod package;
 pub mod permissions;
+pub mod prebuilt;
 pub mod project;
 pub mod record;
 mod results;

@@ -3,14 +3,18 @@
 //! The lists name every file, so that what happens to lie beside them (caches, somebody's drafts) is not embedded. A test
 //! holds them against the folders of the repository.
 
+use std::collections::BTreeMap;
+
 use clap::ValueEnum;
 use serde::Serialize;
+
+use crate::prebuilt;
 
 /// What a new study is for. Each has the files of `smoke`; the others add to them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Template {
-    /// Compare Pillow with NumPy over six photographs, on this machine
+    /// Compare two variants over six photographs, on this machine
     Smoke,
     /// Ask three LLMs for code and compare it
     LlmStudy,
@@ -43,7 +47,14 @@ pub fn files(template: Template) -> Vec<&'static File> {
         Template::LlmStudy => LLM_STUDY,
         Template::Payload => PAYLOAD,
     };
-    OWN.iter().chain(EVERY).chain(added).collect()
+    let smoke = if prebuilt::RELEASE.is_some() { SMOKE } else { SMOKE_WITHOUT_RUST };
+    OWN.iter().chain(smoke).chain(EVERY).chain(added).collect()
+}
+
+/// Returns what the Rust variant's program is made from, by its path in the variant's folder.
+pub fn rust_sources() -> BTreeMap<&'static str, &'static [u8]> {
+    let within = |file: &File| Some((file.path.strip_prefix("functions/rust/")?, file.contents));
+    EVERY.iter().filter_map(within).filter(|(path, _)| *path != "variant.toml").collect()
 }
 
 /// Embeds files of this repository under their own paths.
@@ -57,8 +68,14 @@ macro_rules! embedded {
 const OWN: &[File] = &[
     File { path: ".gitignore", contents: include_bytes!("texts/gitignore") },
     File { path: "README.md", contents: include_bytes!("texts/README.md") },
-    File { path: "manifests/smoke.toml", contents: include_bytes!("texts/smoke.toml") },
 ];
+
+/// Rust against Pillow: what a release with the Rust variant's program begins with.
+const SMOKE: &[File] = embedded!["manifests/smoke.toml"];
+
+/// NumPy against Pillow: what can be measured without a compiler in any case.
+const SMOKE_WITHOUT_RUST: &[File] =
+    &[File { path: "manifests/smoke.toml", contents: include_bytes!("texts/smoke.toml") }];
 
 const LLM_STUDY: &[File] = embedded!["docs/llm-studies.md", "manifests/llm-study.toml",];
 

@@ -6,5 +6,5 @@
 mod files;
 mod place;
 
-pub use files::{File, Template, files};
+pub use files::{File, Template, files, rust_sources};
 pub use place::{Plan, StudyError, plan, write};
