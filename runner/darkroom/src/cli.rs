@@ -1,12 +1,15 @@
 //! The command line: clap types, and the page that `darkroom --help` prints. No effects.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, StyledStr};
+use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::s3_uri::S3Uri;
+use crate::study::Template;
 
 /// Compares serverless image pipelines: one TOML manifest in, Parquet tables out.
 #[derive(Debug, Parser)]
@@ -31,6 +34,8 @@ pub struct Globals {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Make a study folder that runs at once: manifests, variants, pipeline, photographs
+    Init(InitArgs),
     /// Measure every cell of a manifest and make the tables
     Run(RunArgs),
     /// Go on with an interrupted run
@@ -79,6 +84,16 @@ pub enum Command {
     IamPolicy(IamPolicyArgs),
     /// Print a completion script for a shell
     Completions { shell: Shell },
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct InitArgs {
+    /// The folder to make, for example study; an empty one will do, and . is the current one
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// What the study is for
+    #[arg(long, default_value = "smoke")]
+    pub template: Template,
 }
 
 /// A manifest, and what to change in it.
@@ -580,6 +595,7 @@ pub struct CleanArgs {
 
 /// Commands by what one wants of them, in the order of a first day. One that is in no group is listed last.
 const GROUPS: &[(&str, &[&str])] = &[
+    ("Start", &["init", "doctor"]),
     (
         "Measure",
         &[
@@ -596,7 +612,7 @@ const GROUPS: &[(&str, &[&str])] = &[
             "import-results",
         ],
     ),
-    ("Look before you run", &["validate", "cells", "plan", "check", "doctor"]),
+    ("Look before you run", &["validate", "cells", "plan", "check"]),
     ("Make a variant", &["generate", "import"]),
     ("Around it", &["serve", "clean", "iam-policy", "calibrate", "schema", "completions"]),
 ];
@@ -609,10 +625,11 @@ machine, on a local cloud that this program brings along.";
 
 const AFTER: &str = "\
 {h}Examples{r}
+  darkroom init study                                            a study folder to start from
   darkroom run manifests/smoke.toml                              a first result
-  darkroom plan manifests/full.toml                              what it would do, and can't do
-  darkroom run manifests/full.toml --set repetitions.count=10    fewer repetitions
-  darkroom run manifests/full.toml --cell 'rust.*'               measure some cells again
+  darkroom plan manifests/smoke.toml                             what it would do, and can't do
+  darkroom run manifests/smoke.toml --set repetitions.count=10   more repetitions
+  darkroom run manifests/smoke.toml --cell 'pillow.*'            measure some cells again
   darkroom resume                                                go on after Ctrl-C or a crash
 
 {h}Results{r}
@@ -630,10 +647,19 @@ NO_COLOR=1 turns colours off. `darkroom <command> --help` says more about a comm
 
 impl Cli {
     /// Parses this process's arguments; on `--help`, `--version` or a mistake prints and exits (0 or 2) as clap does.
-    pub fn parse_or_exit() -> Self {
-        let matches = command().get_matches();
-        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    /// `None` if the version is asked for in JSON.
+    pub fn parse_or_exit() -> Option<Self> {
+        let parsed = command().try_get_matches().and_then(|matches| Self::from_arg_matches(&matches));
+        match parsed {
+            Ok(cli) => Some(cli),
+            Err(error) if error.kind() == ErrorKind::DisplayVersion && in_json(std::env::args_os()) => None,
+            Err(error) => error.exit(),
+        }
     }
+}
+
+fn in_json(mut arguments: impl Iterator<Item = OsString>) -> bool {
+    arguments.any(|argument| argument == "--json")
 }
 
 /// The command line with its help page.

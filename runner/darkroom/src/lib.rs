@@ -5,6 +5,7 @@
 
 pub mod account;
 mod advice;
+mod built;
 mod checked;
 pub mod cli;
 pub mod command;
@@ -23,18 +24,20 @@ pub mod import_results;
 pub mod machine;
 pub mod package;
 pub mod permissions;
+pub mod prebuilt;
 pub mod project;
 pub mod record;
 mod results;
 mod s3_uri;
 pub mod session;
 mod set_files;
+pub mod study;
 pub mod target;
 mod text_file;
 
 use std::process::ExitCode;
 
-use crate::cli::Cli;
+use crate::cli::{Cli, Globals};
 use crate::display::diagnostics;
 
 /// Runs the command line of this process to its exit code.
@@ -44,11 +47,14 @@ pub fn main() -> ExitCode {
     if let Some(code) = darkroom_cloud::sandbox::run_if_asked() {
         return code;
     }
-    let cli = Cli::parse_or_exit();
-    match command::run(&cli) {
+    let (result, globals) = match Cli::parse_or_exit() {
+        Some(cli) => (command::run(&cli), cli.globals),
+        None => (command::version(), Globals { json: true, ..Globals::default() }),
+    };
+    match result {
         Ok(outcome) => outcome.into(),
         Err(failure) => {
-            diagnostics::show(&failure, cli.globals);
+            diagnostics::show(&failure, globals);
             failure.exit_code()
         }
     }

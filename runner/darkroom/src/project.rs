@@ -46,10 +46,10 @@ pub enum LoadError {
     #[error("cannot read {}: {why}", path.display())]
     #[diagnostic(code(project::not_utf8), help("{}", NotUtf8::HELP))]
     NotUtf8 { path: PathBuf, why: NotUtf8 },
-    #[error("{} is in no project", path.display())]
+    #[error("{} is in no project: no folder above it holds functions/ and experiments/", path.display())]
     #[diagnostic(
         code(project::none),
-        help("a manifest lives in a folder, or below one, that holds functions/ and experiments/")
+        help("Go to a project's folder, or make one with {}", crate::advice::darkroom(&["init", "study"]))
     )]
     NoProject { path: PathBuf },
     #[error(transparent)]
@@ -139,8 +139,9 @@ impl Project {
 
     /// Returns the project that the current folder is in.
     pub fn here() -> Result<Self, LoadError> {
-        let here = Path::new(".");
-        here.canonicalize().ok().as_deref().and_then(Self::above).ok_or_else(|| LoadError::none(here))
+        let here = Path::new(".").canonicalize().ok();
+        let found = here.as_deref().and_then(Self::above);
+        found.ok_or_else(|| LoadError::none(here.as_deref().unwrap_or(Path::new("."))))
     }
 
     fn above(folder: &Path) -> Option<Self> {

@@ -28,7 +28,7 @@ pub const BUILDS: Table = Table {
             Text,
             "",
             Runner,
-            "what built it, and with which arguments; null for code that is not compiled",
+            "what built it, and with which arguments (after `prebuilt by the release:` where Darkroom brought the program); null for code that is not compiled",
         ),
         column(
             "profile",

@@ -12,6 +12,7 @@ use crate::{project, target};
 pub fn run(args: &CellsArgs, globals: Globals) -> Result<Outcome, Failure> {
     let selection = Selection::new(&args.cells).map_err(Failure::wrong_request)?;
     let loaded = project::load(&args.manifest).map_err(Failure::wrong_request)?;
+    super::say_which(&loaded.project, globals);
     if !selection.is_everything() {
         let ids: Vec<CellId> = loaded.manifest.matrix.cells().map(|cell| cell.to_cell().id()).collect();
         selection.check(&ids).map_err(Failure::wrong_request)?;

@@ -10,6 +10,7 @@ use crate::session::check::{Request, check};
 
 pub fn run(args: &CheckArgs, globals: Globals) -> Result<Outcome, Failure> {
     let project = Project::here().map_err(Failure::wrong_request)?;
+    super::say_which(&project, globals);
     let progress = Progress::new(globals, std::env::var_os("CI").is_some());
     let mut reports = Vec::new();
     for variant in &args.variants {

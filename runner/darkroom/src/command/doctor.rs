@@ -172,13 +172,13 @@ fn rust_check() -> Check {
         (_, Err(why)) => (State::Missing, format!("cargo does not run: {why}")),
     };
     let mend = "install Rust with rustup; without it, variants in Rust can't be built";
-    Check {
-        name: "Rust".into(),
-        state,
-        found,
-        details: Vec::new(),
-        mend: (state == State::Missing).then(|| mend.to_owned()),
-    }
+    let mend = (state == State::Missing).then(|| mend.to_owned());
+    // A release brings the program of the variant `rust`: only other code in Rust needs a compiler.
+    let brought = state == State::Missing && crate::prebuilt::RELEASE.is_some();
+    let details =
+        brought.then(|| "the unedited variant `rust` runs without it: this release brings its program".to_owned());
+    let state = if brought { State::Limited } else { state };
+    Check { name: "Rust".into(), state, found, details: details.into_iter().collect(), mend }
 }
 
 /// Starts a local cloud on a temporary folder to ask it what it can enforce here.

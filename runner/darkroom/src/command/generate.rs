@@ -39,6 +39,7 @@ struct Made {
 
 pub fn run(args: &GenerateArgs, globals: Globals) -> Result<Outcome, Failure> {
     let project = Project::here().map_err(Failure::wrong_request)?;
+    super::say_which(&project, globals);
     let pipeline =
         project.pipeline(&args.pipeline).map_err(|error| wrong(error, "--pipeline is a folder of experiments/"))?;
     if pipeline.transport != Transport::S3 {

@@ -14,6 +14,7 @@ use crate::project::Project;
 
 pub fn run(args: &ImportArgs, globals: Globals) -> Result<Outcome, Failure> {
     let project = Project::here().map_err(Failure::wrong_request)?;
+    super::say_which(&project, globals);
     let map = pairs("--map", &args.map, "STAGE=FILE.py:FUNCTION")?;
     let output_keys = args.output_keys.iter().map(|text| match text.split_once('=') {
         Some((stage, key)) => (stage.to_owned(), key.to_owned()),

@@ -15,6 +15,7 @@ mod generate;
 mod iam_policy;
 mod import;
 mod import_results;
+mod init;
 mod plan;
 pub mod publish;
 pub mod report;
@@ -25,13 +26,17 @@ mod serve;
 mod validate;
 mod verify;
 
-use crate::cli::{Cli, Command};
+use crate::built::built;
+use crate::cli::{Cli, Command, Globals};
+use crate::display;
 use crate::exit::{Failure, Outcome};
+use crate::project::Project;
 
 /// Carries out the command that was asked for.
 pub fn run(cli: &Cli) -> Result<Outcome, Failure> {
     let globals = cli.globals;
     match &cli.command {
+        Command::Init(args) => init::run(args, globals),
         Command::Run(args) => run::run(args, globals),
         Command::Resume(args) => resume::run(args, globals),
         Command::Aggregate(args) => aggregate::run(args, globals),
@@ -56,5 +61,19 @@ pub fn run(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Clean(args) => clean::run(args, globals),
         Command::IamPolicy(args) => iam_policy::run(args, globals),
         Command::Completions { shell } => completions::run(*shell),
+    }
+}
+
+/// Answers `darkroom --version --json`.
+pub fn version() -> Result<Outcome, Failure> {
+    display::answer_json(&built())?;
+    Ok(Outcome::Done)
+}
+
+/// Says which project folder a command uses, where it is not the current folder.
+fn say_which(project: &Project, globals: Globals) {
+    let here = std::env::current_dir().and_then(|here| here.canonicalize());
+    if !globals.quiet && !globals.json && here.is_ok_and(|here| here != project.root()) {
+        display::note(&format!("project folder: {}", project.root().display()));
     }
 }

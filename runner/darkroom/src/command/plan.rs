@@ -30,6 +30,7 @@ struct Answer {
 
 pub fn run(args: &PlanArgs, globals: Globals) -> Result<Outcome, Failure> {
     let Loaded { project, manifest, known } = project::load(&args.manifest).map_err(Failure::wrong_request)?;
+    super::say_which(&project, globals);
     let capability = target::capability(manifest.target.cloud);
     let prices = estimate::prices(&project, &manifest)?;
     let plan = Plan::new(&manifest, &known, &capability);

@@ -44,6 +44,7 @@ pub fn run(args: &ResumeArgs, globals: Globals) -> Result<Outcome, Failure> {
         extended.into_iter().chain(args.set.iter().map(|argument| Override::set(argument))).collect();
     let loaded = project::load_with(&run.join("manifest.toml"), &overrides).map_err(Failure::wrong_request)?;
     let Loaded { project, manifest, known } = loaded;
+    super::say_which(&project, globals);
     let capability = target::capability(manifest.target.cloud);
     let begin = Begin::GoOn(earlier);
     let (project, manifest, known) = (&project, &manifest, &known);

@@ -24,6 +24,7 @@ pub fn run(args: &RunArgs, globals: Globals) -> Result<Outcome, Failure> {
     overrides.extend(args.extend.map(|count| Override::set(&format!("repetitions.count={count}"))));
     let loaded = project::load_with(&args.manifest.manifest, &overrides).map_err(Failure::wrong_request)?;
     let Loaded { project, manifest, known } = loaded;
+    super::say_which(&project, globals);
     let capability = target::capability(manifest.target.cloud);
     let mut job = Job {
         project: &project,

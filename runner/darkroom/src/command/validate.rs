@@ -7,6 +7,7 @@ use crate::project;
 
 pub fn run(args: &ManifestArgs, globals: Globals) -> Result<Outcome, Failure> {
     let loaded = project::load(args).map_err(Failure::wrong_request)?;
+    super::say_which(&loaded.project, globals);
     if globals.json {
         display::answer_json(&loaded.manifest)?;
     } else if !globals.quiet {

@@ -12,6 +12,7 @@ use super::{
     Archive, LayerPackage, Package, PackageError, Request, cargo, confined, describe, files, jpeg, layer, pins,
     provenance, zip,
 };
+use crate::prebuilt::{self, Prebuilt};
 
 /// Part of every cache key: raised when the same inputs are to give another archive.
 const FORMAT: &str = "darkroom-package-1";
@@ -92,8 +93,11 @@ fn python_layer(
 }
 
 fn rust(cache_dir: &Path, request: &Request, bin: &str) -> Result<(Archive, Vec<LayerPackage>, Record), PackageError> {
-    let toolchain = cargo::Toolchain::of(request)?;
     let inputs = describe::cargo_inputs(&files::under(&request.folder)?);
+    let toolchain = match cargo::Toolchain::of(request) {
+        Ok(toolchain) => toolchain,
+        Err(missing) => return prebuilt(cache_dir, request, bin, &inputs)?.ok_or(missing),
+    };
     let mut key = Key::new("cargo");
     let triple = cargo::triple(request.architecture);
     let builder = cargo::builder(&toolchain, triple);
@@ -124,6 +128,29 @@ fn rust(cache_dir: &Path, request: &Request, bin: &str) -> Result<(Archive, Vec<
         ..provenance::of_cargo(&request.folder, triple)
     };
     Ok((archive, Vec::new(), record))
+}
+
+/// Returns the release's own package of these sources, for a machine that can't compile them.
+fn prebuilt(
+    cache_dir: &Path,
+    request: &Request,
+    bin: &str,
+    inputs: &[PathBuf],
+) -> Result<Option<(Archive, Vec<LayerPackage>, Record)>, PackageError> {
+    let sources = read_all(&request.folder, inputs)?;
+    let sources = sources.iter().map(|(name, entry)| (Path::new(name), entry.contents.as_slice()));
+    let found = prebuilt::of(request.architecture, sources).filter(|_| bin == "bootstrap");
+    let Some(Prebuilt { bootstrap, compiler, command }) = found else { return Ok(None) };
+    let entry = Entry { contents: bootstrap.to_owned(), executable: true };
+    let name = format!("{}-{}", request.variant, request.architecture);
+    let archive = of_entries(cache_dir, &name, Entries::from([("bootstrap".to_owned(), entry)]))?;
+    let record = Record {
+        compiler: Some(compiler.to_owned()),
+        command: Some(format!("prebuilt by the release: {command}")),
+        glibc: provenance::glibc(bootstrap),
+        ..provenance::of_cargo(&request.folder, cargo::triple(request.architecture))
+    };
+    Ok(Some((archive, Vec::new(), record)))
 }
 
 fn write_note(path: &Path, text: &str) -> std::io::Result<()> {

@@ -25,6 +25,7 @@ mod generate;
 mod image_sets;
 mod import;
 mod import_results;
+mod init;
 mod injector;
 #[path = "../../../darkroom-tables/tests/it/journal.rs"]
 #[allow(dead_code, reason = "the tables' own tests use the rest of it")]

@@ -270,7 +270,7 @@ fn the_help_page_reads_like_a_page_of_the_readme() {
 fn every_example_on_the_help_page_is_a_command_that_this_repository_can_follow() {
     let help = Project::new().darkroom(&["--help"]).exits(0).stdout();
     let examples: Vec<&str> = help.lines().filter_map(|line| line.strip_prefix("  darkroom ")).collect();
-    assert_eq!(examples.len(), 5, "{help}");
+    assert_eq!(examples.len(), 6, "{help}");
     for example in examples {
         // What a comment says begins after two spaces or more.
         let words = example.split("  ").next().unwrap().replace('\'', "");
