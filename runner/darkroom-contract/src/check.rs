@@ -4,6 +4,7 @@
 use darkroom_core::event::Verdict;
 use darkroom_core::pipeline::{Format, FromJpeg, Stage};
 
+use crate::beside::{ALLOWED, beside};
 use crate::bias::{CLOSE_LEVELS_TO_TELL, FEWEST_CLOSE_LEVELS};
 use crate::closest::{Closest, broken};
 use crate::codec::{Undecodable, decode};
@@ -29,6 +30,8 @@ pub mod reason {
     pub const WRONG_ORIENTATION: &str = "wrong orientation";
     pub const OUT_OF_TOLERANCE: &str = "out of tolerance";
     pub const WRONG_QUALITY: &str = "wrong quality";
+    /// The output carries more to the next stage than a picture.
+    pub const MORE_THAN_A_PICTURE: &str = "more than a picture";
 }
 
 struct Failure {
@@ -88,7 +91,8 @@ fn judge(
     verdict.quality = jpeg_quality(bytes).filter(|_| stage.output.format == Format::Jpeg).map(|quality| quality.value);
     verdict.ssim = ssim(&picture, &closest.reference, stage.output.peak());
     check_tolerance(&judged, &closest, input, lossy)?;
-    check_quality(stage, bytes)
+    check_quality(stage, bytes)?;
+    check_beside(input, bytes)
 }
 
 /// Missing bytes apart, what the bytes are: not decodable, wrong format, wrong mode.
@@ -215,6 +219,19 @@ fn check_tolerance(judged: &Judged, closest: &Closest, input: &[u8], lossy: bool
     let cause = diagnosis::of_samples(judged, &closest.difference).or_else(exactly);
     let cause = cause.map_or(String::new(), |cause| format!(": {cause}?"));
     Err(Failure::new(reason::OUT_OF_TOLERANCE, format!("{}{cause}", broken.join("; "))))
+}
+
+/// Whether the output holds little beside its picture. What its input held may be handed on.
+fn check_beside(input: &[u8], bytes: &[u8]) -> Result<(), Failure> {
+    let (found, handed_on) = (beside(bytes), beside(input));
+    if found <= handed_on + ALLOWED {
+        return Ok(());
+    }
+    let detail = format!(
+        "{found} bytes of the file are no part of the picture, expected at most {}: what is sent on beside it does the next stage's work",
+        handed_on + ALLOWED
+    );
+    Err(Failure::new(reason::MORE_THAN_A_PICTURE, detail))
 }
 
 /// Whether a JPEG was written at the quality that was asked for. Fewer bytes at a lower one are not faster code.

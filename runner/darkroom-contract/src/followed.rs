@@ -11,10 +11,12 @@ use crate::reference::{input_picture, reference_picture};
 
 /// Clusters across and down. Code and decoders are off by whole areas, so samples are not independent.
 const CLUSTERS: (usize, usize) = (16, 12);
-/// An output that may show this much of the pattern follows it. Kept outputs show nothing, those of another pattern next to nothing.
-const ENOUGH: f64 = 0.75;
-/// Standard errors that are given away: right code is next to never below.
-const ERRORS: f64 = 4.0;
+/// An output that may show this much of the pattern follows it. Kept outputs show nothing, those of another pattern little. Code
+/// that loses a level of three shows two thirds.
+const ENOUGH: f64 = 0.5;
+/// Standard errors that are given away. Tiles move by chance, so the share of right code is next to never that far off, however far
+/// the output is off within a tolerance; more would let kept outputs hide under areas that are brighter and darker.
+const ERRORS: f64 = 2.0;
 
 /// How much of the difference between two inputs an output shows: 1 as the reference does, 0 nothing of it.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -4,6 +4,7 @@
 //! [`reference_output`] gives the bytes that `input = "reference"` feeds; [`generate`] makes seeded images. Stages come
 //! as data ([`darkroom_core::pipeline::Stage`]). Nothing here reads a file or a clock, and no bytes make it panic.
 
+mod beside;
 mod bias;
 mod check;
 mod closest;
@@ -23,6 +24,7 @@ mod picture;
 mod reference;
 mod side_by_side;
 
+pub use beside::beside;
 pub use bias::Bias;
 pub use check::{check, check_standing_for, reason};
 pub use closest::{Distance, distance};

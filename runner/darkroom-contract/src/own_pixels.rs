@@ -21,8 +21,10 @@ use crate::header::Colour;
 use crate::jpeg_quality;
 
 /// Tiles that an image is divided into, about: each moves up or down by a step, all its samples alike, so that flat places stay
-/// flat, edges stay sharp and the file stays as long as it was.
-const TILES: f64 = 100.0;
+/// flat, edges stay sharp and the file stays as long as it was. Fewer are tried where it does not.
+const TILES: [f64; 3] = [100.0, 36.0, 16.0];
+/// Levels of 8 bits that a tile moves by: code that cuts off instead of rounding may lose one, and nobody sees three.
+const STEP: u16 = 3;
 /// Ways of compressing a PNG that are tried, levels of zlib; 0 stores, `None` is what `image` writes with.
 const LEVELS: [Option<u32>; 7] = [Some(6), None, Some(9), Some(0), Some(4), Some(2), Some(1)];
 /// Share by which a length may differ before another way of encoding is tried.
@@ -41,7 +43,7 @@ pub enum NoOwnPixels {
     Encoding(String),
 }
 
-/// Returns `bytes` with tiles a level brighter or darker (in a JPEG, as little as its quality can hold): the same for the same seed.
+/// Returns `bytes` with tiles a few levels brighter or darker (in a JPEG, as many as its quality needs): the same for the same seed.
 pub fn with_own_pixels(bytes: &[u8], seed: u64) -> Result<Vec<u8>, NoOwnPixels> {
     let (header, _) = decode(bytes)?;
     // A coder's own panic is a fact about the bytes, not a reason to lose the run.
@@ -77,8 +79,8 @@ struct Tiles {
 
 impl Tiles {
     /// Tiles whose sides are whole blocks where there are enough blocks, and at least `least`.
-    fn of(width: usize, height: usize, least: usize) -> Self {
-        let side = ((width * height) as f64 / TILES).sqrt() as usize;
+    fn of(width: usize, height: usize, tiles: f64, least: usize) -> Self {
+        let side = ((width * height) as f64 / tiles).sqrt() as usize;
         let side = if side < BLOCK { side } else { side / BLOCK * BLOCK };
         Self { side: side.max(least), width, height }
     }
@@ -147,7 +149,8 @@ fn png_with_own_pixels(bytes: &[u8], seed: u64) -> Result<Vec<u8>, NoOwnPixels> 
     let whole = |raw: &Raw, level| Some(spliced(bytes, &raw.encoded(level).ok()?, is_palette));
     let as_it_is = nearest(bytes.len(), LEVELS.into_iter().map(|level| (level, whole(&raw, level))));
     let (level, _) = as_it_is.ok_or_else(|| NoOwnPixels::Encoding("no PNG came of it".into()))?;
-    whole(&raw.changed(seed), level).ok_or_else(|| NoOwnPixels::Encoding("no PNG came of it".into()))
+    let own = nearest(bytes.len(), TILES.into_iter().map(|tiles| ((), whole(&raw.changed(seed, tiles), level))));
+    own.map(|((), own)| own).ok_or_else(|| NoOwnPixels::Encoding("no PNG came of it".into()))
 }
 
 /// Returns the filter of every row, the first byte of it. Source: PNG (Third Edition), W3C, 7.3 and 9.
@@ -162,14 +165,14 @@ fn filters(bytes: &[u8], line_size: usize) -> Option<Vec<u8>> {
 }
 
 impl Raw {
-    fn changed(&self, seed: u64) -> Self {
+    fn changed(&self, seed: u64, tiles: f64) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let Self { colours, depth, ref samples, .. } = *self;
         let mut own = self.clone();
         if let (ColorType::Indexed, Some(palette)) = (colours, &mut own.palette) {
             // An index is no level: the colours that it names change instead, all by chance.
             for level in palette {
-                let by = movement(f64::from(*level), 1, 255, &mut random);
+                let by = movement(f64::from(*level), STEP, 255, &mut random);
                 *level = moved(u16::from(*level), by, 255) as u8;
             }
             return own;
@@ -186,9 +189,9 @@ impl Raw {
         let all = samples.len() / if wide { 2 } else { 1 };
         // A stage may take fewer bits than the container has: no sample becomes brighter than the brightest.
         let brightest = (0..all).map(|at| sample(samples, at)).max().unwrap_or(0);
-        // A level of 8 bits, whatever the container: the stages after this one keep no less.
-        let step = (brightest / 255).max(1);
-        for tile in Tiles::of(self.size.0 as usize, self.size.1 as usize, 1).each() {
+        // Of 8 bits, whatever the container: the stages after this one keep no less.
+        let step = STEP * (brightest / 255).max(1);
+        for tile in Tiles::of(self.size.0 as usize, self.size.1 as usize, tiles, 1).each() {
             let places = || tile.iter().flat_map(|pixel| (0..opaque).map(move |channel| pixel * channels + channel));
             let sum: u64 = places().map(|at| u64::from(sample(samples, at))).sum();
             let by = movement(sum as f64 / (tile.len() * opaque) as f64, step, brightest, &mut random);
@@ -313,9 +316,12 @@ struct Planes {
 
 fn jpeg_with_own_pixels(bytes: &[u8], seed: u64, grey: bool) -> Result<Vec<u8>, NoOwnPixels> {
     let planes = Planes::of(bytes, grey).map_err(|error| NoOwnPixels::Encoding(error.to_string()))?;
-    let samples = planes.changed(seed);
-    let candidate = |optimised| ((), planes.encoded(&samples, optimised).ok().map(|own| with_metadata(bytes, &own)));
-    nearest(bytes.len(), [true, false].into_iter().map(candidate))
+    let candidates = TILES.into_iter().flat_map(|tiles| [true, false].map(|optimised| (tiles, optimised)));
+    let candidate = |(tiles, optimised)| {
+        let own = planes.encoded(&planes.changed(seed, tiles), optimised).ok();
+        ((), own.map(|own| with_metadata(bytes, &own)))
+    };
+    nearest(bytes.len(), candidates.map(candidate))
         .map(|((), own)| own)
         .ok_or_else(|| NoOwnPixels::Encoding("no JPEG came of it".into()))
 }
@@ -340,16 +346,16 @@ impl Planes {
             sampling: sampling.collect(),
             tables: tables.filter_map(CompInfoExt::qtable).collect(),
             // The stored mean of a block is 8 times its samples' mean. Source: ITU-T T.81, A.3.3.
-            step: dc.div_ceil(8).clamp(1, 32) as u8,
+            step: dc.div_ceil(8).clamp(STEP, 32) as u8,
             progressive: is_progressive(bytes),
         })
     }
 
     /// Moves whole blocks: their stored means change, and nothing else.
-    fn changed(&self, seed: u64) -> Vec<u8> {
+    fn changed(&self, seed: u64, tiles: f64) -> Vec<u8> {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let mut samples = self.samples.clone();
-        for tile in Tiles::of(self.width, self.height, BLOCK).each() {
+        for tile in Tiles::of(self.width, self.height, tiles, BLOCK).each() {
             let sum: usize = tile.iter().map(|pixel| usize::from(self.samples[pixel * self.channels])).sum();
             let by = movement(sum as f64 / tile.len() as f64, self.step.into(), 255, &mut random);
             for at in tile.iter().map(|pixel| pixel * self.channels) {

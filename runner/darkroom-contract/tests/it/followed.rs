@@ -87,6 +87,68 @@ fn other_decoders_and_code_within_the_tolerances_follow() {
     }
 }
 
+/// Brighter and darker areas that the tolerances allow, as code makes them that hides what it kept.
+fn shaded(stage: &Stage, output: &[u8]) -> Vec<u8> {
+    let (_, mut picture) = decode(output).unwrap();
+    let (width, peak) = (picture.width as usize, i32::from(stage.output.peak() as u16));
+    for (at, sample) in picture.samples.iter_mut().enumerate() {
+        let area = at % width / 50 * 31 + at / width / 50 * 17;
+        let by = if area % 5 % 2 == 0 { 5 } else { -5 };
+        *sample = (i32::from(*sample) + by).clamp(0, peak) as u16;
+    }
+    encode(&picture, &stage.output)
+}
+
+#[test]
+fn what_was_kept_can_not_hide_under_brighter_and_darker_areas() {
+    let pipeline = pipeline();
+    let index = pipeline.stages.iter().position(|stage| stage.name == "colour-depth").unwrap();
+    let stage = &pipeline.stages[index];
+    for (name, bytes) in images() {
+        let plain = reference_inputs(&pipeline, &bytes).unwrap();
+        let output = shaded(stage, &reference_output(stage, &plain[index]).unwrap());
+        let found = (1..=6).filter(|seed| {
+            let own = reference_inputs(&pipeline, &with_own_pixels(&bytes, *seed).unwrap()).unwrap();
+            !Followed::of(stage, &own[index], &own[index], &plain[index], &output).unwrap().is_possible()
+        });
+        assert!(found.count() >= 4, "{name}");
+    }
+}
+
+#[test]
+fn code_that_cuts_off_follows_on_images_of_few_levels() {
+    let pipeline = pipeline();
+    let greys: [[u16; 2]; 4] = [[85, 170], [0, 255], [0, 2], [127, 128]];
+    for levels in greys {
+        let picture = Picture::rgb(400, 300, |x, y| [levels[usize::from((x / 40 + y / 30) % 2 == 0)]; 3]);
+        let bytes = png(&picture);
+        let plain = reference_inputs(&pipeline, &bytes).unwrap();
+        for seed in 0..4 {
+            let own = reference_inputs(&pipeline, &with_own_pixels(&bytes, seed).unwrap()).unwrap();
+            let depth = pipeline.stages.iter().position(|stage| stage.name == "colour-depth").unwrap();
+            let stage = &pipeline.stages[depth];
+            let (_, input) = decode(&own[depth]).unwrap();
+            let cut = |sample: &u16| (u32::from(*sample) * 255 / 1023) as u16;
+            let samples = input.samples.iter().map(cut).collect();
+            let output = encode(&Picture { samples, ..input }, &stage.output);
+            assert!(check(stage, &own[depth], Some(&output)).pass, "{levels:?}");
+            let right = Followed::of(stage, &own[depth], &own[depth], &plain[depth], &output).unwrap();
+            assert!(right.is_possible(), "{levels:?}, seed {seed}: {right:?}");
+        }
+    }
+}
+
+/// An 8-bit PNG of an RGB picture.
+fn png(picture: &Picture) -> Vec<u8> {
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, picture.width, picture.height);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    let samples: Vec<u8> = picture.samples.iter().map(|sample| *sample as u8).collect();
+    encoder.write_header().unwrap().write_image_data(&samples).unwrap();
+    file
+}
+
 #[test]
 fn nothing_is_told_of_outputs_that_can_not_be_compared() {
     let pipeline = pipeline();

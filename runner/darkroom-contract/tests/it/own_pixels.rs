@@ -27,7 +27,7 @@ fn images() -> Vec<(String, Vec<u8>, u16)> {
     let files = files.into_iter().map(|name| (name.to_owned(), edge(name)));
     let all = photographs.chain(generated).chain(files);
     all.map(|(name, bytes)| {
-        let apart = if decode(&bytes).unwrap().0.format == Format::Png { 1 } else { 16 };
+        let apart = if decode(&bytes).unwrap().0.format == Format::Png { 3 } else { 20 };
         (name, bytes, apart)
     })
     .collect()

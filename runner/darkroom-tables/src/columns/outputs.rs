@@ -36,7 +36,7 @@ pub const OUTPUTS: Table = Table {
             Text,
             "",
             Contract,
-            "first failed check: missing, not decodable, wrong format, wrong mode, wrong size, blank, wrong orientation, out of tolerance, wrong quality, made of other pixels; null when it passed",
+            "first failed check: missing, not decodable, wrong format, wrong mode, wrong size, blank, wrong orientation, out of tolerance, wrong quality, more than a picture, made of other pixels; null when it passed",
         ),
         column("detail", Text, "", Contract, "the failure in words; null when it passed"),
         column("format", Text, "", Contract, "format found"),
