@@ -34,6 +34,7 @@ mod set_files;
 pub mod study;
 pub mod target;
 mod text_file;
+mod threads;
 
 use std::process::ExitCode;
 

@@ -12,5 +12,7 @@ pub fn run(args: &RunFolder, globals: Globals) -> Result<Outcome, Failure> {
         Failure::wrong_request(miette::miette!("cannot open the run {}: {error}", args.run.display()))
     })?;
     let project = Project::of(&path.join("manifest.toml")).or_else(|_| Project::here()).ok();
-    results::show_tables(&path, project.as_ref(), globals)
+    let run = results::started(&path)?;
+    let prices = results::prices_or_default(project.as_ref(), &run.region)?;
+    results::show_tables(&path, &run, &prices, globals)
 }

@@ -16,6 +16,7 @@ use crate::cli::{DoctorArgs, Globals, TargetName};
 use crate::display;
 use crate::exit::{Failure, Outcome};
 use crate::project::Project;
+use crate::threads;
 
 /// The runtime of the variants that come with Darkroom.
 const DEFAULT_PYTHON: &str = "3.13";
@@ -46,7 +47,9 @@ pub fn run(args: &DoctorArgs, globals: Globals) -> Result<Outcome, Failure> {
     let mut told = Told { checks: Vec::new(), shows: !globals.json && !globals.quiet };
     match args.target {
         TargetName::Local => local_checks(&mut told)?,
-        TargetName::Aws => threads()?.block_on(doctor_aws::checks(&args.region, &args.experiment, &mut told))?,
+        TargetName::Aws => {
+            threads::runtime()?.block_on(doctor_aws::checks(&args.region, &args.experiment, &mut told))?
+        }
     }
     if globals.json {
         display::answer_json(&told.checks)?;
@@ -89,11 +92,6 @@ fn local_checks(told: &mut Told) -> Result<(), Failure> {
     told.end(rust_check())?;
     told.waits_for("starting a local cloud, to see what it can enforce here");
     sandbox_checks(&cache_dir)?.into_iter().try_for_each(|check| told.end(check))
-}
-
-fn threads() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Runtime::new()
-        .map_err(|error| Failure::broken(miette::miette!("no threads to talk to a cloud on: {error}")))
 }
 
 fn architectures() -> Check {
@@ -185,7 +183,7 @@ fn rust_check() -> Check {
 fn sandbox_checks(cache_dir: &Path) -> Result<Vec<Check>, Failure> {
     let program = std::env::current_exe()
         .map_err(|error| Failure::broken(miette::miette!("this program can't find itself: {error}")))?;
-    threads()?.block_on(async {
+    threads::runtime()?.block_on(async {
         match LocalCloud::start(Config::new(program, cache_dir.to_owned()).with_secret()).await {
             Ok(cloud) => {
                 let checks = isolation_checks(cloud.isolation());

@@ -12,6 +12,7 @@ use crate::display::{
 };
 use crate::exit::{Failure, Outcome};
 use crate::project::{self, Loaded};
+use crate::results;
 use crate::session::estimate;
 use crate::target;
 
@@ -32,7 +33,7 @@ pub fn run(args: &PlanArgs, globals: Globals) -> Result<Outcome, Failure> {
     let Loaded { project, manifest, known } = project::load(&args.manifest).map_err(Failure::wrong_request)?;
     super::say_which(&project, globals);
     let capability = target::capability(manifest.target.cloud);
-    let prices = estimate::prices(&project, &manifest)?;
+    let prices = results::prices(&project, &manifest.target.region)?;
     let plan = Plan::new(&manifest, &known, &capability);
     let summary = plan.summary(prices.as_ref());
     let rates = estimate::rates(&project.output_dir(&manifest), &manifest, prices.as_ref());

@@ -19,13 +19,12 @@ use crate::display;
 use crate::exit::{Failure, Outcome};
 use crate::s3_uri::S3Uri;
 use crate::target;
+use crate::threads;
 
 pub fn run(args: &PublishArgs, globals: Globals) -> Result<Outcome, Failure> {
     advice::run_folder(&args.run, &["publish", "{}", &args.to.to_string()])?;
     let objects = objects(&args.run, &args.to)?;
-    let runtime = tokio::runtime::Runtime::new()
-        .map_err(|error| Failure::broken(miette::miette!("no threads to talk to S3 on: {error}")))?;
-    runtime.block_on(async {
+    threads::runtime()?.block_on(async {
         let s3 = target::s3_of(args.region.as_deref()).await;
         for (path, key) in &objects {
             let body = ByteStream::from_path(path)

@@ -4,14 +4,15 @@ use std::path::{Path, PathBuf};
 
 use darkroom_core::manifest::Override;
 
-use super::run::nothing_to_resume;
+use super::run::carry_out;
 use crate::advice;
 use crate::cli::{Globals, ResumeArgs};
 use crate::display;
 use crate::exit::{Failure, Outcome};
 use crate::project::{self, Loaded, Project};
 use crate::record::{Earlier, History};
-use crate::session::{self, Begin, Job};
+use crate::results;
+use crate::session::{Configuration, Job, SessionMode, nothing_to_resume};
 use crate::target;
 
 pub fn run(args: &ResumeArgs, globals: Globals) -> Result<Outcome, Failure> {
@@ -43,13 +44,13 @@ pub fn run(args: &ResumeArgs, globals: Globals) -> Result<Outcome, Failure> {
     let overrides: Vec<Override> =
         extended.into_iter().chain(args.set.iter().map(|argument| Override::set(argument))).collect();
     let loaded = project::load_with(&run.join("manifest.toml"), &overrides).map_err(Failure::wrong_request)?;
-    let Loaded { project, manifest, known } = loaded;
-    super::say_which(&project, globals);
-    let capability = target::capability(manifest.target.cloud);
-    let begin = Begin::GoOn(earlier);
-    let (project, manifest, known) = (&project, &manifest, &known);
-    let job = Job { project, manifest, known, capability: &capability, begin, keep: args.keep, yes: args.yes };
-    session::run(&job, globals)
+    let Loaded { project, manifest, known } = &loaded;
+    super::say_which(project, globals);
+    let capability = &target::capability(manifest.target.cloud);
+    let prices = results::prices(project, &manifest.target.region)?;
+    let configuration = Configuration { project, manifest, known, capability, prices: prices.as_ref() };
+    let job = Job { configuration, mode: SessionMode::GoOn(earlier), yes: args.yes, keep: args.keep };
+    carry_out(&job, globals)
 }
 
 /// Finds the newest run under `outputs` whose journal has no end; where all have one, the newest. Run ids begin with their time,

@@ -53,8 +53,8 @@ impl Bench {
 
     /// Emits a fact and counts what it costs.
     fn emit(&self, event: Event) {
-        if let Some(purse) = &self.setup.purse {
-            purse.take(&event);
+        if let Some(budget) = &self.setup.money_budget {
+            budget.take(&event);
         }
         self.emitter.emit(event);
     }

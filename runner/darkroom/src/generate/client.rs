@@ -102,7 +102,7 @@ impl Message {
 
 impl<'a> Endpoint<'a> {
     /// Makes ready to ask; nothing is sent. `key` is printable ASCII.
-    pub fn new(model: &'a Model, key: &str) -> std::io::Result<Self> {
+    pub fn new(model: &'a Model, key: &str, runtime: Runtime) -> Result<Self, reqwest::Error> {
         let config = OpenAIConfig::new()
             .with_api_base(model.base_url.trim_end_matches('/'))
             .with_api_key(key)
@@ -111,8 +111,7 @@ impl<'a> Endpoint<'a> {
             .with_project_id("");
         // Fails where one is installed already, which serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let http = reqwest::Client::builder().pool_max_idle_per_host(0).build().map_err(std::io::Error::other)?;
+        let http = reqwest::Client::builder().pool_max_idle_per_host(0).build()?;
         let client = Client::with_config(config).with_http_client(http);
         Ok(Self { model, client, key: key.to_owned(), runtime })
     }

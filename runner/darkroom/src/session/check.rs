@@ -17,7 +17,7 @@ use darkroom_core::manifest::{
 use darkroom_core::pipeline::{Pipeline, Stage};
 use futures::stream::{self, StreamExt, TryStreamExt};
 
-use super::{Begin, Job, images, names, prepare};
+use super::{Configuration, images, names, prepare};
 use crate::checked::{Checked, Report};
 use crate::display::progress::Progress;
 use crate::execute::{CellUnderTest, Image, Keep, Pictures, Setup, one_by_one};
@@ -25,6 +25,7 @@ use crate::exit::Failure;
 use crate::project::Project;
 use crate::record::Emitter;
 use crate::target::{self, Target};
+use crate::threads;
 
 /// Name of the experiment whose functions a check deploys.
 const EXPERIMENT: &str = "check";
@@ -53,10 +54,9 @@ pub fn check(request: &Request<'_>, progress: &Progress) -> Result<Report, Failu
     let subject = Subject::of(request)?;
     let pictures = PicturesFolder::new(request);
     pictures.clear()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::broken(miette::miette!("cannot start threads: {error}")))?;
-    let job = subject.job(request);
-    let packages = prepare::packages(&job, std::slice::from_ref(&subject.cell), progress)?;
+    let runtime = threads::runtime()?;
+    let configuration = subject.configuration(request);
+    let packages = prepare::packages(configuration, std::slice::from_ref(&subject.cell), progress)?;
     let fed = subject.feeds(request)?;
     let seen = runtime.block_on(async {
         let region = &subject.manifest.target.region;
@@ -167,15 +167,14 @@ impl Subject {
         })
     }
 
-    fn job<'a>(&'a self, request: &Request<'a>) -> Job<'a> {
-        Job {
+    fn configuration<'a>(&'a self, request: &Request<'a>) -> Configuration<'a> {
+        Configuration {
             project: request.project,
             manifest: &self.manifest,
             known: &self.known,
             capability: &self.capability,
-            keep: true,
-            begin: Begin::Anew { cells: None },
-            yes: true,
+            // Nobody asks what a check costs.
+            prices: None,
         }
     }
 
@@ -217,11 +216,11 @@ impl Subject {
         pictures: &PicturesFolder,
         progress: &Progress,
     ) -> Result<Seen, Failure> {
-        let job = self.job(request);
+        let configuration = self.configuration(request);
         let cells = std::slice::from_ref(&self.cell);
-        let deployed = Box::pin(prepare::deploy(&job, "check", cells, target, packages, progress)).await?;
+        let deployed = Box::pin(prepare::deploy(configuration, "check", cells, target, packages, progress)).await?;
         let no_images = prepare::Images::from([(request.image_set.to_owned(), Vec::new())]);
-        let under_test = prepare::cells_under_test(&job, cells, &deployed.deployment, no_images)?;
+        let under_test = prepare::cells_under_test(configuration, cells, &deployed.deployment, no_images)?;
         let cell = under_test.first().expect("one cell was asked for");
         let (taken, keep) =
             (Arc::new(Mutex::new(Vec::new())), if request.all_pictures { Keep::All } else { Keep::EveryWrong });
@@ -387,7 +386,7 @@ fn setup(target: &Target, bucket: &str, pipeline: Pipeline, cell: CellUnderTest,
         pipeline,
         cells: vec![cell],
         time_budget: None,
-        purse: None,
+        money_budget: None,
         patience: target.patience,
         seed: 0,
         vary_inputs: false,

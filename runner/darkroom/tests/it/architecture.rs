@@ -143,6 +143,22 @@ fn what_packages_deploys_and_measures_does_not_ask_where_it_runs() {
     assert!(found.is_empty(), "{found:?}");
 }
 
+/// Returns the files of the `darkroom` crate whose code contains one of these, from its `src` on.
+fn files_with(what: &[&str]) -> Vec<String> {
+    let src = root().join("runner/darkroom/src");
+    let found = sources(&src).into_iter().filter(|(_, code)| what.iter().any(|what| code.contains(what)));
+    found.map(|(path, _)| path.strip_prefix(&src).unwrap().display().to_string()).collect()
+}
+
+#[test]
+fn one_file_builds_the_runtime_and_one_reads_prices() {
+    assert_eq!(
+        files_with(&["Runtime::new(", "Builder::new_multi_thread(", "Builder::new_current_thread("]),
+        ["threads.rs"]
+    );
+    assert_eq!(files_with(&["PriceTable::parse("]), ["results/prices.rs"]);
+}
+
 #[test]
 fn what_counts_is_decided_by_the_ledger_alone() {
     let runner = root().join("runner");
