@@ -231,7 +231,7 @@ impl Project {
             return KnownVariant { variant: None, faults: Vec::new() };
         }
         // Before anything in it is read: a link may lead to a file that is nobody's business here.
-        let refused = self.refused(&self.variant_dir(name));
+        let refused = self.packaging_faults(&self.variant_dir(name));
         if !refused.is_empty() {
             return KnownVariant { variant: None, faults: refused };
         }
@@ -253,12 +253,12 @@ impl Project {
     }
 
     /// Says which links of a variant's folder leave it, and what else can't be packaged.
-    fn refused(&self, folder: &Path) -> Vec<Fault> {
+    fn packaging_faults(&self, folder: &Path) -> Vec<Fault> {
         let sentence = |error: PackageError| {
             let help = miette::Diagnostic::help(&error).map(|help| format!(". {help}")).unwrap_or_default();
             Fault::from(format!("{error}{help}").replace(&format!("{}/", self.root.display()), ""))
         };
-        package::refused(folder).into_iter().map(sentence).collect()
+        package::forbidden_files(folder).into_iter().map(sentence).collect()
     }
 
     /// Finds variants that hold the same answers of a model: a copied folder is no further sample of it.

@@ -40,7 +40,7 @@ prompt = "small"
 pub(crate) fn manifest(variants: &[&str], memory_mb: &[u32]) -> Manifest {
     Manifest {
         experiment: Experiment { name: "test".into(), pipeline: "image-pipeline".into(), seed: 562 },
-        target: Target { cloud: Cloud::Local, region: "us-east-1".into(), role: None, keep: None },
+        target: TargetKeys { cloud: Cloud::Local, region: "us-east-1".into(), role: None, keep: None },
         matrix: crate::matrix::tests::matrix(variants, memory_mb),
         repetitions: Repetitions { count: 3, warm_up: 1, deployments: 1, ..Repetitions::default() },
         schedule: Schedule { order: Order::Interleaved },

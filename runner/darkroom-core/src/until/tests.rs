@@ -216,10 +216,13 @@ fn where_a_run_stands_is_said_in_a_sentence() {
     let base = Look { widest: Some(0.0312), ..base };
     let wrong = Excuse { cell_id: CellId::from(B.to_owned()), stage: None, reason: "wrong outputs".into() };
     let said = [
-        told(&until, None),
-        told(&until, Some(&Look { excused: vec![wrong], ..base.clone() })),
-        told(&until, Some(&Look { stopped_by: Some(StoppedBy::Max), wider: 1, ..base.clone() })),
-        told(&until, Some(&Look { stopped_by: None, wider: 1, widest: None, stage: Some("one".into()), ..base })),
+        rule_in_words(&until, None),
+        rule_in_words(&until, Some(&Look { excused: vec![wrong], ..base.clone() })),
+        rule_in_words(&until, Some(&Look { stopped_by: Some(StoppedBy::Max), wider: 1, ..base.clone() })),
+        rule_in_words(
+            &until,
+            Some(&Look { stopped_by: None, wider: 1, widest: None, stage: Some("one".into()), ..base }),
+        ),
     ];
     let expected = [
         "Not looked at the intervals yet: that is due after 10 repetitions.".to_owned(),

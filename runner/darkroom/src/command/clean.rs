@@ -139,7 +139,7 @@ fn agreed(found: &Found, target: &Target) -> Result<bool, Failure> {
     }
     let unreadable = |error: io::Error| Failure::broken(miette::miette!("can't ask: {error}"));
     let resources = display::count(found.count() as u64, "resource");
-    display::note(&format!("Remove {resources} {}? [y/N]", target.place()));
+    display::note(&format!("Remove {resources} {}? [y/N]", target.in_words()));
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).map_err(unreadable)?;
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))

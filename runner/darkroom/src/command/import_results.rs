@@ -14,7 +14,7 @@ use crate::cli::{Globals, ImportResultsArgs};
 use crate::display;
 use crate::execute::now;
 use crate::exit::{Failure, Outcome};
-use crate::import_results::{Ended, Field, Map, Raw, Status, Taken, looks_like, meant, read, take, told};
+use crate::import_results::{Ended, Field, Map, Raw, Status, Taken, looks_like, meant, read, refusal_lines, take};
 use crate::project::Project;
 use crate::record::{Journal, RunDir};
 use crate::results;
@@ -166,7 +166,7 @@ fn say_what_was_left(taken: &Taken) {
         let names: Vec<&str> = taken.unused_columns.iter().map(String::as_str).collect();
         display::note(&format!("columns that the map does not name, left out: {}", names.join(", ")));
     }
-    let lines = told(&taken.refused);
+    let lines = refusal_lines(&taken.refused);
     for line in &lines {
         display::note(line);
     }

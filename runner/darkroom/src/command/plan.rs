@@ -18,7 +18,7 @@ use crate::target;
 
 /// `plan --json`.
 #[derive(Serialize)]
-struct Answer {
+struct PlanAnswer {
     #[serde(flatten)]
     summary: Summary,
     expected: Option<Expected>,
@@ -45,7 +45,7 @@ pub fn run(args: &PlanArgs, globals: Globals) -> Result<Outcome, Failure> {
     });
     if globals.json {
         let plan = (!args.summary).then(|| plan.planned_cells().collect());
-        display::answer_json(&Answer { summary, expected, shortest, plan })?;
+        display::answer_json(&PlanAnswer { summary, expected, shortest, plan })?;
         return Ok(Outcome::Done);
     }
     let page =

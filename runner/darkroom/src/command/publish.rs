@@ -31,7 +31,7 @@ pub fn run(args: &PublishArgs, globals: Globals) -> Result<Outcome, Failure> {
                 .await
                 .map_err(|error| Failure::broken(miette::miette!("cannot read {}: {error}", path.display())))?;
             let put = s3.put_object().bucket(&args.to.bucket).key(key).content_type("application/vnd.apache.parquet");
-            put.body(body).send().await.map_err(|error| refused(&args.to, key, &error))?;
+            put.body(body).send().await.map_err(|error| upload_error(&args.to, key, &error))?;
             if !globals.quiet {
                 display::note(&format!("s3://{}/{key}", args.to.bucket));
             }
@@ -61,7 +61,7 @@ fn objects(run: &Path, to: &S3Uri) -> Result<Vec<(PathBuf, String)>, Failure> {
     Ok(TABLES.iter().filter_map(of_table).collect())
 }
 
-fn refused(to: &S3Uri, key: &str, error: &SdkError<PutObjectError>) -> Failure {
+fn upload_error(to: &S3Uri, key: &str, error: &SdkError<PutObjectError>) -> Failure {
     let bucket = &to.bucket;
     let told = DisplayErrorContext(error).to_string();
     let (what, help) = match error.code() {

@@ -22,7 +22,7 @@ pub struct LayerId {
 
 /// How a function must be configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
+pub struct DesiredConfiguration {
     pub code_sha256: String,
     pub architecture: Architecture,
     pub runtime: String,
@@ -44,7 +44,7 @@ pub struct Want {
     pub tags: BTreeMap<String, String>,
     /// `None` when the user named one.
     pub role: Option<Role>,
-    pub functions: BTreeMap<String, Target>,
+    pub functions: BTreeMap<String, DesiredConfiguration>,
 }
 
 /// A role of Darkroom's own.
@@ -268,7 +268,7 @@ pub fn owned(resource: String, experiment: &str, found: &BTreeMap<String, String
 }
 
 /// Returns what makes a function that is there as it must be.
-pub fn change(found: &HaveFunction, target: &Target, layers: &BTreeMap<LayerId, String>) -> Change {
+pub fn change(found: &HaveFunction, target: &DesiredConfiguration, layers: &BTreeMap<LayerId, String>) -> Change {
     let failed = matches!(found.readiness, Readiness::Failed(_));
     let architecture = [target.architecture.as_str()];
     let code = failed || found.code_sha256 != target.code_sha256 || found.architectures != architecture;
@@ -278,7 +278,11 @@ pub fn change(found: &HaveFunction, target: &Target, layers: &BTreeMap<LayerId, 
 }
 
 /// Returns the keys of the configuration in which what is there is not what is wanted.
-pub fn differences(found: &HaveFunction, target: &Target, layers: &BTreeMap<LayerId, String>) -> Vec<&'static str> {
+pub fn differences(
+    found: &HaveFunction,
+    target: &DesiredConfiguration,
+    layers: &BTreeMap<LayerId, String>,
+) -> Vec<&'static str> {
     // A layer that is not published yet has no ARN, so it can't be the one that the function has.
     let layer_arns: Option<Vec<&String>> = target.layers.iter().map(|layer| layers.get(layer)).collect();
     let same_layers = layer_arns.is_some_and(|arns| found.layer_arns.iter().eq(arns));
@@ -303,8 +307,8 @@ mod tests {
         LayerId { name: "dkr-smoke-pillow-x86_64".into(), sha256: "bGF5ZXI=".into() }
     }
 
-    fn target() -> Target {
-        Target {
+    fn target() -> DesiredConfiguration {
+        DesiredConfiguration {
             code_sha256: "Y29kZQ==".into(),
             architecture: Architecture::X86_64,
             runtime: "python3.13".into(),

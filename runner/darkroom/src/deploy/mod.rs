@@ -36,7 +36,7 @@ use aws_sdk_s3::config::retry::RetryConfig as S3Retries;
 
 use tokio::time::Instant;
 
-use self::desired::{Change, HaveBucket, LayerId, RoleStep, Steps, Target, Want};
+use self::desired::{Change, DesiredConfiguration, HaveBucket, LayerId, RoleStep, Steps, Want};
 use crate::package::{LayerPackage, Package};
 
 /// Days after which nobody misses what a run made: the date on its tags, and the age at which S3 drops objects by itself.
@@ -98,7 +98,7 @@ pub struct WantedFunction {
 
 /// What holds for all functions of a deployment.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct DeploySettings {
     /// Tagged on everything that is made, and part of every name.
     pub experiment: String,
     pub region: String,
@@ -153,7 +153,7 @@ pub struct Counts {
 /// the next deployment goes on from it.
 pub async fn deploy(
     clients: &Clients,
-    settings: &Settings,
+    settings: &DeploySettings,
     want: &[WantedFunction],
     on_event: &mut (dyn FnMut(FunctionDeployed) + Send),
 ) -> Result<Deployment, DeployError> {
@@ -163,7 +163,7 @@ pub async fn deploy(
 
 async fn deployed(
     clients: &Clients,
-    settings: &Settings,
+    settings: &DeploySettings,
     want: &[WantedFunction],
     on_event: &mut (dyn FnMut(FunctionDeployed) + Send),
 ) -> Result<Deployment, DeployError> {
@@ -211,7 +211,7 @@ pub struct LastRun {
 
 /// Reads which run used the experiment's things last; `None` if there are none. Its bucket says it: every deployment tags
 /// it early, and removal takes it last.
-pub async fn last_run(clients: &Clients, settings: &Settings) -> Result<Option<LastRun>, DeployError> {
+pub async fn last_run(clients: &Clients, settings: &DeploySettings) -> Result<Option<LastRun>, DeployError> {
     let bucket = names::bucket(&settings.experiment, &settings.account_id, &settings.region);
     let found = observe::bucket(&patient(clients), &bucket).await.map_err(|error| error.in_region(&settings.region))?;
     let HaveBucket::Tagged(mut tags) = found else { return Ok(None) };
@@ -229,7 +229,11 @@ pub async fn session_over(clients: &Clients, bucket: &str, run_id: &str) -> Resu
 }
 
 /// Returns what [`deploy`] would do, without doing it.
-pub async fn steps(clients: &Clients, settings: &Settings, want: &[WantedFunction]) -> Result<Steps, DeployError> {
+pub async fn steps(
+    clients: &Clients,
+    settings: &DeploySettings,
+    want: &[WantedFunction],
+) -> Result<Steps, DeployError> {
     let goal = goal(settings, want)?;
     let have = Box::pin(observe::observe(&patient(clients), &goal)).await;
     desired::steps(&have.map_err(|error| error.in_region(&settings.region))?, &goal)
@@ -264,14 +268,14 @@ fn patient(clients: &Clients) -> Clients {
     }
 }
 
-fn goal(settings: &Settings, want: &[WantedFunction]) -> Result<Want, DeployError> {
+fn goal(settings: &DeploySettings, want: &[WantedFunction]) -> Result<Want, DeployError> {
     let bucket = names::bucket(&settings.experiment, &settings.account_id, &settings.region);
     let tags = tags::of(settings);
     let (role_arn, role) = role::wanted(settings, &bucket)?;
     let functions = want.iter().map(|function| {
         let package = &function.package;
         let (handler, variables) = package.entry(&function.handler);
-        let target = Target {
+        let target = DesiredConfiguration {
             code_sha256: package.archive.sha256_base64.clone(),
             architecture: package.architecture,
             runtime: package.runtime.clone(),
@@ -290,7 +294,7 @@ fn goal(settings: &Settings, want: &[WantedFunction]) -> Result<Want, DeployErro
 }
 
 /// Returns where the function is to write, in the names of the contract and in its own.
-fn environment(settings: &Settings, function: &WantedFunction, bucket: &str) -> BTreeMap<String, String> {
+fn environment(settings: &DeploySettings, function: &WantedFunction, bucket: &str) -> BTreeMap<String, String> {
     let prefix = names::output_prefix(&function.key);
     let mut environment =
         BTreeMap::from([(BUCKET_VARIABLE.to_owned(), bucket.to_owned()), (PREFIX_VARIABLE.to_owned(), prefix.clone())]);
@@ -307,12 +311,12 @@ fn environment(settings: &Settings, function: &WantedFunction, bucket: &str) -> 
     environment
 }
 
-fn layer_id(settings: &Settings, layer: &LayerPackage) -> LayerId {
+fn layer_id(settings: &DeploySettings, layer: &LayerPackage) -> LayerId {
     let name = names::layer(&settings.experiment, &layer.name);
     LayerId { name, sha256: layer.archive.sha256_base64.clone() }
 }
 
-fn archives<'a>(settings: &Settings, want: &'a [WantedFunction]) -> apply::Archives<'a> {
+fn archives<'a>(settings: &DeploySettings, want: &'a [WantedFunction]) -> apply::Archives<'a> {
     let mut archives = apply::Archives { code: BTreeMap::new(), layers: BTreeMap::new() };
     for function in want {
         let package = &function.package;

@@ -46,7 +46,7 @@ enum Writer {
 
 impl Loop {
     /// Returns what happened in words, and what to do.
-    pub fn told(&self, stages: &[&str]) -> String {
+    pub fn in_words(&self, stages: &[&str]) -> String {
         let stage = stages[self.stage];
         // On a busy machine Darkroom gives up waiting before the platform has stopped it.
         let least = if self.runs < STOPPED_AT { "at least " } else { "" };
@@ -207,7 +207,7 @@ mod tests {
     }
 
     fn said(logged: &[Vec<Logged>]) -> Option<String> {
-        find(logged, &TRIGGERS).map(|found| found.told(&STAGES))
+        find(logged, &TRIGGERS).map(|found| found.in_words(&STAGES))
     }
 
     #[test]

@@ -145,7 +145,7 @@ pub async fn counted(metrics: &Client, functions: &[&str], since_ms: i64) -> Res
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| unheard(&error))?;
             for result in page.metric_data_results() {
-                let Some((index, name)) = result.id().and_then(place) else { continue };
+                let Some((index, name)) = result.id().and_then(function_and_metric) else { continue };
                 let Some(function) = functions.get(index) else { continue };
                 let sum: f64 = result.values().iter().sum();
                 let totals = all.entry((*function).to_owned()).or_default();
@@ -214,7 +214,7 @@ fn query(index: usize, name: usize, function: &str) -> MetricDataQuery {
 }
 
 /// Reads an id back: which function, which metric.
-fn place(id: &str) -> Option<(usize, usize)> {
+fn function_and_metric(id: &str) -> Option<(usize, usize)> {
     let (index, name) = id.strip_prefix('m')?.split_once('n')?;
     Some((index.parse().ok()?, name.parse().ok()?))
 }

@@ -27,7 +27,7 @@ use crate::execute::now;
 use crate::exit::Failure;
 use crate::project::Project;
 
-pub use client::{Answer, Endpoint, Message};
+pub use client::{Endpoint, Message, ModelAnswer};
 pub use error::{GenerateError, Problem};
 pub use folder::{Ask, Draft, Provenance, Stopped};
 pub use unedited::{asks, edits};
@@ -242,7 +242,7 @@ impl<'a> Asking<'a> {
         Ok(())
     }
 
-    fn code(&self, stage: &Stage, answer: &Answer) -> Result<Code, Problem> {
+    fn code(&self, stage: &Stage, answer: &ModelAnswer) -> Result<Code, Problem> {
         let stage_name = || stage.name.clone();
         if !self.wish.model.is_answered_by(&answer.model) {
             let (asked, answered) = (self.wish.model.id.clone(), answer.model.clone());
@@ -276,14 +276,14 @@ impl<'a> Asking<'a> {
         })
     }
 
-    fn cost(&self, answer: &Answer) -> Option<f64> {
+    fn cost(&self, answer: &ModelAnswer) -> Option<f64> {
         let price = self.wish.model.price.as_ref()?;
         Some(price.cost_usd(answer.input_tokens?, answer.output_tokens?))
     }
 
     /// Makes a failure of a problem: nothing of the variant is left, what was answered is on record.
     fn failed(&self, problem: Problem) -> Failure {
-        Failure::broken(GenerateError::new(problem, self.wish, self.record.place()))
+        Failure::broken(GenerateError::new(problem, self.wish, self.record.folder()))
     }
 }
 

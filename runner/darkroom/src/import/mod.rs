@@ -124,7 +124,7 @@ pub fn plan(request: &Request<'_>) -> Result<Import, ImportError> {
     // An answer leads nowhere where the code must be mended first.
     let asked = |question: ImportError| {
         first(match habits::in_the_way(&candidates) {
-            (found, true) if !found.is_empty() => refused(found),
+            (found, true) if !found.is_empty() => obstacles_error(found),
             (found, _) => question.after(&found.told),
         })
     };
@@ -132,7 +132,7 @@ pub fn plan(request: &Request<'_>) -> Result<Import, ImportError> {
     let mapped = mapped(request, &pipeline, &candidates).map_err(asked)?;
     let Habits { adapt, obstacles, mut notes } = habits::habits(&pipeline, &mapped, request.said);
     if !obstacles.is_empty() {
-        return Err(first(refused(obstacles)));
+        return Err(first(obstacles_error(obstacles)));
     }
     let mut all = files;
     let requirements = requirements(request, &scanned, &mut all, &mut notes)?;
@@ -211,14 +211,14 @@ pub fn page(import: &Import) -> String {
     text
 }
 
-fn refused(Obstacles { told, ways_out }: Obstacles) -> ImportError {
+fn obstacles_error(Obstacles { told, ways_out }: Obstacles) -> ImportError {
     let error = ImportError::new(told.join("\n"));
     let help: Vec<&str> = ways_out.into_iter().collect();
     if help.is_empty() { error } else { error.help(help.join("\n")) }
 }
 
 fn unparsed(file: &File) -> Option<String> {
-    Some(file.error.as_ref()?.told(&file.name))
+    Some(file.error.as_ref()?.message(&file.name))
 }
 
 /// Refuses Markdown and prose around code that handlers need: they are no fault of the code, and would be measured as one.

@@ -26,7 +26,7 @@ use darkroom_core::variant::Variant;
 pub use build::{packaged_files, python_modules};
 pub use confined::not_confined;
 pub use error::{NotPackaged, PackageError};
-pub use files::refused;
+pub use files::forbidden_files;
 pub use profile::profiled;
 pub use provenance::too_new;
 

@@ -14,7 +14,7 @@ use miette::Diagnostic;
 use super::Configuration;
 use crate::advice;
 use crate::deploy::clean::{self, Which};
-use crate::deploy::{self, Clients, DeployError, LIFETIME_DAYS, Settings, names};
+use crate::deploy::{self, Clients, DeployError, DeploySettings, LIFETIME_DAYS, names};
 use crate::display::count;
 use crate::display::progress::Progress;
 use crate::execute::Ended;
@@ -29,7 +29,7 @@ const MAY_BE_UNDER_WAY_DAYS: i64 = 1;
 pub async fn not_in_use(
     configuration: Configuration<'_>,
     clients: &Clients,
-    settings: &Settings,
+    settings: &DeploySettings,
     progress: &Progress,
 ) -> Result<(), Failure> {
     let last = deploy::last_run(clients, settings).await.map_err(Failure::broken)?;
@@ -39,7 +39,7 @@ pub async fn not_in_use(
         return Ok(());
     }
     let run = named(&settings.experiment, &last.run_id);
-    let Settings { experiment, region, .. } = settings;
+    let DeploySettings { experiment, region, .. } = settings;
     if is_recent(&last.expires_on, jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date()) {
         return Err(Failure::wrong_request(miette::miette!(
             help = format!(

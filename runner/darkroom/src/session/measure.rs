@@ -52,7 +52,7 @@ pub fn measure(
 }
 
 /// Where further facts are put for what decides when to stop.
-type Facts = mpsc::Sender<Arc<Event>>;
+type FactSender = mpsc::Sender<Arc<Event>>;
 
 /// What the steps of a session share.
 struct Session<'a> {
@@ -66,7 +66,7 @@ struct Session<'a> {
 
 /// Takes from the history what decides whether the run has measured enough, and makes where to put further facts; `None` for a
 /// run whose number of repetitions is fixed or settled.
-fn stopping(history: &mut History) -> Option<(Stopping, Facts)> {
+fn stopping(history: &mut History) -> Option<(Stopping, FactSender)> {
     let watch = history.watch.take().filter(|_| history.settled.is_none())?;
     let (sender, facts) = mpsc::channel();
     Some((Stopping { watch, facts }, sender))

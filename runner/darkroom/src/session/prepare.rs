@@ -11,7 +11,7 @@ use darkroom_core::event::{CodeExamined, FunctionDeployed, PackageBuilt, Planned
 use darkroom_core::pipeline::{PAYLOAD_LIMIT, Pipeline, Transport, base64_bytes};
 
 use super::{Configuration, images, leftovers};
-use crate::deploy::{self, Deployment, FunctionKey, Settings, WantedFunction, names};
+use crate::deploy::{self, DeploySettings, Deployment, FunctionKey, WantedFunction, names};
 use crate::display::progress::Progress;
 use crate::error_text::told;
 use crate::examine;
@@ -160,7 +160,7 @@ pub async fn deploy(
     let want = wanted(configuration, cells, packages);
     progress.step(&format!("deploying {} functions", want.len()));
     let clients = target.clients();
-    let settings = Settings {
+    let settings = DeploySettings {
         experiment: configuration.manifest.experiment.name.clone(),
         region: target.region.clone(),
         account_id: target.caller.account_id.clone(),

@@ -16,7 +16,7 @@ use crate::execute::now;
 use crate::exit::Failure;
 use crate::machine;
 use crate::record::{Earlier, History, Journal, RunDir, running};
-use crate::target::Facts;
+use crate::target::TargetFacts;
 
 /// A run's folder, held, with what it already has.
 pub struct RunHandle<'a> {
@@ -157,7 +157,7 @@ impl RunHandle<'_> {
     pub fn open_journal(
         &self,
         configuration: Configuration<'_>,
-        target: &Facts,
+        target: &TargetFacts,
         builds: impl Iterator<Item = PackageBuilt>,
         functions: Vec<FunctionDeployed>,
         code: Vec<CodeExamined>,
@@ -201,7 +201,7 @@ impl RunHandle<'_> {
         }
     }
 
-    fn started(&self, configuration: Configuration<'_>, target: &Facts) -> RunStarted {
+    fn started(&self, configuration: Configuration<'_>, target: &TargetFacts) -> RunStarted {
         let Manifest { experiment, repetitions, schedule, .. } = configuration.manifest;
         let pipeline = configuration.pipeline();
         let images = |set: &String| (set.clone(), configuration.known.images(&experiment.pipeline, set).to_vec());
@@ -251,7 +251,8 @@ impl RunHandle<'_> {
             Cloud::Aws => "aws",
         };
         let region = configuration.manifest.target.region.clone();
-        let target = Facts { name, region, endpoint: None, account_id: None, isolation: "not started".to_owned() };
+        let target =
+            TargetFacts { name, region, endpoint: None, account_id: None, isolation: "not started".to_owned() };
         let (mut journal, _) = self.open_journal(configuration, &target, std::iter::empty(), Vec::new(), Vec::new())?;
         journal.append(&Event::RunFinished { at: now() }).map_err(Failure::broken)
     }
@@ -289,7 +290,7 @@ fn anew_with(dir: &RunDir) -> String {
 }
 
 /// Returns in words where a run is. Its region is the manifest's, and so compared with that.
-fn place_in_words(target: &str, endpoint: Option<&str>, account_id: Option<&str>) -> String {
+fn target_in_words(target: &str, endpoint: Option<&str>, account_id: Option<&str>) -> String {
     let endpoint = endpoint.map(|endpoint| format!(" at {endpoint}")).unwrap_or_default();
     let account = account_id.map(|account| format!(" in account {account}")).unwrap_or_default();
     format!("{target}{endpoint}{account}")
@@ -297,11 +298,11 @@ fn place_in_words(target: &str, endpoint: Option<&str>, account_id: Option<&str>
 
 impl RunHandle<'_> {
     /// A run goes on only where it was begun: its tables name one place. Asked before anything is deployed.
-    pub fn same_place(&self, target: &Facts) -> Result<(), Failure> {
+    pub fn same_place(&self, target: &TargetFacts) -> Result<(), Failure> {
         let Some(History { run, .. }) = self.earlier else { return Ok(()) };
-        let before = place_in_words(&run.target, run.endpoint.as_deref(), run.account_id.as_deref());
+        let before = target_in_words(&run.target, run.endpoint.as_deref(), run.account_id.as_deref());
         let account_id = target.account_id.as_deref().filter(|_| run.account_id.is_some());
-        let here = place_in_words(target.name, target.endpoint.as_deref(), account_id);
+        let here = target_in_words(target.name, target.endpoint.as_deref(), account_id);
         if before == here {
             return Ok(());
         }

@@ -13,7 +13,7 @@ use base64::Engine as _;
 use darkroom::deploy::clean::{self, Which};
 use darkroom::deploy::desired::Change;
 use darkroom::deploy::{
-    Clients, Counts, DeployError, Deployment, FunctionKey, Settings, WantedFunction, deploy, steps,
+    Clients, Counts, DeployError, DeploySettings, Deployment, FunctionKey, WantedFunction, deploy, steps,
 };
 use darkroom::package::{Archive, LayerPackage, Package};
 use darkroom_cloud::{Config, LocalCloud};
@@ -117,8 +117,8 @@ pub fn told(left: &[DeployError]) -> Vec<String> {
     left.iter().map(ToString::to_string).collect()
 }
 
-pub fn settings() -> Settings {
-    Settings {
+pub fn settings() -> DeploySettings {
+    DeploySettings {
         experiment: "smoke".into(),
         region: "us-east-1".into(),
         account_id: "000000000000".into(),
@@ -304,7 +304,7 @@ async fn clean_removes_all_that_a_deployment_made_and_finds_nothing_afterwards()
     let account = Account::new().await;
     let clients = account.clients();
     let (deployment, _) = account.deploy(&account.wanted("code", "dependency")).await.unwrap();
-    let other = Settings { experiment: "other".into(), ..settings() };
+    let other = DeploySettings { experiment: "other".into(), ..settings() };
     deploy(&clients, &other, &account.wanted("code", "dependency"), &mut |_| {}).await.unwrap();
     for index in 0..3 {
         let key = format!("images/{index}.jpg");

@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
-use darkroom::deploy::{Clients, Counts, DeployError, Deployment, FunctionKey, Settings, WantedFunction, deploy};
+use darkroom::deploy::{Clients, Counts, DeployError, DeploySettings, Deployment, FunctionKey, WantedFunction, deploy};
 use darkroom::package::{Archive, Package};
 use darkroom_core::cell::{Architecture, Start, Trigger};
 use serde_json::{Value, json};
@@ -211,7 +211,7 @@ async fn deploy_one(clients: &Clients, code: &str, timeout_s: u32) -> Result<Dep
         triggered_by: None,
         environment: std::collections::BTreeMap::new(),
     };
-    let settings = Settings {
+    let settings = DeploySettings {
         experiment: "smoke".into(),
         region: "us-east-1".into(),
         account_id: "000000000000".into(),

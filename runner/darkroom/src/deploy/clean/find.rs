@@ -182,7 +182,7 @@ async fn groups(
     let found = stream::iter(all).map(|group| {
         let function = going.get(&group.name).copied();
         async move {
-            let log_groups::Group { ref name, bytes, .. } = group;
+            let log_groups::ExistingLogGroup { ref name, bytes, .. } = group;
             let Some(tags) = log_groups::tags(&clients.logs, &group).await? else { return Ok(None) };
             let by_tag = tagged(&tags, which, |experiment| experiment).filter(|it| it.meant).map(|it| it.resource);
             // A group with someone else's tag is theirs, whatever it is called.
