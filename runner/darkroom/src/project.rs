@@ -18,8 +18,8 @@ use darkroom_core::pipeline::{Pipeline, Stage};
 use darkroom_core::variant::{Build, Variant};
 
 use crate::cli::ManifestArgs;
-use crate::generate;
 use crate::package::{self, PackageError, pins};
+use crate::provenance;
 use crate::set_files::{self, Folder};
 use crate::text_file::{self, NotUtf8, Unread};
 
@@ -244,7 +244,7 @@ impl Project {
             Ok(variant) => {
                 let missing = self.missing_files(name, &variant).into_iter().map(Fault::from);
                 let folder = self.variant_dir(name);
-                let edits = generate::edits(&folder, &self.shown(&folder), &variant);
+                let edits = provenance::edits(&folder, &self.shown(&folder), &variant);
                 let faults = missing.chain(self.unpinned(name, &variant)).chain(edits).collect();
                 KnownVariant { variant: Some(variant), faults }
             }
@@ -263,12 +263,12 @@ impl Project {
 
     /// Finds variants that hold the same answers of a model: a copied folder is no further sample of it.
     fn refuse_copies(&self, variants: &mut BTreeMap<String, KnownVariant>) {
-        let mut seen: Vec<(&String, Vec<generate::Ask>)> = Vec::new();
+        let mut seen: Vec<(&String, Vec<provenance::Ask>)> = Vec::new();
         for (name, known) in variants {
             if known.variant.as_ref().is_none_or(|variant| variant.model.is_none()) {
                 continue;
             }
-            let asks = generate::asks(&self.variant_dir(name));
+            let asks = provenance::asks(&self.variant_dir(name));
             match seen.iter().find(|(_, others)| !asks.is_empty() && *others == asks) {
                 Some((other, _)) => {
                     let shown = |name: &str| self.shown(&self.variant_dir(name));

@@ -48,7 +48,7 @@ pub fn run(args: &DoctorArgs, globals: Globals) -> Result<Outcome, Failure> {
     match args.target {
         TargetName::Local => local_checks(&mut told)?,
         TargetName::Aws => {
-            threads::runtime()?.block_on(doctor_aws::checks(&args.region, &args.experiment, &mut told))?
+            threads::runtime()?.block_on(doctor_aws::checks(&args.region, &args.experiment, &mut told))?;
         }
     }
     if globals.json {

@@ -13,8 +13,9 @@ use crate::cli::{GenerateArgs, Globals};
 use crate::display;
 use crate::execute::event_shape;
 use crate::exit::{Failure, Outcome};
-use crate::generate::{self, Endpoint, Stopped, Wish, gate};
+use crate::generate::{self, Endpoint, Wish, gate};
 use crate::project::{self, Project};
+use crate::provenance::Stopped;
 use crate::text_file;
 use crate::threads;
 

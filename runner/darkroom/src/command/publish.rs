@@ -13,16 +13,16 @@ use aws_sdk_s3::primitives::ByteStream;
 use darkroom_tables::columns::TABLES;
 use darkroom_tables::read::provenance;
 
-use crate::advice;
 use crate::cli::{Globals, PublishArgs};
 use crate::display;
 use crate::exit::{Failure, Outcome};
 use crate::s3_uri::S3Uri;
 use crate::target;
 use crate::threads;
+use crate::which_run;
 
 pub fn run(args: &PublishArgs, globals: Globals) -> Result<Outcome, Failure> {
-    advice::run_folder(&args.run, &["publish", "{}", &args.to.to_string()])?;
+    which_run::must_be_a_run(&args.run, &["publish", "{}", &args.to.to_string()])?;
     let objects = objects(&args.run, &args.to)?;
     threads::runtime()?.block_on(async {
         let s3 = target::s3_of(args.region.as_deref()).await;
@@ -44,7 +44,7 @@ pub fn run(args: &PublishArgs, globals: Globals) -> Result<Outcome, Failure> {
 /// Returns the run's tables with the keys they get. Fails if there are none: `summary` is in every run.
 fn objects(run: &Path, to: &S3Uri) -> Result<Vec<(PathBuf, String)>, Failure> {
     let about = provenance(&run.join("summary.parquet"))
-        .map_err(|error| Failure::wrong_request(miette::miette!(help = advice::tables_of(run), "{error}")))?;
+        .map_err(|error| Failure::wrong_request(miette::miette!(help = which_run::tables_of(run), "{error}")))?;
     let named = |key: &str| {
         about.get(key).ok_or_else(|| {
             Failure::wrong_request(miette::miette!(

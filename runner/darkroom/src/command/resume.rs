@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use darkroom_core::manifest::Override;
 
 use super::run::carry_out;
-use crate::advice;
 use crate::cli::{Globals, ResumeArgs};
 use crate::display;
 use crate::exit::{Failure, Outcome};
@@ -14,13 +13,14 @@ use crate::record::{Earlier, History};
 use crate::results;
 use crate::session::{Configuration, Job, SessionMode, nothing_to_resume};
 use crate::target;
+use crate::which_run;
 
 pub fn run(args: &ResumeArgs, globals: Globals) -> Result<Outcome, Failure> {
     let run = match &args.run {
         Some(run) => run.clone(),
         None => latest_unfinished(&Project::here().map_err(Failure::wrong_request)?.root().join("outputs"))?,
     };
-    advice::run_folder(&run, &["resume", "{}"])?;
+    which_run::must_be_a_run(&run, &["resume", "{}"])?;
     let run = run
         .canonicalize()
         .map_err(|error| Failure::wrong_request(miette::miette!("cannot open the run {}: {error}", run.display())))?;
@@ -63,7 +63,11 @@ fn latest_unfinished(outputs: &Path) -> Result<PathBuf, Failure> {
         .collect();
     runs.sort_by(|a, b| b.file_name().cmp(&a.file_name()));
     runs.iter().find(|run| unfinished(run)).or(runs.first()).cloned().ok_or_else(|| {
-        Failure::wrong_request(miette::miette!(help = advice::run(), "there is no run under {}", outputs.display()))
+        Failure::wrong_request(miette::miette!(
+            help = which_run::how_to_begin(),
+            "there is no run under {}",
+            outputs.display()
+        ))
     })
 }
 

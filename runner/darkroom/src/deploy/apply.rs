@@ -15,10 +15,13 @@ use aws_sdk_s3::primitives::ByteStream;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::Instant;
 
+use super::clients::Clients;
 use super::desired::{self, Change, DesiredConfiguration, Have, HaveFunction, LayerId, Readiness, Steps, Want};
+use super::error::DeployError;
 use super::observe::{self, call};
 use super::patience::{PATIENCE, is_there, patiently};
-use super::{Clients, DeployError, DeploySettings, bucket, names, tags};
+use super::wanted::DeploySettings;
+use super::{bucket, names, tags};
 use crate::package::Archive;
 
 /// Functions made or changed at once. The control plane allows about 15 calls a second; the SDK's adaptive retries

@@ -10,9 +10,12 @@ use aws_sdk_s3::types::{
     ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging,
 };
 
+use super::clients::Clients;
 use super::desired::{BucketStep, HaveBucket};
+use super::error::DeployError;
 use super::patience::patiently;
-use super::{Clients, DeployError, DeploySettings, LIFETIME_DAYS, observe, tags};
+use super::wanted::{DeploySettings, LIFETIME_DAYS};
+use super::{observe, tags};
 
 /// Days after which S3 drops an upload that nobody finished.
 const UPLOAD_DAYS: i32 = 1;

@@ -7,7 +7,8 @@ use std::fmt;
 
 use darkroom_core::cell::Architecture;
 
-use super::{DeployError, tags};
+use super::error::DeployError;
+use super::tags;
 
 /// Changed while a run measures, to renew environments; it is no difference.
 const OURS_AT_RUN_TIME: &str = "DARKROOM_NONCE";

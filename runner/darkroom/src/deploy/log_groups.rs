@@ -7,10 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_cloudwatchlogs::error::ProvideErrorMetadata;
 use futures::stream::{self, StreamExt, TryStreamExt};
 
+use super::clients::Clients;
 use super::desired::{Have, Want, owned};
+use super::error::DeployError;
+use super::names;
 use super::observe::call;
 use super::patience::patiently;
-use super::{Clients, DeployError, DeploySettings, names};
+use super::wanted::DeploySettings;
 
 /// Groups made at once. `CreateLogGroup`, `PutRetentionPolicy` and the tagging calls allow 5 to 10 calls a second; the
 /// SDK's adaptive retries slow down when it says so.

@@ -9,10 +9,14 @@ use aws_sdk_s3::types::{
 };
 use futures::stream::{self, StreamExt, TryStreamExt};
 
+use super::clients::Clients;
+use super::deployment::DeployedFunction;
 use super::desired::Have;
+use super::error::DeployError;
+use super::names;
 use super::observe::call;
 use super::patience::{is_there, patiently};
-use super::{Clients, DeployError, DeploySettings, DeployedFunction, WantedFunction, names};
+use super::wanted::{DeploySettings, WantedFunction};
 
 /// Age at which Lambda gives up a delivery, s; the least that it takes. Its default is six hours.
 const OLDEST_DELIVERY_S: i32 = 60;

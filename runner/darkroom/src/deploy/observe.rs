@@ -9,8 +9,10 @@ use aws_sdk_s3::operation::head_bucket::HeadBucketError;
 use darkroom_core::capability::NEW_ACCOUNT_MEMORY_MB;
 use futures::stream::{self, StreamExt, TryStreamExt};
 
+use super::clients::Clients;
 use super::desired::{Have, HaveBucket, HaveFunction, LayerId, Readiness, Want};
-use super::{Clients, DeployError, role, tags};
+use super::error::DeployError;
+use super::{role, tags};
 use crate::error_text::told;
 
 /// Calls under way at once: `GetFunction` allows 100 a second.

@@ -10,9 +10,12 @@ use serde_json::{Value, json};
 
 use percent_encoding::percent_decode_str;
 
+use super::clients::Clients;
 use super::desired::{HaveRole, Role, RoleStep, Want};
+use super::error::DeployError;
+use super::names;
 use super::observe::call;
-use super::{Clients, DeployError, DeploySettings, names};
+use super::wanted::DeploySettings;
 
 /// Names our inline policy.
 pub const POLICY: &str = "darkroom";

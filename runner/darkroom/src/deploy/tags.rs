@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::DeploySettings;
+use super::wanted::DeploySettings;
 
 /// Which experiment a resource belongs to. Nothing without this tag is ever changed or removed.
 pub const EXPERIMENT: &str = "darkroom:experiment";

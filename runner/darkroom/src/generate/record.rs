@@ -10,12 +10,12 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::Wish;
 use super::client::{Message, ModelAnswer};
 use super::folder::{FolderError, failed};
 use crate::project::Project;
+use crate::provenance::hash;
 
 /// What is known of an answer beside its text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,10 +63,6 @@ pub fn question(wish: &Wish<'_>, stage: &str, round: u32, messages: &[Message]) 
     let before = if round == 0 { messages } else { &messages[..messages.len().saturating_sub(1)] };
     let question = serde_json::json!([wish.model.id, wish.model.parameters, stage, round, before]);
     hash(question.to_string().as_bytes())
-}
-
-pub fn hash(bytes: &[u8]) -> String {
-    hex::encode(Sha256::digest(bytes))
 }
 
 /// The record of one variant.

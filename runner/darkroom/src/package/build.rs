@@ -7,11 +7,10 @@ use darkroom_core::event::Build as Record;
 use darkroom_core::variant::Build;
 use sha2::{Digest, Sha256};
 
+use super::deployable::{Archive, LayerPackage, Package, Request};
+use super::error::PackageError;
 use super::zip::{Entries, Entry};
-use super::{
-    Archive, LayerPackage, Package, PackageError, Request, cargo, confined, describe, files, jpeg, layer, pins,
-    provenance, zip,
-};
+use super::{cargo, confined, describe, files, jpeg, layer, pins, provenance, zip};
 use crate::prebuilt::{self, Prebuilt};
 
 /// Part of every cache key: raised when the same inputs are to give another archive.

@@ -7,7 +7,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::PackageError;
+use super::error::PackageError;
 
 /// More files than this are no variant: links to folders that hold each other multiply.
 const MOST_FILES: usize = 20_000;

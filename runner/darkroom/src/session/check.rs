@@ -16,7 +16,8 @@ use darkroom_core::manifest::{
 use darkroom_core::pipeline::{Pipeline, Stage};
 use futures::stream::{self, StreamExt, TryStreamExt};
 
-use super::{Configuration, images, names, prepare};
+use super::configuration::Configuration;
+use super::{images, names, prepare};
 use crate::checked::{Checked, Report};
 use crate::display::progress::Progress;
 use crate::execute::{CellUnderTest, Image, Keep, Pictures, Setup, one_by_one};

@@ -1,6 +1,7 @@
 //! What a session is asked to do.
 
-use super::{Configuration, SessionMode};
+use super::configuration::Configuration;
+use super::mode::SessionMode;
 
 /// What a session is to do.
 pub struct Job<'a> {

@@ -11,7 +11,7 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 use miette::Diagnostic;
 
-use super::Configuration;
+use super::configuration::Configuration;
 use crate::advice;
 use crate::deploy::clean::{self, Which};
 use crate::deploy::{self, Clients, DeployError, DeploySettings, LIFETIME_DAYS, names};

@@ -11,7 +11,10 @@ use darkroom_core::plan::Plan;
 use darkroom_core::schedule::{PlannedPass, Schedule};
 use tokio::sync::watch;
 
-use super::{Configuration, Job, RunHandle, leftovers, money, prepare};
+use super::configuration::Configuration;
+use super::job::Job;
+use super::run_handle::RunHandle;
+use super::{leftovers, money, prepare};
 use crate::advice;
 use crate::display::progress::{Extent, Progress};
 use crate::execute::{Ended, ExecuteError, Finished, Keep, Pictures, Setup, Stopping, execute, now};

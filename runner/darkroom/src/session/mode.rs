@@ -5,7 +5,7 @@ use std::path::Path;
 use darkroom_core::cell::CellId;
 use darkroom_core::selection::Selection;
 
-use super::Configuration;
+use super::configuration::Configuration;
 use super::configuration::{fingerprint, what_differs, with_count};
 use crate::advice;
 use crate::cli::{Globals, RunArgs};

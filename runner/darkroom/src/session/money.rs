@@ -8,8 +8,11 @@ use std::sync::Mutex;
 use darkroom_core::plan::Plan;
 use darkroom_core::spending::Spending;
 
+use super::configuration::Configuration;
 use super::configuration::with_count;
-use super::{Configuration, Job, SessionMode, estimate};
+use super::estimate;
+use super::job::Job;
+use super::mode::SessionMode;
 use crate::advice;
 use crate::display::plan::{dollars, spelt};
 use crate::display::{self, count};

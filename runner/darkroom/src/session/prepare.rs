@@ -10,7 +10,8 @@ use darkroom_core::cell::{Architecture, Input, Trigger};
 use darkroom_core::event::{CodeExamined, FunctionDeployed, PackageBuilt, PlannedCell};
 use darkroom_core::pipeline::{PAYLOAD_LIMIT, Pipeline, Transport, base64_bytes};
 
-use super::{Configuration, images, leftovers};
+use super::configuration::Configuration;
+use super::{images, leftovers};
 use crate::deploy::{self, DeploySettings, Deployment, FunctionKey, WantedFunction, names};
 use crate::display::progress::Progress;
 use crate::error_text::told;

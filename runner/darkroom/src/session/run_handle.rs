@@ -9,8 +9,9 @@ use darkroom_core::event::{
 use darkroom_core::manifest::{Cloud, Manifest, Order};
 use sha2::{Digest, Sha256};
 
+use super::configuration::Configuration;
 use super::configuration::{fingerprint, pipeline_text, resolved, what_differs, with_count};
-use super::{Configuration, SessionMode};
+use super::mode::SessionMode;
 use crate::advice;
 use crate::execute::now;
 use crate::exit::Failure;

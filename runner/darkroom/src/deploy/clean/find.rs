@@ -8,8 +8,11 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 
 use super::{AT_ONCE, Found, FoundBucket, FoundFunction, FoundLayer, FoundLogGroup, FoundRole, Which};
+use crate::deploy::clients::{Clients, patient};
+use crate::deploy::error::DeployError;
 use crate::deploy::observe::call;
-use crate::deploy::{Clients, DeployError, LIFETIME_DAYS, log_groups, names, patient, tags};
+use crate::deploy::wanted::LIFETIME_DAYS;
+use crate::deploy::{log_groups, names, tags};
 use crate::error_text::told;
 
 /// Kinds of resources that are looked for.
