@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn models_that_differ_less_than_their_samples_do_are_inconclusive_though_their_invocations_are_not() {
+    fn inconclusive_are_models_that_differ_less_than_their_samples_do() {
         // No effect of the model, samples a factor of two apart, drawn from the same levels; by chance b has the higher ones.
         let (a, b) = (pool(&[1.0, 1.3, 0.7], 10, 1), pool(&[1.5, 0.9, 1.1], 10, 2));
         let found = compare_pools(&a, &b, seed());

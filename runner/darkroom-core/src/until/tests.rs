@@ -142,7 +142,7 @@ fn durations_are_looked_at_stage_by_stage_with_the_init_of_a_cold_start() {
 }
 
 #[test]
-fn a_look_sees_whole_blocks_and_the_last_attempts_that_count_whatever_order_they_came_in() {
+fn a_look_sees_whole_blocks_and_the_last_attempts_in_whatever_order() {
     let mut passes: Vec<Made> = steady(A, 10).collect();
     // Repetition 3 met a cold start first, 4 failed, a warm-up and the next block do not belong.
     passes.insert(0, Made { init_ms: Some(900.0), again: true, ..made(A, 3, 1.0) });

@@ -439,7 +439,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_is_taken_over_only_if_tagged_for_this_experiment_or_cut_off_while_being_made() {
+    fn a_bucket_is_taken_over_only_if_tagged_for_this_experiment_or_half_made() {
         let step = |bucket: HaveBucket| steps(&Have { bucket, ..deployed() }, &want()).map(|steps| steps.bucket);
         let tagged = |key: &str, value: &str| HaveBucket::Tagged(BTreeMap::from([(key.into(), value.into())]));
         assert_eq!(step(HaveBucket::Absent).unwrap(), BucketStep::Create("b".into()));

@@ -547,7 +547,7 @@ mod tests {
     }
 
     #[test]
-    fn polls_are_a_hundredth_apart_or_without_a_pause_where_that_is_less_than_a_timer_can() {
+    fn polls_are_a_hundredth_apart_or_without_a_pause_below_the_timers_step() {
         let (ms, s) = (Duration::from_millis, Duration::from_secs);
         assert_eq!(interval(Some(s(3)), ms(5), ms(1)), ms(30));
         assert_eq!(interval(Some(ms(40)), ms(27), ms(1)), ms(1));

@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_log_that_is_whole_is_read_again_only_once_all_are_and_shows_what_came_meanwhile() {
+    async fn a_whole_log_is_read_again_only_once_all_are_and_shows_what_came_meanwhile() {
         let (report, reads) = (late(1, Duration::ZERO).await.0.unwrap().report, std::cell::RefCell::new(Vec::new()));
         let over = |id: &str| Logged { report: report.clone(), ..run(id, 100) };
         let bounds = Bounds { ran: 2, patience: Duration::from_mins(1), rest: LOG_SETTLE_TIME, most: usize::MAX };

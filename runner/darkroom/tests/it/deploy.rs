@@ -5,8 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_lambda::config::{Credentials, SharedCredentialsProvider};
+use aws_config::SdkConfig;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{FunctionCode, Runtime};
 use base64::Engine as _;
@@ -21,6 +20,8 @@ use darkroom_core::cell::{Architecture, Start, Trigger};
 use darkroom_core::event::FunctionDeployed;
 use sha2::{Digest, Sha256};
 
+use crate::clients::sdk_config;
+
 /// A local cloud on a temporary folder, with clients for it.
 pub struct Account {
     pub cloud: LocalCloud,
@@ -33,14 +34,7 @@ impl Account {
         let folder = tempfile::tempdir().unwrap();
         let program = env!("CARGO_BIN_EXE_darkroom").into();
         let cloud = LocalCloud::start(Config::new(program, folder.path().join("runtimes"))).await.unwrap();
-        let credentials = Credentials::new("test", "test", None, None, "test");
-        let config = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .endpoint_url(cloud.endpoint_url())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .build();
+        let config = sdk_config(cloud.endpoint_url(), "test", "test");
         Self { cloud, config, folder }
     }
 

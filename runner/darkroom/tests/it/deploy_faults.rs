@@ -2,8 +2,6 @@
 
 use std::sync::{Arc, Mutex};
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_lambda::config::{Credentials, SharedCredentialsProvider};
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{Method, StatusCode, Uri};
@@ -14,6 +12,8 @@ use darkroom::package::{Archive, Package};
 use darkroom_core::cell::{Architecture, Start, Trigger};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+
+use crate::clients::sdk_config;
 
 const ROLE: &str = "arn:aws:iam::000000000000:role/darkroom";
 const BUCKET_TAGS: &str = "<Tagging><TagSet>\
@@ -167,15 +167,7 @@ async fn serve(script: Script) -> (Shared, Clients) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, router).await });
-    let credentials = Credentials::new("test", "test", None, None, "test");
-    let config = SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .endpoint_url(endpoint)
-        .region(Region::new("us-east-1"))
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .build();
-    let clients = Clients::new(&config);
+    let clients = Clients::new(&sdk_config(&endpoint, "test", "test"));
     (shared, clients)
 }
 
