@@ -237,3 +237,46 @@ fn what_counts_is_decided_by_the_ledger_alone() {
     // The second asks the ledger about one of its rows.
     assert_eq!(BTreeSet::from_iter(deciding), BTreeSet::from(["counting.rs".to_owned()]));
 }
+
+/// Returns how often each name is defined in production code, as a type or a function, for the names that are asked for.
+fn definitions(names: &[&str]) -> BTreeMap<String, Vec<String>> {
+    let runner = root().join("runner");
+    let crates = fs::read_dir(&runner).unwrap().map(|entry| entry.unwrap().path().join("src"));
+    let mut found: BTreeMap<String, Vec<String>> = names.iter().map(|name| ((*name).to_owned(), Vec::new())).collect();
+    for (path, code) in crates.flat_map(|src| sources(&src)) {
+        let words: Vec<&str> =
+            code.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty()).collect();
+        for pair in words.windows(2).filter(|pair| ["struct", "enum", "trait", "fn"].contains(&pair[0])) {
+            if let Some(places) = found.get_mut(pair[1]) {
+                places.push(path.strip_prefix(&runner).unwrap().display().to_string());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn names_that_meant_several_things_mean_one() {
+    // Of the contract and of the local cloud's policies and form fields some are left, in rooms that know no others.
+    let left = ["darkroom-contract/", "darkroom-cloud/src/access/", "darkroom-cloud/src/s3/"];
+    let types = ["Group", "Failure", "Answer", "Facts", "Target", "Settings", "State", "Store", "Verdict"];
+    let functions = ["told", "place", "refused", "travel"];
+    for (name, mut places) in definitions(&[&types[..], &functions].concat()) {
+        places.retain(|place| !left.iter().any(|room| place.starts_with(room)));
+        assert!(places.len() <= 1, "`{name}` is defined in {places:#?}");
+    }
+}
+
+#[test]
+fn the_glossarys_names_are_those_of_the_code() {
+    let glossary = fs::read_to_string(root().join("GLOSSARY.md")).unwrap();
+    let section = glossary.split("## Names in the code").nth(1).unwrap();
+    let rows = section.lines().filter(|line| line.starts_with("| `"));
+    let is_type = |word: &&str| word.starts_with(char::is_uppercase) && word.chars().all(char::is_alphanumeric);
+    let names: BTreeSet<&str> = rows.flat_map(|row| row.split('`').skip(1).step_by(2)).filter(is_type).collect();
+    assert!(names.len() > 30, "{names:?}");
+    let names: Vec<&str> = names.into_iter().collect();
+    let missing: Vec<String> =
+        definitions(&names).into_iter().filter(|(_, places)| places.is_empty()).map(|(name, _)| name).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
