@@ -167,7 +167,7 @@ async fn simulated(
         .set_resource_arns(Some(resources))
         .context_entries(context("iam:PassedToService", "lambda.amazonaws.com"))
         .context_entries(context("aws:ResourceTag/darkroom:experiment", experiment));
-    let answer = asked.send().await.map_err(|error| error_text::told(&error))?;
+    let answer = asked.send().await.map_err(|error| error_text::error_message(&error))?;
     let results = answer.evaluation_results();
     if results.is_empty() {
         return Err("it gave no result".to_owned());
@@ -229,7 +229,7 @@ async fn quotas(clients: &Clients, region: &str) -> Vec<Check> {
     let settings = match clients.lambda.get_account_settings().send().await {
         Ok(settings) => settings,
         Err(error) => {
-            let found = format!("not known: {}", error_text::told(&error));
+            let found = format!("not known: {}", error_text::error_message(&error));
             return vec![check("quotas", CheckState::Missing, found, Some(MEND_PERMISSIONS))];
         }
     };
@@ -277,7 +277,7 @@ where
     E: std::error::Error + ProvideErrorMetadata + 'static,
     R: std::fmt::Debug + 'static,
 {
-    sent.map(|_| ()).map_err(|error| error_text::told(&error))
+    sent.map(|_| ()).map_err(|error| error_text::error_message(&error))
 }
 
 #[cfg(test)]

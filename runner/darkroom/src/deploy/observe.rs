@@ -13,7 +13,7 @@ use super::clients::Clients;
 use super::desired::{Have, HaveBucket, HaveFunction, LayerId, Readiness, Want};
 use super::error::DeployError;
 use super::{role, tags};
-use crate::error_text::told;
+use crate::error_text::error_message;
 
 /// Calls under way at once: `GetFunction` allows 100 a second.
 const AT_ONCE: usize = 16;
@@ -58,7 +58,7 @@ where
         _ => None,
     };
     let help = help.map(str::to_owned).or_else(|| of_memory(error.code()?, error.message()?));
-    DeployError::Call { operation, resource, reason: told(error), help }
+    DeployError::Call { operation, resource, reason: error_message(error), help }
 }
 
 pub async fn bucket(clients: &Clients, name: &str) -> Result<HaveBucket, DeployError> {

@@ -129,7 +129,7 @@ const IN_VAIN: [&str; 12] = [
 
 fn failed_call(started_at: String, client_ms: f64, error: &SdkError<InvokeError>) -> CallAnswer {
     let code = error.code();
-    let told = shorten(&error_text::told(error));
+    let told = shorten(&error_text::error_message(error));
     let (status, error_type, error_text) = match code {
         Some("TooManyRequestsException" | "ThrottlingException" | "Throttling" | "EC2ThrottledException") => {
             (Status::Throttled, code.map(str::to_owned), told)

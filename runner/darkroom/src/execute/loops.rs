@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::log_lines::Logged;
 use super::objects::sweep;
 use super::{ExecuteError, Function, Setup};
-use crate::error_text::told;
+use crate::error_text::error_message;
 
 /// S3 delivers an event at least once, and seldom more than once: a stage that one upload starts more often is no accident.
 const MOST_DELIVERIES: usize = 4;
@@ -157,7 +157,7 @@ pub async fn stop(
         match put.reserved_concurrent_executions(0).send().await {
             Ok(_) => stopped.push(function.name.clone()),
             Err(error) if must => {
-                return Err(endless(setup, &function.name, told(&error)));
+                return Err(endless(setup, &function.name, error_message(&error)));
             }
             // The loop has come to rest by itself.
             Err(_) => {}
@@ -174,7 +174,7 @@ pub async fn clean_up(setup: &Setup, functions: &[Function], stopped: &[String])
     }
     for function in stopped {
         let removed = setup.control.delete_function_concurrency().function_name(function).send().await;
-        removed.map_err(|error| endless(setup, function, told(&error)))?;
+        removed.map_err(|error| endless(setup, function, error_message(&error)))?;
     }
     Ok(())
 }

@@ -22,7 +22,7 @@ use super::loops::{self, Loop};
 use super::pass::{Bench, Keys, Measured, Pass, clear};
 use super::whole_logs::{Bounds, LOG_SETTLE_TIME, until_whole};
 use super::{ExecuteError, Function};
-use crate::error_text::told;
+use crate::error_text::error_message;
 
 /// Added to the stages' timeouts: cold starts, notifications and the queues between.
 const SLACK: Duration = Duration::from_secs(30);
@@ -182,7 +182,7 @@ impl Chain<'_> {
             Ok(_) => Ok(true),
             Err(error) if error.raw_response().is_none_or(|answer| answer.status().is_server_error()) => Ok(false),
             Err(error) => {
-                let reason = told(&error);
+                let reason = error_message(&error);
                 Err(ExecuteError::Upload { key: key.clone(), reason })
             }
         }

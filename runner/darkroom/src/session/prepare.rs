@@ -14,7 +14,7 @@ use super::configuration::Configuration;
 use super::{images, leftovers};
 use crate::deploy::{self, DeploySettings, Deployment, FunctionKey, WantedFunction, names};
 use crate::display::progress::Progress;
-use crate::error_text::told;
+use crate::error_text::error_message;
 use crate::examine;
 use crate::execute::{CellUnderTest, Function, Image, event_shape};
 use crate::exit::Failure;
@@ -216,7 +216,7 @@ pub async fn within_account_limit(target: &Target, cells: &[PlannedCell], progre
     let limit = match target.lambda().get_account_settings().send().await {
         Ok(settings) => settings.account_limit().and_then(AccountLimit::unreserved_concurrent_executions),
         Err(error) => {
-            let reason = told(&error);
+            let reason = error_message(&error);
             progress.step(&format!("how many invocations the account lets run at once is not known: {reason}"));
             None
         }

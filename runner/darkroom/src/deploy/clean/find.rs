@@ -13,7 +13,7 @@ use crate::deploy::error::DeployError;
 use crate::deploy::observe::call;
 use crate::deploy::wanted::LIFETIME_DAYS;
 use crate::deploy::{log_groups, names, tags};
-use crate::error_text::told;
+use crate::error_text::error_message;
 
 /// Kinds of resources that are looked for.
 const KINDS: usize = 5;
@@ -211,7 +211,7 @@ async fn roles(clients: &Clients, region: &str, which: &Which) -> Result<Vec<Tag
     let mut pages = clients.iam.list_roles().into_paginator().send();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| match error.code() {
-            Some("AccessDenied") => DeployError::RolesDenied { reason: told(&error) },
+            Some("AccessDenied") => DeployError::RolesDenied { reason: error_message(&error) },
             _ => call("listing", "roles".into(), &error),
         })?;
         let ours = page.roles().iter().map(aws_sdk_iam::types::Role::role_name).filter(|name| is_our_name(Some(*name)));
