@@ -73,7 +73,7 @@ const OWN: &[File] = &[
 /// Rust against Pillow: what a release with the Rust variant's program begins with.
 const SMOKE: &[File] = embedded!["manifests/smoke.toml"];
 
-/// NumPy against Pillow: what can be measured without a compiler in any case.
+/// `numpy` against `pillow`: what can be measured without a compiler in any case.
 const SMOKE_WITHOUT_RUST: &[File] =
     &[File { path: "manifests/smoke.toml", contents: include_bytes!("texts/smoke.toml") }];
 
