@@ -50,13 +50,13 @@ pub(crate) struct Buckets(pub S3);
 impl Objects for Buckets {
     fn get<'a>(&'a self, bucket: &'a str, key: &'a str, _version: Option<&'a str>, limit: u64) -> Reading<'a> {
         Box::pin(async move {
-            let content = self.0.object(bucket, key).await.map_err(refused)?;
+            let content = self.0.object(bucket, key).await.map_err(object_error)?;
             if content.len() as u64 > limit { Err(ObjectError::TooLarge) } else { Ok(content) }
         })
     }
 }
 
-fn refused(error: StoreError) -> ObjectError {
+fn object_error(error: StoreError) -> ObjectError {
     let (code, message) = match error {
         StoreError::NoSuchBucket => ("NoSuchBucket", "The specified bucket does not exist".to_owned()),
         StoreError::NoSuchKey => ("NoSuchKey", "The specified key does not exist.".to_owned()),

@@ -139,7 +139,7 @@ impl LocalCloud {
         let environments =
             Environments::start(settings, Arc::new(logs.clone())).await.map_err(StartError::Environments)?;
         let environments = Arc::new(environments);
-        let lambda = Arc::new(Lambda::open(lambda::Settings {
+        let lambda = Arc::new(Lambda::open(lambda::LambdaSettings {
             folder: data_dir.join("lambda"),
             region: config.region.clone(),
             endpoint_url: endpoint_url.clone(),

@@ -29,7 +29,7 @@ pub struct DataFileError {
 
 impl DataFileError {
     /// Returns the whole text and the stretch of it that is wrong.
-    pub(crate) fn place(&self) -> (Arc<NamedSource<String>>, Range<usize>) {
+    pub(crate) fn source_and_span(&self) -> (Arc<NamedSource<String>>, Range<usize>) {
         let span = self.at.offset()..self.at.offset() + self.at.len();
         (Arc::clone(&self.source_text), span)
     }

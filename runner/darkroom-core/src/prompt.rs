@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn every_prompt_says_what_is_ranked_and_a_quality_that_is_not_checked_is_not_said_to_be() {
+    fn every_prompt_says_what_is_ranked_and_claims_no_check_that_is_not_made() {
         for prompt in prompts(IMAGE_PIPELINE) {
             assert!(prompt.contains("# What is ranked") && prompt.contains("Each memory size is measured"), "{prompt}");
         }

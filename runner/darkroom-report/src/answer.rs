@@ -13,7 +13,7 @@ use crate::number::{count, figure, interval};
 use crate::run::{CellView, PIPELINE, Run, Stat};
 
 /// What is to be said first of a run.
-pub struct Answer {
+pub struct FirstSentences {
     /// Who is faster and cheaper, and what is right.
     pub first: Vec<String>,
     /// What follows: sizes to take, noise.
@@ -27,7 +27,7 @@ pub fn claimed(run: &Run) -> Vec<String> {
 
 /// Returns the sentences, in order of interest. Cells of different work (images, trigger, input, start, concurrency) are not
 /// held against each other: each kind of work has an answer of its own.
-pub fn answer(run: &Run) -> Answer {
+pub fn answer(run: &Run) -> FirstSentences {
     let (mut first, shown, alone) = compared(run);
     first.push(right(run));
     first.extend(remembering(run));
@@ -37,14 +37,14 @@ pub fn answer(run: &Run) -> Answer {
         .chain(crate::choices::sentences(run))
         .chain(noise::sentence(run))
         .collect();
-    Answer { first, then }
+    FirstSentences { first, then }
 }
 
 /// Returns what is said of each kind of work by each metric, the kinds that it is said of, and those with one ranked cell alone,
 /// which are put behind where others are compared.
-fn compared(run: &Run) -> (Vec<String>, Vec<Group<'_>>, Vec<Group<'_>>) {
+fn compared(run: &Run) -> (Vec<String>, Vec<KindOfWork<'_>>, Vec<KindOfWork<'_>>) {
     let groups = groups(run);
-    let ranked_cells = |group: &Group<'_>| ranked(run, group, &FASTER).len();
+    let ranked_cells = |group: &KindOfWork<'_>| ranked(run, group, &FASTER).len();
     let any = groups.iter().any(|group| ranked_cells(group) > 1);
     let (alone, shown): (Vec<_>, Vec<_>) = groups.into_iter().partition(|group| any && ranked_cells(group) == 1);
     let mut said = Vec::new();
@@ -65,7 +65,7 @@ fn compared(run: &Run) -> (Vec<String>, Vec<Group<'_>>, Vec<Group<'_>>) {
 }
 
 /// Warns of cells of one kind of work that were measured at different times, for the sentences before set them side by side.
-fn at_different_times(run: &Run, groups: &[Group<'_>]) -> Option<String> {
+fn at_different_times(run: &Run, groups: &[KindOfWork<'_>]) -> Option<String> {
     let (a, b) = groups.iter().find_map(|group| pair_apart(run, &group.members))?;
     let of = |cell: &CellView| format!("{} {}", cell.label, run.when(&cell.id));
     Some(if run.about("order") == "sequential" {
@@ -94,9 +94,9 @@ fn pair_apart<'a>(run: &Run, cells: &[&'a CellView]) -> Option<(&'a CellView, &'
 }
 
 /// Says what was measured beside those that are compared.
-fn aside(run: &Run, alone: &[Group<'_>]) -> Option<String> {
-    let told = |group: &Group<'_>| {
-        let of = |metric: &Metric| ranked(run, group, metric).first().map(|(_, stat)| metric.told(stat.mean));
+fn aside(run: &Run, alone: &[KindOfWork<'_>]) -> Option<String> {
+    let told = |group: &KindOfWork<'_>| {
+        let of = |metric: &Metric| ranked(run, group, metric).first().map(|(_, stat)| metric.with_unit(stat.mean));
         let values: Vec<String> = [&FASTER, &CHEAPER].into_iter().filter_map(of).collect();
         let (cell, _) = ranked(run, group, &FASTER).into_iter().next()?;
         Some(format!("{} ({})", cell.label, values.join(", ")))
@@ -109,7 +109,7 @@ fn aside(run: &Run, alone: &[Group<'_>]) -> Option<String> {
 }
 
 /// Cells of a group that may be called best by a metric: those with right outputs, which remember none.
-fn ranked<'a>(run: &'a Run, group: &Group<'a>, metric: &Metric) -> Vec<(&'a CellView, Stat)> {
+fn ranked<'a>(run: &'a Run, group: &KindOfWork<'a>, metric: &Metric) -> Vec<(&'a CellView, Stat)> {
     let stat = |cell: &CellView| run.stat(cell, PIPELINE, metric.name).filter(|_| cell.may_be_ranked());
     group.members.iter().filter_map(|cell| Some((*cell, stat(cell)?))).collect()
 }
@@ -133,7 +133,7 @@ pub struct Metric {
 }
 
 impl Metric {
-    pub fn told(&self, value: f64) -> String {
+    pub fn with_unit(&self, value: f64) -> String {
         format!("{} {}", (self.amount)(value), self.per)
     }
 }
@@ -160,15 +160,15 @@ const CHEAPER: Metric = Metric {
 };
 
 /// Cells of one kind of work.
-type Group<'a> = Kind<&'a CellView>;
+type KindOfWork<'a> = Kind<&'a CellView>;
 
-fn groups(run: &Run) -> Vec<Group<'_>> {
+fn groups(run: &Run) -> Vec<KindOfWork<'_>> {
     kinds(run.measured(), |cell| &cell.cell)
 }
 
 /// Says what a group's best is by a metric: among models where cells are samples of them, otherwise among cells. Whether they are
 /// is decided by all planned cells: a model with one right sample of three is still known by that one draw only.
-fn best(run: &Run, group: &Group<'_>, metric: &Metric) -> Option<String> {
+fn best(run: &Run, group: &KindOfWork<'_>, metric: &Metric) -> Option<String> {
     let ranked = ranked(run, group, metric);
     let kind = comparable(&group.members.first()?.cell);
     let planned: Vec<&CellView> = run.cells.iter().filter(|cell| comparable(&cell.cell) == kind).collect();
@@ -181,12 +181,12 @@ fn best(run: &Run, group: &Group<'_>, metric: &Metric) -> Option<String> {
 }
 
 /// Says of a group's best cell which others it is claimed to be better than, and by how much.
-fn best_cell(run: &Run, group: &Group<'_>, ranked: &[(&CellView, Stat)], metric: &Metric) -> Option<String> {
+fn best_cell(run: &Run, group: &KindOfWork<'_>, ranked: &[(&CellView, Stat)], metric: &Metric) -> Option<String> {
     let (winner, stat) = ranked.iter().min_by(|a, b| a.1.mean.total_cmp(&b.1.mean))?;
     let factors = Factors::of(group.members.iter().map(|cell| &cell.cell));
     let name = |id: &str| run.cell(id).map_or_else(String::new, |cell| factors.label(&cell.cell));
     let (of, what) = (name(&winner.id), metric.what);
-    let mean = format!("{} {}", metric.told(stat.mean), interval(stat.ci));
+    let mean = format!("{} {}", metric.with_unit(stat.mean), interval(stat.ci));
     let mean = mean.trim_end();
     let claims = claims(run, group, winner, metric);
     let worse: Vec<&Claim> = claims.iter().filter(|claim| claim.verdict == metric.word).collect();
@@ -269,7 +269,7 @@ fn unclear(others: usize) -> String {
 /// Both means: `0.10 s against 0.62 s per image`.
 fn means(run: &Run, of: f64, claim: &Claim, metric: &Metric) -> String {
     let other = run.cell(&claim.other).and_then(|cell| run.stat(cell, PIPELINE, metric.name));
-    let other = other.map_or_else(|| "–".to_owned(), |stat| metric.told(stat.mean));
+    let other = other.map_or_else(|| "–".to_owned(), |stat| metric.with_unit(stat.mean));
     format!("{} against {other}", (metric.amount)(of))
 }
 
@@ -312,7 +312,7 @@ fn caveats(run: &Run, winner: &CellView, claim: &Claim, metric: &Metric) -> Stri
 /// Returns the comparisons of `winner` with other cells of its group by a metric, with both cells, whatever came of them.
 fn comparisons_of<'a>(
     run: &'a Run,
-    group: &'a Group<'_>,
+    group: &'a KindOfWork<'_>,
     winner: &'a CellView,
     metric: &'a Metric,
 ) -> impl Iterator<Item = (Row<'a>, &'a str, &'a str)> {
@@ -335,7 +335,7 @@ struct Claim {
 }
 
 /// Comparisons of `winner` with cells of its group whose outputs are right, turned so that the winner stands first.
-fn claims(run: &Run, group: &Group<'_>, winner: &CellView, metric: &Metric) -> Vec<Claim> {
+fn claims(run: &Run, group: &KindOfWork<'_>, winner: &CellView, metric: &Metric) -> Vec<Claim> {
     comparisons_of(run, group, winner, metric)
         .filter_map(|(row, a, b)| {
             let (ratio, low, high) =

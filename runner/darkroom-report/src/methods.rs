@@ -51,7 +51,7 @@ pub fn methods(run: &Run) -> String {
              times were not added up.",
         ),
         None => (
-            format!("measured{day} with Darkroom {} on {}{machine}", run.about("version"), run.place()),
+            format!("measured{day} with Darkroom {} on {}{machine}", run.about("version"), run.target_in_words()),
             "Durations are those of Lambda's REPORT lines, turnaround is the runner's monotonic clock from just before the \
              first call or upload to the final object. Start kinds were read from each REPORT.",
         ),
@@ -195,7 +195,7 @@ fn sessions(run: &Run) -> String {
         return String::new();
     }
     let of = count(all.len(), "session");
-    let told = all.iter().map(|session| session.told(session.number as usize == all.len()));
+    let told = all.iter().map(|session| session.in_words(session.number as usize == all.len()));
     let told: Vec<String> = told.collect();
     let ids: Vec<&str> = run.measured().map(|cell| cell.id.as_str()).collect();
     let apart = ids.iter().enumerate().any(|(place, a)| ids[place + 1..].iter().any(|b| run.is_apart(a, b)));

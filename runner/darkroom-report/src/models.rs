@@ -28,7 +28,7 @@ impl Pool<'_> {
     }
 
     /// Says the model's mean, and how far its samples lie apart.
-    fn told(&self, metric: &Metric) -> String {
+    fn mean_in_words(&self, metric: &Metric) -> String {
         let means = || self.samples.iter().map(|(_, mean)| *mean);
         let spread = match self.samples.len() {
             1 => "1 sample".to_owned(),
@@ -40,7 +40,7 @@ impl Pool<'_> {
                 }
             }
         };
-        format!("{} {} ({spread})", self.model, metric.told(self.mean()))
+        format!("{} {} ({spread})", self.model, metric.with_unit(self.mean()))
     }
 
     fn holds(&self, ids: &str) -> bool {
@@ -103,8 +103,8 @@ pub fn sentences(run: &Run, ranked: &[(&CellView, f64)], metric: &Metric) -> Opt
             "no other model with right outputs ran the same way"
         };
         let told = |pool: &Pool<'_>| match pool.levels {
-            "" => pool.told(metric),
-            levels => format!("with {levels}, {}", pool.told(metric)),
+            "" => pool.mean_in_words(metric),
+            levels => format!("with {levels}, {}", pool.mean_in_words(metric)),
         };
         let alone: Vec<String> = alone.into_iter().flatten().map(told).collect();
         said.push(format!("Not compared, as {why}: {}.", alone.join("; ")));
@@ -112,7 +112,7 @@ pub fn sentences(run: &Run, ranked: &[(&CellView, f64)], metric: &Metric) -> Opt
     let by_hand: Vec<String> = ranked
         .iter()
         .filter(|(cell, _)| cell.model.is_none())
-        .map(|(cell, mean)| format!("{} {}", cell.label, metric.told(*mean)))
+        .map(|(cell, mean)| format!("{} {}", cell.label, metric.with_unit(*mean)))
         .collect();
     if !by_hand.is_empty() {
         said.push(format!("Code that no model wrote: {}.", by_hand.join("; ")));
@@ -121,7 +121,7 @@ pub fn sentences(run: &Run, ranked: &[(&CellView, f64)], metric: &Metric) -> Opt
 }
 
 /// What the table says of two models.
-enum Verdict {
+enum PairOfModels {
     Claimed(String),
     NotClaimed,
     NotCompared,
@@ -135,16 +135,17 @@ fn of_set(run: &Run, set: &[Pool<'_>], metric: &Metric) -> String {
         for other in &set[place + 1..] {
             let pair = || format!("{} and {}", first.model, other.model);
             match verdict(run, first, other, metric) {
-                Verdict::Claimed(claim) => {
+                PairOfModels::Claimed(claim) => {
                     claims.push(claim);
                     claimed.extend([first.model, other.model]);
                 }
-                Verdict::NotClaimed => unclear.push(pair()),
-                Verdict::NotCompared => missing.push(pair()),
+                PairOfModels::NotClaimed => unclear.push(pair()),
+                PairOfModels::NotCompared => missing.push(pair()),
             }
         }
     }
-    let told = |pools: Vec<&Pool<'_>>| pools.iter().map(|pool| pool.told(metric)).collect::<Vec<_>>().join("; ");
+    let told =
+        |pools: Vec<&Pool<'_>>| pools.iter().map(|pool| pool.mean_in_words(metric)).collect::<Vec<_>>().join("; ");
     let (with, no) = match set[0].levels {
         "" => (String::new(), "No"),
         levels => (format!("With {levels}: "), "no"),
@@ -171,7 +172,7 @@ fn of_set(run: &Run, set: &[Pool<'_>], metric: &Metric) -> String {
 }
 
 /// Looks two models up in the table, either way round.
-fn verdict(run: &Run, first: &Pool<'_>, other: &Pool<'_>, metric: &Metric) -> Verdict {
+fn verdict(run: &Run, first: &Pool<'_>, other: &Pool<'_>, metric: &Metric) -> PairOfModels {
     let of_models = |row: &Row<'_>| {
         row.text("factor") == Some("model")
             && row.text("stage") == Some(PIPELINE)
@@ -188,8 +189,8 @@ fn verdict(run: &Run, first: &Pool<'_>, other: &Pool<'_>, metric: &Metric) -> Ve
         }
     };
     let mut rows = run.comparisons.iter().filter(of_models);
-    let Some((row, (a, b))) = rows.find_map(|row| Some((row, sides(&row)?))) else { return Verdict::NotCompared };
-    claim(&row, a, b, metric).map_or(Verdict::NotClaimed, Verdict::Claimed)
+    let Some((row, (a, b))) = rows.find_map(|row| Some((row, sides(&row)?))) else { return PairOfModels::NotCompared };
+    claim(&row, a, b, metric).map_or(PairOfModels::NotClaimed, PairOfModels::Claimed)
 }
 
 /// Says which of the two sides of a row is better, where the row claims it.
@@ -219,7 +220,7 @@ fn claim(row: &Row<'_>, a: &Pool<'_>, b: &Pool<'_>, metric: &Metric) -> Option<S
         metric.in_words,
         worse.model,
         (metric.amount)(better.mean()),
-        metric.told(worse.mean()),
+        metric.with_unit(worse.mean()),
     ))
 }
 

@@ -77,7 +77,7 @@ fn header(run: &Run) -> Markup {
                     }
                 }
             } @else {
-                p { "Measured on " (run.place()) (shared) " · run " code { (run.about("run_id")) } }
+                p { "Measured on " (run.target_in_words()) (shared) " · run " code { (run.about("run_id")) } }
             }
             @if !run.is_aws() && run.imported().is_none() {
                 p class="caution" { "These durations compare code on one machine. They are not AWS's and predict nothing about it." }

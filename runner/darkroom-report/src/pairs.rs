@@ -177,7 +177,7 @@ pub fn in_full(verdict: &str, ratio: Option<f64>, floor: Option<f64>, factor: &s
 }
 
 /// Returns the comparison in a sentence.
-pub fn told(run: &Run, row: Row<'_>, label: &str) -> String {
+pub fn comparison_in_words(run: &Run, row: Row<'_>, label: &str) -> String {
     let ci = row.number("ratio_mean_ci_low").zip(row.number("ratio_mean_ci_high"));
     let p = row.number("p_adj").map_or(String::new(), |p| format!(", adjusted p {}", p_text(p)));
     let effect = row.text("effect").map_or(String::new(), |effect| format!(", {effect} effect"));

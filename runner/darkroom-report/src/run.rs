@@ -205,7 +205,7 @@ impl Run {
     }
 
     /// What the turnaround of these durations is worth: the target in words.
-    pub fn place(&self) -> String {
+    pub fn target_in_words(&self) -> String {
         match self.about("target") {
             "local" => format!("this machine's local cloud ({})", isolation_in_words(self.about("isolation"))),
             "aws" => format!("AWS in {}", self.about("region")),

@@ -30,7 +30,7 @@ pub fn several(runs: &[Run], changes: &[Between], findings: &[Vec<String>]) -> S
             header {
                 h1 { (count(runs.len(), "run")) " side by side" }
                 @for (run, letter) in runs.iter().zip(&letters) {
-                    p { b { (letter) } ": " (run.about("experiment")) ", measured on " (run.place()) ", run " code { (run.about("run_id")) } }
+                    p { b { (letter) } ": " (run.about("experiment")) ", measured on " (run.target_in_words()) ", run " code { (run.about("run_id")) } }
                 }
                 @if !runs.iter().all(Run::is_aws) {
                     p class="caution" { "Durations of what is not AWS compare code on one machine, and predict nothing about AWS." }
@@ -123,7 +123,7 @@ fn runs_section(runs: &[Run], letters: &[String]) -> Markup {
     let facts: [(&str, Fact<'_>); 13] = [
         ("run", &|run| run.about("run_id").to_owned()),
         ("experiment", &|run| run.about("experiment").to_owned()),
-        ("target", &Run::place),
+        ("target", &Run::target_in_words),
         ("machine", &Run::machine),
         ("pipeline", &|run| format!("{} ({})", run.about("pipeline"), run.stages.join(", "))),
         ("cells measured", &|run| run.measured().count().to_string()),

@@ -16,7 +16,7 @@ pub fn unlike((a, letter_a): (&Run, &str), (b, letter_b): (&Run, &str)) -> Vec<S
         }
     };
     let about = |run: &Run, key: &str| run.about(key).to_owned();
-    differ(a.place(), b.place(), &|x, y| {
+    differ(a.target_in_words(), b.target_in_words(), &|x, y| {
         format!("{both} are of different targets ({x}; {y}): their durations are of different machines.")
     });
     differ(began(a), began(b), &|x, y| {

@@ -17,11 +17,11 @@ use polars::prelude::{DataFrame, PolarsResult};
 use rayon::prelude::*;
 
 use crate::columns;
-use crate::facts::Facts;
+use crate::facts::JournalFacts;
 use crate::frames::{bools, cell_columns, floats, frame, integers, texts};
 use crate::notes::{interval_notes, joined, outputs_note, sample_notes};
 use crate::outputs::{Outputs, output_columns};
-use crate::samples::{Group, GroupCounts, Samples};
+use crate::samples::{GroupCounts, SampleGroup, Samples};
 
 /// Adjusted p of a trend below which a sample is called not stationary.
 const TREND_SIGNIFICANCE: f64 = 0.01;
@@ -124,7 +124,7 @@ impl SummaryRow {
 /// Returns every row of `summary`, by cell, stage (the pipeline last) and metric.
 ///
 /// Columns are loaded one by one, so that of the largest table only one is in memory at a time.
-pub fn summary_rows(facts: &Facts, groups: &mut Groups, outputs: &[Outputs]) -> PolarsResult<Vec<SummaryRow>> {
+pub fn summary_rows(facts: &JournalFacts, groups: &mut Groups, outputs: &[Outputs]) -> PolarsResult<Vec<SummaryRow>> {
     let cells = facts.run.cells.iter();
     let calls_failed = cells.map(|planned| groups.calls_failed(planned, &facts.run.stages)).collect();
     let describer = Describer { facts, outputs, calls_failed };
@@ -162,7 +162,7 @@ fn columns_of(metrics: &[Metric]) -> Vec<&'static str> {
 
 /// Describes the groups of every cell.
 struct Describer<'a> {
-    facts: &'a Facts,
+    facts: &'a JournalFacts,
     outputs: &'a [Outputs],
     /// By cell.
     calls_failed: Vec<usize>,
@@ -184,11 +184,11 @@ impl Describer<'_> {
         stages: &[Option<(u32, &String)>],
         metrics: &[Metric],
         column: &'static str,
-        group: impl Fn(&PlannedCell, &str) -> Option<&'a Group> + Sync,
+        group: impl Fn(&PlannedCell, &str) -> Option<&'a SampleGroup> + Sync,
     ) -> Vec<(usize, SummaryRow)> {
         let cells = (0u32..).zip(&self.facts.run.cells);
         let places: Vec<_> = cells.flat_map(|cell| stages.iter().map(move |stage| (cell, *stage))).collect();
-        let empty = Group::default();
+        let empty = SampleGroup::default();
         let of_place = |&((index, planned), stage): &((u32, &PlannedCell), Option<(u32, &String)>)| {
             let name = stage.map_or(PIPELINE, |(_, name)| name);
             let group = group(planned, name).unwrap_or(&empty);
@@ -203,7 +203,7 @@ impl Describer<'_> {
         places.par_iter().flat_map_iter(of_place).collect()
     }
 
-    fn measured(&self, planned: &PlannedCell, stage: &str, column: &'static str, group: &Group) -> Measured {
+    fn measured(&self, planned: &PlannedCell, stage: &str, column: &'static str, group: &SampleGroup) -> Measured {
         let (values, images) = group.of_images(column);
         let seed = seed_of(self.facts.run.seed, &[planned.id.as_str(), stage, column]);
         Measured {
@@ -215,7 +215,13 @@ impl Describer<'_> {
         }
     }
 
-    fn row(&self, (cell, stage): (u32, Option<u32>), metric: &Metric, group: &Group, of: &Measured) -> SummaryRow {
+    fn row(
+        &self,
+        (cell, stage): (u32, Option<u32>),
+        metric: &Metric,
+        group: &SampleGroup,
+        of: &Measured,
+    ) -> SummaryRow {
         let planned = &self.facts.run.cells[cell as usize];
         let values: Vec<f64> = of.values.iter().map(|v| v * metric.scale).collect();
         let description = describe(&values);
@@ -261,7 +267,7 @@ impl Describer<'_> {
 }
 
 /// Says of the durations of every stage how much longer they are on fresh pixels, all of the run taken together.
-fn probed(rows: &mut [(usize, SummaryRow)], facts: &Facts, groups: &Groups) {
+fn probed(rows: &mut [(usize, SummaryRow)], facts: &JournalFacts, groups: &Groups) {
     let of = |row: &SummaryRow| -> Option<Vec<f64>> {
         let stage = row.stage.filter(|_| row.metric == FRESH)?;
         let cell = facts.run.cells[row.cell as usize].id.to_string();
@@ -291,7 +297,7 @@ fn note_memories(rows: &mut [SummaryRow]) {
 }
 
 /// Splits a sample's variance between its images, deployments and environments.
-fn variance_of(group: &Group, column: &str) -> Option<VarianceSplit> {
+fn variance_of(group: &SampleGroup, column: &str) -> Option<VarianceSplit> {
     let of = group.keys.iter().zip(group.values.get(column)?).enumerate().filter_map(|(row, (key, value))| {
         let environment = group.environments.get(row).copied().flatten();
         Some(((*value)?, Origin { image: key.image, deployment: key.deployment, environment }))
@@ -318,7 +324,7 @@ fn adjust_trends(rows: &mut [SummaryRow]) {
 }
 
 /// Returns how late the mean turnaround can be at most, as a share of the median: the mean of the polls' resolutions over it.
-fn resolution_share(group: &Group, d: &Description) -> Option<f64> {
+fn resolution_share(group: &SampleGroup, d: &Description) -> Option<f64> {
     let resolutions_ms = group.present("resolution_ms");
     let mean_ms = resolutions_ms.iter().sum::<f64>() / resolutions_ms.len() as f64;
     Some(mean_ms / (d.p50? * 1000.0)).filter(|share| share.is_finite())
@@ -330,7 +336,7 @@ fn resolution_note(share: f64) -> Option<String> {
 }
 
 /// Returns the frame of `summary`.
-pub fn summary_frame(facts: &Facts, rows: &[SummaryRow], outputs: &[Outputs]) -> PolarsResult<DataFrame> {
+pub fn summary_frame(facts: &JournalFacts, rows: &[SummaryRow], outputs: &[Outputs]) -> PolarsResult<DataFrame> {
     let d = |of: fn(&Description) -> Option<f64>| rows.iter().map(move |row| of(&row.description));
     let ci = |of: fn(&Intervals) -> Option<f64>| rows.iter().map(move |row| of(&row.intervals));
     let count = |of: fn(&SummaryRow) -> usize| rows.iter().map(move |row| Some(of(row) as i64));

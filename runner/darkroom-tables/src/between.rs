@@ -16,7 +16,7 @@ use crate::aggregate::PIPELINE;
 use crate::comparisons::{is_claim, samples, units, word};
 use crate::parquet::failed;
 use crate::read::{self, Row, Rows, Wanted};
-use crate::samples::{Group, of_invocations, of_pipelines};
+use crate::samples::{SampleGroup, of_invocations, of_pipelines};
 
 /// What two runs have to say of each other.
 #[derive(Clone, Debug, Serialize)]
@@ -69,7 +69,7 @@ impl Change {
         self.ratio.is_some_and(|ratio| self.noise.is_none_or(|noise| apart(ratio) > noise))
     }
 
-    fn place(&self) -> Place {
+    fn row_key(&self) -> Place {
         (self.cell_id.clone(), self.stage.clone(), self.metric)
     }
 
@@ -146,7 +146,7 @@ struct Half {
     dependent: BTreeSet<Place>,
     /// In the order of `summary`.
     places: Vec<Place>,
-    groups: HashMap<Place, Group>,
+    groups: HashMap<Place, SampleGroup>,
 }
 
 const STAGE_METRICS: [&str; 2] = ["duration_ms", "cold_total_ms"];
@@ -215,7 +215,7 @@ impl Half {
     }
 
     /// Keeps a group under each metric that it has values of; a cold start's headline is init + duration.
-    fn take(&mut self, cell: &str, stage: &str, metrics: [&'static str; 2], group: Option<&Group>) {
+    fn take(&mut self, cell: &str, stage: &str, metrics: [&'static str; 2], group: Option<&SampleGroup>) {
         let Some(group) = group else { return };
         let cold = !group.present("cold_total_ms").is_empty();
         for metric in metrics {
@@ -267,7 +267,7 @@ fn hold_against_noise(rows: &mut [Change], halves: [&Half; 2]) {
         *most = most.max(apart(ratio));
     }
     for row in rows {
-        let place = row.place();
+        let place = row.row_key();
         let twins = halves.into_iter().filter_map(|half| half.twins.get(&place).copied());
         row.noise = twins.chain(unchanged.get(row.metric).copied()).max_by(f64::total_cmp);
     }
@@ -362,7 +362,7 @@ fn notes(a: &Half, b: &Half, rows: &[Change]) -> Vec<String> {
 
 /// Says of how many claims the repetitions were no independent ones.
 fn dependence(claims: &[&Change], halves: [&Half; 2]) -> Option<String> {
-    let of = claims.iter().filter(|row| halves.iter().any(|half| half.dependent.contains(&row.place()))).count();
+    let of = claims.iter().filter(|row| halves.iter().any(|half| half.dependent.contains(&row.row_key()))).count();
     (of > 0).then(|| {
         format!(
             "of {of} of the {} claimed changes, repetitions in one of the runs depend on those before them (drift, a busy \

@@ -4,11 +4,11 @@ use darkroom_core::event::{Dependency, PackageBuilt};
 use polars::prelude::{DataFrame, PolarsResult};
 
 use crate::columns;
-use crate::facts::Facts;
+use crate::facts::JournalFacts;
 use crate::frames::{frame, integers, texts};
 
 /// Returns the rows of `builds`, in journal order.
-pub fn build_frame(facts: &Facts) -> PolarsResult<DataFrame> {
+pub fn build_frame(facts: &JournalFacts) -> PolarsResult<DataFrame> {
     let rows: Vec<(&PackageBuilt, Option<&Dependency>)> = facts
         .built
         .iter()

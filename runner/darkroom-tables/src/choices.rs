@@ -15,7 +15,7 @@ use crate::aggregate::SummaryRow;
 use crate::columns;
 use crate::comparisons::ComparisonRow;
 use crate::costs::CostRow;
-use crate::facts::Facts;
+use crate::facts::JournalFacts;
 use crate::frames::{bools, cell_columns, floats, frame, integers, texts};
 use crate::notes::joined;
 use crate::outputs::{Outputs, output_columns};
@@ -47,7 +47,7 @@ struct Pick {
 
 /// Returns every row of `choices`, one a cell, in the order of the plan.
 pub fn choice_rows(
-    facts: &Facts,
+    facts: &JournalFacts,
     summary: &[SummaryRow],
     costs: &[CostRow],
     comparisons: &[ComparisonRow],
@@ -112,7 +112,7 @@ fn offers(rows: &[ChoiceRow], members: &[usize]) -> Vec<Offer> {
 }
 
 /// Marks the memory sizes to take among cells that differ in memory only.
-fn recommend(rows: &mut [ChoiceRow], members: &[usize], facts: &Facts, comparisons: &[ComparisonRow]) {
+fn recommend(rows: &mut [ChoiceRow], members: &[usize], facts: &JournalFacts, comparisons: &[ComparisonRow]) {
     let offers = offers(rows, members);
     let balance = balance(&offers);
     let Some(Choice { cheapest, fastest, balanced }) = choose(&offers) else { return };
@@ -136,7 +136,13 @@ fn recommend(rows: &mut [ChoiceRow], members: &[usize], facts: &Facts, compariso
 }
 
 /// Returns the memory sizes, MB, of other members from which no comparison claims a difference.
-fn alike(chosen: usize, members: &[usize], metric: &str, facts: &Facts, comparisons: &[ComparisonRow]) -> Vec<u32> {
+fn alike(
+    chosen: usize,
+    members: &[usize],
+    metric: &str,
+    facts: &JournalFacts,
+    comparisons: &[ComparisonRow],
+) -> Vec<u32> {
     let claimed =
         |other: usize| comparisons.iter().any(|row| row.claims_difference_between(chosen as u32, other as u32, metric));
     let others = members.iter().copied().filter(|&other| other != chosen && !claimed(other));
@@ -146,7 +152,7 @@ fn alike(chosen: usize, members: &[usize], metric: &str, facts: &Facts, comparis
 }
 
 /// Returns the frame of `choices`.
-pub fn choice_frame(facts: &Facts, rows: &[ChoiceRow], outputs: &[Outputs]) -> PolarsResult<DataFrame> {
+pub fn choice_frame(facts: &JournalFacts, rows: &[ChoiceRow], outputs: &[Outputs]) -> PolarsResult<DataFrame> {
     let float = |name: &str, of: fn(&ChoiceRow) -> Option<f64>| floats(name, rows.iter().map(of));
     let truth = |name: &str, of: fn(&ChoiceRow) -> Option<bool>| bools(name, rows.iter().map(of));
     let sizes = |name: &str, of: fn(&ChoiceRow) -> Option<&Pick>| {

@@ -4,11 +4,11 @@ use darkroom_core::event::CodeExamined;
 use polars::prelude::{DataFrame, PolarsResult};
 
 use crate::columns;
-use crate::facts::Facts;
+use crate::facts::JournalFacts;
 use crate::frames::{frame, integers, texts};
 
 /// Returns the frame of `code`, in the order in which it was looked at.
-pub fn code_frame(facts: &Facts) -> PolarsResult<DataFrame> {
+pub fn code_frame(facts: &JournalFacts) -> PolarsResult<DataFrame> {
     let rows = &facts.code;
     let text = |of: fn(&CodeExamined) -> Option<String>| rows.iter().map(of);
     let count = |of: fn(&CodeExamined) -> Option<u64>| rows.iter().map(move |row| of(row).map(|n| n as i64));

@@ -9,19 +9,19 @@ use std::collections::{BTreeMap, HashMap};
 use darkroom_core::cell::{Cell, Input, Start};
 use darkroom_core::event::PlannedCell;
 use darkroom_core::statistics::{
-    Comparison, Samples, Units, Verdict, between_units, compare, effect_word, holm, seed_of, verdict,
+    ClaimVerdict, Comparison, Samples, Units, between_units, compare, effect_word, holm, seed_of, verdict,
 };
 use polars::prelude::{DataFrame, PolarsResult};
 use rayon::prelude::*;
 
 use crate::aggregate::{Groups, PIPELINE};
 use crate::columns;
-use crate::facts::Facts;
+use crate::facts::JournalFacts;
 use crate::frames::{bools, floats, frame, integers, texts};
 use crate::models::{self, Models};
 use crate::notes::joined;
 use crate::outputs::Outputs;
-use crate::samples::{Group, SampleKey};
+use crate::samples::{SampleGroup, SampleKey};
 use crate::sessions::Times;
 use crate::summary::ComparisonSummary;
 
@@ -99,7 +99,12 @@ impl Pair {
 }
 
 /// Returns every row of `comparisons`, by factor, pair, stage (the pipeline last) and metric.
-pub fn comparison_rows(facts: &Facts, groups: &Groups, outputs: &[Outputs], times: &Times) -> Vec<ComparisonRow> {
+pub fn comparison_rows(
+    facts: &JournalFacts,
+    groups: &Groups,
+    outputs: &[Outputs],
+    times: &Times,
+) -> Vec<ComparisonRow> {
     let mut pairs = pairs(&facts.run.cells);
     pairs.extend(twins(facts));
     let mut rows: Vec<ComparisonRow> =
@@ -147,7 +152,7 @@ fn pairs(cells: &[PlannedCell]) -> Vec<Pair> {
 }
 
 /// Returns every cell against itself under another name, the first deployment as baseline.
-fn twins(facts: &Facts) -> Vec<Pair> {
+fn twins(facts: &JournalFacts) -> Vec<Pair> {
     let others = 2..=i64::from(facts.run.deployments);
     let cells = (0u32..).zip(&facts.run.cells).filter(|(_, planned)| planned.not_runnable.is_none());
     cells
@@ -162,12 +167,12 @@ fn twins(facts: &Facts) -> Vec<Pair> {
         .collect()
 }
 
-fn pair_rows(facts: &Facts, groups: &Groups, pair: Pair, times: &Times) -> Vec<ComparisonRow> {
+fn pair_rows(facts: &JournalFacts, groups: &Groups, pair: Pair, times: &Times) -> Vec<ComparisonRow> {
     let (a, b) = (&facts.run.cells[pair.a as usize], &facts.run.cells[pair.b as usize]);
     // Repetitions of different times have nothing in common but their number.
     let in_turns = facts.run.order == "interleaved" && times.side_by_side(&[pair.a], &[pair.b]) != Some(false);
     let row = |(stage, metric): (Option<u32>, &'static str)| {
-        let empty = Group::default();
+        let empty = SampleGroup::default();
         let [group_a, group_b] =
             [(a, pair.deployments.map(|d| d.0)), (b, pair.deployments.map(|d| d.1))].map(|(cell, deployment)| {
                 let group = group(facts, groups, cell, stage).unwrap_or(&empty);
@@ -207,7 +212,7 @@ fn pair_rows(facts: &Facts, groups: &Groups, pair: Pair, times: &Times) -> Vec<C
 }
 
 /// A warm call has no init: beside a cold one, its duration is all that it took.
-fn with_init<'a>(group: &'a Group, metric: &'static str) -> Cow<'a, Group> {
+fn with_init<'a>(group: &'a SampleGroup, metric: &'static str) -> Cow<'a, SampleGroup> {
     let warm = metric == "cold_total_ms" && group.present(metric).is_empty();
     match group.values.get("duration_ms").filter(|_| warm) {
         Some(durations) => {
@@ -219,7 +224,7 @@ fn with_init<'a>(group: &'a Group, metric: &'static str) -> Cow<'a, Group> {
     }
 }
 
-pub fn units(a: &Group, b: &Group, metric: &str) -> Units {
+pub fn units(a: &SampleGroup, b: &SampleGroup, metric: &str) -> Units {
     between_units(&a.measured(metric), &b.measured(metric))
 }
 
@@ -227,7 +232,7 @@ pub fn units(a: &Group, b: &Group, metric: &str) -> Units {
 const OTHER_IMAGES: &str = "other images: the ratio says how heavy they are for the same code, each set in its own mix";
 
 /// Returns what two cells are compared in: stage (`None`: the pipeline) and metric.
-pub fn places(facts: &Facts, a: &Cell, b: &Cell) -> Vec<(Option<u32>, &'static str)> {
+pub fn places(facts: &JournalFacts, a: &Cell, b: &Cell) -> Vec<(Option<u32>, &'static str)> {
     let with_init = a.start == Start::Cold || b.start == Start::Cold;
     let mut places = Vec::new();
     for (stage, _) in (0u32..).zip(&facts.run.stages) {
@@ -240,7 +245,12 @@ pub fn places(facts: &Facts, a: &Cell, b: &Cell) -> Vec<(Option<u32>, &'static s
 }
 
 /// Returns the rows of a cell in a stage, or of its passes.
-pub fn group<'a>(facts: &Facts, groups: &'a Groups, cell: &PlannedCell, stage: Option<u32>) -> Option<&'a Group> {
+pub fn group<'a>(
+    facts: &JournalFacts,
+    groups: &'a Groups,
+    cell: &PlannedCell,
+    stage: Option<u32>,
+) -> Option<&'a SampleGroup> {
     match stage {
         Some(stage) => groups.invocations.get(&(cell.id.to_string(), facts.run.stages[stage as usize].clone())),
         None => groups.pipelines.get(cell.id.as_str()),
@@ -248,7 +258,7 @@ pub fn group<'a>(facts: &Facts, groups: &'a Groups, cell: &PlannedCell, stage: O
 }
 
 /// Returns the samples of a metric, paired if they were measured in turns and enough of them have a partner.
-pub fn samples(a: &Group, b: &Group, metric: &'static str, in_turns: bool) -> Samples {
+pub fn samples(a: &SampleGroup, b: &SampleGroup, metric: &'static str, in_turns: bool) -> Samples {
     let (of_a, of_b) = (keyed(a, metric), keyed(b, metric));
     let shared: Vec<(SampleKey, f64, f64)> =
         of_a.iter().filter_map(|(key, value)| Some((*key, *value, *of_b.get(key)?))).collect();
@@ -265,13 +275,13 @@ pub fn samples(a: &Group, b: &Group, metric: &'static str, in_turns: bool) -> Sa
 }
 
 /// Values by their key, in the order of the keys.
-fn keyed(group: &Group, metric: &'static str) -> BTreeMap<SampleKey, f64> {
+fn keyed(group: &SampleGroup, metric: &'static str) -> BTreeMap<SampleKey, f64> {
     let Some(values) = group.values.get(metric) else { return BTreeMap::new() };
     group.keys.iter().zip(values).filter_map(|(key, value)| Some((*key, (*value)?))).collect()
 }
 
 /// Values in clusters, by environment or by image; within a cluster in the order of the keys.
-fn clustered(group: &Group, metric: &'static str, by_environment: bool) -> Vec<Vec<f64>> {
+fn clustered(group: &SampleGroup, metric: &'static str, by_environment: bool) -> Vec<Vec<f64>> {
     let Some(values) = group.values.get(metric) else { return Vec::new() };
     let mut clusters: BTreeMap<u32, Vec<(SampleKey, f64)>> = BTreeMap::new();
     for (row, (key, value)) in group.keys.iter().zip(values).enumerate() {
@@ -317,8 +327,8 @@ fn judge(rows: &mut [ComparisonRow], outputs: &[Outputs]) {
             let word = match verdict {
                 // One sample of a model is no model, however surely it is known.
                 _ if rows[i].models.is_some() && found.ratio_mean_ci.is_none() => "inconclusive",
-                Verdict::Lower if rows[i].pair.is_of_images() => "lighter",
-                Verdict::Higher if rows[i].pair.is_of_images() => "heavier",
+                ClaimVerdict::Lower if rows[i].pair.is_of_images() => "lighter",
+                ClaimVerdict::Higher if rows[i].pair.is_of_images() => "heavier",
                 _ => word(verdict, rows[i].metric),
             };
             rows[i].p_adjusted = p;
@@ -356,15 +366,15 @@ fn barred(row: &ComparisonRow, outputs: &[Outputs]) -> Option<&'static str> {
     }
 }
 
-pub fn word(verdict: Verdict, metric: &str) -> &'static str {
+pub fn word(verdict: ClaimVerdict, metric: &str) -> &'static str {
     let cost = metric.starts_with("cost");
     match verdict {
-        Verdict::Lower if cost => "cheaper",
-        Verdict::Lower => "faster",
-        Verdict::Higher if cost => "dearer",
-        Verdict::Higher => "slower",
-        Verdict::Equivalent => "equivalent",
-        Verdict::Inconclusive => "inconclusive",
+        ClaimVerdict::Lower if cost => "cheaper",
+        ClaimVerdict::Lower => "faster",
+        ClaimVerdict::Higher if cost => "dearer",
+        ClaimVerdict::Higher => "slower",
+        ClaimVerdict::Equivalent => "equivalent",
+        ClaimVerdict::Inconclusive => "inconclusive",
     }
 }
 
@@ -374,7 +384,7 @@ pub fn is_claim(verdict: &str) -> bool {
 }
 
 /// Returns the row as the terminal may show it.
-pub fn shown(facts: &Facts, row: &ComparisonRow) -> ComparisonSummary {
+pub fn shown(facts: &JournalFacts, row: &ComparisonRow) -> ComparisonSummary {
     let [a, b] = [row.pair.a, row.pair.b].map(|cell| &facts.run.cells[cell as usize]);
     let (factor, level_a, level_b) = if let Some(models) = &row.models {
         ("model", models.a.model.clone(), models.b.model.clone())
@@ -402,7 +412,7 @@ pub fn shown(facts: &Facts, row: &ComparisonRow) -> ComparisonSummary {
 }
 
 /// Returns the frame of `comparisons`.
-pub fn comparison_frame(facts: &Facts, rows: &[ComparisonRow]) -> PolarsResult<DataFrame> {
+pub fn comparison_frame(facts: &JournalFacts, rows: &[ComparisonRow]) -> PolarsResult<DataFrame> {
     let shown: Vec<ComparisonSummary> = rows.iter().map(|row| shown(facts, row)).collect();
     let text = |name: &str, of: fn(&ComparisonSummary) -> &str| texts(name, shown.iter().map(|row| Some(of(row))));
     let float =

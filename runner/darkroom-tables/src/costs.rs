@@ -7,11 +7,11 @@ use polars::prelude::{DataFrame, PolarsResult};
 
 use crate::aggregate::{Groups, SummaryRow};
 use crate::columns;
-use crate::facts::Facts;
+use crate::facts::JournalFacts;
 use crate::frames::{cell_columns, floats, frame, integers, texts};
 use crate::notes::{joined, outputs_note, sample_notes};
 use crate::outputs::{Outputs, output_columns};
-use crate::samples::{Group, GroupCounts};
+use crate::samples::{GroupCounts, SampleGroup};
 
 /// One row of `costs`. USD of 100,000 images.
 #[derive(Clone, Debug)]
@@ -31,7 +31,7 @@ pub struct CostRow {
 }
 
 /// Returns every row of `costs`, in the order of the plan.
-pub fn cost_rows(facts: &Facts, groups: &Groups, outputs: &[Outputs], summary: &[SummaryRow]) -> Vec<CostRow> {
+pub fn cost_rows(facts: &JournalFacts, groups: &Groups, outputs: &[Outputs], summary: &[SummaryRow]) -> Vec<CostRow> {
     (0u32..)
         .zip(&facts.run.cells)
         .map(|(cell, planned)| {
@@ -52,7 +52,7 @@ fn cost_row(
     outputs: &Outputs,
     interval: Option<Interval>,
 ) -> CostRow {
-    let empty = Group::default();
+    let empty = SampleGroup::default();
     let group = groups.pipelines.get(planned.id.as_str()).unwrap_or(&empty);
     let per_100k = |column: &str| {
         let mut values = group.present(column);
@@ -83,7 +83,7 @@ fn cost_row(
 
 /// Returns the frame of `costs`.
 pub fn cost_frame(
-    facts: &Facts,
+    facts: &JournalFacts,
     rows: &[CostRow],
     outputs: &[Outputs],
     prices: &PriceTable,

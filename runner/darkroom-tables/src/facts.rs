@@ -1,6 +1,6 @@
 //! What the tables need of a journal, kept compactly: the facts, and what follows from them without statistics.
 //!
-//! A journal's events → [`Facts`]. Texts that repeat are kept once, so a million invocations take about 150 MB. Events are
+//! A journal's events → [`JournalFacts`]. Texts that repeat are kept once, so a million invocations take about 150 MB. Events are
 //! taken in by `reading` (and `imported`), what counts the ledger decides. Knows nothing of Polars, files or statistics.
 
 mod counting;
@@ -26,7 +26,7 @@ use crate::summary::Spent;
 
 pub use counting::outlier_flag;
 
-/// Index into [`Facts::texts`].
+/// Index into [`JournalFacts::texts`].
 pub type Text = u32;
 
 /// A request id: nearly always a UUID, which takes a third of the room of its text.
@@ -137,7 +137,7 @@ pub struct CheckFact {
 
 /// A journal, taken in.
 #[derive(Debug)]
-pub struct Facts {
+pub struct JournalFacts {
     pub run: RunStarted,
     pub deployed: Vec<FunctionDeployed>,
     pub built: Vec<PackageBuilt>,
@@ -168,7 +168,7 @@ pub struct Facts {
     environments: HashMap<RequestId, Text>,
 }
 
-impl Facts {
+impl JournalFacts {
     /// A run of which nothing was observed.
     pub fn new(run: RunStarted) -> Self {
         let stages = (0u32..).zip(&run.stages).map(|(i, stage)| (stage.clone(), i)).collect();

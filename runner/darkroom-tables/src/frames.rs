@@ -15,7 +15,7 @@ use polars::prelude::{
 use uuid::Uuid;
 
 use crate::columns::{self, Kind, Table};
-use crate::facts::{Facts, Finished, InvocationFact, Pass, RequestId, Text, outlier_flag};
+use crate::facts::{Finished, InvocationFact, JournalFacts, Pass, RequestId, Text, outlier_flag};
 
 /// Rows of one batch, and so of one Parquet row group.
 pub const BATCH_ROWS: usize = 131_072;
@@ -80,7 +80,7 @@ pub fn data_type(kind: Kind) -> polars::prelude::DataType {
 }
 
 /// Returns the columns that say which cell each row belongs to: run, id, levels, author, target.
-pub fn cell_columns(facts: &Facts, cells: &[u32]) -> PolarsResult<Vec<Column>> {
+pub fn cell_columns(facts: &JournalFacts, cells: &[u32]) -> PolarsResult<Vec<Column>> {
     let planned = &facts.run.cells;
     let text = |name: &str, of: &dyn Fn(&PlannedCell) -> Option<String>| {
         gather(
@@ -119,7 +119,7 @@ fn gather(name: &str, dictionary: &StringChunked, indices: impl Iterator<Item = 
 }
 
 /// Returns the frame of `reconciliation`, in the order of the journal.
-pub fn reconciliation(facts: &Facts) -> PolarsResult<DataFrame> {
+pub fn reconciliation(facts: &JournalFacts) -> PolarsResult<DataFrame> {
     let rows = &facts.reconciliations;
     let of = || rows.iter().map(|(_, figure)| figure);
     let columns = vec![
@@ -141,7 +141,7 @@ pub fn reconciliation(facts: &Facts) -> PolarsResult<DataFrame> {
 
 /// Builds batches of the three tables of facts.
 pub struct Frames<'a> {
-    facts: &'a Facts,
+    facts: &'a JournalFacts,
     prices: &'a PriceTable,
     texts: StringChunked,
     images: StringChunked,
@@ -154,7 +154,7 @@ pub struct Frames<'a> {
 }
 
 impl<'a> Frames<'a> {
-    pub fn new(facts: &'a Facts, prices: &'a PriceTable) -> Self {
+    pub fn new(facts: &'a JournalFacts, prices: &'a PriceTable) -> Self {
         let invocation_counts: Vec<CountsAs> =
             facts.invocations.iter().map(|row| facts.invocation_counts_as(row)).collect();
         Self {

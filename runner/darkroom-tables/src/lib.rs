@@ -38,7 +38,7 @@ use darkroom_core::event::{Event, RunStarted};
 use polars::prelude::{DataFrame, PolarsError, PolarsResult};
 
 use aggregate::{Groups, SummaryRow};
-use facts::Facts;
+use facts::JournalFacts;
 use frames::Frames;
 use outputs::Outputs;
 use parquet::TableWriter;
@@ -49,7 +49,7 @@ pub use comparisons::is_claim;
 pub use ranks::{Comparable, comparable};
 pub use sessions::{Measured, Session, SessionEnd, minute};
 pub use summary::{
-    CellSummary, ComparisonSummary, Difference, Failure, Misdeed, ReconciliationSummary, RefusedCalls, Remembered,
+    CellSummary, ComparisonSummary, Difference, FailureCount, Misdeed, ReconciliationSummary, RefusedCalls, Remembered,
     Spent, StageSummary, Statistic, Summary, TableFile, WrongOutput,
 };
 pub use verify::{Verified, verify};
@@ -91,7 +91,7 @@ pub fn aggregate<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
         path: out_dir.into(),
         source,
     })?;
-    let facts = Facts::collect(events, prices)?;
+    let facts = JournalFacts::collect(events, prices)?;
     let provenance = parquet::provenance(&facts, prices);
     let [pipelines, invocations, checks] = write_facts(&facts, prices, out_dir, &provenance)?;
     let write = |table: &'static columns::Table, frame: PolarsResult<DataFrame>| {
@@ -104,7 +104,7 @@ pub fn aggregate<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
     let seen = overview::seen(&facts);
     let times = Times::of(&facts);
     // What follows is made of the tables: the facts give their room back, all but what the run is.
-    let facts = Facts::new(facts.run);
+    let facts = JournalFacts::new(facts.run);
 
     let Summarised { mut groups, outputs, rows: mut summary_rows } = summarised(&facts, out_dir)?;
     let mut cost_rows = costs::cost_rows(&facts, &groups, &outputs, &summary_rows);
@@ -131,7 +131,7 @@ pub fn summarise(run: RunStarted, dir: &Path) -> Result<TableFile, TablesError> 
     let source = dir.join("invocations.parquet");
     let provenance = read::provenance(&source)?;
     let provenance: Vec<_> = provenance.into_iter().map(|(key, value)| (format!("darkroom.{key}"), value)).collect();
-    let facts = Facts::new(run);
+    let facts = JournalFacts::new(run);
     let Summarised { outputs, rows, .. } = summarised(&facts, dir)?;
     let frame = aggregate::summary_frame(&facts, &rows, &outputs)
         .map_err(|error| parquet::failed("make", &dir.join("summary"), &error))?;
@@ -145,7 +145,7 @@ struct Summarised {
     rows: Vec<SummaryRow>,
 }
 
-fn summarised(facts: &Facts, dir: &Path) -> Result<Summarised, TablesError> {
+fn summarised(facts: &JournalFacts, dir: &Path) -> Result<Summarised, TablesError> {
     let path = |table: &columns::Table| dir.join(format!("{}.parquet", table.name));
     let of = |path: &Path, error: &PolarsError| parquet::failed("read", path, error);
     let (invocations, pipelines) = (path(&columns::INVOCATIONS), path(&columns::PIPELINES));
@@ -164,7 +164,7 @@ fn summarised(facts: &Facts, dir: &Path) -> Result<Summarised, TablesError> {
 
 /// Writes `pipelines`, `invocations` and `outputs`.
 fn write_facts(
-    facts: &Facts,
+    facts: &JournalFacts,
     prices: &PriceTable,
     dir: &Path,
     provenance: &[(String, String)],

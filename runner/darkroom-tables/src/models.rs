@@ -12,9 +12,9 @@ use rayon::prelude::*;
 
 use crate::aggregate::{Groups, PIPELINE};
 use crate::comparisons::{ComparisonRow, MODEL, Pair, REMEMBERS, group, places};
-use crate::facts::Facts;
+use crate::facts::JournalFacts;
 use crate::outputs::Outputs;
-use crate::samples::Group;
+use crate::samples::SampleGroup;
 
 /// Two models that are compared.
 #[derive(Clone, Debug)]
@@ -40,7 +40,7 @@ impl Side {
     }
 
     /// Ids of the pooled cells, or of the others where none is pooled.
-    pub fn cells(&self, facts: &Facts) -> String {
+    pub fn cells(&self, facts: &JournalFacts) -> String {
         let cells = if self.pooled.is_empty() { self.all().collect() } else { self.pooled.clone() };
         cells.iter().map(|&cell| facts.run.cells[cell as usize].id.as_str()).collect::<Vec<_>>().join(" ")
     }
@@ -78,11 +78,11 @@ impl Models {
 }
 
 /// Returns a row for every two models of the plan, at equal levels of everything else, in every metric.
-pub fn model_rows(facts: &Facts, groups: &Groups, outputs: &[Outputs]) -> Vec<ComparisonRow> {
+pub fn model_rows(facts: &JournalFacts, groups: &Groups, outputs: &[Outputs]) -> Vec<ComparisonRow> {
     pairs(facts, outputs).into_par_iter().flat_map_iter(|models| rows_of(facts, groups, &models)).collect()
 }
 
-fn pairs(facts: &Facts, outputs: &[Outputs]) -> Vec<Models> {
+fn pairs(facts: &JournalFacts, outputs: &[Outputs]) -> Vec<Models> {
     // Alike but for the variant; models in the order of the plan.
     let mut alike: BTreeMap<String, Vec<Side>> = BTreeMap::new();
     let runnable = (0u32..).zip(&facts.run.cells).filter(|(_, planned)| planned.not_runnable.is_none());
@@ -113,7 +113,7 @@ fn pairs(facts: &Facts, outputs: &[Outputs]) -> Vec<Models> {
     pairs
 }
 
-fn rows_of(facts: &Facts, groups: &Groups, models: &Models) -> Vec<ComparisonRow> {
+fn rows_of(facts: &JournalFacts, groups: &Groups, models: &Models) -> Vec<ComparisonRow> {
     let planned = |cell: u32| &facts.run.cells[cell as usize];
     let (Some(a), Some(b)) = (models.a.all().min(), models.b.all().min()) else { return Vec::new() };
     let notes = [models.a.notes(), models.b.notes()].concat();
@@ -146,13 +146,13 @@ fn rows_of(facts: &Facts, groups: &Groups, models: &Models) -> Vec<ComparisonRow
 
 /// Values of one sample by environment (where all are known, else by deployment) and image; `None` without any.
 fn sample(
-    facts: &Facts,
+    facts: &JournalFacts,
     groups: &Groups,
     cell: &PlannedCell,
     stage: Option<u32>,
     metric: &str,
 ) -> Option<Vec<BTreeMap<u32, Vec<f64>>>> {
-    let group: &Group = group(facts, groups, cell, stage)?;
+    let group: &SampleGroup = group(facts, groups, cell, stage)?;
     let by_environment = group.knows_environments();
     let mut rows: Vec<_> = group.keys.iter().zip(group.values.get(metric)?).enumerate().collect();
     rows.sort_by_key(|(_, (key, _))| **key);

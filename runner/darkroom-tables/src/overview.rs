@@ -10,17 +10,17 @@ use darkroom_core::ledger::{AttemptId, CountsAs};
 use crate::aggregate::SummaryRow;
 use crate::comparisons::{self, ComparisonRow};
 use crate::costs::CostRow;
-use crate::facts::{Facts, Text};
+use crate::facts::{JournalFacts, Text};
 use crate::outputs::Outputs;
 use crate::sessions::Session;
 use crate::summary::{
-    CellSummary, Difference, Failure, Misdeed, ReconciliationSummary, RefusedCalls, Remembered, Spent, StageSummary,
-    Statistic, Summary, TableFile, WrongOutput,
+    CellSummary, Difference, FailureCount, Misdeed, ReconciliationSummary, RefusedCalls, Remembered, Spent,
+    StageSummary, Statistic, Summary, TableFile, WrongOutput,
 };
 
 /// What the summary says of single facts.
 pub struct Seen {
-    failures: Vec<Failure>,
+    failures: Vec<FailureCount>,
     wrong_outputs: Vec<WrongOutput>,
     reconciliation: ReconciliationSummary,
     refused_calls: Vec<RefusedCalls>,
@@ -32,7 +32,7 @@ pub struct Seen {
 }
 
 /// Returns what the summary needs of the facts themselves.
-pub fn seen(facts: &Facts) -> Seen {
+pub fn seen(facts: &JournalFacts) -> Seen {
     Seen {
         failures: failures(facts),
         wrong_outputs: wrong_outputs(facts),
@@ -49,7 +49,7 @@ pub fn seen(facts: &Facts) -> Seen {
 /// Returns the run in a screenful.
 #[expect(clippy::too_many_arguments, reason = "what a run has to show, each from the step that made it")]
 pub fn overview(
-    facts: &Facts,
+    facts: &JournalFacts,
     prices: &PriceTable,
     rows: &[SummaryRow],
     costs: &[CostRow],
@@ -91,7 +91,7 @@ pub fn overview(
 }
 
 /// Returns what the variants' handlers called and may not, by variant and action.
-pub fn refused_calls(facts: &Facts) -> Vec<RefusedCalls> {
+pub fn refused_calls(facts: &JournalFacts) -> Vec<RefusedCalls> {
     let variants = variants(facts);
     let mut found: BTreeMap<(&str, &str), (&str, u64)> = BTreeMap::new();
     for refused in &facts.refused {
@@ -108,7 +108,7 @@ pub fn refused_calls(facts: &Facts) -> Vec<RefusedCalls> {
 }
 
 /// Returns what the variants' handlers did that no honest one does, by function.
-pub fn misdeeds(facts: &Facts) -> Vec<Misdeed> {
+pub fn misdeeds(facts: &JournalFacts) -> Vec<Misdeed> {
     let variants = variants(facts);
     let mut found: BTreeMap<(&str, &str), Misdeed> = BTreeMap::new();
     for Misbehaved { function, kind, what, times, .. } in &facts.misbehaved {
@@ -121,11 +121,11 @@ pub fn misdeeds(facts: &Facts) -> Vec<Misdeed> {
 }
 
 /// Returns the variant of each function.
-fn variants(facts: &Facts) -> BTreeMap<&str, &str> {
+fn variants(facts: &JournalFacts) -> BTreeMap<&str, &str> {
     facts.deployed.iter().map(|it| (it.function.as_str(), it.variant.as_str())).collect()
 }
 
-fn reconciliation(facts: &Facts) -> ReconciliationSummary {
+fn reconciliation(facts: &JournalFacts) -> ReconciliationSummary {
     let heard: Vec<_> = facts.reconciliations.iter().filter(|(_, figure)| figure.reported.is_some()).collect();
     let sum = |metric| {
         let of_metric = heard.iter().filter(|(_, figure)| figure.metric == metric);
@@ -162,7 +162,7 @@ fn reconciliation(facts: &Facts) -> ReconciliationSummary {
 }
 
 fn cell_summary(
-    facts: &Facts,
+    facts: &JournalFacts,
     planned: &PlannedCell,
     rows: &[&SummaryRow],
     cost: &CostRow,
@@ -208,7 +208,7 @@ fn cell_summary(
     }
 }
 
-fn remembered(facts: &Facts, rows: &[&SummaryRow]) -> Vec<Remembered> {
+fn remembered(facts: &JournalFacts, rows: &[&SummaryRow]) -> Vec<Remembered> {
     let of = |row: &&SummaryRow| {
         let (stage, fresh) = (row.stage?, row.fresh.filter(|fresh| fresh.remembers)?);
         let stage = facts.run.stages[stage as usize].clone();
@@ -233,7 +233,7 @@ fn statistic(row: &SummaryRow) -> Statistic {
 }
 
 /// What failed for good: invocations by kind, and passes that broke though none of their invocations is known to have.
-fn failures(facts: &Facts) -> Vec<Failure> {
+fn failures(facts: &JournalFacts) -> Vec<FailureCount> {
     /// Cell, stage, status, error type.
     type Kind<'a> = (u32, Option<u32>, &'a str, Option<Text>);
     let mut found: BTreeMap<Kind, (Option<Text>, usize)> = BTreeMap::new();
@@ -252,7 +252,7 @@ fn failures(facts: &Facts) -> Vec<Failure> {
         }
     }
     let text = |index: Text| facts.texts[index as usize].clone();
-    let failure = |((cell, stage, status, error_type), (error, count)): (Kind, (Option<Text>, usize))| Failure {
+    let failure = |((cell, stage, status, error_type), (error, count)): (Kind, (Option<Text>, usize))| FailureCount {
         cell_id: facts.run.cells[cell as usize].id.to_string(),
         stage: stage.map(|stage| facts.run.stages[stage as usize].clone()),
         status: status.into(),
@@ -263,7 +263,7 @@ fn failures(facts: &Facts) -> Vec<Failure> {
     found.into_iter().map(failure).collect()
 }
 
-fn wrong_outputs(facts: &Facts) -> Vec<WrongOutput> {
+fn wrong_outputs(facts: &JournalFacts) -> Vec<WrongOutput> {
     let mut checked: BTreeMap<(u32, u32), usize> = BTreeMap::new();
     let mut wrong: BTreeMap<(u32, u32, &str), (Option<String>, usize)> = BTreeMap::new();
     for check in facts.checks.iter().filter(|check| facts.ledger.check_counts(check.pass)) {

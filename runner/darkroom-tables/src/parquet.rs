@@ -12,7 +12,7 @@ use polars::io::parquet::write::BatchedWriter;
 use polars::prelude::{DataFrame, KeyValueMetadata, ParquetCompression, ParquetWriter, PolarsError, Schema};
 
 use crate::columns::Table;
-use crate::facts::Facts;
+use crate::facts::JournalFacts;
 use crate::frames::data_type;
 use crate::sessions::Times;
 use crate::{SCHEMA_VERSION, TableFile, TablesError};
@@ -87,7 +87,7 @@ pub fn write(
 }
 
 /// Returns the key-value metadata of every table of a run.
-pub fn provenance(facts: &Facts, prices: &PriceTable) -> Vec<(String, String)> {
+pub fn provenance(facts: &JournalFacts, prices: &PriceTable) -> Vec<(String, String)> {
     let run = &facts.run;
     let json = |value: serde_json::Result<String>| value.unwrap_or_default();
     let fixed = [

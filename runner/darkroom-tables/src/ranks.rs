@@ -10,7 +10,7 @@ use darkroom_core::event::PlannedCell;
 use crate::aggregate::SummaryRow;
 use crate::comparisons::{ComparisonRow, is_claim};
 use crate::costs::CostRow;
-use crate::facts::Facts;
+use crate::facts::JournalFacts;
 use crate::outputs::Outputs;
 
 /// The cost as it is compared, and the same for 100,000 images.
@@ -28,7 +28,7 @@ pub fn comparable(cell: &Cell) -> Comparable {
 /// cell of the same kind of work with right outputs is claimed, and never beside samples of a model: each is one draw of many.
 /// Cells that remember outputs have none: their times are not those of the work.
 pub fn rank(
-    facts: &Facts,
+    facts: &JournalFacts,
     outputs: &[Outputs],
     comparisons: &[ComparisonRow],
     summary: &mut [SummaryRow],

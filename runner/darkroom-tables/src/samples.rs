@@ -20,7 +20,7 @@ use crate::tally::Names;
 
 /// All rows of one stage (or of the pipeline) in one cell.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Group {
+pub struct SampleGroup {
     pub rows: usize,
     pub failed: usize,
     pub wrong_start: usize,
@@ -62,7 +62,7 @@ pub struct SampleKey {
     pub repetition: i64,
 }
 
-impl Group {
+impl SampleGroup {
     /// Returns the sample of one deployment, its keys those of the only one, so that it pairs with another's.
     pub fn deployment(&self, deployment: i64) -> Self {
         let rows: Vec<usize> = (0..self.keys.len()).filter(|&row| self.keys[row].deployment == deployment).collect();
@@ -137,7 +137,7 @@ impl Group {
 #[derive(Debug)]
 pub struct Samples<K> {
     path: PathBuf,
-    groups: Vec<Group>,
+    groups: Vec<SampleGroup>,
     places: HashMap<K, usize>,
     /// Where the value of each row of the file belongs.
     slots: Vec<Slot>,
@@ -155,7 +155,7 @@ struct Slot {
 const NOWHERE: Slot = Slot { group: u32::MAX, row: 0, probe: false };
 
 impl<K: Eq + Hash> Samples<K> {
-    pub fn get<Q: Eq + Hash + ?Sized>(&self, place: &Q) -> Option<&Group>
+    pub fn get<Q: Eq + Hash + ?Sized>(&self, place: &Q) -> Option<&SampleGroup>
     where
         K: Borrow<Q>,
     {
@@ -227,7 +227,7 @@ impl Environment {
 /// A group while its table is read.
 #[derive(Default)]
 struct Draft {
-    group: Group,
+    group: SampleGroup,
     drawn: Vec<Drawn>,
     probes: Vec<Drawn>,
 }
@@ -355,7 +355,7 @@ fn samples<K: Eq + Hash>(
             deployment: drawn.deployment.into(),
             repetition: drawn.repetition.into(),
         };
-        let mut group = Group {
+        let mut group = SampleGroup {
             keys: draft.drawn.iter().map(key).collect(),
             probe_keys: draft.probes.iter().map(key).collect(),
             ..draft.group

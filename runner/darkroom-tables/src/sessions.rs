@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use darkroom_core::ledger::CountsAs;
 
-use crate::facts::Facts;
+use crate::facts::JournalFacts;
 
 /// Share of two cells' repetitions that must be of the same sessions for the two to be measured side by side.
 const SIDE_BY_SIDE: f64 = 0.9;
@@ -63,7 +63,7 @@ impl Session {
     }
 
     /// Says in a sentence what became of it. `is_last` is whether none came after.
-    pub fn told(&self, is_last: bool) -> String {
+    pub fn in_words(&self, is_last: bool) -> String {
         let end = match &self.end {
             SessionEnd::Finished { at } => format!("ended as planned at {}", minute(at)),
             SessionEnd::Stopped { at, reason } => stopped(reason, &minute(at)),
@@ -200,7 +200,7 @@ pub struct Times {
 }
 
 impl Times {
-    pub fn of(facts: &Facts) -> Self {
+    pub fn of(facts: &JournalFacts) -> Self {
         let mut cells = vec![Measured::default(); facts.run.cells.len()];
         for (id, pass) in (0..).zip(&facts.passes).filter(|(_, pass)| pass.imported.is_none()) {
             if !matches!(facts.ledger.pass_counts_as(id), CountsAs::Superseded | CountsAs::WarmUp) {
@@ -233,7 +233,7 @@ impl Times {
     }
 
     /// By cell id.
-    pub fn by_id<'a>(&'a self, facts: &'a Facts) -> BTreeMap<&'a str, &'a Measured> {
+    pub fn by_id<'a>(&'a self, facts: &'a JournalFacts) -> BTreeMap<&'a str, &'a Measured> {
         let known = facts.run.cells.iter().zip(&self.cells).filter(|(_, measured)| measured.count().is_some());
         known.map(|(planned, measured)| (planned.id.as_str(), measured)).collect()
     }
@@ -259,10 +259,10 @@ mod tests {
     #[test]
     fn a_session_without_an_end_was_killed_unless_it_is_the_last() {
         let mut session = Session::new(2, "2026-11-24T18:00:05.000Z");
-        assert!(session.told(true).contains("it was killed, or it is still running"));
-        assert!(session.told(false).ends_with("was killed before its first pass ended."));
+        assert!(session.in_words(true).contains("it was killed, or it is still running"));
+        assert!(session.in_words(false).ends_with("was killed before its first pass ended."));
         session.last_pass_at = Some("2026-11-24T18:04:00.000Z".into());
-        let told = session.told(false);
+        let told = session.in_words(false);
         assert!(told.starts_with("Session 2 began at 2026-11-24 18:00 UTC, and was killed (its last pass"), "{told}");
     }
 
@@ -272,11 +272,11 @@ mod tests {
         let mut session = Session::new(2, "2026-11-24T18:00:05.000Z");
         session.end = SessionEnd::Stopped { at, reason: "only some cells were asked for".into() };
         let unfinished = "and ended at 2026-11-24 18:04 UTC; other cells were still unfinished.";
-        assert_eq!(session.told(true), format!("Session 2 began at 2026-11-24 18:00 UTC, {unfinished}"));
+        assert_eq!(session.in_words(true), format!("Session 2 began at 2026-11-24 18:00 UTC, {unfinished}"));
         session.added = Some((6, 10));
-        assert!(session.told(true).contains(" UTC, added repetitions 6 to 10 of every cell, and ended at"));
+        assert!(session.in_words(true).contains(" UTC, added repetitions 6 to 10 of every cell, and ended at"));
         session.added = Some((6, 6));
-        assert!(session.told(true).contains(" UTC, added repetition 6 of every cell, and ended at"));
+        assert!(session.in_words(true).contains(" UTC, added repetition 6 of every cell, and ended at"));
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub struct Summary {
     /// What may be said of pairs of cells: the rows of `comparisons`, by factor, stage and metric.
     pub comparisons: Vec<ComparisonSummary>,
     /// Invocations and passes that failed for good, by cell, stage, status and error type.
-    pub failures: Vec<Failure>,
+    pub failures: Vec<FailureCount>,
     /// Outputs that did not pass their check, by cell, stage and reason.
     pub wrong_outputs: Vec<WrongOutput>,
     /// What CloudWatch's metrics say of the same functions.
@@ -202,7 +202,7 @@ pub struct ComparisonSummary {
 
 /// Failures of one kind.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Failure {
+pub struct FailureCount {
     pub cell_id: String,
     /// `None` for a pass that broke without a failed invocation (its final object never came).
     pub stage: Option<String>,

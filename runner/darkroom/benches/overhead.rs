@@ -206,7 +206,7 @@ impl Bench {
             pipeline: Pipeline::parse("bench", PIPELINE).expect("a pipeline"),
             cells: vec![cell],
             time_budget: None,
-            purse: None,
+            money_budget: None,
             patience: Patience {
                 call: LATE,
                 answer: LATE,

@@ -106,7 +106,7 @@ pub async fn caller(config: &SdkConfig) -> Result<Caller, AccountError> {
             (Some(code), Some(message)) => format!("{code}: {message}"),
             _ => deepest(&error),
         };
-        refused(
+        credentials_error(
             code.as_deref(),
             error.as_service_error().is_some(),
             reason,
@@ -144,7 +144,7 @@ fn no_credentials(error: &(dyn Error + 'static)) -> AccountError {
 }
 
 /// Names STS's refusal by its code. Source: AWS, "Common error types" of the query APIs, and STS's own.
-fn refused(code: Option<&str>, answered: bool, reason: String, region: String, whole: &str) -> AccountError {
+fn credentials_error(code: Option<&str>, answered: bool, reason: String, region: String, whole: &str) -> AccountError {
     let low = reason.to_lowercase();
     match code {
         Some("ExpiredToken" | "ExpiredTokenException") => AccountError::Expired,

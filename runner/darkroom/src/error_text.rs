@@ -7,7 +7,7 @@ use aws_sdk_lambda::error::ProvideErrorMetadata;
 /// Returns the service's own code and message, or the chain of causes where no service answered.
 ///
 /// The SDK's `DisplayErrorContext` appends the whole response in debug form, which is no sentence for a user or a journal.
-pub fn told<E: Error + ProvideErrorMetadata + 'static>(error: &E) -> String {
+pub fn error_message<E: Error + ProvideErrorMetadata + 'static>(error: &E) -> String {
     match (error.code(), error.message()) {
         (Some(code), Some(message)) => format!("{code}: {message}"),
         (Some(code), None) => code.to_owned(),

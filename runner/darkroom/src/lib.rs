@@ -26,6 +26,7 @@ pub mod package;
 pub mod permissions;
 pub mod prebuilt;
 pub mod project;
+pub mod provenance;
 pub mod record;
 mod results;
 mod s3_uri;
@@ -34,6 +35,8 @@ mod set_files;
 pub mod study;
 pub mod target;
 mod text_file;
+mod threads;
+mod which_run;
 
 use std::process::ExitCode;
 

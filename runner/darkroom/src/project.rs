@@ -18,8 +18,8 @@ use darkroom_core::pipeline::{Pipeline, Stage};
 use darkroom_core::variant::{Build, Variant};
 
 use crate::cli::ManifestArgs;
-use crate::generate;
 use crate::package::{self, PackageError, pins};
+use crate::provenance;
 use crate::set_files::{self, Folder};
 use crate::text_file::{self, NotUtf8, Unread};
 
@@ -231,7 +231,7 @@ impl Project {
             return KnownVariant { variant: None, faults: Vec::new() };
         }
         // Before anything in it is read: a link may lead to a file that is nobody's business here.
-        let refused = self.refused(&self.variant_dir(name));
+        let refused = self.packaging_faults(&self.variant_dir(name));
         if !refused.is_empty() {
             return KnownVariant { variant: None, faults: refused };
         }
@@ -244,7 +244,7 @@ impl Project {
             Ok(variant) => {
                 let missing = self.missing_files(name, &variant).into_iter().map(Fault::from);
                 let folder = self.variant_dir(name);
-                let edits = generate::edits(&folder, &self.shown(&folder), &variant);
+                let edits = provenance::edits(&folder, &self.shown(&folder), &variant);
                 let faults = missing.chain(self.unpinned(name, &variant)).chain(edits).collect();
                 KnownVariant { variant: Some(variant), faults }
             }
@@ -253,22 +253,22 @@ impl Project {
     }
 
     /// Says which links of a variant's folder leave it, and what else can't be packaged.
-    fn refused(&self, folder: &Path) -> Vec<Fault> {
+    fn packaging_faults(&self, folder: &Path) -> Vec<Fault> {
         let sentence = |error: PackageError| {
             let help = miette::Diagnostic::help(&error).map(|help| format!(". {help}")).unwrap_or_default();
             Fault::from(format!("{error}{help}").replace(&format!("{}/", self.root.display()), ""))
         };
-        package::refused(folder).into_iter().map(sentence).collect()
+        package::forbidden_files(folder).into_iter().map(sentence).collect()
     }
 
     /// Finds variants that hold the same answers of a model: a copied folder is no further sample of it.
     fn refuse_copies(&self, variants: &mut BTreeMap<String, KnownVariant>) {
-        let mut seen: Vec<(&String, Vec<generate::Ask>)> = Vec::new();
+        let mut seen: Vec<(&String, Vec<provenance::Ask>)> = Vec::new();
         for (name, known) in variants {
             if known.variant.as_ref().is_none_or(|variant| variant.model.is_none()) {
                 continue;
             }
-            let asks = generate::asks(&self.variant_dir(name));
+            let asks = provenance::asks(&self.variant_dir(name));
             match seen.iter().find(|(_, others)| !asks.is_empty() && *others == asks) {
                 Some((other, _)) => {
                     let shown = |name: &str| self.shown(&self.variant_dir(name));

@@ -97,7 +97,7 @@ pub struct Target {
 
 /// Where a run happens, as its journal says it.
 #[derive(Clone, Debug)]
-pub struct Facts {
+pub struct TargetFacts {
     /// `local` or `aws`; `aws-endpoint` when AWS's calls go elsewhere: what is measured there is not AWS.
     pub name: &'static str,
     pub region: String,
@@ -228,7 +228,7 @@ impl Target {
     }
 
     /// Says where whatever is done is done, to who may have several accounts.
-    pub fn place(&self) -> String {
+    pub fn in_words(&self) -> String {
         let Self { caller, region, endpoint, .. } = self;
         let at = endpoint.as_ref().map(|endpoint| format!(" at {endpoint}")).unwrap_or_default();
         if self.capability.billed {
@@ -239,8 +239,8 @@ impl Target {
     }
 
     /// What the journal says of where a run happens.
-    pub fn facts(&self) -> Facts {
-        Facts {
+    pub fn facts(&self) -> TargetFacts {
+        TargetFacts {
             name: self.name,
             region: self.region.clone(),
             endpoint: self.endpoint.clone(),

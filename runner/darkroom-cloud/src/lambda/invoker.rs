@@ -11,7 +11,7 @@ use super::function::Function;
 use super::limits;
 use super::metrics;
 use super::names::{FunctionRef, Home};
-use super::store::Store;
+use super::store::FunctionStore;
 use crate::lineage::Lineage;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 /// What running an invocation needs.
 pub(crate) struct Invoker {
     pub home: Home,
-    pub store: Arc<Store>,
+    pub store: Arc<FunctionStore>,
     pub code: CodeStore,
     pub environments: Arc<Environments>,
     pub metrics: Arc<dyn MetricSink>,
@@ -36,7 +36,7 @@ pub(crate) struct Invoker {
 
 /// A version that was chosen to run.
 #[derive(Clone)]
-pub(crate) struct Target {
+pub(crate) struct ChosenVersion {
     pub function: String,
     /// As invoked: a version, an alias, or nothing.
     pub qualifier: Option<String>,
@@ -60,7 +60,7 @@ pub(crate) struct Recursive;
 
 impl Invoker {
     /// Chooses the version to run; an alias with weights draws one.
-    pub fn resolve(&self, wanted: &FunctionRef) -> ApiResult<Target> {
+    pub fn resolve(&self, wanted: &FunctionRef) -> ApiResult<ChosenVersion> {
         let missing = || ApiError::function_not_found(&wanted.arn_or_latest(&self.home));
         let mut records = self.store.read();
         let function = records.functions.get_mut(&wanted.name).ok_or_else(missing)?;
@@ -68,7 +68,7 @@ impl Invoker {
         let drawn = draw(function, wanted.qualifier.as_deref());
         let version = function.version(drawn).ok_or_else(missing)?;
         let folder_of = |code: &Code| self.code.unzipped(&code.sha256);
-        Ok(Target {
+        Ok(ChosenVersion {
             function: function.name.clone(),
             qualifier: wanted.qualifier.clone(),
             spec: version.spec(&function.name, &self.home, folder_of),
@@ -102,7 +102,7 @@ impl Invoker {
     }
 
     /// Takes a place for the target, or says why there is none and counts the throttle.
-    pub fn admit(&self, target: &Target) -> Result<Permit, Throttle> {
+    pub fn admit(&self, target: &ChosenVersion) -> Result<Permit, Throttle> {
         let admitted = self.concurrency.admit(&target.function, target.reserved, || self.unreserved());
         if admitted.is_err() {
             metrics::throttled(&*self.metrics, target);
@@ -120,7 +120,7 @@ impl Invoker {
     /// Runs an invocation that has its place; `stream` takes the pieces of a streamed answer as they come. Goes on to the end by itself if the caller stops waiting.
     pub async fn run(
         self: &Arc<Self>,
-        target: Target,
+        target: ChosenVersion,
         permit: Permit,
         event: Event,
         stream: Option<mpsc::Sender<Bytes>>,

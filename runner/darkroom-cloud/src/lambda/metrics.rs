@@ -2,7 +2,7 @@
 
 use super::clock::epoch_ms;
 use super::environment::{MetricSink, Report};
-use super::invoker::Target;
+use super::invoker::ChosenVersion;
 
 const NAMESPACE: &str = "AWS/Lambda";
 
@@ -17,7 +17,13 @@ impl MetricSink for DiscardMetrics {
 type Metric<'a> = (&'a str, f64, &'a str);
 
 /// Publishes what an invocation that ran came to. `running` is the concurrency of the function and of the account.
-pub(crate) fn invoked(sink: &dyn MetricSink, target: &Target, report: &Report, failed: bool, running: (u32, u32)) {
+pub(crate) fn invoked(
+    sink: &dyn MetricSink,
+    target: &ChosenVersion,
+    report: &Report,
+    failed: bool,
+    running: (u32, u32),
+) {
     let errors = if failed { 1.0 } else { 0.0 };
     let all = [
         ("Invocations", 1.0, "Count"),
@@ -36,7 +42,7 @@ pub(crate) fn invoked(sink: &dyn MetricSink, target: &Target, report: &Report, f
 }
 
 /// Publishes an invocation that was refused.
-pub(crate) fn throttled(sink: &dyn MetricSink, target: &Target) {
+pub(crate) fn throttled(sink: &dyn MetricSink, target: &ChosenVersion) {
     publish(sink, target, &[("Throttles", 1.0, "Count")]);
 }
 
@@ -48,7 +54,7 @@ pub(crate) fn asynchronous(sink: &dyn MetricSink, function: &str, name: &str, va
 }
 
 /// Publishes for all functions, the function, and what it was invoked by.
-fn publish(sink: &dyn MetricSink, target: &Target, all: &[Metric<'_>]) {
+fn publish(sink: &dyn MetricSink, target: &ChosenVersion, all: &[Metric<'_>]) {
     let at = epoch_ms();
     let function = target.function.as_str();
     let resource = match &target.qualifier {

@@ -38,7 +38,7 @@ use names::Home;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use store::Store;
+use store::FunctionStore;
 use tokio::sync::watch;
 
 pub(crate) use api::is_lambda_path;
@@ -48,7 +48,7 @@ pub(crate) use names::is_region;
 pub use objects::{NoObjects, ObjectError, Objects, Reading};
 
 /// What the control plane needs to know.
-pub(crate) struct Settings {
+pub(crate) struct LambdaSettings {
     /// Where code and the function store live.
     pub folder: PathBuf,
     pub region: String,
@@ -65,7 +65,7 @@ pub(crate) struct Settings {
 /// The Lambda service of one local cloud.
 pub(crate) struct Lambda {
     home: Home,
-    store: Arc<Store>,
+    store: Arc<FunctionStore>,
     code: CodeStore,
     objects: Arc<dyn Objects>,
     invoker: Arc<Invoker>,
@@ -89,13 +89,13 @@ pub enum NotInvocable {
 
 impl Lambda {
     /// Loads the store, or starts with an empty one.
-    pub fn open(settings: Settings) -> Result<Self, StartError> {
+    pub fn open(settings: LambdaSettings) -> Result<Self, StartError> {
         let folder = settings.folder;
         let unusable = |source| StartError::DataDir { path: folder.clone(), source };
         std::fs::create_dir_all(&folder).map_err(unusable)?;
         let code = CodeStore::open(folder.join("code")).map_err(unusable)?;
         let file = folder.join("functions.json");
-        let store = Store::open(file.clone()).map_err(|reason| StartError::Store { path: file, reason })?;
+        let store = FunctionStore::open(file.clone()).map_err(|reason| StartError::Store { path: file, reason })?;
         let store = Arc::new(store);
         let home = Home { region: settings.region, account_id: crate::ACCOUNT_ID.to_owned() };
         let (stop, stopped) = watch::channel(false);

@@ -1,4 +1,4 @@
-//! Asynchronous invocations: each event waits for a place, runs, is tried again when its function fails, and ends at a
+//! Asynchronous invocations: each event waits for a permit, runs, is tried again when its function fails, and ends at a
 //! destination.
 //!
 //! Events live in memory: a stop or a crash loses those that have not run. The version that runs is the one current when
@@ -8,7 +8,7 @@ use super::clock;
 use super::concurrency::{Permit, Throttle};
 use super::environment::InvokeOutcome;
 use super::function::EventInvokeConfig;
-use super::invoker::{Event, Invoker, Recursive, Target};
+use super::invoker::{ChosenVersion, Event, Invoker, Recursive};
 use super::limits;
 use super::metrics;
 use super::names::{self, FunctionRef, LATEST};
@@ -44,7 +44,7 @@ impl Condition {
 }
 
 /// An event on its way.
-struct Journey {
+struct AsyncDelivery {
     function: FunctionRef,
     event: Event,
     came: Instant,
@@ -55,15 +55,15 @@ struct Journey {
 }
 
 impl Invoker {
-    /// Accepts an event for a function that exists. It runs when there is a place.
+    /// Accepts an event for a function that exists. It runs when there is a permit.
     pub fn enqueue(self: &Arc<Self>, function: FunctionRef, event: Event) {
         metrics::asynchronous(&*self.metrics, &function.name, "AsyncEventsReceived", 1.0, "Count");
         let invoker = Arc::clone(self);
-        let journey = Journey { function, event, came: Instant::now(), runs: 0, last: None };
+        let delivery = AsyncDelivery { function, event, came: Instant::now(), runs: 0, last: None };
         tokio::spawn(async move {
             let mut stopped = invoker.stopped.clone();
             tokio::select! {
-                () = travel(&invoker, journey) => {}
+                () = deliver(&invoker, delivery) => {}
                 _ = stopped.wait_for(|stopped| *stopped) => {}
             }
         });
@@ -83,46 +83,49 @@ impl Invoker {
 }
 
 /// Takes an event to its end.
-async fn travel(invoker: &Arc<Invoker>, mut journey: Journey) {
+async fn deliver(invoker: &Arc<Invoker>, mut delivery: AsyncDelivery) {
     // Further tries of one event are one link of its chain.
-    if let Err(Recursive) = invoker.lengthen(&journey.function.name, &mut journey.event.chain) {
-        return finish(invoker, &journey, Condition::RecursiveInvocation);
+    if let Err(Recursive) = invoker.lengthen(&delivery.function.name, &mut delivery.event.chain) {
+        return finish(invoker, &delivery, Condition::RecursiveInvocation);
     }
     loop {
-        let (target, permit) = match place(invoker, &journey).await {
+        let (target, permit) = match acquire_permit(invoker, &delivery).await {
             Ok(found) => found,
-            Err(Some(condition)) => return finish(invoker, &journey, condition),
+            Err(Some(condition)) => return finish(invoker, &delivery, condition),
             // The function is gone: there is nobody to tell.
-            Err(None) => return dropped(invoker, &journey),
+            Err(None) => return dropped(invoker, &delivery),
         };
-        let age = journey.came.elapsed().as_secs_f64() * 1000.0;
-        metrics::asynchronous(&*invoker.metrics, &journey.function.name, "AsyncEventAge", age, "Milliseconds");
+        let age = delivery.came.elapsed().as_secs_f64() * 1000.0;
+        metrics::asynchronous(&*invoker.metrics, &delivery.function.name, "AsyncEventAge", age, "Milliseconds");
         let version = target.spec.version.clone();
-        let Ok(outcome) = invoker.run(target, permit, journey.event.clone(), None).await else {
-            return dropped(invoker, &journey);
+        let Ok(outcome) = invoker.run(target, permit, delivery.event.clone(), None).await else {
+            return dropped(invoker, &delivery);
         };
-        journey.runs += 1;
+        delivery.runs += 1;
         let failed = outcome.function_error.is_some();
-        journey.last = Some((outcome, version));
+        delivery.last = Some((outcome, version));
         if !failed {
-            return finish(invoker, &journey, Condition::Success);
+            return finish(invoker, &delivery, Condition::Success);
         }
-        let allowed = invoker.settings(&journey.function).maximum_retry_attempts;
-        if journey.runs > allowed.unwrap_or(*limits::RETRIES.end() as u32) {
-            return finish(invoker, &journey, Condition::RetriesExhausted);
+        let allowed = invoker.settings(&delivery.function).maximum_retry_attempts;
+        if delivery.runs > allowed.unwrap_or(*limits::RETRIES.end() as u32) {
+            return finish(invoker, &delivery, Condition::RetriesExhausted);
         }
-        tokio::time::sleep(invoker.retry_delay(journey.runs)).await;
+        tokio::time::sleep(invoker.retry_delay(delivery.runs)).await;
     }
 }
 
-/// Waits for a place. Fails with how the event ends instead, or with nothing if its function is gone.
-async fn place(invoker: &Arc<Invoker>, journey: &Journey) -> Result<(Target, Permit), Option<Condition>> {
+/// Waits for a permit to run. Fails with how the event ends instead, or with nothing if its function is gone.
+async fn acquire_permit(
+    invoker: &Arc<Invoker>,
+    delivery: &AsyncDelivery,
+) -> Result<(ChosenVersion, Permit), Option<Condition>> {
     let mut backoff = FIRST_BACKOFF;
     loop {
-        let target = invoker.resolve(&journey.function).map_err(|_| None)?;
-        let longest = invoker.settings(&journey.function).maximum_event_age_s;
+        let target = invoker.resolve(&delivery.function).map_err(|_| None)?;
+        let longest = invoker.settings(&delivery.function).maximum_event_age_s;
         let longest = u64::from(longest.unwrap_or(*limits::EVENT_AGE_S.end() as u32));
-        if journey.came.elapsed() >= Duration::from_secs(longest) {
+        if delivery.came.elapsed() >= Duration::from_secs(longest) {
             return Err(Some(Condition::EventAgeExceeded));
         }
         if target.reserved == Some(0) {
@@ -136,71 +139,71 @@ async fn place(invoker: &Arc<Invoker>, journey: &Journey) -> Result<(Target, Per
     }
 }
 
-/// Waits until a place is freed. The backoff is for what frees none: a reservation that was raised or removed.
-async fn wait(invoker: &Invoker, target: &Target, throttle: Throttle, backoff: Duration) {
+/// Waits until a permit is freed. The backoff is for what frees none: a reservation that was raised or removed.
+async fn wait(invoker: &Invoker, target: &ChosenVersion, throttle: Throttle, backoff: Duration) {
     let freed = invoker.concurrency.freed(&target.function, throttle);
     let _ = tokio::time::timeout(backoff, freed.notified()).await;
 }
 
-fn dropped(invoker: &Invoker, journey: &Journey) {
-    metrics::asynchronous(&*invoker.metrics, &journey.function.name, "AsyncEventsDropped", 1.0, "Count");
+fn dropped(invoker: &Invoker, delivery: &AsyncDelivery) {
+    metrics::asynchronous(&*invoker.metrics, &delivery.function.name, "AsyncEventsDropped", 1.0, "Count");
 }
 
 /// Tells the destination, if there is one for this end.
-fn finish(invoker: &Arc<Invoker>, journey: &Journey, condition: Condition) {
-    let settings = invoker.settings(&journey.function);
+fn finish(invoker: &Arc<Invoker>, delivery: &AsyncDelivery, condition: Condition) {
+    let settings = invoker.settings(&delivery.function);
     let destination = if condition == Condition::Success {
         settings.on_success
     } else {
-        dropped(invoker, journey);
-        dead_letter(invoker, journey);
+        dropped(invoker, delivery);
+        dead_letter(invoker, delivery);
         settings.on_failure
     };
     let Some(destination) = destination else { return };
     let target = names::function_arn(&invoker.home, &destination);
-    let chain = &journey.event.chain;
+    let chain = &delivery.event.chain;
     if let Some(target) = target.as_ref().filter(|target| invoker.ends(&target.name, chain)) {
         // What is dropped there would be told to a destination again, without end.
-        let (function, target) = (&journey.function.name, &target.name);
+        let (function, target) = (&delivery.function.name, &target.name);
         tracing::warn!("the record of {function} is lost: its destination {target} is part of the loop");
         metrics::asynchronous(&*invoker.metrics, function, "DestinationDeliveryFailures", 1.0, "Count");
     } else if let Some(target) = target.filter(|target| invoker.resolve(target).is_ok()) {
-        let payload = record(invoker, journey, condition).to_string().into();
+        let payload = record(invoker, delivery, condition).to_string().into();
         let request_id = super::function::new_id();
         invoker.enqueue(target, Event { request_id, payload, client_context: None, chain: chain.clone() });
     } else {
         // A queue, a topic, a bus: there is none here.
-        let function = &journey.function.name;
+        let function = &delivery.function.name;
         tracing::warn!("the destination {destination} of {function} is not in the local cloud: the record is lost");
         metrics::asynchronous(&*invoker.metrics, function, "DestinationDeliveryFailures", 1.0, "Count");
     }
 }
 
 /// Dead-letter queues are queues or topics: there are none here, and the loss is counted as AWS counts a failed delivery.
-fn dead_letter(invoker: &Invoker, journey: &Journey) {
+fn dead_letter(invoker: &Invoker, delivery: &AsyncDelivery) {
     let records = invoker.store.read();
-    let function = records.functions.get(&journey.function.name);
+    let function = records.functions.get(&delivery.function.name);
     let configured = function.is_some_and(|function| function.latest.configuration.dead_letter.is_some());
     drop(records);
     if configured {
-        metrics::asynchronous(&*invoker.metrics, &journey.function.name, "DeadLetterErrors", 1.0, "Count");
+        metrics::asynchronous(&*invoker.metrics, &delivery.function.name, "DeadLetterErrors", 1.0, "Count");
     }
 }
 
 /// Returns what a destination gets \[LS\].
-fn record(invoker: &Invoker, journey: &Journey, condition: Condition) -> Value {
+fn record(invoker: &Invoker, delivery: &AsyncDelivery, condition: Condition) -> Value {
     let mut record = json!({
         "version": "1.0",
         "timestamp": clock::iso(),
         "requestContext": {
-            "requestId": journey.event.request_id,
-            "functionArn": journey.function.arn_or_latest(&invoker.home),
+            "requestId": delivery.event.request_id,
+            "functionArn": delivery.function.arn_or_latest(&invoker.home),
             "condition": condition.name(),
-            "approximateInvokeCount": journey.runs,
+            "approximateInvokeCount": delivery.runs,
         },
-        "requestPayload": parsed(&journey.event.payload),
+        "requestPayload": parsed(&delivery.event.payload),
     });
-    if let Some((outcome, version)) = &journey.last {
+    if let Some((outcome, version)) = &delivery.last {
         record["responseContext"] = json!({ "statusCode": 200, "executedVersion": version });
         if let Some(error) = &outcome.function_error {
             record["responseContext"]["functionError"] = json!(error);

@@ -64,12 +64,12 @@ pub enum RuntimeEvent {
 
 /// The state of one environment's Runtime API.
 pub struct RuntimeApi {
-    state: Mutex<State>,
+    state: Mutex<RuntimeApiState>,
     events: mpsc::UnboundedSender<RuntimeEvent>,
 }
 
 #[derive(Default)]
-struct State {
+struct RuntimeApiState {
     /// A runtime that waits for an event.
     waiting: Option<oneshot::Sender<Invocation>>,
     /// An event that waits for a runtime.
@@ -82,7 +82,7 @@ struct State {
 
 struct Current {
     id: String,
-    /// [`State::ended`] when it was handed out.
+    /// [`RuntimeApiState::ended`] when it was handed out.
     ended: u64,
     stream: Option<mpsc::Sender<Bytes>>,
 }
@@ -137,10 +137,10 @@ impl RuntimeApi {
     /// Forgets everything about a runtime that has ended.
     pub fn reset(&self) {
         let mut state = self.lock();
-        *state = State { ended: state.ended + 1, ..State::default() };
+        *state = RuntimeApiState { ended: state.ended + 1, ..RuntimeApiState::default() };
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, RuntimeApiState> {
         // No code panics while it holds the lock, and the state would still be whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -263,7 +263,7 @@ impl RuntimeApi {
 }
 
 /// Sends `invocation` to `waiting` if that runtime still listens, else keeps it for the next call.
-fn hand_out(state: &mut State, waiting: Option<oneshot::Sender<Invocation>>, invocation: Invocation) {
+fn hand_out(state: &mut RuntimeApiState, waiting: Option<oneshot::Sender<Invocation>>, invocation: Invocation) {
     let current = Current { id: invocation.request_id.clone(), ended: state.ended, stream: invocation.stream.clone() };
     let refused = match waiting {
         Some(sender) => sender.send(invocation).err(),

@@ -82,14 +82,14 @@ impl Records {
 }
 
 /// The records behind their lock, with the task that writes them down.
-pub(crate) struct Store {
+pub(crate) struct FunctionStore {
     records: Arc<Mutex<Records>>,
     dirty: Arc<Notify>,
     file: Arc<Mutex<PathBuf>>,
     writer: JoinHandle<()>,
 }
 
-impl Store {
+impl FunctionStore {
     /// Loads `file`, or starts empty if there is none.
     pub fn open(file: PathBuf) -> Result<Self, String> {
         let records = match std::fs::read(&file) {
@@ -209,10 +209,10 @@ mod tests {
     async fn what_is_changed_is_there_after_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("functions.json");
-        let store = Store::open(file.clone()).unwrap();
+        let store = FunctionStore::open(file.clone()).unwrap();
         let function = super::super::function::tests::function();
         store.change().functions.insert("f".to_owned(), function);
         store.close().await.unwrap();
-        assert!(Store::open(file).unwrap().read().functions.contains_key("f"));
+        assert!(FunctionStore::open(file).unwrap().read().functions.contains_key("f"));
     }
 }

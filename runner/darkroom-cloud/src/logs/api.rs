@@ -19,7 +19,7 @@ pub struct ApiError {
     pub message: String,
 }
 
-pub type Answer = Result<Value, ApiError>;
+pub type LogsResult = Result<Value, ApiError>;
 
 impl ApiError {
     pub fn invalid(message: impl Into<String>) -> Self {
@@ -55,7 +55,7 @@ pub fn answer(logs: &Logs, operation: &str, body: &Bytes) -> Response<Bytes> {
     respond(answer)
 }
 
-fn dispatch(logs: &Logs, operation: &str, request: Value) -> Answer {
+fn dispatch(logs: &Logs, operation: &str, request: Value) -> LogsResult {
     match operation {
         "CreateLogGroup" => groups::create_group(logs, read(request)?),
         "DeleteLogGroup" => groups::delete_group(logs, read(request)?),
@@ -84,7 +84,7 @@ fn read<T: DeserializeOwned>(request: Value) -> Result<T, ApiError> {
         .map_err(|error| ApiError { name: "SerializationException", message: error.to_string() })
 }
 
-fn respond(answer: Answer) -> Response<Bytes> {
+fn respond(answer: LogsResult) -> Response<Bytes> {
     let (status, body, error) = match answer {
         Ok(Value::Null) => (StatusCode::OK, String::new(), None),
         Ok(value) => (StatusCode::OK, value.to_string(), None),

@@ -23,7 +23,7 @@ pub use store::LogError;
 /// The logs of one account in one region. Cheap to clone.
 #[derive(Clone)]
 pub struct Logs {
-    store: Arc<store::Store>,
+    store: Arc<store::LogStore>,
     region: Arc<str>,
     embedded: Option<Metrics>,
 }
@@ -31,7 +31,7 @@ pub struct Logs {
 impl Logs {
     /// Opens the logs kept in `folder`, making it if need be. Blocks while it reads the index.
     pub fn open(folder: &Path, region: &str) -> std::io::Result<Self> {
-        Ok(Self { store: Arc::new(store::Store::open(folder)?), region: region.into(), embedded: None })
+        Ok(Self { store: Arc::new(store::LogStore::open(folder)?), region: region.into(), embedded: None })
     }
 
     /// Has the metrics that log lines embed (EMF) recorded in `metrics`.

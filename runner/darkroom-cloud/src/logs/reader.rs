@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::store::{Entry, Key, Line, LogError, LogEvent, Store};
+use super::store::{Entry, Key, Line, LogError, LogEvent, LogStore};
 
 /// A piece of the file that was read. Readers that go through the file side by side share one.
 #[derive(Debug, Default)]
@@ -20,12 +20,12 @@ impl Window {
 
 /// Reads one stream, as it was when the reader was made.
 pub struct Reader<'a> {
-    store: &'a Store,
+    store: &'a LogStore,
     entries: Arc<Vec<Entry>>,
 }
 
 impl<'a> Reader<'a> {
-    pub fn new(store: &'a Store, entries: Arc<Vec<Entry>>) -> Self {
+    pub fn new(store: &'a LogStore, entries: Arc<Vec<Entry>>) -> Self {
         Self { store, entries }
     }
 

@@ -43,11 +43,11 @@ pub enum LogError {
 
 /// All groups, by name.
 #[derive(Debug)]
-pub struct Store(Mutex<Inner>);
+pub struct LogStore(Mutex<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    groups: BTreeMap<String, Group>,
+    groups: BTreeMap<String, LogGroup>,
     /// Streams that went with their group. What an environment of before still says has nowhere to go: it made its stream
     /// once, and does not make the group anew.
     gone: HashSet<(String, String)>,
@@ -67,7 +67,7 @@ struct Inner {
 
 /// One log group.
 #[derive(Debug, Clone, Default)]
-pub struct Group {
+pub struct LogGroup {
     pub created_ms: i64,
     pub retention_days: Option<i64>,
     pub tags: BTreeMap<String, String>,
@@ -172,7 +172,7 @@ pub enum Line<'a> {
     },
 }
 
-impl Store {
+impl LogStore {
     /// Opens `<folder>/logs.ndjson`. A last line that was cut short is dropped, and so is what no longer counts.
     pub fn open(folder: &Path) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
@@ -255,7 +255,7 @@ impl Store {
         })
     }
 
-    fn change_group<'a>(&self, name: &str, line: impl FnOnce(&Group) -> Line<'a>) -> Result<(), LogError> {
+    fn change_group<'a>(&self, name: &str, line: impl FnOnce(&LogGroup) -> Line<'a>) -> Result<(), LogError> {
         let mut inner = self.0.lock();
         let line = line(inner.groups.get(name).ok_or(LogError::NoSuchGroup)?);
         inner.write(&line);
@@ -282,11 +282,11 @@ impl Store {
     }
 
     /// Gives every group to a reader, by name.
-    pub fn with_groups<T>(&self, read: impl FnOnce(&BTreeMap<String, Group>) -> T) -> T {
+    pub fn with_groups<T>(&self, read: impl FnOnce(&BTreeMap<String, LogGroup>) -> T) -> T {
         read(&self.0.lock().groups)
     }
 
-    pub fn with_group<T>(&self, name: &str, read: impl FnOnce(&Group) -> T) -> Result<T, LogError> {
+    pub fn with_group<T>(&self, name: &str, read: impl FnOnce(&LogGroup) -> T) -> Result<T, LogError> {
         self.0.lock().groups.get(name).map(read).ok_or(LogError::NoSuchGroup)
     }
 
@@ -317,7 +317,7 @@ impl Store {
     }
 }
 
-impl Drop for Store {
+impl Drop for LogStore {
     fn drop(&mut self) {
         self.flush();
     }
@@ -360,7 +360,7 @@ impl Inner {
     fn apply(&mut self, line: &Line<'_>, offset: u64, length: u64) {
         match line {
             Line::Group { name, at, class } => {
-                let group = Group { created_ms: *at, class: class.clone(), ..Group::default() };
+                let group = LogGroup { created_ms: *at, class: class.clone(), ..LogGroup::default() };
                 self.groups.insert((*name).to_owned(), group);
             }
             Line::GroupGone { name } => {
@@ -382,7 +382,7 @@ impl Inner {
         }
     }
 
-    fn on_group(&mut self, name: &str, change: impl FnOnce(&mut Group)) {
+    fn on_group(&mut self, name: &str, change: impl FnOnce(&mut LogGroup)) {
         if let Some(group) = self.groups.get_mut(name) {
             change(group);
         }
@@ -434,7 +434,7 @@ fn now_ms() -> i64 {
 mod tests {
     use super::*;
 
-    pub(super) fn messages(store: &Store, group: &str, stream: &str) -> Vec<String> {
+    pub(super) fn messages(store: &LogStore, group: &str, stream: &str) -> Vec<String> {
         let (reader, mut window) = (store.stream(group, stream).unwrap(), Window::default());
         (0..reader.len()).map(|index| reader.event(index, &mut window).unwrap().message).collect()
     }
@@ -442,7 +442,7 @@ mod tests {
     #[test]
     fn events_come_back_in_order_of_time_then_arrival() {
         let folder = tempfile::TempDir::new().unwrap();
-        let store = Store::open(folder.path()).unwrap();
+        let store = LogStore::open(folder.path()).unwrap();
         for (at, message) in [(2, "b"), (1, "a"), (2, "c\n\u{0}\"")] {
             store.append("g", "s", at, message);
         }
@@ -452,7 +452,7 @@ mod tests {
     #[test]
     fn before_the_disk_is_full_nothing_more_is_written_and_reads_say_so() {
         let folder = tempfile::TempDir::new().unwrap();
-        let store = Store::open(folder.path()).unwrap();
+        let store = LogStore::open(folder.path()).unwrap();
         store.append("g", "s", 1, "kept");
         store.flush();
         store.0.lock().reserve = u64::MAX;
@@ -471,7 +471,7 @@ mod tests {
     #[test]
     fn everything_is_there_after_a_restart() {
         let folder = tempfile::TempDir::new().unwrap();
-        let store = Store::open(folder.path()).unwrap();
+        let store = LogStore::open(folder.path()).unwrap();
         // Of now: what is older than the group's retention is forgotten at the opening.
         let now = now_ms();
         for index in 0..3000 {
@@ -481,7 +481,7 @@ mod tests {
         store.delete_group("gone").unwrap();
         store.set_retention("g", Some(7)).unwrap();
         drop(store);
-        let store = Store::open(folder.path()).unwrap();
+        let store = LogStore::open(folder.path()).unwrap();
         let even = messages(&store, "g", "even");
         assert_eq!((even.len(), even[1499].as_str()), (1500, "event 2998"));
         assert_eq!(store.with_group("g", |group| group.retention_days), Ok(Some(7)));
@@ -491,24 +491,24 @@ mod tests {
     #[test]
     fn a_last_line_that_was_cut_short_is_dropped() {
         let folder = tempfile::TempDir::new().unwrap();
-        let store = Store::open(folder.path()).unwrap();
+        let store = LogStore::open(folder.path()).unwrap();
         store.append("g", "s", 1, "first");
         store.append("g", "s", 2, "second");
         drop(store);
         let path = folder.path().join("logs.ndjson");
         let whole = fs::read(&path).unwrap();
         fs::write(&path, &whole[..whole.len() - 5]).unwrap();
-        let store = Store::open(folder.path()).unwrap();
+        let store = LogStore::open(folder.path()).unwrap();
         store.append("g", "s", 3, "third");
         assert_eq!(messages(&store, "g", "s"), ["first", "third"]);
         drop(store);
-        assert_eq!(messages(&Store::open(folder.path()).unwrap(), "g", "s"), ["first", "third"]);
+        assert_eq!(messages(&LogStore::open(folder.path()).unwrap(), "g", "s"), ["first", "third"]);
     }
 
     #[test]
     fn a_deleted_group_takes_its_events_with_it() {
         let folder = tempfile::TempDir::new().unwrap();
-        let store = Store::open(folder.path()).unwrap();
+        let store = LogStore::open(folder.path()).unwrap();
         store.append("g", "s", 1, "old");
         store.delete_group("g").unwrap();
         store.append("g", "t", 2, "new");
@@ -518,7 +518,7 @@ mod tests {
     #[test]
     fn a_late_line_of_a_stream_that_went_with_its_group_does_not_make_the_group_anew() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).unwrap();
+        let store = LogStore::open(folder.path()).unwrap();
         store.append("g", "s", 1, "before");
         store.delete_group("g").unwrap();
         store.append("g", "s", 2, "late");
@@ -530,7 +530,7 @@ mod tests {
     #[test]
     fn a_long_message_is_read_whole() {
         let folder = tempfile::TempDir::new().unwrap();
-        let store = Store::open(folder.path()).unwrap();
+        let store = LogStore::open(folder.path()).unwrap();
         let long = "x".repeat(3 * WINDOW);
         store.append("g", "s", 1, "before");
         store.append("g", "s", 2, &long);

@@ -9,11 +9,11 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::store::{Metric, Store};
-use super::wire::{Answer, Fault, Reply};
+use super::store::{Metric, MetricStore};
+use super::wire::{Fault, MetricsResult, Reply};
 
 /// Answers one operation.
-pub fn answer(store: &Store, operation: &str, request: Value) -> Answer {
+pub fn answer(store: &MetricStore, operation: &str, request: Value) -> MetricsResult {
     match operation {
         "PutMetricData" => put::put_metric_data(store, read(request)?),
         "GetMetricData" => get::metric_data(store, read(request)?),
@@ -72,7 +72,7 @@ struct ListMetrics {
 /// The most metrics on one page.
 const PAGE: usize = 500;
 
-fn list_metrics(store: &Store, request: &ListMetrics) -> Answer {
+fn list_metrics(store: &MetricStore, request: &ListMetrics) -> MetricsResult {
     let since_minute = match request.recently_active.as_deref() {
         None => i64::MIN,
         Some("PT3H") => now_ms().div_euclid(60_000) - 180,

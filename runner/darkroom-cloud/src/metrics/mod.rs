@@ -22,12 +22,12 @@ use crate::lambda::environment::MetricSink;
 
 /// The metrics of one account in one region. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Metrics(Arc<store::Store>);
+pub struct Metrics(Arc<store::MetricStore>);
 
 impl Metrics {
     /// Opens the metrics kept in `folder`, making it if need be.
     pub fn open(folder: &Path) -> std::io::Result<Self> {
-        Ok(Self(Arc::new(store::Store::open(folder)?)))
+        Ok(Self(Arc::new(store::MetricStore::open(folder)?)))
     }
 
     /// Answers one request, whose body was read whole.

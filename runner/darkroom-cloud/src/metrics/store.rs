@@ -48,7 +48,7 @@ pub enum Values {
 pub type Series = BTreeMap<String, BTreeMap<i64, Sum>>;
 
 #[derive(Debug)]
-pub struct Store {
+pub struct MetricStore {
     path: PathBuf,
     inner: Mutex<Inner>,
     /// [`Inner::recorded`] when the file was last written. Held while it is.
@@ -63,7 +63,7 @@ struct Inner {
     recorded: u64,
 }
 
-impl Store {
+impl MetricStore {
     /// Opens `<folder>/metrics.json`.
     pub fn open(folder: &Path) -> io::Result<Self> {
         std::fs::create_dir_all(folder)?;
@@ -139,7 +139,7 @@ impl Store {
     }
 }
 
-impl Drop for Store {
+impl Drop for MetricStore {
     fn drop(&mut self) {
         if let Err(error) = self.save() {
             tracing::warn!(path = %self.path.display(), %error, "the metrics were not saved");
@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn observations_of_one_minute_are_one_sum() {
         let folder = tempfile::TempDir::new().unwrap();
-        let store = Store::open(folder.path()).unwrap();
+        let store = MetricStore::open(folder.path()).unwrap();
         for at in [0, 59_999, 60_000] {
             store.record(&observation("m", at));
         }
@@ -194,8 +194,8 @@ mod tests {
     #[test]
     fn metrics_are_there_after_a_restart() {
         let folder = tempfile::TempDir::new().unwrap();
-        Store::open(folder.path()).unwrap().record(&observation("m", 0));
-        let store = Store::open(folder.path()).unwrap();
+        MetricStore::open(folder.path()).unwrap().record(&observation("m", 0));
+        let store = MetricStore::open(folder.path()).unwrap();
         assert_eq!(store.metrics(|_, _| true), [observation("m", 0).metric]);
     }
 

@@ -64,10 +64,10 @@ impl Fault {
     }
 }
 
-pub type Answer = Result<Reply, Fault>;
+pub type MetricsResult = Result<Reply, Fault>;
 
 /// Reads a request in whichever protocol it came, has it answered, and writes the answer in the same one.
-pub fn answer(parts: &Parts, body: &Bytes, operate: impl FnOnce(&str, Value) -> Answer) -> Response<Bytes> {
+pub fn answer(parts: &Parts, body: &Bytes, operate: impl FnOnce(&str, Value) -> MetricsResult) -> Response<Bytes> {
     let body = match inflated(parts, body) {
         Ok(body) => body,
         Err(fault) => return json_response(Err(fault)),
@@ -108,7 +108,7 @@ fn inflated(parts: &Parts, body: &Bytes) -> Result<Bytes, Fault> {
     }
 }
 
-fn cbor_response(answer: Answer) -> Response<Bytes> {
+fn cbor_response(answer: MetricsResult) -> Response<Bytes> {
     let (status, body, fault) = match answer {
         Ok(reply) => (StatusCode::OK, cbor::write(&reply), None),
         Err(fault) => {
@@ -123,7 +123,7 @@ fn cbor_response(answer: Answer) -> Response<Bytes> {
     response
 }
 
-fn json_response(answer: Answer) -> Response<Bytes> {
+fn json_response(answer: MetricsResult) -> Response<Bytes> {
     match answer {
         Ok(reply) => respond(StatusCode::OK, "application/x-amz-json-1.0", json(&reply).to_string().into_bytes(), None),
         Err(fault) => {
@@ -133,7 +133,7 @@ fn json_response(answer: Answer) -> Response<Bytes> {
     }
 }
 
-fn query_response(operation: &str, answer: Answer) -> Response<Bytes> {
+fn query_response(operation: &str, answer: MetricsResult) -> Response<Bytes> {
     let id = uuid::Uuid::new_v4().to_string();
     match answer {
         Ok(reply) => respond(StatusCode::OK, "text/xml", query::write(operation, &reply, &id).into_bytes(), None),

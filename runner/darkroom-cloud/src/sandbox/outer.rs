@@ -14,7 +14,7 @@ use std::process::{Child, Command, Stdio};
 
 pub fn run(setup: &OuterSetup) -> io::Result<()> {
     // Opened before the inner process changes the root that both share.
-    let groups: Vec<_> = setup.cgroups.iter().filter_map(|path| Group::open(path)).collect();
+    let groups: Vec<_> = setup.cgroups.iter().filter_map(|path| HeldCgroup::open(path)).collect();
     let freezer = setup.freezer.as_ref().and_then(Thaw::open);
     #[cfg(target_os = "linux")]
     if let Some(namespaces) = setup.namespaces {
@@ -92,13 +92,13 @@ fn wait_for_either(inner: &mut Child) -> io::Result<()> {
 }
 
 /// A control group folder, its parent, and its grandparent, held open so that they can be removed from any root.
-struct Group {
+struct HeldCgroup {
     parent: nix::dir::Dir,
     name: std::ffi::OsString,
     grandparent: Option<(nix::dir::Dir, std::ffi::OsString)>,
 }
 
-impl Group {
+impl HeldCgroup {
     fn open(path: &Path) -> Option<Self> {
         let parent_path = path.parent()?;
         let name = path.file_name()?.to_owned();

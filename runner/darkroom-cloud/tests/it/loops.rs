@@ -13,6 +13,7 @@ use aws_sdk_s3::types::{
 use serde_json::json;
 use std::time::Duration;
 
+use crate::clients;
 use crate::lambda::Stage;
 
 const BUCKET: &str = "photos";
@@ -54,23 +55,8 @@ struct World {
 impl World {
     async fn new() -> Self {
         let stage = Stage::new().await;
-        let keys = aws_sdk_s3::config::Credentials::new("test", "test", None, None, "test");
-        let s3 = aws_sdk_s3::Config::builder()
-            .behavior_version(aws_sdk_s3::config::BehaviorVersion::latest())
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .endpoint_url(stage.cloud.endpoint_url())
-            .region(aws_sdk_s3::config::Region::new("us-east-1"))
-            .credentials_provider(keys.clone())
-            .force_path_style(true)
-            .build();
-        let metrics = aws_sdk_cloudwatch::Config::builder()
-            .behavior_version(aws_sdk_cloudwatch::config::BehaviorVersion::latest())
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .endpoint_url(stage.cloud.endpoint_url())
-            .region(aws_sdk_cloudwatch::config::Region::new("us-east-1"))
-            .credentials_provider(keys)
-            .build();
-        let (s3, metrics) = (aws_sdk_s3::Client::from_conf(s3), aws_sdk_cloudwatch::Client::from_conf(metrics));
+        let url = stage.cloud.endpoint_url();
+        let (s3, metrics) = (clients::s3(url, "test", "test"), clients::metrics(url));
         s3.create_bucket().bucket(BUCKET).send().await.unwrap();
         Self { stage, s3, metrics }
     }
@@ -164,7 +150,7 @@ async fn until(holds: impl AsyncFn() -> bool) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_function_that_writes_to_its_own_trigger_runs_sixteen_times_whatever_it_speaks_http_with() {
+async fn a_loop_ends_after_sixteen_runs_whatever_it_speaks_http_with() {
     for put in [BOTO3, PLAIN_HTTP] {
         let world = World::new().await;
         world.relays_by(put, &["a", "b"], ENDLESS, &[("f", "in/", "in/")]).await;

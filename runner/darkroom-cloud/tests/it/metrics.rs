@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use aws_sdk_cloudwatch::Client;
-use aws_sdk_cloudwatch::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_cloudwatch::error::ProvideErrorMetadata as _;
 use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{
@@ -15,6 +14,7 @@ use darkroom_cloud::logs::Logs;
 use darkroom_cloud::metrics::Metrics;
 use tempfile::TempDir;
 
+use crate::clients;
 use crate::serving::Serving;
 
 struct World {
@@ -33,14 +33,8 @@ async fn world() -> World {
         async move { metrics.answer(&parts, &body) }
     })
     .await;
-    let config = aws_sdk_cloudwatch::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .region(Region::new("us-east-1"))
-        .endpoint_url(serving.url())
-        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
-        .build();
-    World { metrics, client: Client::from_conf(config), _serving: serving, _folder: folder }
+    let client = clients::metrics(&serving.url());
+    World { metrics, client, _serving: serving, _folder: folder }
 }
 
 /// The start of the minute before last: whatever the clock does, it and the next minute are complete.

@@ -4,6 +4,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use darkroom_cloud::access::OwnNames;
 use serde_json::json;
 
+use crate::clients;
 use crate::lambda::Stage;
 
 /// Reads and writes what the event names backwards, which tells nothing, and says how each attempt ended.
@@ -28,16 +29,7 @@ def handler(event, context):
 const NAMES: [&str; 5] = ["in/one.png", "in/two.png", "out/known", "out", "beside/k"];
 
 async fn bucket(stage: &Stage) {
-    let keys = aws_sdk_s3::config::Credentials::new("test", "test", None, None, "test");
-    let s3 = aws_sdk_s3::Config::builder()
-        .behavior_version(aws_sdk_s3::config::BehaviorVersion::latest())
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .endpoint_url(stage.cloud.endpoint_url())
-        .region(aws_sdk_s3::config::Region::new("us-east-1"))
-        .credentials_provider(keys)
-        .force_path_style(true)
-        .build();
-    let s3 = aws_sdk_s3::Client::from_conf(s3);
+    let s3 = clients::s3(stage.cloud.endpoint_url(), "test", "test");
     s3.create_bucket().bucket("photos").send().await.unwrap();
     for name in NAMES {
         s3.put_object().bucket("photos").key(name).body(ByteStream::from_static(b"x")).send().await.unwrap();

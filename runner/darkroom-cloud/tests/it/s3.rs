@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex};
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
@@ -12,6 +11,7 @@ use darkroom_cloud::lineage::Lineage;
 use darkroom_cloud::s3::{Config, EventTarget, FunctionDirectory, S3};
 use tempfile::TempDir;
 
+use crate::clients;
 use crate::serving::Serving;
 
 const FUNCTION: &str = "arn:aws:lambda:us-east-1:000000000000:function:thumbnail";
@@ -77,15 +77,7 @@ impl Server {
     }
 
     fn client_with(&self, key: &str, secret: &str) -> Client {
-        let config = aws_sdk_s3::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .region(Region::new("us-east-1"))
-            .endpoint_url(self.serving.url())
-            .credentials_provider(Credentials::new(key, secret, None, None, "test"))
-            .force_path_style(true)
-            .build();
-        Client::from_conf(config)
+        clients::s3(&self.serving.url(), key, secret)
     }
 
     /// Returns the events so far: function, event name, encoded key.

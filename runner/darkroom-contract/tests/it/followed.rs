@@ -8,6 +8,9 @@ use darkroom_core::pipeline::{Format, Pipeline, Stage};
 
 use crate::fixture::{PHOTOGRAPHS, pipeline};
 
+/// A change of a level, and what it is called.
+type Way = (&'static str, fn(u16) -> u16);
+
 fn images() -> Vec<(String, Vec<u8>)> {
     let photographs = PHOTOGRAPHS.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.to_vec()));
     let generated =
@@ -69,7 +72,7 @@ fn other_decoders_and_code_within_the_tolerances_follow() {
         let fed = Fed::of(&pipeline, &bytes);
         for (index, stage) in pipeline.stages.iter().enumerate() {
             let input = &fed.own[index];
-            let ways: [(&str, fn(u16) -> u16); 3] =
+            let ways: [Way; 3] =
                 [("as it is", |it| it), ("brighter", |it| it.saturating_add(1)), ("coarser", |it| it / 2 * 2)];
             for (decoder, decoding) in decodings(input).unwrap() {
                 for (way, change) in ways {

@@ -38,7 +38,7 @@ impl Mistake {
         match fault {
             Fault::Said(sentence) => Self::new(code, format!("{what} can't be used: {sentence}"), named, "named here"),
             Fault::InFile(error) => {
-                let (source, span) = error.place();
+                let (source, span) = error.source_and_span();
                 let message = format!("{what} can't be used: {}", error.message);
                 let mistake = Self::new(code, message, &Place { source, span }, "here");
                 Self { help: error.help.clone(), ..mistake }

@@ -40,7 +40,7 @@ pub struct Manifest {
     pub experiment: Experiment,
     /// Where it runs.
     #[serde(default)]
-    pub target: Target,
+    pub target: TargetKeys,
     /// What is compared: the lists multiply to cells.
     pub matrix: Matrix,
     /// How often every cell is measured.
@@ -84,7 +84,8 @@ pub enum Cloud {
 /// Where the experiment runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Target {
+#[schemars(rename = "Target")]
+pub struct TargetKeys {
     /// The cloud; `--target` overrides. Default: local.
     pub cloud: Cloud,
     /// The cloud's region. Default: us-east-1.
@@ -305,7 +306,7 @@ pub struct Output {
     pub dir: String,
 }
 
-impl Default for Target {
+impl Default for TargetKeys {
     fn default() -> Self {
         Self { cloud: Cloud::Local, region: "us-east-1".to_owned(), role: None, keep: None }
     }

@@ -12,35 +12,12 @@ use super::*;
 use crate::pipeline::Pipeline;
 use crate::variant::{Build, Variant};
 
-const PIPELINE: &str = r#"
-name = "image-pipeline"
-description = "two stages"
-
-[[stages]]
-name = "greyscale"
-load = "cpu"
-timeout_s = 10
-input = { formats = ["png"], mode = "rgb8" }
-output = { format = "png", mode = "grey16", bits = 10, size = "unchanged" }
-operations = [{ greyscale = { luma = "bt601", bits = 10 } }]
-check = { max_abs = 1 }
-prompt = "grey"
-
-[[stages]]
-name = "resize"
-load = "cpu"
-timeout_s = 20
-input = { formats = ["png"], mode = "grey16", bits = 10 }
-output = { format = "png", mode = "grey16", bits = 10, size = "800x600" }
-operations = [{ resize = { width = 800, height = 600, filter = "lanczos3" } }]
-check = { min_psnr_db = 40 }
-prompt = "small"
-"#;
+const PIPELINE: &str = include_str!("../../tests/fixtures/two-stages.toml");
 
 pub(crate) fn manifest(variants: &[&str], memory_mb: &[u32]) -> Manifest {
     Manifest {
         experiment: Experiment { name: "test".into(), pipeline: "image-pipeline".into(), seed: 562 },
-        target: Target { cloud: Cloud::Local, region: "us-east-1".into(), role: None, keep: None },
+        target: TargetKeys { cloud: Cloud::Local, region: "us-east-1".into(), role: None, keep: None },
         matrix: crate::matrix::tests::matrix(variants, memory_mb),
         repetitions: Repetitions { count: 3, warm_up: 1, deployments: 1, ..Repetitions::default() },
         schedule: Schedule { order: Order::Interleaved },

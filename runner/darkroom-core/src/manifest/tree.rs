@@ -164,11 +164,11 @@ impl Node {
 pub(super) fn document(source: &Arc<NamedSource<String>>) -> Result<Node, Vec<Mistake>> {
     let (table, errors) = DeTable::parse_recoverable(source.inner());
     if errors.is_empty() {
-        return Ok(Node { value: table_value(source, table.get_ref(), 0), at: place(source, 0..0) });
+        return Ok(Node { value: table_value(source, table.get_ref(), 0), at: place_of(source, 0..0) });
     }
     if let Some(Unpaired { at, message, help }) = unpaired(source.inner()) {
         let message = format!("not TOML: {message}");
-        return Err(vec![Mistake::new("syntax", message, &place(source, at), "here").help(help)]);
+        return Err(vec![Mistake::new("syntax", message, &place_of(source, at), "here").help(help)]);
     }
     Err(errors.iter().map(|error| syntax(source, error, 0)).collect())
 }
@@ -185,20 +185,20 @@ fn syntax(source: &Arc<NamedSource<String>>, error: &toml::de::Error, offset: us
     let span = error.span().map_or(last..last, |span| (span.start + offset).min(last)..span.end + offset);
     let span = span.start..span.end.clamp(span.start, source.inner().len());
     let help = data_file::about_backslashes(source.inner(), span.start);
-    let mistake = Mistake::new("syntax", format!("not TOML: {}", error.message()), &place(source, span), "here");
+    let mistake = Mistake::new("syntax", format!("not TOML: {}", error.message()), &place_of(source, span), "here");
     match help {
         Some(help) => mistake.help(help),
         None => mistake,
     }
 }
 
-fn place(source: &Arc<NamedSource<String>>, span: Range<usize>) -> Place {
+fn place_of(source: &Arc<NamedSource<String>>, span: Range<usize>) -> Place {
     Place { source: Arc::clone(source), span }
 }
 
 fn node(source: &Arc<NamedSource<String>>, spanned: &Spanned<DeValue<'_>>, offset: usize) -> Node {
     let span = spanned.span();
-    let at = place(source, span.start + offset..span.end + offset);
+    let at = place_of(source, span.start + offset..span.end + offset);
     let value = match spanned.get_ref() {
         DeValue::String(text) => Value::String(text.to_string()),
         DeValue::Integer(number) => {
@@ -221,7 +221,7 @@ fn array_value(source: &Arc<NamedSource<String>>, items: &DeArray<'_>, offset: u
 fn table_value(source: &Arc<NamedSource<String>>, table: &DeTable<'_>, offset: usize) -> Value {
     let entry = |(key, value): (&Spanned<std::borrow::Cow<'_, str>>, &Spanned<DeValue<'_>>)| Entry {
         key: key.get_ref().to_string(),
-        key_at: place(source, key.span().start + offset..key.span().end + offset),
+        key_at: place_of(source, key.span().start + offset..key.span().end + offset),
         node: node(source, value, offset),
     };
     let mut entries: Vec<Entry> = table.iter().map(entry).collect();

@@ -12,7 +12,7 @@ use statrs::distribution::{ContinuousCDF, Normal};
 use super::fixed_images::Images;
 use super::stopping::{Rule, relative_half_width};
 use super::{
-    Measured, SIGNIFICANCE, Samples, Verdict, between_units, compare, intervals, mann_whitney, mean_of_sorted,
+    ClaimVerdict, Measured, SIGNIFICANCE, Samples, between_units, compare, intervals, mann_whitney, mean_of_sorted,
     quantile_interval, seed_of, verdict, wilcoxon,
 };
 
@@ -238,8 +238,8 @@ fn environments_are_claimed(source: &mut Source) -> bool {
     claimed(verdict(found.p, found.ratio_mean, found.ratio_mean_ci, p_units))
 }
 
-const fn claimed(verdict: Verdict) -> bool {
-    matches!(verdict, Verdict::Lower | Verdict::Higher)
+const fn claimed(verdict: ClaimVerdict) -> bool {
+    matches!(verdict, ClaimVerdict::Lower | ClaimVerdict::Higher)
 }
 
 #[cfg(test)]

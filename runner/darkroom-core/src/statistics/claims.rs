@@ -28,7 +28,7 @@ pub fn apart(ratio: f64) -> f64 {
 
 /// What may be said of b.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub enum Verdict {
+pub enum ClaimVerdict {
     Lower,
     Higher,
     Equivalent,
@@ -43,19 +43,19 @@ pub fn verdict(
     ratio: Option<f64>,
     interval: Option<(f64, f64)>,
     p_units: Option<f64>,
-) -> Verdict {
+) -> ClaimVerdict {
     let (Some(ratio), Some((low, high))) = (ratio, interval) else {
-        return Verdict::Inconclusive;
+        return ClaimVerdict::Inconclusive;
     };
     let excludes_one = high < 1.0 || low > 1.0;
     let significant = p_adjusted.is_some_and(|p| p < SIGNIFICANCE);
     let beyond_units = p_units.is_none_or(|p| p < SIGNIFICANCE);
     if significant && beyond_units && excludes_one && (ratio - 1.0).abs() >= MIN_EFFECT {
-        if ratio < 1.0 { Verdict::Lower } else { Verdict::Higher }
+        if ratio < 1.0 { ClaimVerdict::Lower } else { ClaimVerdict::Higher }
     } else if low >= EQUIVALENT.0 && high <= EQUIVALENT.1 {
-        Verdict::Equivalent
+        ClaimVerdict::Equivalent
     } else {
-        Verdict::Inconclusive
+        ClaimVerdict::Inconclusive
     }
 }
 
@@ -94,18 +94,18 @@ mod tests {
     #[test]
     fn a_claim_needs_significance_an_interval_without_one_and_a_size() {
         let judge = |p: f64, ratio: f64, low: f64, high: f64| verdict(Some(p), Some(ratio), Some((low, high)), None);
-        assert_eq!(judge(0.001, 0.9, 0.85, 0.95), Verdict::Lower);
-        assert_eq!(judge(0.001, 1.2, 1.1, 1.3), Verdict::Higher);
-        assert_eq!(judge(0.2, 0.9, 0.85, 0.95), Verdict::Inconclusive);
-        assert_eq!(judge(0.001, 0.97, 0.93, 1.01), Verdict::Inconclusive);
-        assert_eq!(judge(0.001, 0.99, 0.985, 0.995), Verdict::Equivalent, "significant and too small to matter");
-        assert_eq!(judge(0.5, 1.0, 0.96, 1.04), Verdict::Equivalent);
-        assert_eq!(verdict(Some(0.001), None, None, None), Verdict::Inconclusive);
+        assert_eq!(judge(0.001, 0.9, 0.85, 0.95), ClaimVerdict::Lower);
+        assert_eq!(judge(0.001, 1.2, 1.1, 1.3), ClaimVerdict::Higher);
+        assert_eq!(judge(0.2, 0.9, 0.85, 0.95), ClaimVerdict::Inconclusive);
+        assert_eq!(judge(0.001, 0.97, 0.93, 1.01), ClaimVerdict::Inconclusive);
+        assert_eq!(judge(0.001, 0.99, 0.985, 0.995), ClaimVerdict::Equivalent, "significant and too small to matter");
+        assert_eq!(judge(0.5, 1.0, 0.96, 1.04), ClaimVerdict::Equivalent);
+        assert_eq!(verdict(Some(0.001), None, None, None), ClaimVerdict::Inconclusive);
     }
 
     #[test]
     fn what_differs_no_more_than_its_environments_do_is_not_claimed() {
         let judge = |p_units: f64| verdict(Some(1e-9), Some(0.9), Some((0.85, 0.95)), Some(p_units));
-        assert_eq!((judge(0.2), judge(0.01)), (Verdict::Inconclusive, Verdict::Lower));
+        assert_eq!((judge(0.2), judge(0.01)), (ClaimVerdict::Inconclusive, ClaimVerdict::Lower));
     }
 }

@@ -93,7 +93,7 @@ pub(super) fn median(sorted: &[f64]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::statistics::claims::{SIGNIFICANCE, Verdict, verdict};
+    use crate::statistics::claims::{ClaimVerdict, SIGNIFICANCE, verdict};
     use crate::statistics::interval::seed_of;
     use crate::statistics::worked::{A, B, assert_close, lognormal, x, y};
 
@@ -144,7 +144,7 @@ mod tests {
     fn a_sample_compared_with_itself_is_equivalent() {
         let found = compare(&pairs(&x(), &x()), seed());
         assert_eq!((found.ratio_mean, found.ratio_mean_ci, found.p), (Some(1.0), Some((1.0, 1.0)), Some(1.0)));
-        assert_eq!(verdict(found.p, found.ratio_mean, found.ratio_mean_ci, None), Verdict::Equivalent);
+        assert_eq!(verdict(found.p, found.ratio_mean, found.ratio_mean_ci, None), ClaimVerdict::Equivalent);
     }
 
     #[test]

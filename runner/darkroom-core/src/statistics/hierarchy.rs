@@ -190,7 +190,7 @@ fn thinned(pool: &Pool) -> Pool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::statistics::claims::{Verdict, verdict};
+    use crate::statistics::claims::{ClaimVerdict, verdict};
     use crate::statistics::compare::{Samples, compare};
     use crate::statistics::interval::seed_of;
     use crate::statistics::worked::lognormal;
@@ -213,7 +213,7 @@ mod tests {
         Pool { samples: levels.iter().enumerate().map(sample).collect() }
     }
 
-    fn said(found: &Comparison) -> Verdict {
+    fn said(found: &Comparison) -> ClaimVerdict {
         verdict(found.p, found.ratio_mean, found.ratio_mean_ci, None)
     }
 
@@ -222,11 +222,11 @@ mod tests {
     }
 
     #[test]
-    fn models_that_differ_less_than_their_samples_do_are_inconclusive_though_their_invocations_are_not() {
+    fn inconclusive_are_models_that_differ_less_than_their_samples_do() {
         // No effect of the model, samples a factor of two apart, drawn from the same levels; by chance b has the higher ones.
         let (a, b) = (pool(&[1.0, 1.3, 0.7], 10, 1), pool(&[1.5, 0.9, 1.1], 10, 2));
         let found = compare_pools(&a, &b, seed());
-        assert_eq!(said(&found), Verdict::Inconclusive, "{found:?}");
+        assert_eq!(said(&found), ClaimVerdict::Inconclusive, "{found:?}");
         // Pooled as if every invocation were a witness, the same values would be called different.
         let naive = |pool: &Pool| clusters(pool).cloned().collect::<Vec<_>>().concat();
         let naive = compare(&Samples::Independent { a: vec![naive(&a)], b: vec![naive(&b)] }, seed());
@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn a_model_whose_every_sample_is_faster_is_called_so() {
         let found = compare_pools(&pool(&[1.0, 1.02, 0.98], 10, 1), &pool(&[0.5, 0.52, 0.49], 10, 2), seed());
-        assert_eq!(said(&found), Verdict::Lower, "{found:?}");
+        assert_eq!(said(&found), ClaimVerdict::Lower, "{found:?}");
         assert!((found.ratio_mean.unwrap() - 0.503).abs() < 0.02);
         assert_eq!((found.n_a, found.n_b, found.ci_method), (180, 180, Some("hierarchical")));
     }
@@ -260,7 +260,7 @@ mod tests {
         let found = compare_pools(&pool(&[1.0], 10, 1), &pool(&[0.5, 0.5], 10, 2), seed());
         assert!((found.ratio_mean.unwrap() - 0.5).abs() < 0.02);
         assert_eq!((found.ratio_mean_ci, found.p, found.ci_method), (None, None, None));
-        assert_eq!(said(&found), Verdict::Inconclusive);
+        assert_eq!(said(&found), ClaimVerdict::Inconclusive);
         assert_eq!(compare_pools(&Pool::default(), &pool(&[0.5, 0.5], 2, 2), seed()).ratio_mean, None);
     }
 

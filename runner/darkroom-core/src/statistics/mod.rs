@@ -22,7 +22,7 @@ mod units;
 mod variance;
 
 pub use calibration::{Promise, calibrate};
-pub use claims::{SIGNIFICANCE, Verdict, apart, effect_word, holm, verdict};
+pub use claims::{ClaimVerdict, SIGNIFICANCE, apart, effect_word, holm, verdict};
 pub use compare::{Comparison, Samples, compare};
 pub use hierarchy::{FEWEST_SAMPLES, Pool, compare_pools};
 pub use interval::{

@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn images_of_different_size_in_different_environments_are_no_difference_of_environments() {
+    fn no_difference_of_environments_is_seen_in_images_of_different_size() {
         // Cold starts: every value has an environment of its own, and images differ tenfold.
         let sample = |slower: f64| -> Vec<Measured> {
             let value = |i: u32| f64::from(1 + 9 * (i % 2)) * (1.0 + f64::from(i % 7) / 100.0) * slower;

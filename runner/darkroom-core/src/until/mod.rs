@@ -216,7 +216,7 @@ fn row(invocation: &Invocation) -> Option<Row> {
 }
 
 /// Says in a sentence where a run stands to its rule; `last` is its last look.
-pub fn told(until: &Until, last: Option<&Look>) -> String {
+pub fn rule_in_words(until: &Until, last: Option<&Look>) -> String {
     let target = format!("±{} of the mean {}", asked(until.ci_half_width), until.metric.as_str());
     let Some(look) = last else {
         return format!("Not looked at the intervals yet: that is due after {} repetitions.", until.min);

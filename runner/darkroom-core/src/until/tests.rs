@@ -142,7 +142,7 @@ fn durations_are_looked_at_stage_by_stage_with_the_init_of_a_cold_start() {
 }
 
 #[test]
-fn a_look_sees_whole_blocks_and_the_last_attempts_that_count_whatever_order_they_came_in() {
+fn a_look_sees_whole_blocks_and_the_last_attempts_in_whatever_order() {
     let mut passes: Vec<Made> = steady(A, 10).collect();
     // Repetition 3 met a cold start first, 4 failed, a warm-up and the next block do not belong.
     passes.insert(0, Made { init_ms: Some(900.0), again: true, ..made(A, 3, 1.0) });
@@ -216,10 +216,13 @@ fn where_a_run_stands_is_said_in_a_sentence() {
     let base = Look { widest: Some(0.0312), ..base };
     let wrong = Excuse { cell_id: CellId::from(B.to_owned()), stage: None, reason: "wrong outputs".into() };
     let said = [
-        told(&until, None),
-        told(&until, Some(&Look { excused: vec![wrong], ..base.clone() })),
-        told(&until, Some(&Look { stopped_by: Some(StoppedBy::Max), wider: 1, ..base.clone() })),
-        told(&until, Some(&Look { stopped_by: None, wider: 1, widest: None, stage: Some("one".into()), ..base })),
+        rule_in_words(&until, None),
+        rule_in_words(&until, Some(&Look { excused: vec![wrong], ..base.clone() })),
+        rule_in_words(&until, Some(&Look { stopped_by: Some(StoppedBy::Max), wider: 1, ..base.clone() })),
+        rule_in_words(
+            &until,
+            Some(&Look { stopped_by: None, wider: 1, widest: None, stage: Some("one".into()), ..base }),
+        ),
     ];
     let expected = [
         "Not looked at the intervals yet: that is due after 10 repetitions.".to_owned(),

@@ -23,7 +23,7 @@ struct Place<'a> {
 
 /// Draws what there is: curves over memory where a cell has several sizes, cost over turnaround where there is a choice.
 pub fn figures(run: &Run, width: u32) -> Vec<Figure> {
-    let places: Vec<Place<'_>> = run.measured().filter_map(|cell| place(run, cell)).collect();
+    let places: Vec<Place<'_>> = run.measured().filter_map(|cell| point(run, cell)).collect();
     let curves = [
         ("memory-turnaround", "Turnaround by memory size", "mean turnaround, s"),
         ("memory-cost", "Cost by memory size", "USD per 100,000 images"),
@@ -35,7 +35,7 @@ pub fn figures(run: &Run, width: u32) -> Vec<Figure> {
     figures
 }
 
-fn place<'a>(run: &'a Run, cell: &'a CellView) -> Option<Place<'a>> {
+fn point<'a>(run: &'a Run, cell: &'a CellView) -> Option<Place<'a>> {
     let choice = run.choices.iter().find(|row| row.text("cell_id") == Some(&cell.id));
     Some(Place {
         cell,
@@ -79,7 +79,7 @@ fn curve(
                     plot.chart.draw_series([PathElement::new([(x, low), (x, high)], ink.stroke_width(2))])?;
                 }
                 plot.chart.draw_series([Circle::new((x, y), 4, ink.filled())])?;
-                plot.tell((x, y), 10, told(place));
+                plot.tell((x, y), 10, point_in_words(place));
             }
         }
         Ok(())
@@ -89,7 +89,7 @@ fn curve(
         id: id.into(),
         title: title.into(),
         caption: "Means with their 95% intervals. On Lambda memory buys CPU: 1769 MB is one vCPU.".into(),
-        alternative: lines.iter().flatten().map(|place| told(place)).collect::<Vec<_>>().join(". "),
+        alternative: lines.iter().flatten().map(|place| point_in_words(place)).collect::<Vec<_>>().join(". "),
         notes: Vec::new(),
         svg: drawing.with_legend(&legend),
     })
@@ -131,7 +131,7 @@ fn of_kind(run: &Run, places: &[&Place<'_>], kind: Option<&str>, width: u32) -> 
         ),
         alternative: places
             .iter()
-            .map(|place| told(place) + if ringed(place) { ", on the Pareto front" } else { "" })
+            .map(|place| point_in_words(place) + if ringed(place) { ", on the Pareto front" } else { "" })
             .collect::<Vec<_>>()
             .join(". "),
         notes: Vec::new(),
@@ -229,7 +229,7 @@ fn dot(plot: &mut Plot<'_>, place: &Place<'_>, ringed: bool) -> Result<(), Faile
     if ringed {
         plot.chart.draw_series([Circle::new(at, 8, BLACK.stroke_width(2))])?;
     }
-    plot.tell(at, 10, told(place));
+    plot.tell(at, 10, point_in_words(place));
     Ok(())
 }
 
@@ -249,7 +249,7 @@ fn anchor(name: &str) -> String {
     plain.split('-').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-")
 }
 
-fn told(place: &Place<'_>) -> String {
+fn point_in_words(place: &Place<'_>) -> String {
     format!(
         "{}, {} MB: {} s {}, ${} per 100,000 images {}",
         family(place.cell),

@@ -7,7 +7,7 @@ use plotters::prelude::*;
 use super::Figure;
 use super::canvas::{colour, draw_ratios};
 use crate::noise::DEPLOYMENT;
-use crate::pairs::{factors, floor_of, is_headline, told, what};
+use crate::pairs::{comparison_in_words, factors, floor_of, is_headline, what};
 use crate::run::{PIPELINE, Run};
 
 /// Rows that one figure can hold; what is beyond stands in the table.
@@ -104,7 +104,7 @@ fn ratio(run: &Run, row: Row<'_>) -> Option<Ratio> {
     let label = format!("{} · {b} / {a}{}", what(row), context(run, row));
     // Of the floor's own rows nothing else is the floor.
     let floor = floor_of(run, row).filter(|_| factor != DEPLOYMENT);
-    let told = told(run, row, &label);
+    let told = comparison_in_words(run, row, &label);
     Some(Ratio { label, at, ci, claimed: is_claim(row.text("verdict")?), floor: floor.map(|f| 1.0 + f.apart), told })
 }
 

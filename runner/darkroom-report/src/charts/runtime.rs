@@ -39,7 +39,11 @@ fn of_stage(run: &Run, stage: &str, width: u32) -> Option<Figure> {
             }
             let (low, high) = stat.ci.unwrap_or((stat.mean, stat.mean));
             plot.whisker((low, stat.mean, high), y, BLACK.stroke_width(2))?;
-            plot.tell_within((0.0, row as f64), (upper([high].into_iter()), row as f64 + 1.0), told(cell, stat));
+            plot.tell_within(
+                (0.0, row as f64),
+                (upper([high].into_iter()), row as f64 + 1.0),
+                runtime_in_words(cell, stat),
+            );
         }
         Ok(())
     })?;
@@ -52,13 +56,13 @@ fn of_stage(run: &Run, stage: &str, width: u32) -> Option<Figure> {
             if run.imported().is_some() { "The imported duration" } else { "Lambda's own duration" },
             if cold { " Cold cells: init + duration." } else { "" }
         ),
-        alternative: rows.iter().map(|(cell, stat, _)| told(cell, stat)).collect::<Vec<_>>().join(". "),
+        alternative: rows.iter().map(|(cell, stat, _)| runtime_in_words(cell, stat)).collect::<Vec<_>>().join(". "),
         notes: sentences(run, stage, Run::time_metric),
         svg: drawing.svg(),
     })
 }
 
-fn told(cell: &CellView, stat: &Stat) -> String {
+fn runtime_in_words(cell: &CellView, stat: &Stat) -> String {
     format!(
         "{}: mean {} ms {}, SD {}, CV {}, median {}, n = {}{}",
         marked(cell),

@@ -103,7 +103,7 @@ fn a_run_without_any_pass_is_a_page_that_says_so() {
 }
 
 #[test]
-fn findings_of_verify_are_named_on_the_page_and_long_lists_are_cut_with_their_number() {
+fn findings_of_verify_are_named_on_the_page_and_long_lists_are_cut() {
     let made = Made::of(&journal(&[(cell("pillow"), 100.0)], 3, 1, |_| 1.0));
     let findings: Vec<String> = (0..11).map(|row| format!("summary.parquet: row {row}, mean: 1 in the file")).collect();
     let page = html(&made.run, &findings);
@@ -113,7 +113,7 @@ fn findings_of_verify_are_named_on_the_page_and_long_lists_are_cut_with_their_nu
 }
 
 #[test]
-fn a_run_from_before_there_were_choices_and_builds_renders_and_says_what_is_not_known() {
+fn an_old_run_without_choices_and_builds_renders_and_says_what_is_not_known() {
     let sizes = [512, 1024].map(|memory_mb| (darkroom_core::cell::Cell { memory_mb, ..cell("pillow") }, 100.0));
     let made = Made::of(&journal(&sizes, 10, 1, |_| 1.0));
     assert!(made.html().contains("Which memory size"));

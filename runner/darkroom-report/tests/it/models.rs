@@ -121,7 +121,7 @@ fn a_model_that_is_claimed_to_be_faster_is_named_with_its_samples() {
 }
 
 #[test]
-fn where_samples_differ_more_than_models_no_model_is_called_faster_and_no_sample_is_ranked() {
+fn no_model_is_called_faster_where_samples_differ_more_than_models() {
     let lucky = [
         ("gpt-s1", "gpt", 60.0),
         ("gpt-s2", "gpt", 150.0),

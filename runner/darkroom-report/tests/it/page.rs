@@ -29,7 +29,7 @@ fn what_no_honest_code_does_has_a_section_and_other_runs_have_none() {
 }
 
 #[test]
-fn arm_against_x86_is_drawn_and_tabled_with_ratio_interval_effect_p_floor_and_verdict() {
+fn arm_against_x86_is_drawn_and_tabled_with_all_that_a_claim_stands_on() {
     let made = study();
     let figure = made.figure("ratio-architecture");
     assert!(

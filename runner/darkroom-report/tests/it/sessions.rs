@@ -37,7 +37,7 @@ fn methods(page: &str) -> &str {
 const WARNING: &str = "measured at different times";
 
 #[test]
-fn sessions_that_were_cut_short_are_told_and_cells_that_took_turns_are_not_warned_of() {
+fn sessions_cut_short_are_told_and_cells_that_took_turns_bring_no_warning() {
     let cells = [cell("pillow"), cell("rust")];
     let mut journal = Journal::of(&cells);
     measure(&mut journal, &cells, 1..=5);
@@ -157,7 +157,7 @@ fn cells_take_turns_only_where_there_are_turns_to_take() {
 }
 
 #[test]
-fn a_run_that_is_not_at_its_end_says_so_and_one_measured_again_whole_needs_no_warning() {
+fn an_unfinished_run_says_so_and_one_measured_again_whole_needs_no_warning() {
     let cells = [cell("pillow"), cell("rust")];
     let mut journal = Journal::of(&cells);
     measure(&mut journal, &cells, 1..=3);

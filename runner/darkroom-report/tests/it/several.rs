@@ -40,7 +40,7 @@ fn a_run_beside_itself_has_not_changed_and_nothing_stands_in_the_way() {
 }
 
 #[test]
-fn a_slowed_variant_is_found_with_its_size_and_the_noise_floor_and_the_other_is_left_alone() {
+fn a_slowed_variant_is_found_with_its_size_and_the_other_is_left_alone() {
     let before = Made::of(&named(journal(&two(50.0), 30, 2, |_| 1.0), "before"));
     let after = Made::of(&named(journal(&two(60.0), 30, 2, |_| 1.0), "after"));
     let page = page(vec![before, after]);

@@ -1,13 +1,13 @@
 //! What the ledger says of a row, and which of a sample's values are outliers.
 //!
-//! [`Facts`] → verdicts on their rows. Knows nothing of how the facts were read, nor of what becomes of a sample.
+//! [`JournalFacts`] → verdicts on their rows. Knows nothing of how the facts were read, nor of what becomes of a sample.
 
 use std::collections::HashMap;
 
 use darkroom_core::ledger::{CountsAs, Ending};
 use darkroom_core::statistics::{is_outlier, outlier_fences};
 
-use super::{Facts, InvocationFact, ReportFact};
+use super::{InvocationFact, JournalFacts, ReportFact};
 
 impl InvocationFact {
     pub(super) fn ending(&self) -> Ending {
@@ -16,7 +16,7 @@ impl InvocationFact {
     }
 }
 
-impl Facts {
+impl JournalFacts {
     /// Decides what one invocation counts as.
     pub fn invocation_counts_as(&self, row: &InvocationFact) -> CountsAs {
         self.ledger.row_counts_as(row.pass, row.ending())

@@ -9,7 +9,7 @@ use darkroom_core::imported::ImportedRow;
 use darkroom_core::ledger::{AttemptId, Ending};
 
 use super::reading::epoch_ms;
-use super::{CheckFact, Facts, Finished, InvocationFact, ProfileFact, ReportFact};
+use super::{CheckFact, Finished, InvocationFact, JournalFacts, ProfileFact, ReportFact};
 use crate::TablesError;
 
 /// What the rows of one pass say together.
@@ -22,7 +22,7 @@ pub struct ImportedPass {
     turnaround_s: Option<f64>,
 }
 
-impl Facts {
+impl JournalFacts {
     pub(super) fn take_imported(
         &mut self,
         pass: AttemptId,

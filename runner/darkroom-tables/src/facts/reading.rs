@@ -1,4 +1,4 @@
-//! Takes a journal's events one by one into [`Facts`]: where each belongs, its texts interned, its times in epoch ms.
+//! Takes a journal's events one by one into [`JournalFacts`]: where each belongs, its texts interned, its times in epoch ms.
 //!
 //! What can't be placed (a cell or stage that the run does not plan, a time that is none) is an error. Knows nothing of
 //! what counts.
@@ -9,13 +9,13 @@ use darkroom_core::event::{Event, Invocation, OutputCheck, PackageBuilt, PassKey
 use darkroom_core::ledger::AttemptId;
 use uuid::Uuid;
 
-use super::{CheckFact, Facts, Finished, InvocationFact, Parts, Pass, ProfileFact, ReportFact, RequestId, Text};
+use super::{CheckFact, Finished, InvocationFact, JournalFacts, Parts, Pass, ProfileFact, ReportFact, RequestId, Text};
 use crate::TablesError;
 use crate::sessions::{Session, SessionEnd};
 use crate::summary::Spent;
 
-impl Facts {
-    /// Takes in every event of a journal; what could not be read of it is left out and said ([`Facts::damaged`]).
+impl JournalFacts {
+    /// Takes in every event of a journal; what could not be read of it is left out and said ([`JournalFacts::damaged`]).
     pub fn collect<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
         events: impl Iterator<Item = Result<Event, E>>,
         prices: &PriceTable,

@@ -130,7 +130,7 @@ fn probed(cells: &[(Cell, f64, f64)]) -> Run {
 }
 
 #[test]
-fn a_cell_that_is_faster_on_pixels_it_has_seen_remembers_and_is_neither_ranked_nor_claimed_nor_chosen() {
+fn nothing_is_claimed_of_a_cell_that_is_faster_on_pixels_it_has_seen() {
     let (honest, cheat) = (cell("pillow"), cell("rust"));
     let run = probed(&[(honest.clone(), 100.0, 101.0), (cheat.clone(), 10.0, 30.0)]);
     let of = |cell: &Cell, stage: &str| run.summary(cell, stage, "duration_ms");

@@ -34,7 +34,7 @@ fn the_logs_environment_reaches_the_row_of_its_request() {
 }
 
 #[test]
-fn what_no_honest_code_does_is_named_by_function_over_all_sessions_and_stands_in_the_tables() {
+fn misdeeds_are_named_by_function_over_all_sessions_and_stand_in_the_tables() {
     let cell = cell("rust");
     let mut journal = Journal::of(std::slice::from_ref(&cell));
     journal.pass(&Pass::of(&cell, 1, 40.0)).misbehaved("one", "worked", "it used 29 ms after its answer", 2);

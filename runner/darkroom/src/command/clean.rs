@@ -15,13 +15,13 @@ use crate::display;
 use crate::display::plan::dollars;
 use crate::exit::{Failure, Outcome};
 use crate::project::Project;
+use crate::results;
 use crate::target::Target;
+use crate::threads;
 
 pub fn run(args: &CleanArgs, globals: Globals) -> Result<Outcome, Failure> {
     let root = Project::here().map_or_else(|_| PathBuf::from("."), |project| project.root().to_owned());
-    let runtime = tokio::runtime::Runtime::new()
-        .map_err(|error| Failure::broken(miette::miette!("no threads to talk to the cloud on: {error}")))?;
-    runtime.block_on(async {
+    threads::runtime()?.block_on(async {
         let cloud = match args.target {
             TargetName::Local => Cloud::Local,
             TargetName::Aws => Cloud::Aws,
@@ -50,7 +50,8 @@ async fn clean(args: &CleanArgs, globals: Globals, target: &Target) -> Result<Ou
     }
     say(&found.to_string())?;
     if target.capability.billed && !found.is_empty() {
-        let prices = prices(&target.region)?;
+        let project = Project::here().ok();
+        let prices = project.map(|project| results::prices(&project, &target.region)).transpose()?.flatten();
         say(&kept(&found, &target.region, prices.as_ref()))?;
     }
     if !found.is_empty() && !args.yes && !agreed(&found, target)? {
@@ -101,13 +102,6 @@ fn again(args: &CleanArgs) -> String {
     advice::darkroom(&arguments)
 }
 
-/// Reads the region's prices; `None` without a project, or without a table in it.
-fn prices(region: &str) -> Result<Option<PriceTable>, Failure> {
-    let Some(text) = Project::here().ok().and_then(|project| project.price_table(region)) else { return Ok(None) };
-    let wrong = |error| Failure::wrong_request(miette::miette!("experiments/prices/{region}.toml: {error}"));
-    PriceTable::parse(&text).map(Some).map_err(wrong)
-}
-
 /// Says what it costs to keep what was found.
 fn kept(found: &Found, region: &str, prices: Option<&PriceTable>) -> String {
     let (stored, logged) = (found.stored_bytes(), found.logged_bytes());
@@ -145,7 +139,7 @@ fn agreed(found: &Found, target: &Target) -> Result<bool, Failure> {
     }
     let unreadable = |error: io::Error| Failure::broken(miette::miette!("can't ask: {error}"));
     let resources = display::count(found.count() as u64, "resource");
-    display::note(&format!("Remove {resources} {}? [y/N]", target.place()));
+    display::note(&format!("Remove {resources} {}? [y/N]", target.in_words()));
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).map_err(unreadable)?;
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))

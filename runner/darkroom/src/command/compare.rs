@@ -2,18 +2,18 @@
 
 use darkroom_tables::{Between, between};
 
-use crate::advice;
 use crate::cli::{CompareArgs, Globals, Limit};
 use crate::display;
 use crate::exit::{Failure, Outcome};
+use crate::which_run;
 
 pub fn run(args: &CompareArgs, globals: Globals) -> Result<Outcome, Failure> {
     let (a, b) = (args.run_a.display().to_string(), args.run_b.display().to_string());
-    advice::run_folder(&args.run_a, &["compare", "{}", &b])?;
-    advice::run_folder(&args.run_b, &["compare", &a, "{}"])?;
+    which_run::must_be_a_run(&args.run_a, &["compare", "{}", &b])?;
+    which_run::must_be_a_run(&args.run_b, &["compare", &a, "{}"])?;
     let found = between(&args.run_a, &args.run_b).map_err(|error| {
         let without = [&args.run_a, &args.run_b].into_iter().find(|run| !run.join("summary.parquet").is_file());
-        let help = advice::tables_of(without.unwrap_or(&args.run_b));
+        let help = which_run::tables_of(without.unwrap_or(&args.run_b));
         Failure::wrong_request(miette::miette!(help = help, "{error}"))
     })?;
     if found.rows.is_empty() {

@@ -13,6 +13,7 @@ use crate::cli::{CostArgs, Globals};
 use crate::display::{self, terminal};
 use crate::exit::{Failure, Outcome};
 use crate::project::Project;
+use crate::results;
 
 /// One cell's month.
 #[derive(Serialize)]
@@ -28,7 +29,7 @@ struct Row {
 }
 
 pub fn run(args: &CostArgs, globals: Globals) -> Result<Outcome, Failure> {
-    let run = crate::results::read(&args.run, &["cost", "{}"])?;
+    let run = results::read(&args.run, &["cost", "{}"])?;
     let region = args.region.clone().unwrap_or_else(|| run.about("price_region").to_owned());
     let prices = prices(&args.run, &region)?;
     let rows = rows(&run, args, &prices)?;
@@ -44,14 +45,13 @@ pub fn run(args: &CostArgs, globals: Globals) -> Result<Outcome, Failure> {
 /// Unlike a run's own tables, a question about a region needs that region's prices: none is stood in for.
 fn prices(run: &Path, region: &str) -> Result<PriceTable, Failure> {
     let project = Project::of(&run.join("manifest.toml")).or_else(|_| Project::here());
-    let text = project.ok().and_then(|project| project.price_table(region)).ok_or_else(|| {
+    let prices = project.ok().map(|project| results::prices(&project, region)).transpose()?.flatten();
+    prices.ok_or_else(|| {
         Failure::wrong_request(miette::miette!(
             help = "copy experiments/prices/us-east-1.toml and fill in the region's prices and where they were read",
             "no prices of {region}: experiments/prices/{region}.toml is not there"
         ))
-    })?;
-    PriceTable::parse(&text)
-        .map_err(|error| Failure::wrong_request(miette::miette!("experiments/prices/{region}.toml: {error}")))
+    })
 }
 
 fn rows(run: &Run, args: &CostArgs, prices: &PriceTable) -> Result<Vec<Row>, Failure> {

@@ -16,6 +16,7 @@ use crate::cli::{DoctorArgs, Globals, TargetName};
 use crate::display;
 use crate::exit::{Failure, Outcome};
 use crate::project::Project;
+use crate::threads;
 
 /// The runtime of the variants that come with Darkroom.
 const DEFAULT_PYTHON: &str = "3.13";
@@ -23,7 +24,7 @@ const DEFAULT_PYTHON: &str = "3.13";
 /// How well something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum State {
+pub(super) enum CheckState {
     Ok,
     /// Works, within a limit that results carry with them or that concerns a part only.
     Limited,
@@ -35,7 +36,7 @@ pub(super) enum State {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Check {
     pub name: String,
-    pub state: State,
+    pub state: CheckState,
     pub found: String,
     /// What else was seen, a line each.
     pub details: Vec<String>,
@@ -46,12 +47,14 @@ pub fn run(args: &DoctorArgs, globals: Globals) -> Result<Outcome, Failure> {
     let mut told = Told { checks: Vec::new(), shows: !globals.json && !globals.quiet };
     match args.target {
         TargetName::Local => local_checks(&mut told)?,
-        TargetName::Aws => threads()?.block_on(doctor_aws::checks(&args.region, &args.experiment, &mut told))?,
+        TargetName::Aws => {
+            threads::runtime()?.block_on(doctor_aws::checks(&args.region, &args.experiment, &mut told))?;
+        }
     }
     if globals.json {
         display::answer_json(&told.checks)?;
     }
-    let missing = told.checks.iter().any(|check| check.state == State::Missing);
+    let missing = told.checks.iter().any(|check| check.state == CheckState::Missing);
     Ok(if missing { Outcome::NotReady } else { Outcome::Done })
 }
 
@@ -91,16 +94,11 @@ fn local_checks(told: &mut Told) -> Result<(), Failure> {
     sandbox_checks(&cache_dir)?.into_iter().try_for_each(|check| told.end(check))
 }
 
-fn threads() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Runtime::new()
-        .map_err(|error| Failure::broken(miette::miette!("no threads to talk to a cloud on: {error}")))
-}
-
 fn architectures() -> Check {
     let capability = crate::target::capability(darkroom_core::manifest::Cloud::Local);
     let runnable: Vec<&str> = capability.architectures.iter().map(|architecture| architecture.as_str()).collect();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let state = if runnable.is_empty() { State::Missing } else { State::Ok };
+    let state = if runnable.is_empty() { CheckState::Missing } else { CheckState::Ok };
     Check {
         name: "architectures".into(),
         state,
@@ -119,10 +117,10 @@ fn memory_sizes() -> Check {
 fn memory_check(cores: Option<u32>, max_memory_mb: u32) -> Check {
     let most = cores.map_or(max_memory_mb, |cores| cores.saturating_mul(MB_PER_CORE));
     let (state, found) = if most >= max_memory_mb {
-        (State::Ok, format!("up to {max_memory_mb} MB have all the processors that they are due"))
+        (CheckState::Ok, format!("up to {max_memory_mb} MB have all the processors that they are due"))
     } else {
         let why = format!("above {most} MB a function is due more than this machine's {}", cores.unwrap_or_default());
-        (State::Limited, format!("{why} cores ({MB_PER_CORE} MB a core): it runs slower than on AWS"))
+        (CheckState::Limited, format!("{why} cores ({MB_PER_CORE} MB a core): it runs slower than on AWS"))
     };
     Check { name: "memory sizes".into(), state, found, details: Vec::new(), mend: None }
 }
@@ -139,7 +137,7 @@ fn python_checks(cache_dir: &Path) -> Vec<Check> {
             None => "not installed yet; the first run does it, once, with pip and the network".to_owned(),
         };
         let name = format!("Lambda's {name} runtime");
-        checks.push(Check { name, state: State::Ok, found, details: Vec::new(), mend: None });
+        checks.push(Check { name, state: CheckState::Ok, found, details: Vec::new(), mend: None });
     }
     checks
 }
@@ -152,7 +150,7 @@ fn interpreter_check(version: &str, path: Option<&Path>, tried: &[Tried]) -> Che
     let install = format!("install it, for example with `uv python install {version}` or `pyenv install {version}`");
     Check {
         name: format!("Python {version}"),
-        state: if path.is_some() { State::Ok } else { State::Missing },
+        state: if path.is_some() { CheckState::Ok } else { CheckState::Missing },
         found: path.map_or_else(|| "none that works".to_owned(), |path| path.display().to_string()),
         details: tried.iter().map(line).collect(),
         mend: path.is_none().then_some(install),
@@ -167,17 +165,17 @@ fn rust_check() -> Check {
         if output.status.success() { Ok(text) } else { Err(text) }
     };
     let (state, found) = match (version("rustc"), version("cargo")) {
-        (Ok(rustc), Ok(cargo)) => (State::Ok, format!("{rustc}; {cargo}")),
-        (Err(why), _) => (State::Missing, format!("rustc does not run: {why}")),
-        (_, Err(why)) => (State::Missing, format!("cargo does not run: {why}")),
+        (Ok(rustc), Ok(cargo)) => (CheckState::Ok, format!("{rustc}; {cargo}")),
+        (Err(why), _) => (CheckState::Missing, format!("rustc does not run: {why}")),
+        (_, Err(why)) => (CheckState::Missing, format!("cargo does not run: {why}")),
     };
     let mend = "install Rust with rustup; without it, variants in Rust can't be built";
-    let mend = (state == State::Missing).then(|| mend.to_owned());
+    let mend = (state == CheckState::Missing).then(|| mend.to_owned());
     // A release brings the program of the variant `rust`: only other code in Rust needs a compiler.
-    let brought = state == State::Missing && crate::prebuilt::RELEASE.is_some();
+    let brought = state == CheckState::Missing && crate::prebuilt::RELEASE.is_some();
     let details =
         brought.then(|| "the unedited variant `rust` runs without it: this release brings its program".to_owned());
-    let state = if brought { State::Limited } else { state };
+    let state = if brought { CheckState::Limited } else { state };
     Check { name: "Rust".into(), state, found, details: details.into_iter().collect(), mend }
 }
 
@@ -185,7 +183,7 @@ fn rust_check() -> Check {
 fn sandbox_checks(cache_dir: &Path) -> Result<Vec<Check>, Failure> {
     let program = std::env::current_exe()
         .map_err(|error| Failure::broken(miette::miette!("this program can't find itself: {error}")))?;
-    threads()?.block_on(async {
+    threads::runtime()?.block_on(async {
         match LocalCloud::start(Config::new(program, cache_dir.to_owned()).with_secret()).await {
             Ok(cloud) => {
                 let checks = isolation_checks(cloud.isolation());
@@ -194,7 +192,7 @@ fn sandbox_checks(cache_dir: &Path) -> Result<Vec<Check>, Failure> {
             }
             Err(error) => {
                 let (name, found) = ("local cloud".to_owned(), format!("does not start: {error}"));
-                Ok(vec![Check { name, state: State::Missing, found, details: Vec::new(), mend: None }])
+                Ok(vec![Check { name, state: CheckState::Missing, found, details: Vec::new(), mend: None }])
             }
         }
     })
@@ -203,7 +201,7 @@ fn sandbox_checks(cache_dir: &Path) -> Result<Vec<Check>, Failure> {
 fn isolation_checks(isolation: &Isolation) -> Vec<Check> {
     let summary = Check {
         name: "local cloud".into(),
-        state: State::Ok,
+        state: CheckState::Ok,
         found: format!("starts; handlers are isolated by {}, as every row says", isolation.label),
         details: Vec::new(),
         mend: None,
@@ -211,9 +209,9 @@ fn isolation_checks(isolation: &Isolation) -> Vec<Check> {
     // How many processors a size is due has a row of its own.
     let limits = isolation.limits.iter().filter(|limit| limit.name != "memory sizes").map(|limit| {
         let (state, word) = match limit.enforcement {
-            Enforcement::Enforced => (State::Ok, "enforced"),
-            Enforcement::Approximated => (State::Limited, "approximated"),
-            Enforcement::Absent => (State::Limited, "not enforced"),
+            Enforcement::Enforced => (CheckState::Ok, "enforced"),
+            Enforcement::Approximated => (CheckState::Limited, "approximated"),
+            Enforcement::Absent => (CheckState::Limited, "not enforced"),
         };
         let found = format!("{word}: {}", limit.why);
         Check { name: format!("limit: {}", limit.name), state, found, details: Vec::new(), mend: None }
@@ -227,9 +225,9 @@ const WIDE: usize = 27;
 fn shown(check: &Check) -> String {
     let Check { name, state, found, details, mend } = check;
     let word = match state {
-        State::Ok => "ok",
-        State::Limited => "limited",
-        State::Missing => "missing",
+        CheckState::Ok => "ok",
+        CheckState::Limited => "limited",
+        CheckState::Missing => "missing",
     };
     let margin = " ".repeat(WIDE + 11);
     let mut lines = vec![format!("{word:<8} {name:<WIDE$}  {found}\n")];
@@ -258,12 +256,12 @@ mod tests {
     #[test]
     fn memory_sizes_that_are_due_more_cores_than_there_are_are_said() {
         let check = memory_check(Some(2), 10_240);
-        assert_eq!(check.state, State::Limited);
+        assert_eq!(check.state, CheckState::Limited);
         assert!(
             check.found.starts_with("above 3538 MB a function is due more than this machine's 2 cores"),
             "{check:?}"
         );
-        assert_eq!(memory_check(Some(6), 10_240).state, State::Ok);
+        assert_eq!(memory_check(Some(6), 10_240).state, CheckState::Ok);
     }
 
     #[test]
@@ -271,8 +269,8 @@ mod tests {
         let limit = |name, enforcement| Limit { name, enforcement, why: "why".into() };
         let limits = vec![limit("memory", Enforcement::Enforced), limit("cpu", Enforcement::Absent)];
         let checks = isolation_checks(&Isolation { label: "plain".into(), limits });
-        assert_eq!(checks[1].state, State::Ok);
-        assert_eq!((checks[2].state, checks[2].found.as_str()), (State::Limited, "not enforced: why"));
-        assert!(checks.iter().all(|check| check.state != State::Missing));
+        assert_eq!(checks[1].state, CheckState::Ok);
+        assert_eq!((checks[2].state, checks[2].found.as_str()), (CheckState::Limited, "not enforced: why"));
+        assert!(checks.iter().all(|check| check.state != CheckState::Missing));
     }
 }

@@ -9,7 +9,7 @@ use aws_sdk_lambda::types::AccountLimit;
 use darkroom_core::capability::NEW_ACCOUNT_MEMORY_MB;
 use miette::Diagnostic;
 
-use super::doctor::{Check, State, Told};
+use super::doctor::{Check, CheckState, Told};
 use crate::account::{self, Caller};
 use crate::advice;
 use crate::deploy::Clients;
@@ -32,14 +32,14 @@ pub async fn checks(region: &str, experiment: &str, told: &mut Told) -> Result<(
     if let Some(endpoint) = target::endpoint(&config) {
         let found = format!("{endpoint} stands for AWS: what is measured there is not AWS's, and is never called so");
         let mend = "unset AWS_ENDPOINT_URL (and endpoint_url in ~/.aws/config) to reach AWS itself";
-        told.end(check("endpoint", State::Limited, found, Some(mend)))?;
+        told.end(check("endpoint", CheckState::Limited, found, Some(mend)))?;
     }
     told.waits_for("finding credentials and asking STS whose they are");
     let caller = match account::caller(&config).await {
         Ok(caller) => caller,
         Err(error) => {
             let mend = error.help().map(|help| help.to_string());
-            return told.end(Check { mend, ..check("credentials", State::Missing, error.to_string(), None) });
+            return told.end(Check { mend, ..check("credentials", CheckState::Missing, error.to_string(), None) });
         }
     };
     told.end(credentials(&caller))?;
@@ -53,7 +53,7 @@ pub async fn checks(region: &str, experiment: &str, told: &mut Told) -> Result<(
     quotas(&clients, region).await.into_iter().try_for_each(|check| told.end(check))?;
     told.end(check(
         "runtimes",
-        State::Ok,
+        CheckState::Ok,
         "python3.13 by default, python3.14 and provided.al2023 by `runtime` in variant.toml, on x86_64 and arm64; AWS has \
          no call that lists what a region offers, so that a deployment says it where one is refused"
             .to_owned(),
@@ -61,7 +61,7 @@ pub async fn checks(region: &str, experiment: &str, told: &mut Told) -> Result<(
     ))
 }
 
-fn check(name: &str, state: State, found: String, mend: Option<&str>) -> Check {
+fn check(name: &str, state: CheckState, found: String, mend: Option<&str>) -> Check {
     Check { name: name.to_owned(), state, found, details: Vec::new(), mend: mend.map(str::to_owned) }
 }
 
@@ -71,16 +71,21 @@ fn credentials(caller: &Caller) -> Check {
     let found = format!("{} in account {}, from {}{ends}", caller.arn, caller.account_id, caller.source);
     if caller.arn.ends_with(":root") {
         let mend = "use a user or a role of its own, with what `darkroom iam-policy person` prints";
-        return check("credentials", State::Limited, format!("{found}; the root user may do everything"), Some(mend));
+        return check(
+            "credentials",
+            CheckState::Limited,
+            format!("{found}; the root user may do everything"),
+            Some(mend),
+        );
     }
-    check("credentials", State::Ok, found, None)
+    check("credentials", CheckState::Ok, found, None)
 }
 
 fn region_check(region: &str) -> Check {
     match target::other_region(region) {
-        None => check("region", State::Ok, region.to_owned(), None),
+        None => check("region", CheckState::Ok, region.to_owned(), None),
         Some(note) => {
-            check("region", State::Limited, note, Some("name the region in [target] region, or with --region"))
+            check("region", CheckState::Limited, note, Some("name the region in [target] region, or with --region"))
         }
     }
 }
@@ -123,10 +128,10 @@ async fn permissions(clients: &Clients, question: &Question<'_>) -> Check {
     if denied.is_empty() {
         let all = question.operations().count();
         let found = format!("IAM's simulator allows all {all} operations that Darkroom calls");
-        return check("permissions", State::Ok, found, None);
+        return check("permissions", CheckState::Ok, found, None);
     }
     let found = format!("IAM's simulator denies {}", display::count(denied.len() as u64, "action"));
-    Check { details: denied, ..check("permissions", State::Missing, found, Some(MEND_PERMISSIONS)) }
+    Check { details: denied, ..check("permissions", CheckState::Missing, found, Some(MEND_PERMISSIONS)) }
 }
 
 const MEND_PERMISSIONS: &str =
@@ -162,7 +167,7 @@ async fn simulated(
         .set_resource_arns(Some(resources))
         .context_entries(context("iam:PassedToService", "lambda.amazonaws.com"))
         .context_entries(context("aws:ResourceTag/darkroom:experiment", experiment));
-    let answer = asked.send().await.map_err(|error| error_text::told(&error))?;
+    let answer = asked.send().await.map_err(|error| error_text::error_message(&error))?;
     let results = answer.evaluation_results();
     if results.is_empty() {
         return Err("it gave no result".to_owned());
@@ -211,10 +216,10 @@ async fn tried(clients: &Clients, question: &Question<'_>, why: &str) -> Check {
     }
     if refused.is_empty() {
         let found = format!("calls that read are allowed; those that write were not tried ({why})");
-        return check("permissions", State::Limited, found, Some(MEND_SIMULATOR));
+        return check("permissions", CheckState::Limited, found, Some(MEND_SIMULATOR));
     }
     let found = format!("{} of {calls} calls that only read are refused", refused.len());
-    Check { details: refused, ..check("permissions", State::Missing, found, Some(MEND_PERMISSIONS)) }
+    Check { details: refused, ..check("permissions", CheckState::Missing, found, Some(MEND_PERMISSIONS)) }
 }
 
 const MEND_SIMULATOR: &str = "allow iam:SimulatePrincipalPolicy to have all of them looked at, or compare with what \
@@ -224,8 +229,8 @@ async fn quotas(clients: &Clients, region: &str) -> Vec<Check> {
     let settings = match clients.lambda.get_account_settings().send().await {
         Ok(settings) => settings,
         Err(error) => {
-            let found = format!("not known: {}", error_text::told(&error));
-            return vec![check("quotas", State::Missing, found, Some(MEND_PERMISSIONS))];
+            let found = format!("not known: {}", error_text::error_message(&error));
+            return vec![check("quotas", CheckState::Missing, found, Some(MEND_PERMISSIONS))];
         }
     };
     let (limit, usage) = (settings.account_limit(), settings.account_usage());
@@ -238,23 +243,23 @@ async fn quotas(clients: &Clients, region: &str) -> Vec<Check> {
 
 fn concurrency(free: i32) -> Check {
     if free >= USUAL_CONCURRENCY {
-        return check("concurrency", State::Ok, format!("{free} executions at once"), None);
+        return check("concurrency", CheckState::Ok, format!("{free} executions at once"), None);
     }
     let found =
         format!("{free} executions at once: cells of a higher concurrency are refused before anything is deployed");
     let mend = "ask for more under Service Quotas, AWS Lambda, Concurrent executions (new accounts have 10)";
-    check("concurrency", State::Limited, found, Some(mend))
+    check("concurrency", CheckState::Limited, found, Some(mend))
 }
 
 /// An account that runs less at once than is usual is likely a new one.
 fn memory(whole_concurrency: i32) -> Check {
     let note = format!("new accounts refuse functions of more than {NEW_ACCOUNT_MEMORY_MB} MB, and no call tells");
     if whole_concurrency >= USUAL_CONCURRENCY {
-        return check("memory", State::Ok, note, None);
+        return check("memory", CheckState::Ok, note, None);
     }
     let found = format!("{note}; {whole_concurrency} executions at once look like one");
     let mend = format!("keep [matrix] memory_mb at {NEW_ACCOUNT_MEMORY_MB} or below, or ask AWS's support for more");
-    check("memory", State::Limited, found, Some(&mend))
+    check("memory", CheckState::Limited, found, Some(&mend))
 }
 
 fn storage(used: i64, total: i64, region: &str) -> Check {
@@ -262,9 +267,9 @@ fn storage(used: i64, total: i64, region: &str) -> Check {
     let found = format!("{:.2} of {:.0} GB of code are used", gb(used), gb(total));
     if total > 0 && used as f64 >= NEARLY_FULL * total as f64 {
         let mend = format!("remove old functions and layers: {}", advice::clean(None, region));
-        return check("code storage", State::Limited, found, Some(&mend));
+        return check("code storage", CheckState::Limited, found, Some(&mend));
     }
-    check("code storage", State::Ok, found, None)
+    check("code storage", CheckState::Ok, found, None)
 }
 
 fn done<T, E, R>(sent: Result<T, SdkError<E, R>>) -> Result<(), String>
@@ -272,7 +277,7 @@ where
     E: std::error::Error + ProvideErrorMetadata + 'static,
     R: std::fmt::Debug + 'static,
 {
-    sent.map(|_| ()).map_err(|error| error_text::told(&error))
+    sent.map(|_| ()).map_err(|error| error_text::error_message(&error))
 }
 
 #[cfg(test)]
@@ -308,13 +313,13 @@ mod tests {
     #[test]
     fn quotas_that_would_stop_a_run_are_said_with_their_mend() {
         let new_account = concurrency(10);
-        assert_eq!(new_account.state, State::Limited);
+        assert_eq!(new_account.state, CheckState::Limited);
         assert!(new_account.found.starts_with("10 executions at once"), "{new_account:?}");
-        assert_eq!(concurrency(1000).state, State::Ok);
-        assert_eq!((memory(10).state, memory(1000).state), (State::Limited, State::Ok));
+        assert_eq!(concurrency(1000).state, CheckState::Ok);
+        assert_eq!((memory(10).state, memory(1000).state), (CheckState::Limited, CheckState::Ok));
         assert!(memory(1000).found.contains("more than 3008 MB"), "the note is there for everybody");
-        assert_eq!(storage(74_000_000_000, 80_530_636_800, "us-east-1").state, State::Limited);
-        assert_eq!(storage(1, 80_530_636_800, "us-east-1").state, State::Ok);
+        assert_eq!(storage(74_000_000_000, 80_530_636_800, "us-east-1").state, CheckState::Limited);
+        assert_eq!(storage(1, 80_530_636_800, "us-east-1").state, CheckState::Ok);
     }
 
     #[test]
@@ -326,7 +331,7 @@ mod tests {
             expires: None,
         };
         let check = credentials(&caller);
-        assert_eq!(check.state, State::Limited);
+        assert_eq!(check.state, CheckState::Limited);
         assert!(check.mend.is_some_and(|mend| mend.contains("iam-policy")));
     }
 }

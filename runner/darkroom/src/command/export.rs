@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 
 use darkroom_tables::read::{Formulas, Row, Rows, Value, Wanted, other_schema, read};
 
-use crate::advice;
 use crate::cli::{ExportArgs, ExportFormat, Globals};
 use crate::display;
 use crate::exit::{Failure, Outcome};
+use crate::which_run;
 
 /// A column and its head on a page.
 type Shown = (&'static str, &'static str);
@@ -83,13 +83,13 @@ const SHOWN: [(&str, &[Shown]); 4] = [
 ];
 
 pub fn run(args: &ExportArgs, _: Globals) -> Result<Outcome, Failure> {
-    advice::run_folder(&args.run, &["export", "{}"])?;
+    which_run::must_be_a_run(&args.run, &["export", "{}"])?;
     let path = args.run.join(format!("{}.parquet", args.table));
     if let Ok(Some(other)) = other_schema(&path) {
         display::note(&other);
     }
     let rows = read(&path, Wanted::default())
-        .map_err(|error| Failure::wrong_request(miette::miette!(help = advice::tables_of(&args.run), "{error}")))?;
+        .map_err(|error| Failure::wrong_request(miette::miette!(help = which_run::tables_of(&args.run), "{error}")))?;
     // JSON has escapes of its own, and holds the facts as they are.
     let rows = if args.format == ExportFormat::Json { rows } else { rows.shown() };
     let rows = chosen(rows, args)?;

@@ -13,9 +13,11 @@ use crate::cli::{GenerateArgs, Globals};
 use crate::display;
 use crate::execute::event_shape;
 use crate::exit::{Failure, Outcome};
-use crate::generate::{self, Endpoint, Stopped, Wish, gate};
+use crate::generate::{self, Endpoint, Wish, gate};
 use crate::project::{self, Project};
+use crate::provenance::Stopped;
 use crate::text_file;
+use crate::threads;
 
 /// `generate --dry-run --json`, a list of these.
 #[derive(Serialize)]
@@ -76,8 +78,8 @@ pub fn run(args: &GenerateArgs, globals: Globals) -> Result<Outcome, Failure> {
     let models = project.models(&pipeline.name).map_err(Failure::wrong_request)?;
     let model = chosen(&models, model_name, &pipeline)?;
     let key = key(model)?;
-    let endpoint =
-        Endpoint::new(model, &key).map_err(|error| Failure::broken(miette::miette!("cannot start: {error}")))?;
+    let endpoint = Endpoint::new(model, &key, threads::runtime()?)
+        .map_err(|error| Failure::broken(miette::miette!("cannot start: {error}")))?;
     let verdicts = |draft: &Project, variant: &str| gate::verdicts(draft, &pipeline.name, variant);
     let mut made = Vec::new();
     for (variant, sample) in wanted(&project, name, model_name, args.samples)? {

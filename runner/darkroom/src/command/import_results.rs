@@ -14,9 +14,10 @@ use crate::cli::{Globals, ImportResultsArgs};
 use crate::display;
 use crate::execute::now;
 use crate::exit::{Failure, Outcome};
-use crate::import_results::{Ended, Field, Map, Raw, Status, Taken, looks_like, meant, read, take, told};
+use crate::import_results::{Ended, Field, Map, Raw, Status, Taken, looks_like, meant, read, refusal_lines, take};
 use crate::project::Project;
 use crate::record::{Journal, RunDir};
+use crate::results;
 
 pub fn run(args: &ImportResultsArgs, globals: Globals) -> Result<Outcome, Failure> {
     let (text, map) = map_of(&args.map)?;
@@ -77,7 +78,9 @@ pub fn run(args: &ImportResultsArgs, globals: Globals) -> Result<Outcome, Failur
     });
     let refused = !taken.refused.is_empty();
     let dir = write(&outputs, &map, &text, taken, imported).map_err(Failure::broken)?;
-    let outcome = crate::results::show_tables(dir.path(), project.as_ref(), globals)?;
+    let run = results::started(dir.path())?;
+    let prices = results::prices_or_default(project.as_ref(), &run.region)?;
+    let outcome = results::show_tables(dir.path(), &run, &prices, globals)?;
     if !globals.quiet {
         display::note(&format!("{}", dir.path().display()));
     }
@@ -163,7 +166,7 @@ fn say_what_was_left(taken: &Taken) {
         let names: Vec<&str> = taken.unused_columns.iter().map(String::as_str).collect();
         display::note(&format!("columns that the map does not name, left out: {}", names.join(", ")));
     }
-    let lines = told(&taken.refused);
+    let lines = refusal_lines(&taken.refused);
     for line in &lines {
         display::note(line);
     }

@@ -15,7 +15,7 @@ const PYTHON: &str = "3.13";
 
 /// `init --json`.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct InitAnswer<'a> {
     folder: &'a std::path::Path,
     template: Template,
     files: Vec<&'static str>,
@@ -26,7 +26,7 @@ pub fn run(args: &InitArgs, globals: Globals) -> Result<Outcome, Failure> {
     study::write(&plan).map_err(Failure::broken)?;
     if globals.json {
         let files = plan.files.iter().map(|file| file.path).collect();
-        display::answer_json(&Answer { folder: &plan.folder, template: plan.template, files })?;
+        display::answer_json(&InitAnswer { folder: &plan.folder, template: plan.template, files })?;
     } else if !globals.quiet {
         display::answer(&next(&plan))?;
         if let Err(error) = python::find(PYTHON) {

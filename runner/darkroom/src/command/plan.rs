@@ -12,12 +12,13 @@ use crate::display::{
 };
 use crate::exit::{Failure, Outcome};
 use crate::project::{self, Loaded};
+use crate::results;
 use crate::session::estimate;
 use crate::target;
 
 /// `plan --json`.
 #[derive(Serialize)]
-struct Answer {
+struct PlanAnswer {
     #[serde(flatten)]
     summary: Summary,
     expected: Option<Expected>,
@@ -32,7 +33,7 @@ pub fn run(args: &PlanArgs, globals: Globals) -> Result<Outcome, Failure> {
     let Loaded { project, manifest, known } = project::load(&args.manifest).map_err(Failure::wrong_request)?;
     super::say_which(&project, globals);
     let capability = target::capability(manifest.target.cloud);
-    let prices = estimate::prices(&project, &manifest)?;
+    let prices = results::prices(&project, &manifest.target.region)?;
     let plan = Plan::new(&manifest, &known, &capability);
     let summary = plan.summary(prices.as_ref());
     let rates = estimate::rates(&project.output_dir(&manifest), &manifest, prices.as_ref());
@@ -44,7 +45,7 @@ pub fn run(args: &PlanArgs, globals: Globals) -> Result<Outcome, Failure> {
     });
     if globals.json {
         let plan = (!args.summary).then(|| plan.planned_cells().collect());
-        display::answer_json(&Answer { summary, expected, shortest, plan })?;
+        display::answer_json(&PlanAnswer { summary, expected, shortest, plan })?;
         return Ok(Outcome::Done);
     }
     let page =

@@ -13,26 +13,25 @@ use aws_sdk_s3::primitives::ByteStream;
 use darkroom_tables::columns::TABLES;
 use darkroom_tables::read::provenance;
 
-use crate::advice;
 use crate::cli::{Globals, PublishArgs};
 use crate::display;
 use crate::exit::{Failure, Outcome};
 use crate::s3_uri::S3Uri;
 use crate::target;
+use crate::threads;
+use crate::which_run;
 
 pub fn run(args: &PublishArgs, globals: Globals) -> Result<Outcome, Failure> {
-    advice::run_folder(&args.run, &["publish", "{}", &args.to.to_string()])?;
+    which_run::must_be_a_run(&args.run, &["publish", "{}", &args.to.to_string()])?;
     let objects = objects(&args.run, &args.to)?;
-    let runtime = tokio::runtime::Runtime::new()
-        .map_err(|error| Failure::broken(miette::miette!("no threads to talk to S3 on: {error}")))?;
-    runtime.block_on(async {
+    threads::runtime()?.block_on(async {
         let s3 = target::s3_of(args.region.as_deref()).await;
         for (path, key) in &objects {
             let body = ByteStream::from_path(path)
                 .await
                 .map_err(|error| Failure::broken(miette::miette!("cannot read {}: {error}", path.display())))?;
             let put = s3.put_object().bucket(&args.to.bucket).key(key).content_type("application/vnd.apache.parquet");
-            put.body(body).send().await.map_err(|error| refused(&args.to, key, &error))?;
+            put.body(body).send().await.map_err(|error| upload_error(&args.to, key, &error))?;
             if !globals.quiet {
                 display::note(&format!("s3://{}/{key}", args.to.bucket));
             }
@@ -45,7 +44,7 @@ pub fn run(args: &PublishArgs, globals: Globals) -> Result<Outcome, Failure> {
 /// Returns the run's tables with the keys they get. Fails if there are none: `summary` is in every run.
 fn objects(run: &Path, to: &S3Uri) -> Result<Vec<(PathBuf, String)>, Failure> {
     let about = provenance(&run.join("summary.parquet"))
-        .map_err(|error| Failure::wrong_request(miette::miette!(help = advice::tables_of(run), "{error}")))?;
+        .map_err(|error| Failure::wrong_request(miette::miette!(help = which_run::tables_of(run), "{error}")))?;
     let named = |key: &str| {
         about.get(key).ok_or_else(|| {
             Failure::wrong_request(miette::miette!(
@@ -62,7 +61,7 @@ fn objects(run: &Path, to: &S3Uri) -> Result<Vec<(PathBuf, String)>, Failure> {
     Ok(TABLES.iter().filter_map(of_table).collect())
 }
 
-fn refused(to: &S3Uri, key: &str, error: &SdkError<PutObjectError>) -> Failure {
+fn upload_error(to: &S3Uri, key: &str, error: &SdkError<PutObjectError>) -> Failure {
     let bucket = &to.bucket;
     let told = DisplayErrorContext(error).to_string();
     let (what, help) = match error.code() {

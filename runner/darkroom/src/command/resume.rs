@@ -4,22 +4,23 @@ use std::path::{Path, PathBuf};
 
 use darkroom_core::manifest::Override;
 
-use super::run::nothing_to_resume;
-use crate::advice;
+use super::run::carry_out;
 use crate::cli::{Globals, ResumeArgs};
 use crate::display;
 use crate::exit::{Failure, Outcome};
 use crate::project::{self, Loaded, Project};
 use crate::record::{Earlier, History};
-use crate::session::{self, Begin, Job};
+use crate::results;
+use crate::session::{Configuration, Job, SessionMode, nothing_to_resume};
 use crate::target;
+use crate::which_run;
 
 pub fn run(args: &ResumeArgs, globals: Globals) -> Result<Outcome, Failure> {
     let run = match &args.run {
         Some(run) => run.clone(),
         None => latest_unfinished(&Project::here().map_err(Failure::wrong_request)?.root().join("outputs"))?,
     };
-    advice::run_folder(&run, &["resume", "{}"])?;
+    which_run::must_be_a_run(&run, &["resume", "{}"])?;
     let run = run
         .canonicalize()
         .map_err(|error| Failure::wrong_request(miette::miette!("cannot open the run {}: {error}", run.display())))?;
@@ -43,13 +44,13 @@ pub fn run(args: &ResumeArgs, globals: Globals) -> Result<Outcome, Failure> {
     let overrides: Vec<Override> =
         extended.into_iter().chain(args.set.iter().map(|argument| Override::set(argument))).collect();
     let loaded = project::load_with(&run.join("manifest.toml"), &overrides).map_err(Failure::wrong_request)?;
-    let Loaded { project, manifest, known } = loaded;
-    super::say_which(&project, globals);
-    let capability = target::capability(manifest.target.cloud);
-    let begin = Begin::GoOn(earlier);
-    let (project, manifest, known) = (&project, &manifest, &known);
-    let job = Job { project, manifest, known, capability: &capability, begin, keep: args.keep, yes: args.yes };
-    session::run(&job, globals)
+    let Loaded { project, manifest, known } = &loaded;
+    super::say_which(project, globals);
+    let capability = &target::capability(manifest.target.cloud);
+    let prices = results::prices(project, &manifest.target.region)?;
+    let configuration = Configuration { project, manifest, known, capability, prices: prices.as_ref() };
+    let job = Job { configuration, mode: SessionMode::GoOn(earlier), yes: args.yes, keep: args.keep };
+    carry_out(&job, globals)
 }
 
 /// Finds the newest run under `outputs` whose journal has no end; where all have one, the newest. Run ids begin with their time,
@@ -62,7 +63,11 @@ fn latest_unfinished(outputs: &Path) -> Result<PathBuf, Failure> {
         .collect();
     runs.sort_by(|a, b| b.file_name().cmp(&a.file_name()));
     runs.iter().find(|run| unfinished(run)).or(runs.first()).cloned().ok_or_else(|| {
-        Failure::wrong_request(miette::miette!(help = advice::run(), "there is no run under {}", outputs.display()))
+        Failure::wrong_request(miette::miette!(
+            help = which_run::how_to_begin(),
+            "there is no run under {}",
+            outputs.display()
+        ))
     })
 }
 

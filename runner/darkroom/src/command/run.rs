@@ -1,19 +1,14 @@
-//! `darkroom run`: from a manifest to tables.
+//! `darkroom run`: from a manifest to tables, in one direction.
 
-use std::path::Path;
-
-use darkroom_core::cell::CellId;
 use darkroom_core::manifest::Override;
-use darkroom_core::plan::Plan;
-use darkroom_core::selection::Selection;
 
-use crate::advice;
 use crate::cli::{Globals, RunArgs};
-use crate::display;
+use crate::display::progress::Progress;
+use crate::execute::Ended;
 use crate::exit::{Failure, Outcome};
 use crate::project::{self, Loaded};
-use crate::record::{Earlier, History, JournalError, RunDir};
-use crate::session::{self, Begin, Job};
+use crate::results;
+use crate::session::{self, Configuration, Job, Measured};
 use crate::target;
 
 pub fn run(args: &RunArgs, globals: Globals) -> Result<Outcome, Failure> {
@@ -23,188 +18,37 @@ pub fn run(args: &RunArgs, globals: Globals) -> Result<Outcome, Failure> {
     );
     overrides.extend(args.extend.map(|count| Override::set(&format!("repetitions.count={count}"))));
     let loaded = project::load_with(&args.manifest.manifest, &overrides).map_err(Failure::wrong_request)?;
-    let Loaded { project, manifest, known } = loaded;
-    super::say_which(&project, globals);
-    let capability = target::capability(manifest.target.cloud);
-    let mut job = Job {
-        project: &project,
-        manifest: &manifest,
-        known: &known,
-        capability: &capability,
-        begin: ANEW,
-        yes: args.yes,
-        keep: args.keep,
-    };
-    match begin(&job, args, globals)? {
-        Some(begin) => job.begin = begin,
-        None => return Ok(Outcome::Done),
-    }
-    session::run(&job, globals)
+    let Loaded { project, manifest, known } = &loaded;
+    super::say_which(project, globals);
+    let capability = &target::capability(manifest.target.cloud);
+    let prices = results::prices(project, &manifest.target.region)?;
+    let configuration = Configuration { project, manifest, known, capability, prices: prices.as_ref() };
+    let Some(mode) = session::choose_mode(configuration, args, globals)? else { return Ok(Outcome::Done) };
+    carry_out(&Job { configuration, mode, yes: args.yes, keep: args.keep }, globals)
 }
 
-const ANEW: Begin = Begin::Anew { cells: None };
-
-/// Decides whether this is a new run, or more of an earlier one; `None` where there is nothing to do, which has been said.
-fn begin(job: &Job<'_>, args: &RunArgs, globals: Globals) -> Result<Option<Begin>, Failure> {
-    let latest = match latest(job) {
-        Ok(latest) => latest,
-        Err(error) if args.resume || args.extend.is_some() || !args.cells.is_empty() => {
-            return Err(Failure::wrong_request(error));
+/// Carries out a session and shows its result.
+///
+/// The way through, as ARCHITECTURE.md draws it: `measure` packages, deploys, executes and records; `show_tables` aggregates and reports.
+pub fn carry_out(job: &Job<'_>, globals: Globals) -> Result<Outcome, Failure> {
+    let configuration = job.configuration;
+    let progress = Progress::new(globals, std::env::var_os("CI").is_some());
+    let plan = configuration.plan();
+    session::may_begin(job, &plan)?;
+    let run = session::open_run(configuration, &job.mode, plan.planned_cells().collect())?;
+    let Some(measured) = session::measure(job, &plan, &run, &progress)? else { return Ok(Outcome::Interrupted) };
+    let prices = configuration.prices.cloned().map_or_else(results::default_prices, Ok)?;
+    let path = run.dir().path();
+    let shown = results::show_tables(path, &results::started(path)?, &prices, globals)?;
+    let Measured { ended, left } = measured;
+    match ended {
+        Ended::Whole => return left.map_or(Ok(shown), Err),
+        Ended::Interrupted => progress.step("interrupted"),
+        Ended::OutOfTime => progress.step("budget.minutes is used up"),
+        Ended::OutOfMoney => {
+            let how = session::how_to_go_on(configuration, path)?;
+            progress.step(&format!("budget.usd is used up; {how}"));
         }
-        Err(error) => {
-            display::note(&format!("the latest run is damaged, and left as it is: {error}"));
-            None
-        }
-    };
-    if args.resume {
-        return go_on(job, latest, globals);
     }
-    if args.extend.is_some() {
-        return extend(job, latest);
-    }
-    let latest = latest.filter(|latest| latest.same);
-    if args.cells.is_empty() {
-        if let Some(latest) = latest.filter(|latest| !latest.earlier.history.finished)
-            && !globals.quiet
-        {
-            display::note(&format!(
-                "an earlier run of this manifest is unfinished; this is a new one. Go on with the earlier one by {}",
-                advice::darkroom(&["resume", &latest.earlier.run.display().to_string()])
-            ));
-        }
-        return Ok(Some(ANEW));
-    }
-    let cells = chosen(job, &args.cells)?;
-    if let Some(latest) = latest {
-        return Ok(Some(Begin::Again { earlier: latest.earlier, cells }));
-    }
-    let outputs = job.project.output_dir(job.manifest);
-    if !globals.quiet && RunDir::latest(&outputs, &job.manifest.experiment.name).is_ok() {
-        display::note("the latest run has another configuration: these cells become a new run of their own");
-    }
-    Ok(Some(Begin::Anew { cells: Some(cells) }))
-}
-
-/// `--resume`: the latest run, if it is this manifest's and not at its end.
-fn go_on(job: &Job<'_>, latest: Option<Latest>, globals: Globals) -> Result<Option<Begin>, Failure> {
-    let folder = job.project.output_dir(job.manifest).join(&job.manifest.experiment.name);
-    let none = || format!("no unfinished run of this manifest in {}", folder.display());
-    let Some(Latest { earlier, same }) = latest else {
-        let help = "leave out --resume to start a new run";
-        return Err(Failure::wrong_request(miette::miette!(help = help, "{}", none())));
-    };
-    let Earlier { run, history, .. } = &earlier;
-    if same && history.finished {
-        if !globals.quiet {
-            display::note(&nothing_to_resume(run, history));
-        }
-        return Ok(None);
-    }
-    if same {
-        return Ok(Some(Begin::GoOn(earlier)));
-    }
-    let differs = session::what_differs(job, &history.run, run);
-    let shown = run.display().to_string();
-    Err(Failure::wrong_request(if history.finished {
-        let help = "leave out --resume to start a new run";
-        miette::miette!(
-            help = help,
-            "{}; the latest, {shown}, is finished and has another configuration: {differs}",
-            none()
-        )
-    } else {
-        let help = format!(
-            "undo the change and say --resume again, go on with that run as it was begun by {}, or leave out --resume to \
-             start a new run",
-            advice::darkroom(&["resume", &shown])
-        );
-        miette::miette!(
-            help = help,
-            "the unfinished run {shown} was begun with another configuration than this manifest: {differs}"
-        )
-    }))
-}
-
-/// `--extend`: the latest run, if it differs from this manifest in the number of repetitions alone and has come to its end.
-fn extend(job: &Job<'_>, latest: Option<Latest>) -> Result<Option<Begin>, Failure> {
-    let refused =
-        |message: String, help: String| Err(Failure::wrong_request(miette::miette!(help = help, "{message}")));
-    if job.manifest.repetitions.until.is_some() {
-        let help = "start a new run with a smaller `ci_half_width` or a larger `max`".to_owned();
-        return refused("a run with `repetitions.until` decides itself how often it measures".to_owned(), help);
-    }
-    let Some(Latest { earlier, same }) = latest else {
-        let help = "leave out --extend to start one".to_owned();
-        return refused(format!("there is no run of `{}` to extend", job.manifest.experiment.name), help);
-    };
-    let Earlier { run, history, .. } = &earlier;
-    let finished = history.finished;
-    let (shown, from, to) = (run.display().to_string(), history.run.repetitions, job.manifest.repetitions.count);
-    let as_it_was = session::with_count(job.manifest, from);
-    let was = session::before(job, &as_it_was);
-    if history.run.manifest_sha256 != session::fingerprint(&was) {
-        let differs = session::what_differs(&was, &history.run, run);
-        let help = "undo the change, or leave out --extend to start a new run".to_owned();
-        return refused(format!("{shown} was begun with another configuration than this manifest: {differs}"), help);
-    }
-    if !finished && same {
-        // An earlier session was cut short: the run has this number of repetitions already, and goes on.
-        return Ok(Some(Begin::Extend { earlier, from }));
-    }
-    if !finished {
-        let help = format!("let it come to its end first: {}", advice::darkroom(&["resume", &shown]));
-        return refused(format!("{shown} is unfinished"), help);
-    }
-    if to <= from {
-        let help = format!("name more than {from}: the number is that of all repetitions");
-        return refused(format!("{shown} has {from} repetitions already"), help);
-    }
-    Ok(Some(Begin::Extend { earlier, from }))
-}
-
-/// Says that a run is at its end, and how to measure more of it where that can be.
-pub fn nothing_to_resume(run: &Path, history: &History) -> String {
-    let said = format!("{} is finished: there is nothing to resume", run.display());
-    let manifest = run.join("manifest.toml");
-    if history.run.until.is_some() || !manifest.is_file() || !is_latest(run) {
-        return said;
-    }
-    let count = format!("repetitions.count={}", history.run.repetitions.saturating_mul(2));
-    let command = advice::darkroom(&["run", &manifest.display().to_string(), "--extend", &count]);
-    format!("{said}. Add repetitions to it, for example twice as many in all: {command}")
-}
-
-/// Only an experiment's latest run can be extended.
-fn is_latest(run: &Path) -> bool {
-    let latest = run.parent().map(|experiment| experiment.join("latest").canonicalize());
-    latest.is_some_and(|latest| latest.is_ok_and(|latest| latest == run))
-}
-
-/// Returns the cells that the patterns of `--cell` choose; each must choose some.
-fn chosen(job: &Job<'_>, patterns: &[String]) -> Result<Vec<CellId>, Failure> {
-    let selection = Selection::new(patterns).map_err(Failure::wrong_request)?;
-    let plan = Plan::new(job.manifest, job.known, job.capability);
-    let ids: Vec<CellId> = plan.planned_cells().map(|cell| cell.id).collect();
-    selection.check(&ids).map_err(Failure::wrong_request)?;
-    Ok(ids.into_iter().filter(|id| selection.contains(id)).collect())
-}
-
-/// The experiment's latest run.
-struct Latest {
-    earlier: Earlier,
-    /// It is a run of this very configuration.
-    same: bool,
-}
-
-/// Returns the experiment's latest run; an error when its journal can't be read.
-fn latest(job: &Job<'_>) -> Result<Option<Latest>, JournalError> {
-    let latest = RunDir::latest(&job.project.output_dir(job.manifest), &job.manifest.experiment.name);
-    let Some(run) = latest.ok().filter(|run| run.join("journal.ndjson").exists()) else { return Ok(None) };
-    let earlier = match Earlier::read(run) {
-        // Killed before its first fact.
-        Err(JournalError::NoRun { path }) if path.metadata().is_ok_and(|about| about.len() == 0) => return Ok(None),
-        earlier => earlier?,
-    };
-    let same = earlier.history.run.manifest_sha256 == session::fingerprint(job);
-    Ok(Some(Latest { earlier, same }))
+    Ok(Outcome::Interrupted)
 }

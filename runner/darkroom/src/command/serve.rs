@@ -13,14 +13,13 @@ use crate::cli::{Globals, ServeArgs};
 use crate::display;
 use crate::exit::{Failure, Outcome};
 use crate::project::Project;
+use crate::threads;
 
 /// What clients may sign with where any key is let in.
 const ANY: &str = "darkroom";
 
 pub fn run(args: &ServeArgs, globals: Globals) -> Result<Outcome, Failure> {
-    let runtime = tokio::runtime::Runtime::new()
-        .map_err(|error| Failure::broken(miette!("no threads to run the local cloud on: {error}")))?;
-    runtime.block_on(serve(config(args)?, globals))
+    threads::runtime()?.block_on(serve(config(args)?, globals))
 }
 
 fn config(args: &ServeArgs) -> Result<Config, Failure> {

@@ -3,14 +3,14 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use crate::advice;
 use crate::cli::{Globals, RunFolder};
 use crate::display;
 use crate::exit::{Failure, Outcome};
 use crate::results::{self, broken, findings};
+use crate::which_run;
 
 pub fn run(args: &RunFolder, globals: Globals) -> Result<Outcome, Failure> {
-    advice::run_folder(&args.run, &["verify", "{}"])?;
+    which_run::must_be_a_run(&args.run, &["verify", "{}"])?;
     let path = args.run.canonicalize().map_err(|error| {
         Failure::wrong_request(miette::miette!("cannot open the run {}: {error}", args.run.display()))
     })?;

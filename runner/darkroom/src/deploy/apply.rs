@@ -15,10 +15,13 @@ use aws_sdk_s3::primitives::ByteStream;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::Instant;
 
-use super::desired::{self, Change, Have, HaveFunction, LayerId, Readiness, Steps, Target, Want};
+use super::clients::Clients;
+use super::desired::{self, Change, DesiredConfiguration, Have, HaveFunction, LayerId, Readiness, Steps, Want};
+use super::error::DeployError;
 use super::observe::{self, call};
 use super::patience::{PATIENCE, is_there, patiently};
-use super::{Clients, DeployError, Settings, bucket, names, tags};
+use super::wanted::DeploySettings;
+use super::{bucket, names, tags};
 use crate::package::Archive;
 
 /// Functions made or changed at once. The control plane allows about 15 calls a second; the SDK's adaptive retries
@@ -55,7 +58,7 @@ pub struct Archives<'a> {
 /// Makes the bucket and the layers; returns the ARN of every wanted layer.
 pub async fn foundations(
     clients: &Clients,
-    settings: &Settings,
+    settings: &DeploySettings,
     steps: &Steps,
     have: &Have,
     archives: &Archives<'_>,
@@ -94,7 +97,7 @@ pub async fn functions(
 
 async fn publish(
     clients: &Clients,
-    settings: &Settings,
+    settings: &DeploySettings,
     layer: &LayerId,
     archives: &Archives<'_>,
 ) -> Result<String, DeployError> {
@@ -113,7 +116,7 @@ async fn publish(
 struct OneFunction<'a> {
     lambda: &'a aws_sdk_lambda::Client,
     name: &'a str,
-    target: &'a Target,
+    target: &'a DesiredConfiguration,
     layers: &'a BTreeMap<LayerId, String>,
     /// Absent when its code stays as it is.
     source: Option<&'a CodeSource>,

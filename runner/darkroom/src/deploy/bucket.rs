@@ -10,9 +10,12 @@ use aws_sdk_s3::types::{
     ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging,
 };
 
+use super::clients::Clients;
 use super::desired::{BucketStep, HaveBucket};
+use super::error::DeployError;
 use super::patience::patiently;
-use super::{Clients, DeployError, LIFETIME_DAYS, Settings, observe, tags};
+use super::wanted::{DeploySettings, LIFETIME_DAYS};
+use super::{observe, tags};
 
 /// Days after which S3 drops an upload that nobody finished.
 const UPLOAD_DAYS: i32 = 1;
@@ -21,7 +24,7 @@ const UPLOAD_DAYS: i32 = 1;
 const NO_TAGS_HERE: [&str; 4] = ["AccessDenied", "MalformedXML", "NotImplemented", "InvalidArgument"];
 
 /// Carries out the step. Settings are written whenever tags are: whoever had changed them is put right.
-pub async fn bring_about(clients: &Clients, settings: &Settings, step: &BucketStep) -> Result<(), DeployError> {
+pub async fn bring_about(clients: &Clients, settings: &DeploySettings, step: &BucketStep) -> Result<(), DeployError> {
     let name = match step {
         BucketStep::Keep => return Ok(()),
         BucketStep::Create(name) => {
@@ -42,7 +45,7 @@ pub async fn bring_about(clients: &Clients, settings: &Settings, step: &BucketSt
     expire(clients, name).await
 }
 
-async fn create(clients: &Clients, settings: &Settings, name: &str) -> Result<(), DeployError> {
+async fn create(clients: &Clients, settings: &DeploySettings, name: &str) -> Result<(), DeployError> {
     // Tags in this call leave no moment in which the bucket is there without them. An endpoint that does not know them
     // here gets them in the next call.
     let mut configuration = CreateBucketConfiguration::builder().set_tags(Some(bucket_tags(settings, name)?));
@@ -73,7 +76,7 @@ async fn create(clients: &Clients, settings: &Settings, name: &str) -> Result<()
     .await
 }
 
-async fn tag(clients: &Clients, settings: &Settings, name: &str) -> Result<(), DeployError> {
+async fn tag(clients: &Clients, settings: &DeploySettings, name: &str) -> Result<(), DeployError> {
     let tagging = Tagging::builder().set_tag_set(Some(bucket_tags(settings, name)?)).build();
     let tagging = tagging.map_err(|error| malformed(name, &error))?;
     patiently(
@@ -172,7 +175,7 @@ pub async fn session_over(clients: &Clients, name: &str, run_id: &str) -> Result
     sent.map(|_| ()).map_err(|error| observe::call("tagging", resource(name), &error))
 }
 
-fn bucket_tags(settings: &Settings, name: &str) -> Result<Vec<Tag>, DeployError> {
+fn bucket_tags(settings: &DeploySettings, name: &str) -> Result<Vec<Tag>, DeployError> {
     let mut tags = tags::of(settings);
     tags.insert(tags::UNDER_WAY.to_owned(), "yes".to_owned());
     tag_set(tags, name)

@@ -7,7 +7,8 @@ use std::fmt;
 
 use darkroom_core::cell::Architecture;
 
-use super::{DeployError, tags};
+use super::error::DeployError;
+use super::tags;
 
 /// Changed while a run measures, to renew environments; it is no difference.
 const OURS_AT_RUN_TIME: &str = "DARKROOM_NONCE";
@@ -22,7 +23,7 @@ pub struct LayerId {
 
 /// How a function must be configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
+pub struct DesiredConfiguration {
     pub code_sha256: String,
     pub architecture: Architecture,
     pub runtime: String,
@@ -44,7 +45,7 @@ pub struct Want {
     pub tags: BTreeMap<String, String>,
     /// `None` when the user named one.
     pub role: Option<Role>,
-    pub functions: BTreeMap<String, Target>,
+    pub functions: BTreeMap<String, DesiredConfiguration>,
 }
 
 /// A role of Darkroom's own.
@@ -268,7 +269,7 @@ pub fn owned(resource: String, experiment: &str, found: &BTreeMap<String, String
 }
 
 /// Returns what makes a function that is there as it must be.
-pub fn change(found: &HaveFunction, target: &Target, layers: &BTreeMap<LayerId, String>) -> Change {
+pub fn change(found: &HaveFunction, target: &DesiredConfiguration, layers: &BTreeMap<LayerId, String>) -> Change {
     let failed = matches!(found.readiness, Readiness::Failed(_));
     let architecture = [target.architecture.as_str()];
     let code = failed || found.code_sha256 != target.code_sha256 || found.architectures != architecture;
@@ -278,7 +279,11 @@ pub fn change(found: &HaveFunction, target: &Target, layers: &BTreeMap<LayerId, 
 }
 
 /// Returns the keys of the configuration in which what is there is not what is wanted.
-pub fn differences(found: &HaveFunction, target: &Target, layers: &BTreeMap<LayerId, String>) -> Vec<&'static str> {
+pub fn differences(
+    found: &HaveFunction,
+    target: &DesiredConfiguration,
+    layers: &BTreeMap<LayerId, String>,
+) -> Vec<&'static str> {
     // A layer that is not published yet has no ARN, so it can't be the one that the function has.
     let layer_arns: Option<Vec<&String>> = target.layers.iter().map(|layer| layers.get(layer)).collect();
     let same_layers = layer_arns.is_some_and(|arns| found.layer_arns.iter().eq(arns));
@@ -303,8 +308,8 @@ mod tests {
         LayerId { name: "dkr-smoke-pillow-x86_64".into(), sha256: "bGF5ZXI=".into() }
     }
 
-    fn target() -> Target {
-        Target {
+    fn target() -> DesiredConfiguration {
+        DesiredConfiguration {
             code_sha256: "Y29kZQ==".into(),
             architecture: Architecture::X86_64,
             runtime: "python3.13".into(),
@@ -434,7 +439,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_is_taken_over_only_if_tagged_for_this_experiment_or_cut_off_while_being_made() {
+    fn a_bucket_is_taken_over_only_if_tagged_for_this_experiment_or_half_made() {
         let step = |bucket: HaveBucket| steps(&Have { bucket, ..deployed() }, &want()).map(|steps| steps.bucket);
         let tagged = |key: &str, value: &str| HaveBucket::Tagged(BTreeMap::from([(key.into(), value.into())]));
         assert_eq!(step(HaveBucket::Absent).unwrap(), BucketStep::Create("b".into()));

@@ -7,10 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_cloudwatchlogs::error::ProvideErrorMetadata;
 use futures::stream::{self, StreamExt, TryStreamExt};
 
+use super::clients::Clients;
 use super::desired::{Have, Want, owned};
+use super::error::DeployError;
+use super::names;
 use super::observe::call;
 use super::patience::patiently;
-use super::{Clients, DeployError, Settings, names};
+use super::wanted::DeploySettings;
 
 /// Groups made at once. `CreateLogGroup`, `PutRetentionPolicy` and the tagging calls allow 5 to 10 calls a second; the
 /// SDK's adaptive retries slow down when it says so.
@@ -21,7 +24,7 @@ pub const RETENTION_DAYS: i32 = 14;
 
 /// A log group as the account has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Group {
+pub struct ExistingLogGroup {
     pub name: String,
     /// Without the `:*` that `DescribeLogGroups` puts at its end.
     pub arn: String,
@@ -35,7 +38,10 @@ pub fn of_function(function: &str) -> String {
 }
 
 /// Returns every group whose function's name begins so.
-pub async fn list(logs: &aws_sdk_cloudwatchlogs::Client, functions: &str) -> Result<Vec<Group>, DeployError> {
+pub async fn list(
+    logs: &aws_sdk_cloudwatchlogs::Client,
+    functions: &str,
+) -> Result<Vec<ExistingLogGroup>, DeployError> {
     let mut found = Vec::new();
     let mut token = None;
     loop {
@@ -43,7 +49,7 @@ pub async fn list(logs: &aws_sdk_cloudwatchlogs::Client, functions: &str) -> Res
         let page = page.send().await.map_err(|error| call("listing", "log groups".into(), &error))?;
         found.extend(page.log_groups().iter().filter_map(|group| {
             let arn = group.log_group_arn().or_else(|| group.arn())?;
-            Some(Group {
+            Some(ExistingLogGroup {
                 name: group.log_group_name()?.to_owned(),
                 arn: arn.trim_end_matches(":*").to_owned(),
                 retention_days: group.retention_in_days(),
@@ -60,7 +66,7 @@ pub async fn list(logs: &aws_sdk_cloudwatchlogs::Client, functions: &str) -> Res
 /// Returns a group's tags; `None` if it is gone.
 pub async fn tags(
     logs: &aws_sdk_cloudwatchlogs::Client,
-    group: &Group,
+    group: &ExistingLogGroup,
 ) -> Result<Option<BTreeMap<String, String>>, DeployError> {
     match logs.list_tags_for_resource().resource_arn(&group.arn).send().await {
         Ok(found) => Ok(Some(found.tags().cloned().unwrap_or_default().into_iter().collect())),
@@ -71,9 +77,15 @@ pub async fn tags(
 
 /// Makes the group of every wanted function. One that is there already is taken over with its function; without it, only
 /// if its tags say that it is this experiment's.
-pub async fn bring_about(clients: &Clients, settings: &Settings, want: &Want, have: &Have) -> Result<(), DeployError> {
+pub async fn bring_about(
+    clients: &Clients,
+    settings: &DeploySettings,
+    want: &Want,
+    have: &Have,
+) -> Result<(), DeployError> {
     let found = list(&clients.logs, &names::functions_prefix(&settings.experiment)).await?;
-    let found: BTreeMap<String, Group> = found.into_iter().map(|group| (group.name.clone(), group)).collect();
+    let found: BTreeMap<String, ExistingLogGroup> =
+        found.into_iter().map(|group| (group.name.clone(), group)).collect();
     let with_function: BTreeSet<String> = have.functions.keys().map(|name| of_function(name)).collect();
     let work = stream::iter(want.functions.keys().map(|name| of_function(name)))
         .map(|name| {
@@ -102,7 +114,12 @@ async fn create(clients: &Clients, want: &Want, name: &str) -> Result<(), Deploy
     retain(clients, name).await
 }
 
-async fn mend(clients: &Clients, want: &Want, group: &Group, with_function: bool) -> Result<(), DeployError> {
+async fn mend(
+    clients: &Clients,
+    want: &Want,
+    group: &ExistingLogGroup,
+    with_function: bool,
+) -> Result<(), DeployError> {
     let resource = || format!("log group {}", group.name);
     // One without tags is what a late log line of a removed function made: Lambda names it after our function.
     if !with_function && let Some(tags) = tags(&clients.logs, group).await?.filter(|tags| !tags.is_empty()) {

@@ -3,7 +3,7 @@
 use darkroom_core::cell::{Start, Trigger};
 use sha2::{Digest, Sha256};
 
-use super::FunctionKey;
+use super::wanted::FunctionKey;
 
 /// First part of every name that Darkroom gives in an account.
 pub const PREFIX: &str = "dkr";

@@ -9,10 +9,14 @@ use aws_sdk_s3::types::{
 };
 use futures::stream::{self, StreamExt, TryStreamExt};
 
+use super::clients::Clients;
+use super::deployment::DeployedFunction;
 use super::desired::Have;
+use super::error::DeployError;
+use super::names;
 use super::observe::call;
 use super::patience::{is_there, patiently};
-use super::{Clients, DeployError, DeployedFunction, Settings, WantedFunction, names};
+use super::wanted::{DeploySettings, WantedFunction};
 
 /// Age at which Lambda gives up a delivery, s; the least that it takes. Its default is six hours.
 const OLDEST_DELIVERY_S: i32 = 60;
@@ -34,7 +38,7 @@ pub struct Hook {
 }
 
 /// Returns what starts what among the wanted functions.
-pub fn hooks(settings: &Settings, want: &[WantedFunction]) -> Vec<Hook> {
+pub fn hooks(settings: &DeploySettings, want: &[WantedFunction]) -> Vec<Hook> {
     let hook = |wanted: &WantedFunction| Hook {
         function: names::function(&settings.experiment, &wanted.key),
         triggered_by: wanted.triggered_by.clone(),
@@ -97,7 +101,7 @@ fn meet(a: &str, b: &str) -> bool {
 /// told not to run an event again that failed: a run of its own accord minutes later would fall into another pass.
 pub async fn connect(
     clients: &Clients,
-    settings: &Settings,
+    settings: &DeploySettings,
     bucket: &str,
     functions: impl Iterator<Item = &DeployedFunction>,
 ) -> Result<(), DeployError> {
@@ -141,7 +145,7 @@ pub async fn free(clients: &Clients, have: &Have) -> Result<(), DeployError> {
 
 async fn permit(
     clients: &Clients,
-    settings: &Settings,
+    settings: &DeploySettings,
     bucket: &str,
     function: &DeployedFunction,
 ) -> Result<(), DeployError> {

@@ -9,9 +9,11 @@ use aws_sdk_s3::operation::head_bucket::HeadBucketError;
 use darkroom_core::capability::NEW_ACCOUNT_MEMORY_MB;
 use futures::stream::{self, StreamExt, TryStreamExt};
 
+use super::clients::Clients;
 use super::desired::{Have, HaveBucket, HaveFunction, LayerId, Readiness, Want};
-use super::{Clients, DeployError, role, tags};
-use crate::error_text::told;
+use super::error::DeployError;
+use super::{role, tags};
+use crate::error_text::error_message;
 
 /// Calls under way at once: `GetFunction` allows 100 a second.
 const AT_ONCE: usize = 16;
@@ -56,7 +58,7 @@ where
         _ => None,
     };
     let help = help.map(str::to_owned).or_else(|| of_memory(error.code()?, error.message()?));
-    DeployError::Call { operation, resource, reason: told(error), help }
+    DeployError::Call { operation, resource, reason: error_message(error), help }
 }
 
 pub async fn bucket(clients: &Clients, name: &str) -> Result<HaveBucket, DeployError> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 use tokio::time::Instant;
 
-use super::DeployError;
+use super::error::DeployError;
 use super::observe::call;
 
 /// How long a function may take to be ready, and a new role to be assumable. AWS: seconds, rarely a minute.

@@ -10,22 +10,25 @@ use serde_json::{Value, json};
 
 use percent_encoding::percent_decode_str;
 
+use super::clients::Clients;
 use super::desired::{HaveRole, Role, RoleStep, Want};
+use super::error::DeployError;
+use super::names;
 use super::observe::call;
-use super::{Clients, DeployError, Settings, names};
+use super::wanted::DeploySettings;
 
 /// Names our inline policy.
 pub const POLICY: &str = "darkroom";
 
 /// Returns the ARN of the role that the functions get, and the role itself if it is Darkroom's to make.
-pub fn wanted(settings: &Settings, bucket: &str) -> Result<(String, Option<Role>), DeployError> {
+pub fn wanted(settings: &DeploySettings, bucket: &str) -> Result<(String, Option<Role>), DeployError> {
     if let Some(role_arn) = &settings.role_arn {
         names::account_of(role_arn)
             .filter(|_| role_arn.contains(":role/"))
             .ok_or_else(|| DeployError::Role { role_arn: role_arn.clone() })?;
         return Ok((role_arn.clone(), None));
     }
-    let Settings { account_id, partition, region, experiment, .. } = settings;
+    let DeploySettings { account_id, partition, region, experiment, .. } = settings;
     let name = names::role(experiment, region);
     let functions = names::functions_prefix(experiment);
     let role_arn = format!("arn:{partition}:iam::{account_id}:role/{name}");

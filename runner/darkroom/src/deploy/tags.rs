@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Settings;
+use super::wanted::DeploySettings;
 
 /// Which experiment a resource belongs to. Nothing without this tag is ever changed or removed.
 pub const EXPERIMENT: &str = "darkroom:experiment";
@@ -17,8 +17,8 @@ pub const UNDER_WAY: &str = "darkroom:under-way";
 pub const REGION: &str = "darkroom:region";
 
 /// Returns the tags of everything that is made.
-pub fn of(settings: &Settings) -> BTreeMap<String, String> {
-    let Settings { experiment, expires_on, run_id, region, .. } = settings;
+pub fn of(settings: &DeploySettings) -> BTreeMap<String, String> {
+    let DeploySettings { experiment, expires_on, run_id, region, .. } = settings;
     [(EXPERIMENT, experiment), (EXPIRES, expires_on), (RUN, run_id), (REGION, region)]
         .map(|(key, value)| (key.to_owned(), value.clone()))
         .into()

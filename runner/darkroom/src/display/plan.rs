@@ -13,7 +13,7 @@ use darkroom_core::statistics::LOOK_EVERY;
 
 use serde::Serialize;
 
-use super::{count, thousands};
+use super::numbers::{count, thousands};
 
 /// Everything a plan has to say but the cells themselves.
 pub struct Page<'a> {

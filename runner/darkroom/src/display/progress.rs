@@ -14,7 +14,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::plan::dollars;
 use crate::cli::Globals;
-use crate::execute::Purse;
+use crate::execute::MoneyBudget;
 
 /// Redraws a second on a terminal: calm to look at, and cheap.
 const REDRAWS_PER_SECOND: u8 = 5;
@@ -79,17 +79,17 @@ impl Progress {
 
     /// Starts following a run, `done` of whose passes an earlier session has made.
     ///
-    /// `purse` says what earlier sessions have spent; without it money is not shown. `billed`: somebody is sent a bill.
+    /// `budget` says what earlier sessions have spent; without it money is not shown. `billed`: somebody is sent a bill.
     pub fn follow(
         &self,
         extent: Extent,
         done: u64,
-        purse: Option<&Purse>,
+        budget: Option<&MoneyBudget>,
         billed: bool,
     ) -> (mpsc::Sender<Arc<Event>>, Following) {
         let (sender, facts) = mpsc::channel::<Arc<Event>>();
         let style = self.style;
-        let money = purse.map(|purse| Money { spent: purse.now(), limit_usd: purse.limit_usd, billed });
+        let money = budget.map(|budget| Money { spent: budget.now(), limit_usd: budget.limit_usd, billed });
         let thread = std::thread::spawn(move || {
             let mut view = View::new(style, extent, done, money);
             for event in facts {

@@ -52,7 +52,7 @@ pub fn summary(summary: &Summary, claims: &[String], look: Look) -> String {
     }
     text += &reconciled(&summary.reconciliation);
     text += &wrong(summary);
-    text += &refused(summary);
+    text += &refused_calls_lines(summary);
     text += &failures(summary);
     text += &not_runnable(summary);
     if !claims.is_empty() && !is_nothing_measured(&measured) {
@@ -201,7 +201,7 @@ fn sessions(summary: &Summary) -> String {
     let mut text = String::new();
     if all.len() > 1 {
         for session in all {
-            let _ = writeln!(text, "{}", session.told(session.number as usize == all.len()));
+            let _ = writeln!(text, "{}", session.in_words(session.number as usize == all.len()));
         }
     }
     let apart = summary.comparisons.iter().filter(|row| row.side_by_side == Some(false));
@@ -281,7 +281,7 @@ fn money(summary: &Summary) -> String {
 /// Says, of a run that measures until its intervals are narrow enough, whether they are.
 fn stopped(summary: &Summary) -> String {
     let Some(until) = &summary.until else { return String::new() };
-    darkroom_core::until::told(until, summary.last_look.as_ref()) + "\n"
+    darkroom_core::until::rule_in_words(until, summary.last_look.as_ref()) + "\n"
 }
 
 /// What the triggers of chains took: cells that the runner calls have none.
@@ -408,7 +408,7 @@ fn wrong(summary: &Summary) -> String {
     text
 }
 
-fn refused(summary: &Summary) -> String {
+fn refused_calls_lines(summary: &Summary) -> String {
     let mut text = String::new();
     for calls in summary.refused_calls.chunk_by(|a, b| a.variant == b.variant) {
         let _ = writeln!(text, "\nREFUSED  {} tried to call", line_of(&calls[0].variant));

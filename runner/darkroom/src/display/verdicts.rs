@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use darkroom_core::event::Verdict;
 use darkroom_core::shown::line as line_of;
 
-use super::count;
+use super::numbers::count;
 use crate::checked::{Checked, Report};
 
 /// Renders a report, ending in a newline.

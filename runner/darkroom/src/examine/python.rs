@@ -51,7 +51,7 @@ fn look(cache_dir: &Path, request: &Request) -> (BTreeMap<String, File>, Option<
     };
     match ruff(cache_dir, &interpreter, &request.folder, &names) {
         Ok(findings) => {
-            place(&mut files, findings);
+            assign_findings(&mut files, findings);
             (files, tool(), None)
         }
         Err(error) => (files, None, Some(format!("no lints and no complexity: {error}"))),
@@ -104,7 +104,7 @@ fn ruff(cache_dir: &Path, python: &Interpreter, folder: &Path, names: &[String])
 }
 
 /// Gives each file what was found in it; what can't be parsed has neither lints nor complexity.
-fn place(files: &mut BTreeMap<String, File>, findings: Vec<Finding>) {
+fn assign_findings(files: &mut BTreeMap<String, File>, findings: Vec<Finding>) {
     for file in files.values_mut().filter(|file| file.modules.is_some()) {
         (file.lints, file.complexities) = (Some(BTreeMap::new()), Some(Vec::new()));
     }
@@ -169,7 +169,7 @@ mod tests {
             finding(Some("F401"), "a.py", "unused"),
             finding(None, "b.py", "syntax"),
         ];
-        place(&mut files, findings);
+        assign_findings(&mut files, findings);
         assert_eq!(files["a.py"].complexities.as_deref(), Some(&[2][..]));
         assert_eq!(files["a.py"].lints, Some(BTreeMap::from([("F401".to_owned(), 2)])));
         assert_eq!((&files["b.py"].complexities, &files["b.py"].lints), (&None, &None));

@@ -22,19 +22,19 @@ pub struct File {
 
 /// Returns the files that `module` reaches through imports, itself first. `files` are named as in the variant's folder.
 pub fn reached(files: &BTreeMap<String, File>, module: &str) -> Vec<String> {
-    let mut reached: Vec<String> = place(files, module).into_iter().collect();
+    let mut reached: Vec<String> = file_of_module(files, module).into_iter().collect();
     let mut next = 0;
     while let Some(file) = reached.get(next).cloned() {
         next += 1;
         for module in files[&file].modules.iter().flatten() {
-            reached.extend(place(files, module).filter(|place| !reached.contains(place)));
+            reached.extend(file_of_module(files, module).filter(|place| !reached.contains(place)));
         }
     }
     reached
 }
 
 /// The file of a module, if the variant has it.
-fn place(files: &BTreeMap<String, File>, module: &str) -> Option<String> {
+fn file_of_module(files: &BTreeMap<String, File>, module: &str) -> Option<String> {
     let path = module.replace('.', "/");
     [format!("{path}.py"), format!("{path}/__init__.py")].into_iter().find(|file| files.contains_key(file))
 }

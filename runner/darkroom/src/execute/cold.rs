@@ -8,7 +8,7 @@ use aws_sdk_lambda::operation::update_function_configuration::UpdateFunctionConf
 use aws_sdk_lambda::types::{Environment, LastUpdateStatus};
 
 use super::{ExecuteError, Function};
-use crate::error_text::told;
+use crate::error_text::error_message;
 
 /// The environment variable whose value changes; handlers have no use for it.
 const NONCE: &str = "DARKROOM_NONCE";
@@ -25,7 +25,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 pub async fn renew(control: &Client, function: &Function, nonce: &str) -> Result<(), ExecuteError> {
     let fail = |what: &str| ExecuteError::Renew { function: function.name.clone(), reason: what.to_owned() };
     let before = control.get_function_configuration().function_name(&function.name).send().await;
-    let before = before.map_err(|error| fail(&told(&error)))?;
+    let before = before.map_err(|error| fail(&error_message(&error)))?;
     let mut variables = before.environment().and_then(|e| e.variables()).cloned().unwrap_or_default();
     variables.insert(NONCE.to_owned(), nonce.to_owned());
     let changed = async {
@@ -53,7 +53,7 @@ async fn update(control: &Client, function: &Function, variables: HashMap<String
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
             Err(error) => {
-                let reason = told(&error);
+                let reason = error_message(&error);
                 return Err(ExecuteError::Renew { function: function.name.clone(), reason });
             }
         }
@@ -64,7 +64,7 @@ async fn in_force(control: &Client, function: &Function, before: Option<&str>) -
     let mut pause = FIRST_PAUSE;
     loop {
         let now = control.get_function().function_name(&function.name).send().await.map_err(|error| {
-            let reason = told(&error);
+            let reason = error_message(&error);
             ExecuteError::Renew { function: function.name.clone(), reason }
         })?;
         if let Some(now) = now.configuration() {

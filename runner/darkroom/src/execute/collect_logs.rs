@@ -15,7 +15,7 @@ use super::clocks::Clocks;
 use super::log_lines::Line;
 use super::pacing::Pace;
 use super::pass::Bench;
-use crate::error_text::told;
+use crate::error_text::error_message;
 use crate::record::Emitter;
 
 pub const FIRST_PAUSE: Duration = Duration::from_millis(20);
@@ -139,7 +139,7 @@ impl LogReader {
                     tokio::time::sleep(LONGEST_PAUSE).await;
                     continue;
                 }
-                Err(error) => return Err(told(&error)),
+                Err(error) => return Err(error_message(&error)),
             };
             let next = page.next_token.filter(|next| !next.is_empty() && token.as_ref() != Some(next));
             found.extend(page.events.unwrap_or_default().into_iter().filter_map(|event| {

@@ -20,7 +20,7 @@ use super::pacing::{Pauses, Tried};
 use super::pass::{self, Bench, Pass};
 use super::reconcile::{self, ByFunction, Recorded};
 use super::trigger_s3::Memory;
-use super::{Function, Purse, Setup, cold, objects};
+use super::{Function, MoneyBudget, Setup, cold, objects};
 use crate::advice;
 use crate::record::{Emitter, History};
 
@@ -152,7 +152,7 @@ pub async fn execute(
     for figure in figures.into_iter().chain(strangers) {
         bench.emitter.emit(Event::Reconciled(figure));
     }
-    if let Some(spent) = bench.setup.purse.as_ref().map(Purse::now) {
+    if let Some(spent) = bench.setup.money_budget.as_ref().map(MoneyBudget::now) {
         let (usd, invocations) = (spent.usd(), spent.invocations());
         bench.emitter.emit(Event::Spent { at: super::now(), usd, invocations });
     }
@@ -296,7 +296,7 @@ impl Dispatcher {
         if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             return Some(Ended::OutOfTime);
         }
-        self.bench.setup.purse.as_ref().filter(|purse| purse.is_empty()).map(|_| Ended::OutOfMoney)
+        self.bench.setup.money_budget.as_ref().filter(|budget| budget.is_empty()).map(|_| Ended::OutOfMoney)
     }
 
     /// Retires the environments of these (cell, deployment), each function once, and waits until that is in force.

@@ -35,7 +35,7 @@ pub fn triggering_key(folder: &str, stem: &str, extension: &str) -> String {
 }
 
 /// What a stage's templates can name.
-pub struct Facts<'a> {
+pub struct TemplateValues<'a> {
     pub bucket: &'a str,
     pub region: &'a str,
     /// `OUTPUT_PREFIX`, ends with `/`.
@@ -46,7 +46,7 @@ pub struct Facts<'a> {
     pub input_key: &'a str,
 }
 
-impl<'a> Facts<'a> {
+impl<'a> TemplateValues<'a> {
     fn get(&self, name: &str) -> Option<&'a str> {
         let (folder, file) = self.input_key.rsplit_once('/').unwrap_or(("", self.input_key));
         Some(match name {
@@ -166,7 +166,8 @@ mod tests {
     fn templates_name_the_input_the_way_handlers_derive_their_output_from_it() {
         let (bucket, region) = ("b", "us-east-1");
         let input_key = "input/resize/cat-1.jpg";
-        let facts = Facts { bucket, region, prefix: "p/resize/", stage: "resize", extension: "png", input_key };
+        let facts =
+            TemplateValues { bucket, region, prefix: "p/resize/", stage: "resize", extension: "png", input_key };
         assert_eq!(facts.output_key(None), "p/resize/cat-1.png");
         assert_eq!(facts.output_key(Some("{folder}/small_{input_file}")), "p/resize/small_cat-1.jpg");
         assert_eq!(facts.output_key(Some("{input_folder}/out/{name}.{extension}")), "input/resize/out/cat-1.png");

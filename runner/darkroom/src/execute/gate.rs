@@ -11,7 +11,7 @@ use darkroom_core::pipeline::{Pipeline, Stage};
 use sha2::{Digest, Sha256};
 
 use super::pictures::Pictures;
-use crate::error_text::told;
+use crate::error_text::error_message;
 
 /// How often an object is read whose body breaks off.
 const READS: u32 = 3;
@@ -76,7 +76,7 @@ pub async fn look(s3: &aws_sdk_s3::Client, bucket: &str, key: &str) -> Look {
             body: None,
         })),
         Err(error) if error.as_service_error().is_some_and(HeadObjectError::is_not_found) => Ok(None),
-        Err(error) => Err(told(&error)),
+        Err(error) => Err(error_message(&error)),
     }
 }
 
@@ -254,7 +254,7 @@ async fn fetch(s3: &aws_sdk_s3::Client, bucket: &str, key: &str) -> Result<Bytes
     let mut broken = String::new();
     for _ in 0..READS {
         let object = s3.get_object().bucket(bucket).key(key).send().await;
-        let object = object.map_err(|error| told(&error))?;
+        let object = object.map_err(|error| error_message(&error))?;
         match object.body.collect().await {
             Ok(body) => return Ok(body.into_bytes()),
             Err(error) => broken = error.to_string(),

@@ -18,7 +18,7 @@ use crate::error_text;
 
 /// What one call gave.
 #[derive(Debug)]
-pub struct Answer {
+pub struct CallAnswer {
     /// UTC, just before the call was sent.
     pub started_at: String,
     /// Monotonic, from just before sending to the whole answer, ms.
@@ -36,7 +36,7 @@ pub struct Answer {
 }
 
 /// Calls `function` once and waits for its answer. A failure of the function or of the call is an answer too.
-pub async fn invoke(client: &Client, function: &str, payload: Vec<u8>) -> Answer {
+pub async fn invoke(client: &Client, function: &str, payload: Vec<u8>) -> CallAnswer {
     let call = client.invoke().function_name(function).log_type(LogType::Tail).payload(Blob::new(payload));
     let started_at = super::now();
     let clock = Instant::now();
@@ -44,11 +44,11 @@ pub async fn invoke(client: &Client, function: &str, payload: Vec<u8>) -> Answer
     let client_ms = clock.elapsed().as_secs_f64() * 1e3;
     match result {
         Ok(output) => answered(started_at, client_ms, &output),
-        Err(error) => refused(started_at, client_ms, &error),
+        Err(error) => failed_call(started_at, client_ms, &error),
     }
 }
 
-fn answered(started_at: String, client_ms: f64, output: &InvokeOutput) -> Answer {
+fn answered(started_at: String, client_ms: f64, output: &InvokeOutput) -> CallAnswer {
     let request_id = output.request_id().map(str::to_owned);
     let log = output.log_result().and_then(|log| BASE64_STANDARD.decode(log).ok()).unwrap_or_default();
     let log = String::from_utf8_lossy(&log);
@@ -69,7 +69,7 @@ fn answered(started_at: String, client_ms: f64, output: &InvokeOutput) -> Answer
         status = if timed_out { Status::Timeout } else { Status::FunctionError };
     }
     let payload = output.payload().filter(|_| status == Status::Ok).map(|blob| blob.as_ref().to_vec());
-    Answer {
+    CallAnswer {
         started_at,
         client_ms,
         status,
@@ -84,8 +84,8 @@ fn answered(started_at: String, client_ms: f64, output: &InvokeOutput) -> Answer
 }
 
 /// An answer to a call that was not made, because Lambda would refuse so large a payload.
-pub fn too_large(stage: &str, bytes: usize) -> Answer {
-    Answer {
+pub fn too_large(stage: &str, bytes: usize) -> CallAnswer {
+    CallAnswer {
         started_at: super::now(),
         client_ms: 0.0,
         status: Status::CallError,
@@ -127,9 +127,9 @@ const IN_VAIN: [&str; 12] = [
     "UnrecognizedClientException",
 ];
 
-fn refused(started_at: String, client_ms: f64, error: &SdkError<InvokeError>) -> Answer {
+fn failed_call(started_at: String, client_ms: f64, error: &SdkError<InvokeError>) -> CallAnswer {
     let code = error.code();
-    let told = shorten(&error_text::told(error));
+    let told = shorten(&error_text::error_message(error));
     let (status, error_type, error_text) = match code {
         Some("TooManyRequestsException" | "ThrottlingException" | "Throttling" | "EC2ThrottledException") => {
             (Status::Throttled, code.map(str::to_owned), told)
@@ -141,7 +141,7 @@ fn refused(started_at: String, client_ms: f64, error: &SdkError<InvokeError>) ->
             (Status::CallError, Some(NO_ANSWER.to_owned()), text)
         }
     };
-    Answer {
+    CallAnswer {
         started_at,
         client_ms,
         status,

@@ -30,14 +30,14 @@ pub struct Logged {
     pub ended_ms: Option<i64>,
     /// Absent while it runs, or while its last lines have not arrived.
     pub report: Option<Report>,
-    pub failure: Option<Failure>,
+    pub failure: Option<LoggedFailure>,
     /// What the profile wrapper printed of it.
     pub profile: Option<Profile>,
 }
 
 /// Why an invocation did not end well, as its log has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub struct LoggedFailure {
     pub timed_out: bool,
     pub error_type: Option<String>,
     pub error: Option<String>,
@@ -130,7 +130,7 @@ fn take_report(last: &mut Logged, ended_ms: i64, text: &str) -> bool {
     let field = |name: &str| text.split('\t').find_map(|field| field.strip_prefix(name));
     let status = field("Status: ").filter(|status| *status != "success");
     if let Some(status) = status {
-        let failure = last.failure.get_or_insert(Failure { timed_out: false, error_type: None, error: None });
+        let failure = last.failure.get_or_insert(LoggedFailure { timed_out: false, error_type: None, error: None });
         failure.timed_out |= status == "timeout";
         if let Some(error_type) = field("Error Type: ") {
             failure.error_type = Some(error_type.to_owned());
@@ -155,7 +155,7 @@ fn most_of(one: &Report, other: &Report) -> Report {
 /// Source: AWS Lambda developer guide, "Troubleshoot execution issues", and awslambdaric for the first.
 fn take_text(last: &mut Logged, text: &str) {
     let failure = |error_type: &str, error: &str| {
-        Some(Failure { timed_out: false, error_type: Some(error_type.to_owned()), error: Some(error.to_owned()) })
+        Some(LoggedFailure { timed_out: false, error_type: Some(error_type.to_owned()), error: Some(error.to_owned()) })
     };
     if let Some(profile) = profile_line::parse_line(text, &last.request_id) {
         last.profile = Some(profile);
@@ -355,9 +355,10 @@ mod tests {
                 &report("d", "1"),
             ],
         );
-        let failures: Vec<Option<Failure>> = invocations(&lines).into_iter().map(|logged| logged.failure).collect();
+        let failures: Vec<Option<LoggedFailure>> =
+            invocations(&lines).into_iter().map(|logged| logged.failure).collect();
         let failure = |timed_out, error_type: &str, error: &str| {
-            Some(Failure { timed_out, error_type: Some(error_type.into()), error: Some(error.into()) })
+            Some(LoggedFailure { timed_out, error_type: Some(error_type.into()), error: Some(error.into()) })
         };
         assert_eq!(
             failures,

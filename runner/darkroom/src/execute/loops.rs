@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::log_lines::Logged;
 use super::objects::sweep;
 use super::{ExecuteError, Function, Setup};
-use crate::error_text::told;
+use crate::error_text::error_message;
 
 /// S3 delivers an event at least once, and seldom more than once: a stage that one upload starts more often is no accident.
 const MOST_DELIVERIES: usize = 4;
@@ -46,7 +46,7 @@ enum Writer {
 
 impl Loop {
     /// Returns what happened in words, and what to do.
-    pub fn told(&self, stages: &[&str]) -> String {
+    pub fn in_words(&self, stages: &[&str]) -> String {
         let stage = stages[self.stage];
         // On a busy machine Darkroom gives up waiting before the platform has stopped it.
         let least = if self.runs < STOPPED_AT { "at least " } else { "" };
@@ -157,7 +157,7 @@ pub async fn stop(
         match put.reserved_concurrent_executions(0).send().await {
             Ok(_) => stopped.push(function.name.clone()),
             Err(error) if must => {
-                return Err(endless(setup, &function.name, told(&error)));
+                return Err(endless(setup, &function.name, error_message(&error)));
             }
             // The loop has come to rest by itself.
             Err(_) => {}
@@ -174,7 +174,7 @@ pub async fn clean_up(setup: &Setup, functions: &[Function], stopped: &[String])
     }
     for function in stopped {
         let removed = setup.control.delete_function_concurrency().function_name(function).send().await;
-        removed.map_err(|error| endless(setup, function, told(&error)))?;
+        removed.map_err(|error| endless(setup, function, error_message(&error)))?;
     }
     Ok(())
 }
@@ -207,7 +207,7 @@ mod tests {
     }
 
     fn said(logged: &[Vec<Logged>]) -> Option<String> {
-        find(logged, &TRIGGERS).map(|found| found.told(&STAGES))
+        find(logged, &TRIGGERS).map(|found| found.in_words(&STAGES))
     }
 
     #[test]

@@ -122,14 +122,14 @@ pub struct Patience {
 }
 
 /// What a run has spent, and may.
-pub struct Purse {
+pub struct MoneyBudget {
     /// Until now, of all its sessions.
     pub spent: Mutex<Spending>,
     /// `budget.usd`.
     pub limit_usd: Option<f64>,
 }
 
-impl Purse {
+impl MoneyBudget {
     fn take(&self, event: &Event) {
         self.spent.lock().unwrap_or_else(PoisonError::into_inner).take(event);
     }
@@ -162,7 +162,7 @@ pub struct Setup {
     /// `budget.minutes`, counted from the start of this session.
     pub time_budget: Option<Duration>,
     /// `None` without a price table of the region: what a run costs is not known then.
-    pub purse: Option<Purse>,
+    pub money_budget: Option<MoneyBudget>,
     pub patience: Patience,
     /// Of the manifest: pauses are drawn from it.
     pub seed: u64,

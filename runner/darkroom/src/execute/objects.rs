@@ -10,12 +10,15 @@ use bytes::Bytes;
 
 use super::{ExecuteError, Setup};
 use crate::deploy::names::PACKAGES_PREFIX;
-use crate::error_text::told;
+use crate::error_text::error_message;
 
 /// Uploads what a stage is given.
 pub async fn give(setup: &Setup, key: &str, bytes: &Bytes) -> Result<(), ExecuteError> {
     let put = setup.s3.put_object().bucket(&setup.bucket).key(key).body(ByteStream::from(bytes.clone()));
-    put.send().await.map(|_| ()).map_err(|error| ExecuteError::Upload { key: key.to_owned(), reason: told(&error) })
+    put.send()
+        .await
+        .map(|_| ())
+        .map_err(|error| ExecuteError::Upload { key: key.to_owned(), reason: error_message(&error) })
 }
 
 /// Removes these objects. What can't be removed now goes when the next session begins, or with the bucket.
@@ -38,7 +41,7 @@ pub async fn begin_empty(setup: &Setup) -> Result<(), ExecuteError> {
 async fn removed(setup: &Setup, prefix: &str) -> Result<(), String> {
     let mut pages = setup.s3.list_objects_v2().bucket(&setup.bucket).prefix(prefix).into_paginator().send();
     while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| told(&error))?;
+        let page = page.map_err(|error| error_message(&error))?;
         let keys = page.contents().iter().filter_map(|object| object.key());
         delete(setup, keys.filter(|key| !key.starts_with(PACKAGES_PREFIX))).await?;
     }
@@ -53,7 +56,7 @@ async fn delete(setup: &Setup, keys: impl Iterator<Item = &str>) -> Result<(), S
     }
     let delete = Delete::builder().quiet(true).set_objects(Some(objects)).build().map_err(|error| error.to_string())?;
     let sent = setup.s3.delete_objects().bucket(&setup.bucket).delete(delete).send().await;
-    match sent.map_err(|error| told(&error))?.errors().first() {
+    match sent.map_err(|error| error_message(&error))?.errors().first() {
         Some(kept) => Err(format!("{}: {}", kept.key().unwrap_or_default(), kept.message().unwrap_or_default())),
         None => Ok(()),
     }

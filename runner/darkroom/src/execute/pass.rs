@@ -15,9 +15,9 @@ use tokio::sync::Barrier;
 
 use super::clocks::Clocks;
 use super::collect_logs::Served;
-use super::event_shape::{Facts, given_key, payload_event, s3_event, stem, triggering_key};
+use super::event_shape::{TemplateValues, given_key, payload_event, s3_event, stem, triggering_key};
 use super::gate::{Due, Gate, Given, Look, OwnPixels, Seen, look};
-use super::invoke::{self, Answer, invoke};
+use super::invoke::{self, CallAnswer, invoke};
 use super::loops;
 use super::pacing::Tried;
 use super::payload;
@@ -53,8 +53,8 @@ impl Bench {
 
     /// Emits a fact and counts what it costs.
     fn emit(&self, event: Event) {
-        if let Some(purse) = &self.setup.purse {
-            purse.take(&event);
+        if let Some(budget) = &self.setup.money_budget {
+            budget.take(&event);
         }
         self.emitter.emit(event);
     }
@@ -199,9 +199,9 @@ fn names(bench: &Bench, cell: &CellUnderTest, functions: &[Function], pass: &Pas
     keys
 }
 
-fn facts<'a>(bench: &'a Bench, function: &'a Function, index: usize, input_key: &'a str) -> Facts<'a> {
+fn facts<'a>(bench: &'a Bench, function: &'a Function, index: usize, input_key: &'a str) -> TemplateValues<'a> {
     let stage = &bench.setup.pipeline.stages[index];
-    Facts {
+    TemplateValues {
         bucket: &bench.setup.bucket,
         region: &bench.setup.region,
         prefix: &function.output_prefix,
@@ -282,7 +282,7 @@ async fn measure(
         };
         let answers_with_image = pipeline.answers_with_image(&pipeline.stages[index]);
         let in_vain = answer.in_vain.then(|| answer.error.clone().unwrap_or_default());
-        let (told, reported_ms) = told(function, &answer, answers_with_image);
+        let (told, reported_ms) = read_answer(function, &answer, answers_with_image);
         let goes_on = answer.status == Status::Ok && (!answers_with_image || told.image.is_some());
         let sequence = bench.sequence.fetch_add(1, Ordering::Relaxed);
         let invocation = fact(bench, pass, function, index, sequence, answer, reported_ms);
@@ -345,7 +345,7 @@ impl Calls<'_> {
 }
 
 /// Reads an answer: the image in it, and the time that the handler claims for itself.
-fn told(function: &Function, answer: &Answer, answers_with_image: bool) -> (Told, Option<f64>) {
+fn read_answer(function: &Function, answer: &CallAnswer, answers_with_image: bool) -> (Told, Option<f64>) {
     let beginning = String::from_utf8_lossy(&answer.payload[..answer.payload.len().min(4 * BEGINNING)]);
     let mut told = Told { image: None, beginning: beginning.chars().take(BEGINNING).collect() };
     if !answers_with_image && answer.payload.len() > READ_ANSWERS {
@@ -364,7 +364,7 @@ fn fact(
     function: &Function,
     index: usize,
     sequence: u64,
-    answer: Answer,
+    answer: CallAnswer,
     handler_reported_ms: Option<f64>,
 ) -> Invocation {
     Invocation {

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use super::Patience;
 use super::collect_logs::FIRST_PAUSE;
-use crate::error_text::told;
+use crate::error_text::error_message;
 
 /// In the order of [`ReconciledMetric::ALL`].
 const NAMES: [&str; METRICS as usize] = ["Invocations", "Errors", "Throttles", "Duration"];
@@ -145,7 +145,7 @@ pub async fn counted(metrics: &Client, functions: &[&str], since_ms: i64) -> Res
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| unheard(&error))?;
             for result in page.metric_data_results() {
-                let Some((index, name)) = result.id().and_then(place) else { continue };
+                let Some((index, name)) = result.id().and_then(function_and_metric) else { continue };
                 let Some(function) = functions.get(index) else { continue };
                 let sum: f64 = result.values().iter().sum();
                 let totals = all.entry((*function).to_owned()).or_default();
@@ -164,7 +164,7 @@ pub async fn counted(metrics: &Client, functions: &[&str], since_ms: i64) -> Res
 /// Says why CloudWatch was not heard. An answer without an error code is one that its client could not read, as from an endpoint that
 /// stands for AWS and speaks an older protocol.
 fn unheard<E: std::error::Error + ProvideErrorMetadata + 'static>(error: &SdkError<E, HttpResponse>) -> String {
-    let Some(answer) = error.raw_response().filter(|_| error.code().is_none()) else { return told(error) };
+    let Some(answer) = error.raw_response().filter(|_| error.code().is_none()) else { return error_message(error) };
     let causes = std::iter::successors(Some(error as &dyn std::error::Error), |cause| cause.source());
     let last = causes.last().map(ToString::to_string).unwrap_or_default();
     format!(
@@ -179,7 +179,7 @@ pub async fn strangers(metrics: &Client, ours: &[&str]) -> Result<Vec<String>, S
     let mut pages = call.into_paginator().send();
     let mut found = BTreeSet::new();
     while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| told(&error))?;
+        let page = page.map_err(|error| error_message(&error))?;
         let dimensions = page.metrics().iter().flat_map(Metric::dimensions);
         let names =
             dimensions.filter(|dimension| dimension.name() == Some("FunctionName")).filter_map(Dimension::value);
@@ -214,7 +214,7 @@ fn query(index: usize, name: usize, function: &str) -> MetricDataQuery {
 }
 
 /// Reads an id back: which function, which metric.
-fn place(id: &str) -> Option<(usize, usize)> {
+fn function_and_metric(id: &str) -> Option<(usize, usize)> {
     let (index, name) = id.strip_prefix('m')?.split_once('n')?;
     Some((index.parse().ok()?, name.parse().ok()?))
 }

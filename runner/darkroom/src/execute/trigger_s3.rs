@@ -20,9 +20,9 @@ use super::gate::{Look, look};
 use super::log_lines::{self, Logged};
 use super::loops::{self, Loop};
 use super::pass::{Bench, Keys, Measured, Pass, clear};
-use super::whole_logs::{Bounds, STILL, until_whole};
+use super::whole_logs::{Bounds, LOG_SETTLE_TIME, until_whole};
 use super::{ExecuteError, Function};
-use crate::error_text::told;
+use crate::error_text::error_message;
 
 /// Added to the stages' timeouts: cold starts, notifications and the queues between.
 const SLACK: Duration = Duration::from_secs(30);
@@ -182,7 +182,7 @@ impl Chain<'_> {
             Ok(_) => Ok(true),
             Err(error) if error.raw_response().is_none_or(|answer| answer.status().is_server_error()) => Ok(false),
             Err(error) => {
-                let reason = told(&error);
+                let reason = error_message(&error);
                 Err(ExecuteError::Upload { key: key.clone(), reason })
             }
         }
@@ -278,7 +278,7 @@ impl Chain<'_> {
             let bounds = Bounds { ran, patience, rest, most };
             until_whole(self.functions.len(), bounds, |stage| self.logged_of(&self.functions[stage], started_ms))
         };
-        let (logged, _) = until(STILL, loops::UNSTOPPED).await;
+        let (logged, _) = until(LOG_SETTLE_TIME, loops::UNSTOPPED).await;
         if !loops::may_go_on(&logged, &self.triggers()) {
             return Ok(Gathered { logged, looped: None, stopped: None });
         }
@@ -309,7 +309,7 @@ impl Chain<'_> {
     /// Lets the stage that was started over and over stand as failed. One that failed by itself keeps its error's type.
     fn blame(&self, looped: &Loop, invocations: &mut [Invocation]) {
         let stages: Vec<&str> = self.bench.setup.pipeline.stages.iter().map(|stage| stage.name.as_str()).collect();
-        let told = looped.told(&stages);
+        let told = looped.in_words(&stages);
         let last = invocations.len().saturating_sub(1);
         let Some(invocation) = invocations.get_mut(looped.stage.min(last)) else { return };
         invocation.error = Some(match &invocation.error {
@@ -535,7 +535,7 @@ mod tests {
     #[test]
     fn a_late_delivery_that_failed_is_not_the_chains_where_another_wrote_the_output() {
         let failed = |id: &str, started_ms| {
-            let failure = Some(log_lines::Failure { timed_out: false, error_type: None, error: None });
+            let failure = Some(log_lines::LoggedFailure { timed_out: false, error_type: None, error: None });
             Logged { failure, ..run(id, started_ms) }
         };
         let logged = [vec![run("a", 100)], vec![failed("of an earlier pass", 110), run("b", 200)]];
@@ -547,7 +547,7 @@ mod tests {
     }
 
     #[test]
-    fn polls_are_a_hundredth_apart_or_without_a_pause_where_that_is_less_than_a_timer_can() {
+    fn polls_are_a_hundredth_apart_or_without_a_pause_below_the_timers_step() {
         let (ms, s) = (Duration::from_millis, Duration::from_secs);
         assert_eq!(interval(Some(s(3)), ms(5), ms(1)), ms(30));
         assert_eq!(interval(Some(ms(40)), ms(27), ms(1)), ms(1));

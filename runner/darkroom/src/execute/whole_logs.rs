@@ -10,7 +10,7 @@ use super::collect_logs::{FIRST_PAUSE, LONGEST_PAUSE};
 use super::log_lines::Logged;
 
 /// A handler can print what looks like the end of its invocation; what is really the end stays the last.
-pub const STILL: Duration = Duration::from_millis(25);
+pub const LOG_SETTLE_TIME: Duration = Duration::from_millis(25);
 
 /// What was read of one function's log.
 #[derive(Clone, Default)]
@@ -79,7 +79,7 @@ mod tests {
         );
         let (_, report) = report.unwrap();
         let reads = std::cell::Cell::new(0);
-        let bounds = Bounds { ran: 1, patience, rest: STILL, most: usize::MAX };
+        let bounds = Bounds { ran: 1, patience, rest: LOG_SETTLE_TIME, most: usize::MAX };
         let found = until_whole(1, bounds, |_| {
             reads.set(reads.get() + 1);
             let report = (reads.get() >= after).then(|| report.clone());
@@ -105,10 +105,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_log_that_is_whole_is_read_again_only_once_all_are_and_shows_what_came_meanwhile() {
+    async fn a_whole_log_is_read_again_only_once_all_are_and_shows_what_came_meanwhile() {
         let (report, reads) = (late(1, Duration::ZERO).await.0.unwrap().report, std::cell::RefCell::new(Vec::new()));
         let over = |id: &str| Logged { report: report.clone(), ..run(id, 100) };
-        let bounds = Bounds { ran: 2, patience: Duration::from_mins(1), rest: STILL, most: usize::MAX };
+        let bounds = Bounds { ran: 2, patience: Duration::from_mins(1), rest: LOG_SETTLE_TIME, most: usize::MAX };
         let found = until_whole(2, bounds, |stage| {
             reads.borrow_mut().push(stage);
             let times = reads.borrow().iter().filter(|read| **read == stage).count();
@@ -127,7 +127,7 @@ mod tests {
     #[tokio::test]
     async fn a_loop_that_does_not_end_is_not_waited_for() {
         let reads = std::cell::Cell::new(0);
-        let bounds = Bounds { ran: 1, patience: Duration::from_mins(1), rest: STILL, most: 3 };
+        let bounds = Bounds { ran: 1, patience: Duration::from_mins(1), rest: LOG_SETTLE_TIME, most: 3 };
         let (logged, at_rest) = until_whole(1, bounds, |_| {
             reads.set(reads.get() + 1);
             let runs = (0..reads.get()).map(|index| run(&index.to_string(), index)).collect();

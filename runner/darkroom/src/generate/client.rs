@@ -1,6 +1,6 @@
 //! One question to an OpenAI-compatible chat endpoint, through `async-openai`.
 //!
-//! Messages → [`Answer`], or what came instead ([`AskError`]). The client waits out rate limits as the endpoint asks
+//! Messages → [`ModelAnswer`], or what came instead ([`AskError`]). The client waits out rate limits as the endpoint asks
 //! (Retry-After), tries again when it is overloaded, can't be reached or hangs up before it answers, and gives up when the
 //! model's time is over. The key goes into the request's header and nowhere else: not into an error, an answer or a file.
 //!
@@ -44,7 +44,7 @@ pub struct Message {
 
 /// What a model answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct ModelAnswer {
     /// As given, word for word.
     pub text: String,
     /// The model that the endpoint says answered.
@@ -102,7 +102,7 @@ impl Message {
 
 impl<'a> Endpoint<'a> {
     /// Makes ready to ask; nothing is sent. `key` is printable ASCII.
-    pub fn new(model: &'a Model, key: &str) -> std::io::Result<Self> {
+    pub fn new(model: &'a Model, key: &str, runtime: Runtime) -> Result<Self, reqwest::Error> {
         let config = OpenAIConfig::new()
             .with_api_base(model.base_url.trim_end_matches('/'))
             .with_api_key(key)
@@ -111,14 +111,13 @@ impl<'a> Endpoint<'a> {
             .with_project_id("");
         // Fails where one is installed already, which serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let http = reqwest::Client::builder().pool_max_idle_per_host(0).build().map_err(std::io::Error::other)?;
+        let http = reqwest::Client::builder().pool_max_idle_per_host(0).build()?;
         let client = Client::with_config(config).with_http_client(http);
         Ok(Self { model, client, key: key.to_owned(), runtime })
     }
 
     /// Sends the conversation and waits for the answer, retries included, for the model's `timeout_s` at most.
-    pub fn ask(&self, messages: &[Message]) -> Result<Answer, AskError> {
+    pub fn ask(&self, messages: &[Message]) -> Result<ModelAnswer, AskError> {
         let mut request = self.model.parameters.clone();
         request.insert("model".to_owned(), self.model.id.clone().into());
         request.insert("messages".to_owned(), serde_json::to_value(messages).expect("messages are plain texts"));
@@ -133,7 +132,7 @@ impl<'a> Endpoint<'a> {
         match response {
             None => Err(AskError::Interrupted),
             Some(Err(_)) => Err(AskError::Timeout { seconds }),
-            Some(Ok(Err(error))) => Err(self.told(&error)),
+            Some(Ok(Err(error))) => Err(self.ask_error(&error)),
             Some(Ok(Ok(json))) => self.read(json),
         }
     }
@@ -153,7 +152,7 @@ impl<'a> Endpoint<'a> {
         }
     }
 
-    fn told(&self, error: &OpenAIError) -> AskError {
+    fn ask_error(&self, error: &OpenAIError) -> AskError {
         match error {
             OpenAIError::ApiError(response) => {
                 let (status, message) = (response.status_code.as_u16(), self.quoted(&response.api_error.to_string()));
@@ -173,7 +172,7 @@ impl<'a> Endpoint<'a> {
         }
     }
 
-    fn read(&self, json: Value) -> Result<Answer, AskError> {
+    fn read(&self, json: Value) -> Result<ModelAnswer, AskError> {
         let shown = json.to_string();
         if shown.contains(&self.key) {
             return Err(AskError::KeyInAnswer);
@@ -182,7 +181,7 @@ impl<'a> Endpoint<'a> {
         let completion: Completion = serde_json::from_value(json).map_err(|_| malformed())?;
         let choice = completion.choices.into_iter().next().ok_or_else(malformed)?;
         let usage = completion.usage.unwrap_or_default();
-        Ok(Answer {
+        Ok(ModelAnswer {
             text: choice.message.content.unwrap_or_default(),
             model: completion.model,
             id: completion.id,

@@ -3,31 +3,23 @@
 //! A [`Draft`] is a small project of its own, so that the gate can check the variant before anyone sees it. Where answers
 //! are kept whatever becomes of the draft is in [`super::record`].
 
-use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use darkroom_core::answer::Rule;
-use darkroom_core::models::Price;
 use darkroom_core::pipeline::Stage;
 use darkroom_core::prompt;
-use serde::{Deserialize, Serialize};
 
 use super::Wish;
 use crate::project::Project;
+use crate::provenance::{PROVENANCE, Provenance, REQUIREMENTS, hash};
 
 /// Where the answers are in a variant's folder. Packaging leaves it out.
 const ANSWERS: &str = "provenance";
 /// Among them, what was asked otherwise than usual.
 const TEMPLATE: &str = "prompt-template.md";
 const SYSTEM: &str = "system.md";
-/// Where the code comes from, in a variant's folder.
-pub const PROVENANCE: &str = "provenance.toml";
-/// What the code is packaged with, in a variant's folder.
-pub const REQUIREMENTS: &str = "requirements.txt";
-
 /// A folder of the draft could not be made or moved.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[error("can't {action} {}: {source}", path.display())]
@@ -36,133 +28,6 @@ pub struct FolderError {
     action: &'static str,
     path: PathBuf,
     source: io::Error,
-}
-
-/// `provenance.toml`: where a variant's code comes from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Provenance {
-    pub darkroom_version: String,
-    pub pipeline: String,
-    /// Name in `models.toml`.
-    pub model: String,
-    pub model_title: String,
-    pub model_asked: String,
-    pub base_url: String,
-    pub python: String,
-    pub sample: u32,
-    /// How often this variant has been asked for on this machine, this time included. Each of `asks` says in which
-    /// attempt it was answered.
-    pub attempt: u32,
-    /// Rounds of repair that were allowed; those that were needed are among `asks`.
-    pub repair_rounds_allowed: u32,
-    pub stages: Vec<String>,
-    /// Sent along with every ask.
-    pub parameters: serde_json::Map<String, serde_json::Value>,
-    /// Of the file that says what the code is packaged with, hex.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub requirements_sha256: Option<String>,
-    /// File with the user's own text that the prompts were made of; absent: the standard prompt.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub prompt_template: Option<String>,
-    /// File with the system's message; absent: there was none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub system_message: Option<String>,
-    /// USD per million tokens; absent where it is not known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub price: Option<Price>,
-    /// Why fewer rounds of repair were made than were allowed and needed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub repair_stopped: Option<Stopped>,
-    /// Those whose answers are in the handlers, in the order they were made.
-    pub asks: Vec<Ask>,
-}
-
-/// A round of repair that could not be carried through: the variant is that of the round before.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Stopped {
-    pub round: u32,
-    /// What happened, and at which stage.
-    pub reason: String,
-    /// Stages whose answers of that round are on record and not in the handlers.
-    pub answers_left_out: Vec<String>,
-}
-
-/// One question and its answer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Ask {
-    pub stage: String,
-    /// 0 is the first answer; others are repairs.
-    pub round: u32,
-    /// The attempt in which it was asked and answered; a later one took the answer from the record.
-    pub attempt: u32,
-    /// Where it was asked, if that is not the `base_url` above.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub base_url: Option<String>,
-    /// UTC.
-    pub asked_at: String,
-    /// Until the whole answer was there, retries included.
-    pub seconds: f64,
-    /// sha256 of the prompt, hex; in a repair and with a system's message of the conversation's messages as JSON.
-    pub prompt_sha256: String,
-    /// What the gate said, which was sent back.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub verdict: Option<String>,
-    pub model_answered: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub response_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub finish_reason: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub input_tokens: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub output_tokens: Option<u64>,
-    /// At `price`; absent where price or tokens are not known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cost_usd: Option<f64>,
-    /// File with the answer, word for word.
-    pub answer: String,
-    pub answer_sha256: String,
-    /// How the code was found in it.
-    pub rule: Rule,
-}
-
-impl Provenance {
-    pub fn of(wish: &Wish<'_>, attempt: u32) -> Self {
-        Self {
-            darkroom_version: env!("CARGO_PKG_VERSION").to_owned(),
-            pipeline: wish.pipeline.name.clone(),
-            model: wish.model_name.to_owned(),
-            model_title: wish.model.title.clone(),
-            model_asked: wish.model.id.clone(),
-            base_url: wish.model.base_url.clone(),
-            python: wish.python.to_owned(),
-            sample: wish.sample,
-            attempt,
-            repair_rounds_allowed: wish.repair,
-            stages: wish.prompts.iter().map(|(stage, _)| stage.name.clone()).collect(),
-            parameters: wish.model.parameters.clone(),
-            requirements_sha256: Some(super::record::hash(wish.requirements.as_bytes())),
-            prompt_template: wish.template.map(|_| format!("{ANSWERS}/{TEMPLATE}")),
-            system_message: wish.system.map(|_| format!("{ANSWERS}/{SYSTEM}")),
-            price: wish.model.price.clone(),
-            repair_stopped: None,
-            asks: Vec::new(),
-        }
-    }
-}
-
-impl Ask {
-    /// `12.3 s, 410 + 2048 tokens, $0.0210`.
-    pub fn in_words(&self) -> String {
-        let mut words = format!("{:.1} s", self.seconds);
-        if let (Some(input), Some(output)) = (self.input_tokens, self.output_tokens) {
-            let _ = write!(words, ", {input} + {output} tokens");
-        }
-        if let Some(usd) = self.cost_usd {
-            let _ = write!(words, ", ${usd:.4}");
-        }
-        words
-    }
 }
 
 /// A variant that is not there yet. Dropped, it leaves nothing under `functions/`.
@@ -274,6 +139,30 @@ impl Draft {
 }
 
 const WHAT_IT_IS: &str = "The handlers are the code in these answers, as it stands there.";
+
+/// Returns what is known of a variant before the first answer.
+pub fn provenance_of(wish: &Wish<'_>, attempt: u32) -> Provenance {
+    Provenance {
+        darkroom_version: env!("CARGO_PKG_VERSION").to_owned(),
+        pipeline: wish.pipeline.name.clone(),
+        model: wish.model_name.to_owned(),
+        model_title: wish.model.title.clone(),
+        model_asked: wish.model.id.clone(),
+        base_url: wish.model.base_url.clone(),
+        python: wish.python.to_owned(),
+        sample: wish.sample,
+        attempt,
+        repair_rounds_allowed: wish.repair,
+        stages: wish.prompts.iter().map(|(stage, _)| stage.name.clone()).collect(),
+        parameters: wish.model.parameters.clone(),
+        requirements_sha256: Some(hash(wish.requirements.as_bytes())),
+        prompt_template: wish.template.map(|_| format!("{ANSWERS}/{TEMPLATE}")),
+        system_message: wish.system.map(|_| format!("{ANSWERS}/{SYSTEM}")),
+        price: wish.model.price.clone(),
+        repair_stopped: None,
+        asks: Vec::new(),
+    }
+}
 
 /// All of `variant.toml` but its handlers.
 fn head(wish: &Wish<'_>) -> String {

@@ -11,7 +11,6 @@ mod error;
 mod folder;
 pub mod gate;
 mod record;
-mod unedited;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
@@ -26,11 +25,11 @@ use self::record::{Kept, Known, Record};
 use crate::execute::now;
 use crate::exit::Failure;
 use crate::project::Project;
+use crate::provenance::{Ask, Provenance, Stopped, hash};
 
-pub use client::{Answer, Endpoint, Message};
+pub use client::{Endpoint, Message, ModelAnswer};
 pub use error::{GenerateError, Problem};
-pub use folder::{Ask, Draft, Provenance, Stopped};
-pub use unedited::{asks, edits};
+pub use folder::Draft;
 
 /// What a variant is to be made of.
 pub struct Wish<'a> {
@@ -132,7 +131,7 @@ impl<'a> Asking<'a> {
     fn begin(wish: &'a Wish<'a>, endpoint: &'a Endpoint<'a>, say: &'a dyn Fn(&str)) -> Result<Self, Failure> {
         let record = Record::begin(wish.project, wish.variant).map_err(Failure::broken)?;
         let draft = Draft::begin(wish).map_err(Failure::broken)?;
-        let provenance = Provenance::of(wish, record.attempt);
+        let provenance = folder::provenance_of(wish, record.attempt);
         Ok(Self { wish, endpoint, say, record, draft, provenance, answers: BTreeMap::new() })
     }
 
@@ -201,7 +200,7 @@ impl<'a> Asking<'a> {
             refusal: answer.refusal.clone(),
             input_tokens: answer.input_tokens,
             output_tokens: answer.output_tokens,
-            answer_sha256: record::hash(answer.text.as_bytes()),
+            answer_sha256: hash(answer.text.as_bytes()),
         };
         let kept = Kept { known, answer };
         self.record.keep(&name, &kept).map_err(Problem::Folder)?;
@@ -242,7 +241,7 @@ impl<'a> Asking<'a> {
         Ok(())
     }
 
-    fn code(&self, stage: &Stage, answer: &Answer) -> Result<Code, Problem> {
+    fn code(&self, stage: &Stage, answer: &ModelAnswer) -> Result<Code, Problem> {
         let stage_name = || stage.name.clone();
         if !self.wish.model.is_answered_by(&answer.model) {
             let (asked, answered) = (self.wish.model.id.clone(), answer.model.clone());
@@ -276,14 +275,14 @@ impl<'a> Asking<'a> {
         })
     }
 
-    fn cost(&self, answer: &Answer) -> Option<f64> {
+    fn cost(&self, answer: &ModelAnswer) -> Option<f64> {
         let price = self.wish.model.price.as_ref()?;
         Some(price.cost_usd(answer.input_tokens?, answer.output_tokens?))
     }
 
     /// Makes a failure of a problem: nothing of the variant is left, what was answered is on record.
     fn failed(&self, problem: Problem) -> Failure {
-        Failure::broken(GenerateError::new(problem, self.wish, self.record.place()))
+        Failure::broken(GenerateError::new(problem, self.wish, self.record.folder()))
     }
 }
 
@@ -298,7 +297,7 @@ fn named(stage: &Stage, round: u32) -> (String, String) {
 /// Returns the sha256 of what was sent, hex: of the prompt, and of more than one message of the whole conversation.
 fn hash_of(messages: &[Message]) -> String {
     match messages {
-        [only] => record::hash(only.content.as_bytes()),
-        several => record::hash(&serde_json::to_vec(several).expect("messages are plain texts")),
+        [only] => hash(only.content.as_bytes()),
+        several => hash(&serde_json::to_vec(several).expect("messages are plain texts")),
     }
 }

@@ -10,12 +10,12 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::Wish;
-use super::client::{Answer, Message};
+use super::client::{Message, ModelAnswer};
 use super::folder::{FolderError, failed};
 use crate::project::Project;
+use crate::provenance::hash;
 
 /// What is known of an answer beside its text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,7 +52,7 @@ pub struct Known {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Kept {
     pub known: Known,
-    pub answer: Answer,
+    pub answer: ModelAnswer,
 }
 
 /// Returns the hash of a question, hex: what must be the same for an answer to be taken from an earlier attempt.
@@ -63,10 +63,6 @@ pub fn question(wish: &Wish<'_>, stage: &str, round: u32, messages: &[Message]) 
     let before = if round == 0 { messages } else { &messages[..messages.len().saturating_sub(1)] };
     let question = serde_json::json!([wish.model.id, wish.model.parameters, stage, round, before]);
     hash(question.to_string().as_bytes())
-}
-
-pub fn hash(bytes: &[u8]) -> String {
-    hex::encode(Sha256::digest(bytes))
 }
 
 /// The record of one variant.
@@ -95,7 +91,7 @@ impl Record {
     }
 
     /// Where this variant's answers are, if there are any.
-    pub fn place(&self) -> Option<&Path> {
+    pub fn folder(&self) -> Option<&Path> {
         let holds = |attempt: &u32| {
             fs::read_dir(self.root.join(attempt.to_string())).is_ok_and(|mut entries| entries.next().is_some())
         };
@@ -128,7 +124,7 @@ fn read(folder: &Path, name: &str) -> Option<Kept> {
     if known.answer_sha256 != hash(text.as_bytes()) {
         return None;
     }
-    let answer = Answer {
+    let answer = ModelAnswer {
         text,
         model: known.model_answered.clone(),
         id: known.response_id.clone(),

@@ -268,10 +268,10 @@ impl Habits {
 
 /// Says what the code does, and where.
 fn placed(fault: &Fault) -> String {
-    format!("{}:{} {}", fault.file, fault.line, told(fault))
+    format!("{}:{} {}", fault.file, fault.line, fault_in_words(fault))
 }
 
-fn told(fault: &Fault) -> String {
+fn fault_in_words(fault: &Fault) -> String {
     let what = &fault.what;
     match fault.kind {
         FaultKind::Bucket => format!("names the bucket `{what}`"),

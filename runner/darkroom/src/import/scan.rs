@@ -53,7 +53,7 @@ pub struct Prose {
 
 impl Prose {
     /// Says where the code seems to be, and what to do.
-    fn told(&self, line: u32) -> String {
+    fn advice(&self, line: u32) -> String {
         let (Some(begin), Some(end)) = (self.begin, self.end) else {
             return format!("Line {line} looks like prose, and the file holds no code. Replace it with the code");
         };
@@ -69,11 +69,12 @@ impl Prose {
 
 impl Unparsed {
     /// Says it of a file: for what it is where it is Markdown, else in Python's words.
-    pub fn told(&self, file: &str) -> String {
+    pub fn message(&self, file: &str) -> String {
         let lines: Vec<String> = self.fences.iter().map(ToString::to_string).collect();
         match (self.fences.as_slice(), self.first) {
             ([], _) => {
-                let prose = self.prose.as_ref().map(|prose| format!(". {}", prose.told(self.line))).unwrap_or_default();
+                let prose =
+                    self.prose.as_ref().map(|prose| format!(". {}", prose.advice(self.line))).unwrap_or_default();
                 format!("{file} does not parse: line {}: {}{prose}", self.line, self.message)
             }
             ([only], _) => format!("{file} has a Markdown code fence at line {only}: remove line {only}"),

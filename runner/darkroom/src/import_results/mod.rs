@@ -13,7 +13,7 @@ mod text;
 mod words;
 
 pub use map::{Field, Map, MapError};
-pub use refused::told;
+pub use refused::refusal_lines;
 pub use rows::{Found, Raw, read};
 pub use shape::meant;
 pub use take::{Status, Taken, take};

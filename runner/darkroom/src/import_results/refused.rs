@@ -13,7 +13,7 @@ struct Cause<'a> {
 }
 
 /// Returns the lines, in the order of the causes' first rows.
-pub fn told(refused: &[RefusedRow]) -> Vec<String> {
+pub fn refusal_lines(refused: &[RefusedRow]) -> Vec<String> {
     let mut causes: Vec<Cause<'_>> = Vec::new();
     for row in refused {
         let key = key(&row.reason);
@@ -50,7 +50,10 @@ fn lines(cause: &Cause<'_>) -> Vec<String> {
         cause.rows[..shown].iter().map(|row| format!("refused {}: {}", row.at, row.reason)).collect();
     if let [.., last] = &cause.rows[shown..] {
         let more = counted(cause.rows.len() - shown, "more row");
-        lines.push(format!("and {more} for the same reason, the last at {}", place(&last.at, &cause.rows[0].at)));
+        lines.push(format!(
+            "and {more} for the same reason, the last at {}",
+            place_in_same_file(&last.at, &cause.rows[0].at)
+        ));
     }
     lines
 }
@@ -61,7 +64,7 @@ fn is_of_the_file(reason: &str) -> bool {
 }
 
 /// Returns a place as it is said behind one of the same file.
-fn place(at: &str, first: &str) -> String {
+fn place_in_same_file(at: &str, first: &str) -> String {
     let apart = |at: &str| at.rsplit_once([':', ' ']).map(|(file, number)| (file.to_owned(), number.to_owned()));
     match (apart(at), apart(first)) {
         (Some((file, number)), Some((same, _))) if file == same => {
@@ -94,7 +97,7 @@ mod tests {
         let many: Vec<(usize, String)> =
             (2..502).map(|line| (line, format!("duration `x{line}` is not a number"))).collect();
         let many: Vec<(usize, &str)> = many.iter().map(|(line, reason)| (*line, reason.as_str())).collect();
-        let told = told(&rows(&many, ":"));
+        let told = refusal_lines(&rows(&many, ":"));
         assert_eq!(told.len(), 6);
         assert_eq!(told[4], "refused a.csv:6: duration `x6` is not a number");
         assert_eq!(told[5], "and 495 more rows for the same reason, the last at line 501");
@@ -104,7 +107,7 @@ mod tests {
     fn causes_are_told_apart_and_six_rows_are_all_said() {
         let mixed: Vec<(usize, &str)> =
             (2..8).flat_map(|line| [(line, "no duration"), (line, "`ms` is a list: write one value")]).collect();
-        let told = told(&rows(&mixed, ":"));
+        let told = refusal_lines(&rows(&mixed, ":"));
         assert_eq!((told.len(), told[6].as_str()), (12, "refused a.csv:2: `ms` is a list: write one value"));
         let columns = rows(&[(2, "`ms` is a list: write one value"), (2, "`mb` is a list: write one value")], ":");
         assert_ne!(key(&columns[0].reason), key(&columns[1].reason), "another column is another cause");
@@ -113,7 +116,7 @@ mod tests {
     #[test]
     fn what_is_wrong_with_every_item_of_a_file_is_said_once() {
         let twice: Vec<(usize, &str)> = (1..61).map(|item| (item, "two keys are called `ms`")).collect();
-        let told = told(&rows(&twice, " item "));
+        let told = refusal_lines(&rows(&twice, " item "));
         assert_eq!(
             told,
             [

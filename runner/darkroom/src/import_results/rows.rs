@@ -468,7 +468,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_stand_twice_refuse_the_file_and_so_do_nearly_equal_ones_that_the_map_means() {
+    fn a_file_is_refused_for_names_that_stand_twice_or_are_nearly_equal() {
         assert_eq!(
             refused("a.csv", "x,y, y ,z,z,z\n"),
             "a.csv:1: two columns are called `y`: columns 2 and 3. Rename or remove one\n\

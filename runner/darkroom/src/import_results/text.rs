@@ -31,7 +31,8 @@ pub fn decode(bytes: &[u8], said: Option<&'static Encoding>) -> Result<Text, Str
     if bytes.starts_with(b"\xff\xfe\0\0") || bytes.starts_with(b"\0\0\xfe\xff") {
         return Err(": it is UTF-32, which is not read. Save it as UTF-8".into());
     }
-    let (encoding, mark) = Encoding::for_bom(bytes).unwrap_or_else(|| (said.unwrap_or_else(|| told(bytes)), 0));
+    let (encoding, mark) =
+        Encoding::for_bom(bytes).unwrap_or_else(|| (said.unwrap_or_else(|| guessed_encoding(bytes)), 0));
     let bytes = &bytes[mark..];
     if encoding == UTF_8 {
         let text = std::str::from_utf8(bytes).map_err(|error| not_utf8(bytes, error.valid_up_to()))?;
@@ -45,7 +46,7 @@ pub fn decode(bytes: &[u8], said: Option<&'static Encoding>) -> Result<Text, Str
 }
 
 /// UTF-16 without a mark shows: every other byte of ASCII letters is zero, which no text in UTF-8 has.
-fn told(bytes: &[u8]) -> &'static Encoding {
+fn guessed_encoding(bytes: &[u8]) -> &'static Encoding {
     let zeros = |from: usize| bytes.iter().skip(from).step_by(2).filter(|byte| **byte == 0).count();
     let (first, second) = (zeros(0), zeros(1));
     match bytes.len() / 2 {

@@ -7,12 +7,12 @@ use darkroom_core::event::Build as Record;
 use darkroom_core::variant::Build;
 use sha2::{Digest, Sha256};
 
+use super::deployable::{Archive, LayerPackage, Package, Request};
+use super::error::PackageError;
 use super::zip::{Entries, Entry};
-use super::{
-    Archive, LayerPackage, Package, PackageError, Request, cargo, confined, describe, files, jpeg, layer, pins,
-    provenance, zip,
-};
+use super::{cargo, confined, describe, files, jpeg, layer, pins, provenance, zip};
 use crate::prebuilt::{self, Prebuilt};
+use crate::study;
 
 /// Part of every cache key: raised when the same inputs are to give another archive.
 const FORMAT: &str = "darkroom-package-1";
@@ -139,7 +139,7 @@ fn prebuilt(
 ) -> Result<Option<(Archive, Vec<LayerPackage>, Record)>, PackageError> {
     let sources = read_all(&request.folder, inputs)?;
     let sources = sources.iter().map(|(name, entry)| (Path::new(name), entry.contents.as_slice()));
-    let found = prebuilt::of(request.architecture, sources).filter(|_| bin == "bootstrap");
+    let found = prebuilt::of(request.architecture, study::rust_sources(), sources).filter(|_| bin == "bootstrap");
     let Some(Prebuilt { bootstrap, compiler, command }) = found else { return Ok(None) };
     let entry = Entry { contents: bootstrap.to_owned(), executable: true };
     let name = format!("{}-{}", request.variant, request.architecture);

@@ -10,7 +10,8 @@ use std::process::Command;
 use darkroom_core::cell::Architecture;
 
 use super::confined::{self, Bench, Built};
-use super::{PackageError, Request};
+use super::deployable::Request;
+use super::error::PackageError;
 use crate::advice;
 
 /// What a build depends on besides the variant's own files.

@@ -15,7 +15,8 @@ use std::process::{Command, Output};
 use darkroom_cloud::sandbox::workshop::{self, Job};
 use darkroom_core::event::Build;
 
-use super::{PackageError, Request};
+use super::deployable::Request;
+use super::error::PackageError;
 
 /// Stands in the recorded command of a build that ran outside of the sandbox, before the reason.
 pub const OUTSIDE: &str = "(outside of the sandbox: ";

@@ -7,7 +7,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::PackageError;
+use super::error::PackageError;
 
 /// More files than this are no variant: links to folders that hold each other multiply.
 const MOST_FILES: usize = 20_000;
@@ -24,7 +24,7 @@ pub fn under(folder: &Path) -> Result<Vec<PathBuf>, PackageError> {
 }
 
 /// Returns everything under `folder` that must not be there; nothing where it can't be listed.
-pub fn refused(folder: &Path) -> Vec<PackageError> {
+pub fn forbidden_files(folder: &Path) -> Vec<PackageError> {
     let Ok(mut walk) = Walk::begin(folder) else { return Vec::new() };
     match walk.look_into(&PathBuf::new()) {
         Ok(()) => walk.refused,
@@ -158,7 +158,7 @@ mod tests {
         expected
             .extend(["lib", "tables"].iter().flat_map(|folder| lib.iter().map(move |file| format!("{folder}/{file}"))));
         assert_eq!(names(&folder), expected);
-        assert!(refused(&folder).is_empty());
+        assert!(forbidden_files(&folder).is_empty());
     }
 
     #[test]
@@ -180,7 +180,7 @@ mod tests {
             symlink(target, folder.join(link)).unwrap();
             let error = under(&folder).unwrap_err();
             assert!(matches!(error, PackageError::Link { .. }), "{link} -> {target}: {error}");
-            assert_eq!(refused(&folder).len(), 1, "{link} -> {target}");
+            assert_eq!(forbidden_files(&folder).len(), 1, "{link} -> {target}");
         }
     }
 
@@ -191,7 +191,7 @@ mod tests {
         symlink("one.py", folder.join("two.py")).unwrap();
         // A folder within, by whose link a path climbs out.
         symlink("..", folder.join("lib/up")).unwrap();
-        assert_eq!(refused(&folder).len(), 3, "both files, and the folder that leads into itself");
+        assert_eq!(forbidden_files(&folder).len(), 3, "both files, and the folder that leads into itself");
     }
 
     #[test]

@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 use darkroom_cloud::python;
 use darkroom_core::cell::Architecture;
 
+use super::deployable::Request;
+use super::describe;
+use super::error::PackageError;
 use super::zip::{Entries, Entry};
-use super::{PackageError, Request, describe};
 
 /// Newest glibc of Lambda's Amazon Linux 2023 is 2.34, so wheels for it and for every older one run there.
 const NEWEST_GLIBC: u32 = 34;

@@ -13,7 +13,8 @@ use sha2::{Digest, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
-use super::{Archive, PackageError};
+use super::deployable::Archive;
+use super::error::PackageError;
 
 /// One file of an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]

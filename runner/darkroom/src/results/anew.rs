@@ -12,7 +12,7 @@ use crate::record::complete;
 pub fn tables_anew(path: &Path, scratch: &Path) -> Result<Vec<Verified>, Failure> {
     let project = Project::of(&path.join("manifest.toml")).or_else(|_| Project::here()).ok();
     let run = super::started(path)?;
-    let prices = super::prices(project.as_ref(), &run.region)?;
+    let prices = super::prices_or_default(project.as_ref(), &run.region)?;
     let facts = complete(&path.join("journal.ndjson")).map_err(Failure::wrong_request)?;
     darkroom_tables::verify(facts, &prices, path, scratch).map_err(|error| broken(&error))
 }

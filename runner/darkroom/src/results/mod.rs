@@ -4,8 +4,10 @@
 
 mod anew;
 mod page;
+mod prices;
 mod tables;
 
 pub use anew::{broken, findings, tables_anew};
 pub use page::{not_done, not_the_journals, read, replace, unreadable};
-pub use tables::{OUT_OF_MONEY, prices, show_tables, started};
+pub use prices::{default_prices, prices, prices_or_default};
+pub use tables::{OUT_OF_MONEY, show_tables, started};

@@ -6,8 +6,8 @@ use std::path::Path;
 use darkroom_report::Run;
 use darkroom_tables::TablesError;
 
-use crate::advice;
 use crate::exit::Failure;
+use crate::which_run;
 
 /// Writes `report.html` into a run's folder, of tables that were just made from its journal; returns what it says of who is faster
 /// and who is cheaper.
@@ -32,12 +32,12 @@ pub fn not_the_journals(run: &Path) -> Vec<String> {
 
 /// Reads the tables of a run's folder.
 pub fn read(run: &Path, command: &[&str]) -> Result<Run, Failure> {
-    advice::run_folder(run, command)?;
+    which_run::must_be_a_run(run, command)?;
     Run::read(run).map_err(|error| unreadable(run, &error))
 }
 
 pub fn unreadable(run: &Path, error: &TablesError) -> Failure {
-    Failure::wrong_request(miette::miette!(help = advice::tables_of(run), "{error}"))
+    Failure::wrong_request(miette::miette!(help = which_run::tables_of(run), "{error}"))
 }
 
 /// Writes a file whole or not at all.

@@ -12,11 +12,7 @@ use crate::advice;
 use crate::cli::Globals;
 use crate::display::{self, terminal};
 use crate::exit::{Failure, Outcome};
-use crate::project::Project;
 use crate::record::{complete, read};
-
-/// Prices that every project has; used where a region has no table of its own.
-const DEFAULT_PRICES: &str = include_str!("../../../../experiments/prices/us-east-1.toml");
 
 /// Reason of an interruption by `budget.usd`, as journals have it.
 pub const OUT_OF_MONEY: &str = "budget.usd";
@@ -29,11 +25,9 @@ enum End {
     Unknown,
 }
 
-/// Makes every table of the run at `path` and shows its summary.
-pub fn show_tables(path: &Path, project: Option<&Project>, globals: Globals) -> Result<Outcome, Failure> {
+/// Makes every table of the run at `path`, with its costs at these prices, and shows its summary.
+pub fn show_tables(path: &Path, run: &RunStarted, prices: &PriceTable, globals: Globals) -> Result<Outcome, Failure> {
     let journal = path.join("journal.ndjson");
-    let run = started(path)?;
-    let prices = prices(project, &run.region)?;
     let mut end = End::Unknown;
     let facts = complete(&journal).map_err(Failure::wrong_request)?.inspect(|fact| match fact {
         Ok(Event::RunFinished { .. }) => end = End::Finished,
@@ -41,7 +35,7 @@ pub fn show_tables(path: &Path, project: Option<&Project>, globals: Globals) -> 
         Ok(Event::RunInterrupted { .. } | Event::CellsSuperseded { .. }) => end = End::Unknown,
         _ => {}
     });
-    let summary = darkroom_tables::aggregate(facts, &prices, path).map_err(|error| match error {
+    let summary = darkroom_tables::aggregate(facts, prices, path).map_err(|error| match error {
         TablesError::Journal(error) => Failure::wrong_request(miette::miette!("{error}")),
         error => Failure::broken(miette::miette!("the tables could not be made: {error}")),
     })?;
@@ -59,7 +53,7 @@ pub fn show_tables(path: &Path, project: Option<&Project>, globals: Globals) -> 
         // Nothing was planned, so nothing is missing.
         return Ok(if summary.has_failures() { Outcome::SomeCellsFailed } else { Outcome::Done });
     }
-    let unfinished = say_what_is_missing(path, &run, &summary, end, globals);
+    let unfinished = say_what_is_missing(path, run, &summary, end, globals);
     Ok(if summary.has_failures() || unfinished { Outcome::SomeCellsFailed } else { Outcome::Done })
 }
 
@@ -139,11 +133,4 @@ fn show(summary: &Summary, claims: &[String], globals: Globals) -> Result<(), Fa
     }
     let look = terminal::Look { colours: display::colours(&io::stdout()), width: display::width() };
     display::answer(&terminal::summary(summary, claims, look))
-}
-
-/// Returns the region's price table, or the default one where the project has none for it.
-pub fn prices(project: Option<&Project>, region: &str) -> Result<PriceTable, Failure> {
-    let text = project.and_then(|project| project.price_table(region)).unwrap_or_else(|| DEFAULT_PRICES.to_owned());
-    PriceTable::parse(&text)
-        .map_err(|error| Failure::wrong_request(miette::miette!("experiments/prices/{region}.toml: {error}")))
 }

@@ -11,13 +11,13 @@ use darkroom_core::cell::{Architecture, Cell, Input, Start, Trigger};
 use darkroom_core::event::{CallsRefused, Event, Invocation, OutputCheck, PlannedCell, Status};
 use darkroom_core::image_set::{Expect, ImageSet};
 use darkroom_core::manifest::{
-    Budget, Cloud, Experiment, Fault, Known, Manifest, Matrix, Output, Repetitions, Schedule, Target as TargetKeys,
-    Unusable,
+    Budget, Cloud, Experiment, Fault, Known, Manifest, Matrix, Output, Repetitions, Schedule, TargetKeys, Unusable,
 };
 use darkroom_core::pipeline::{Pipeline, Stage};
 use futures::stream::{self, StreamExt, TryStreamExt};
 
-use super::{Begin, Job, images, names, prepare};
+use super::configuration::Configuration;
+use super::{images, names, prepare};
 use crate::checked::{Checked, Report};
 use crate::display::progress::Progress;
 use crate::execute::{CellUnderTest, Image, Keep, Pictures, Setup, one_by_one};
@@ -25,6 +25,7 @@ use crate::exit::Failure;
 use crate::project::Project;
 use crate::record::Emitter;
 use crate::target::{self, Target};
+use crate::threads;
 
 /// Name of the experiment whose functions a check deploys.
 const EXPERIMENT: &str = "check";
@@ -53,10 +54,9 @@ pub fn check(request: &Request<'_>, progress: &Progress) -> Result<Report, Failu
     let subject = Subject::of(request)?;
     let pictures = PicturesFolder::new(request);
     pictures.clear()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::broken(miette::miette!("cannot start threads: {error}")))?;
-    let job = subject.job(request);
-    let packages = prepare::packages(&job, std::slice::from_ref(&subject.cell), progress)?;
+    let runtime = threads::runtime()?;
+    let configuration = subject.configuration(request);
+    let packages = prepare::packages(configuration, std::slice::from_ref(&subject.cell), progress)?;
     let fed = subject.feeds(request)?;
     let seen = runtime.block_on(async {
         let region = &subject.manifest.target.region;
@@ -78,7 +78,7 @@ struct Seen {
 }
 
 impl Seen {
-    fn refused<'a>(&'a self, stage: &'a str) -> impl Iterator<Item = &'a CallsRefused> {
+    fn refused_calls<'a>(&'a self, stage: &'a str) -> impl Iterator<Item = &'a CallsRefused> {
         self.refused.iter().filter(move |(of, _)| of == stage).map(|(_, refused)| refused)
     }
 }
@@ -130,7 +130,7 @@ impl Subject {
         let spec = usable_variant(&known, variant, &whole)?;
         if let Some(stage) = stages.iter().find(|stage| whole.stage(stage).is_none()) {
             let names: Vec<&str> = whole.stages.iter().map(|stage| stage.name.as_str()).collect();
-            return Err(refused(&format!("pipeline {pipeline} has no stage `{stage}`"), &names));
+            return Err(unknown_name(&format!("pipeline {pipeline} has no stage `{stage}`"), &names));
         }
         let asked = |stage: &Stage| stages.is_empty() || stages.contains(&stage.name);
         let (with, without): (Vec<_>, Vec<_>) = whole
@@ -167,15 +167,14 @@ impl Subject {
         })
     }
 
-    fn job<'a>(&'a self, request: &Request<'a>) -> Job<'a> {
-        Job {
+    fn configuration<'a>(&'a self, request: &Request<'a>) -> Configuration<'a> {
+        Configuration {
             project: request.project,
             manifest: &self.manifest,
             known: &self.known,
             capability: &self.capability,
-            keep: true,
-            begin: Begin::Anew { cells: None },
-            yes: true,
+            // Nobody asks what a check costs.
+            prices: None,
         }
     }
 
@@ -217,11 +216,11 @@ impl Subject {
         pictures: &PicturesFolder,
         progress: &Progress,
     ) -> Result<Seen, Failure> {
-        let job = self.job(request);
+        let configuration = self.configuration(request);
         let cells = std::slice::from_ref(&self.cell);
-        let deployed = Box::pin(prepare::deploy(&job, "check", cells, target, packages, progress)).await?;
+        let deployed = Box::pin(prepare::deploy(configuration, "check", cells, target, packages, progress)).await?;
         let no_images = prepare::Images::from([(request.image_set.to_owned(), Vec::new())]);
-        let under_test = prepare::cells_under_test(&job, cells, &deployed.deployment, no_images)?;
+        let under_test = prepare::cells_under_test(configuration, cells, &deployed.deployment, no_images)?;
         let cell = under_test.first().expect("one cell was asked for");
         let (taken, keep) =
             (Arc::new(Mutex::new(Vec::new())), if request.all_pictures { Keep::All } else { Keep::EveryWrong });
@@ -284,13 +283,15 @@ impl Subject {
             let mut checked = judged(invocation, check, image.expect);
             checked.picture = check.and_then(|check| check.picture.as_ref()).map(shown);
             checked.wrote_elsewhere = names::elsewhere(invocation, &seen.prefixes[key.0]);
-            self.excuse(&mut checked, invocation, check, &names::kept_from(seen.refused(key.0)));
+            self.excuse(&mut checked, invocation, check, &names::kept_from(seen.refused_calls(key.0)));
             if let Some(note) = names::would_start(key.0, &checked.wrote_elsewhere).filter(|_| checked.judged) {
                 notes.entry(stage).or_insert(note);
             }
             // What made it fail stands in its error.
-            if let Some(refused) = seen.refused(key.0).next().filter(|_| checked.judged && checked.error.is_none()) {
-                notes.entry(stage).or_insert_with(|| names::refused(key.0, refused));
+            if let Some(refused) =
+                seen.refused_calls(key.0).next().filter(|_| checked.judged && checked.error.is_none())
+            {
+                notes.entry(stage).or_insert_with(|| names::refused_call_note(key.0, refused));
             }
             outputs.push((stage, place, checked));
         }
@@ -387,7 +388,7 @@ fn setup(target: &Target, bucket: &str, pipeline: Pipeline, cell: CellUnderTest,
         pipeline,
         cells: vec![cell],
         time_budget: None,
-        purse: None,
+        money_budget: None,
         patience: target.patience,
         seed: 0,
         vary_inputs: false,
@@ -395,7 +396,7 @@ fn setup(target: &Target, bucket: &str, pipeline: Pipeline, cell: CellUnderTest,
     }
 }
 
-fn refused(what: &str, known: &[&str]) -> Failure {
+fn unknown_name(what: &str, known: &[&str]) -> Failure {
     let known = if known.is_empty() { "there are none".to_owned() } else { format!("there are: {}", known.join(", ")) };
     Failure::wrong_request(miette::miette!(help = known, "{what}"))
 }
@@ -411,7 +412,7 @@ fn unusable(what: String, faults: &[Fault]) -> Failure {
 fn usable_pipeline(known: &Known, name: &str) -> Result<Pipeline, Failure> {
     let Some(entry) = known.pipelines.get(name) else {
         let names: Vec<&str> = known.pipelines.keys().map(String::as_str).collect();
-        return Err(refused(&format!("unknown pipeline `{name}`"), &names));
+        return Err(unknown_name(&format!("unknown pipeline `{name}`"), &names));
     };
     entry.pipeline.clone().ok_or_else(|| unusable(format!("pipeline `{name}`"), &entry.faults))
 }
@@ -419,7 +420,7 @@ fn usable_pipeline(known: &Known, name: &str) -> Result<Pipeline, Failure> {
 fn usable_variant(known: &Known, name: &str, pipeline: &Pipeline) -> Result<darkroom_core::variant::Variant, Failure> {
     let Some(entry) = known.variants.get(name) else {
         let names: Vec<&str> = known.variants.keys().map(String::as_str).collect();
-        return Err(refused(&format!("unknown variant `{name}`"), &names));
+        return Err(unknown_name(&format!("unknown variant `{name}`"), &names));
     };
     let faults = || unusable(format!("variant `{name}`"), &entry.faults);
     let Some(variant) = entry.variant.clone().filter(|_| entry.faults.is_empty()) else { return Err(faults()) };
@@ -446,7 +447,7 @@ fn usable_set(project: &Project, known: &Known, pipeline: &Pipeline, name: &str)
     let sets = &known.pipelines[&pipeline.name].image_sets;
     let Some(entry) = sets.get(name) else {
         let names: Vec<&str> = sets.keys().map(String::as_str).collect();
-        return Err(refused(&format!("unknown image set `{name}`"), &names));
+        return Err(unknown_name(&format!("unknown image set `{name}`"), &names));
     };
     let wrong = |faults: Vec<Fault>| unusable(format!("image set `{name}`"), &faults);
     if !entry.faults.is_empty() {

@@ -1,4 +1,4 @@
-//! What is known of money and time before a run: the region's prices, and what the same cells took before.
+//! What is known of a run's time before it: what the same cells took in the latest one.
 
 use std::path::Path;
 
@@ -7,17 +7,7 @@ use darkroom_core::estimate::Rates;
 use darkroom_core::event::Event;
 use darkroom_core::manifest::Manifest;
 
-use crate::exit::Failure;
-use crate::project::Project;
 use crate::record::{self, RunDir};
-
-/// Reads the region's prices. No table is no error: what a run costs is not known then.
-pub fn prices(project: &Project, manifest: &Manifest) -> Result<Option<PriceTable>, Failure> {
-    let region = &manifest.target.region;
-    let Some(text) = project.price_table(region) else { return Ok(None) };
-    let wrong = |error| Failure::wrong_request(miette::miette!("experiments/prices/{region}.toml: {error}"));
-    PriceTable::parse(&text).map(Some).map_err(wrong)
-}
 
 /// Reads what the latest run of the same experiment took, wherever it was; nothing when there is none to be read.
 pub fn rates(outputs: &Path, manifest: &Manifest, prices: Option<&PriceTable>) -> Rates {

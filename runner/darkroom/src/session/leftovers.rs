@@ -11,10 +11,10 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 use miette::Diagnostic;
 
-use super::Job;
+use super::configuration::Configuration;
 use crate::advice;
 use crate::deploy::clean::{self, Which};
-use crate::deploy::{self, Clients, DeployError, LIFETIME_DAYS, Settings, names};
+use crate::deploy::{self, Clients, DeployError, DeploySettings, LIFETIME_DAYS, names};
 use crate::display::count;
 use crate::display::progress::Progress;
 use crate::execute::Ended;
@@ -27,19 +27,19 @@ const MAY_BE_UNDER_WAY_DAYS: i64 = 1;
 
 /// Refuses to take over what another run uses, or may: of one that was killed nobody can tell. Nothing is changed.
 pub async fn not_in_use(
-    job: &Job<'_>,
+    configuration: Configuration<'_>,
     clients: &Clients,
-    settings: &Settings,
+    settings: &DeploySettings,
     progress: &Progress,
 ) -> Result<(), Failure> {
     let last = deploy::last_run(clients, settings).await.map_err(Failure::broken)?;
     let Some(last) = last.filter(|last| last.under_way && last.run_id != settings.run_id) else { return Ok(()) };
-    let folder = job.project.output_dir(job.manifest).join(&settings.experiment).join(&last.run_id);
+    let folder = configuration.project.output_dir(configuration.manifest).join(&settings.experiment).join(&last.run_id);
     if has_ended(&folder.join("journal.ndjson")) {
         return Ok(());
     }
     let run = named(&settings.experiment, &last.run_id);
-    let Settings { experiment, region, .. } = settings;
+    let DeploySettings { experiment, region, .. } = settings;
     if is_recent(&last.expires_on, jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date()) {
         return Err(Failure::wrong_request(miette::miette!(
             help = format!(
@@ -93,14 +93,15 @@ fn began(run_id: &str) -> Option<String> {
 ///
 /// Returns what is left of a whole run against its will: its measurements are recorded, and someone may be billed.
 pub async fn tidy(
-    job: &Job<'_>,
+    configuration: Configuration<'_>,
+    keep: bool,
     run_id: &str,
     target: &Target,
     ended: Option<Ended>,
     progress: &Progress,
 ) -> Option<Failure> {
-    let Manifest { experiment, target: keys, .. } = job.manifest;
-    let keep = job.keep || keys.keep.unwrap_or(target.keeps);
+    let Manifest { experiment, target: keys, .. } = configuration.manifest;
+    let keep = keep || keys.keep.unwrap_or(target.keeps);
     if keep && target.keeps {
         return None;
     }

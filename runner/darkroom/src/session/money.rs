@@ -8,19 +8,23 @@ use std::sync::Mutex;
 use darkroom_core::plan::Plan;
 use darkroom_core::spending::Spending;
 
-use super::{Begin, Job, estimate};
+use super::configuration::Configuration;
+use super::configuration::with_count;
+use super::estimate;
+use super::job::Job;
+use super::mode::SessionMode;
 use crate::advice;
 use crate::display::plan::{dollars, spelt};
 use crate::display::{self, count};
-use crate::execute::Purse;
+use crate::execute::MoneyBudget;
 use crate::exit::Failure;
 use crate::record::History;
 
 /// Says how the run at `path` goes on, which has just spent its money.
-pub fn more(job: &Job<'_>, path: &Path) -> Result<String, Failure> {
+pub fn how_to_go_on(configuration: Configuration<'_>, path: &Path) -> Result<String, Failure> {
     let history = History::read(&path.join("journal.ndjson")).map_err(Failure::wrong_request)?;
-    let spent = purse(job, &history)?.map_or(0.0, |purse| purse.now().usd());
-    Ok(mend(path, spent.max(job.manifest.budget.usd.unwrap_or_default())))
+    let spent = budget(configuration, &history).map_or(0.0, |budget| budget.now().usd());
+    Ok(mend(path, spent.max(configuration.manifest.budget.usd.unwrap_or_default())))
 }
 
 /// Says how a run goes on that has spent this much: with twice as much, for example.
@@ -31,46 +35,48 @@ fn mend(run: &Path, spent_usd: f64) -> String {
 }
 
 /// Returns what the run has spent in all its sessions, with what it may; `None` where prices are not known.
-pub fn purse(job: &Job<'_>, history: &History) -> Result<Option<Purse>, Failure> {
-    let Some(prices) = estimate::prices(job.project, job.manifest)? else { return Ok(None) };
-    let spent = Spending::new(&history.run, super::prepare::pipeline(job), prices, history.billed.clone());
-    Ok(Some(Purse { spent: Mutex::new(spent), limit_usd: job.manifest.budget.usd }))
+pub fn budget(configuration: Configuration<'_>, history: &History) -> Option<MoneyBudget> {
+    let prices = configuration.prices?.clone();
+    let spent = Spending::new(&history.run, configuration.pipeline(), prices, history.billed.clone());
+    Some(MoneyBudget { spent: Mutex::new(spent), limit_usd: configuration.manifest.budget.usd })
 }
 
 /// Refuses a session whose budget can't be kept to or is used up, and one that costs money and that nobody agrees to. Nothing
 /// has happened yet.
 pub fn may_begin(job: &Job<'_>, plan: &Plan<'_>) -> Result<(), Failure> {
-    let asked = job.capability.billed && !job.yes;
-    if job.manifest.budget.usd.is_none() && !asked {
+    let Job { configuration, mode, .. } = job;
+    let asked = configuration.capability.billed && !job.yes;
+    if configuration.manifest.budget.usd.is_none() && !asked {
         return Ok(()); // Nobody needs to know what was spent.
     }
-    let earlier = job.begin.earlier();
-    let spent = earlier.map(|earlier| purse(job, &earlier.history)).transpose()?.flatten();
-    if job.manifest.budget.usd.is_some() {
+    let earlier = mode.earlier();
+    let spent = earlier.and_then(|earlier| budget(*configuration, &earlier.history));
+    if configuration.manifest.budget.usd.is_some() {
         within_budget(job, spent.as_ref())?;
     }
     if asked {
-        agreed(&offer(job, plan, spent.as_ref())?)?;
+        agreed(&offer(job, plan, spent.as_ref()))?;
     }
     Ok(())
 }
 
-fn within_budget(job: &Job<'_>, spent: Option<&Purse>) -> Result<(), Failure> {
-    let region = &job.manifest.target.region;
-    if estimate::prices(job.project, job.manifest)?.is_none() {
+fn within_budget(job: &Job<'_>, spent: Option<&MoneyBudget>) -> Result<(), Failure> {
+    let configuration = job.configuration;
+    let region = &configuration.manifest.target.region;
+    if configuration.prices.is_none() {
         return Err(Failure::wrong_request(miette::miette!(
             help = format!("write experiments/prices/{region}.toml, or leave budget.usd out"),
             "budget.usd can't be kept to: the prices of {region} are not known"
         )));
     }
-    let limit = job.manifest.budget.usd.unwrap_or_default();
-    let again = job.begin.earlier();
-    match spent.filter(|purse| purse.is_empty()) {
+    let limit = configuration.manifest.budget.usd.unwrap_or_default();
+    let again = job.mode.earlier();
+    match spent.filter(|budget| budget.is_empty()) {
         None => Ok(()),
-        Some(purse) => Err(Failure::wrong_request(miette::miette!(
-            help = again.map_or_else(String::new, |earlier| mend(&earlier.run, limit.max(purse.now().usd()))),
+        Some(budget) => Err(Failure::wrong_request(miette::miette!(
+            help = again.map_or_else(String::new, |earlier| mend(&earlier.run, limit.max(budget.now().usd()))),
             "the run has spent {} of its budget of {}",
-            dollars(purse.now().usd()),
+            dollars(budget.now().usd()),
             dollars(limit)
         ))),
     }
@@ -78,27 +84,31 @@ fn within_budget(job: &Job<'_>, spent: Option<&Purse>) -> Result<(), Failure> {
 
 /// Returns how many repetitions an extension adds; `None` of every other session, and of one that goes on with an extension.
 fn added(job: &Job<'_>) -> Option<u32> {
-    match &job.begin {
-        Begin::Extend { from, .. } => job.manifest.repetitions.count.checked_sub(*from).filter(|more| *more > 0),
+    match &job.mode {
+        SessionMode::Extend { from, .. } => {
+            job.configuration.manifest.repetitions.count.checked_sub(*from).filter(|more| *more > 0)
+        }
         _ => None,
     }
 }
 
 /// Says what a session is about to do and what that costs.
-fn offer(job: &Job<'_>, plan: &Plan<'_>, spent: Option<&Purse>) -> Result<String, Failure> {
-    let prices = estimate::prices(job.project, job.manifest)?;
-    let added = added(job).map(|count| super::with_count(job.manifest, count));
-    let plan = added.as_ref().map_or(*plan, |manifest| Plan::new(manifest, job.known, job.capability));
-    let summary = plan.summary(prices.as_ref());
+fn offer(job: &Job<'_>, plan: &Plan<'_>, spent: Option<&MoneyBudget>) -> String {
+    let configuration = job.configuration;
+    let prices = configuration.prices;
+    let added = added(job).map(|count| with_count(configuration.manifest, count));
+    let plan = added.as_ref().map_or(*plan, |manifest| configuration.with_manifest(manifest).plan());
+    let summary = plan.summary(prices);
     let what = match (&added, spent) {
         (Some(_), _) => "what this session adds",
         (None, Some(_)) => "what this run does, earlier sessions included",
         (None, None) => "what this run does",
     };
-    let rates = estimate::rates(&job.project.output_dir(job.manifest), job.manifest, prices.as_ref());
+    let rates =
+        estimate::rates(&configuration.project.output_dir(configuration.manifest), configuration.manifest, prices);
     let mut text = format!(
         "{} bills {what}: {}, {}; at most {}, if every invocation took its stage's whole timeout.",
-        job.capability.name,
+        configuration.capability.name,
         count(summary.functions, "function"),
         count(summary.invocations, "invocation"),
         spelt(&summary.at_most),
@@ -113,7 +123,7 @@ fn offer(job: &Job<'_>, plan: &Plan<'_>, spent: Option<&Purse>) -> Result<String
             apart.join(", ")
         );
     }
-    if let Some(expected) = plan.expected(&rates, prices.as_ref()) {
+    if let Some(expected) = plan.expected(&rates, prices) {
         let cells = format!("{} of {}", expected.cells, count(summary.runnable, "cell"));
         let _ = write!(
             text,
@@ -123,16 +133,16 @@ fn offer(job: &Job<'_>, plan: &Plan<'_>, spent: Option<&Purse>) -> Result<String
             spelt(&expected.effort)
         );
     }
-    if let Some(purse) = spent {
-        let _ = write!(text, " Spent so far: {}.", dollars(purse.now().usd()));
+    if let Some(budget) = spent {
+        let _ = write!(text, " Spent so far: {}.", dollars(budget.now().usd()));
     }
-    match job.manifest.budget.usd {
+    match configuration.manifest.budget.usd {
         Some(usd) => {
             let _ = write!(text, " It stops when {} are spent.", dollars(usd));
         }
         None => text.push_str(" No budget.usd stops it."),
     }
-    Ok(text)
+    text
 }
 
 /// Asks the person at the terminal; where there is none, someone must have said `--yes`.

@@ -34,7 +34,7 @@ pub fn kept_from<'a>(refused: impl Iterator<Item = &'a CallsRefused>) -> Vec<Str
 }
 
 /// Says what a handler was refused that answered all the same.
-pub fn refused(stage: &str, refused: &CallsRefused) -> String {
+pub fn refused_call_note(stage: &str, refused: &CallsRefused) -> String {
     let CallsRefused { action, resource, .. } = refused;
     let advice = if action == WRITE.0 { " Write to OUTPUT_PREFIX only." } else { "" };
     format!("{stage} tried to call {action}, and the local cloud refused it ({resource}).{advice}")

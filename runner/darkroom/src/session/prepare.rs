@@ -10,10 +10,11 @@ use darkroom_core::cell::{Architecture, Input, Trigger};
 use darkroom_core::event::{CodeExamined, FunctionDeployed, PackageBuilt, PlannedCell};
 use darkroom_core::pipeline::{PAYLOAD_LIMIT, Pipeline, Transport, base64_bytes};
 
-use super::{Job, images, leftovers};
-use crate::deploy::{self, Deployment, FunctionKey, Settings, WantedFunction, names};
+use super::configuration::Configuration;
+use super::{images, leftovers};
+use crate::deploy::{self, DeploySettings, Deployment, FunctionKey, WantedFunction, names};
 use crate::display::progress::Progress;
-use crate::error_text::told;
+use crate::error_text::error_message;
 use crate::examine;
 use crate::execute::{CellUnderTest, Function, Image, event_shape};
 use crate::exit::Failure;
@@ -31,22 +32,17 @@ pub struct Deployed {
     pub events: Vec<FunctionDeployed>,
 }
 
-/// Returns the pipeline that the manifest names.
-pub fn pipeline<'a>(job: &'a Job<'_>) -> &'a Pipeline {
-    job.known.pipeline(&job.manifest.experiment.pipeline).expect("a valid manifest names a pipeline that can be read")
-}
-
 /// Looks at the code of every variant that a cell needs; blocking.
-pub fn code(job: &Job<'_>, cells: &[PlannedCell]) -> Vec<CodeExamined> {
-    examine::code(&cache_dir(job), &requests(job, cells))
+pub fn code(configuration: Configuration<'_>, cells: &[PlannedCell]) -> Vec<CodeExamined> {
+    examine::code(&cache_dir(configuration), &requests(configuration, cells))
 }
 
-fn cache_dir(job: &Job<'_>) -> PathBuf {
-    job.project.root().join(".darkroom")
+fn cache_dir(configuration: Configuration<'_>) -> PathBuf {
+    configuration.project.root().join(".darkroom")
 }
 
 /// Returns one request for every variant and architecture that a cell needs.
-fn requests(job: &Job<'_>, cells: &[PlannedCell]) -> Vec<Request> {
+fn requests(configuration: Configuration<'_>, cells: &[PlannedCell]) -> Vec<Request> {
     let mut wanted: Vec<(&str, Architecture)> =
         cells.iter().map(|cell| (cell.cell.variant.as_str(), cell.cell.architecture)).collect();
     wanted.sort_unstable();
@@ -54,22 +50,26 @@ fn requests(job: &Job<'_>, cells: &[PlannedCell]) -> Vec<Request> {
     let request = |(variant, architecture): (&str, Architecture)| Request {
         variant: variant.to_owned(),
         architecture,
-        folder: job.project.variant_dir(variant),
-        spec: job.known.variant(variant).expect("a valid manifest names variants that can be read").clone(),
+        folder: configuration.project.variant_dir(variant),
+        spec: configuration.known.variant(variant).expect("a valid manifest names variants that can be read").clone(),
     };
     wanted.into_iter().map(request).collect()
 }
 
 /// Packages every variant that a cell needs; blocking.
-pub fn packages(job: &Job<'_>, cells: &[PlannedCell], progress: &Progress) -> Result<Packages, Failure> {
-    let (cache_dir, requests) = (cache_dir(job), requests(job, cells));
+pub fn packages(
+    configuration: Configuration<'_>,
+    cells: &[PlannedCell],
+    progress: &Progress,
+) -> Result<Packages, Failure> {
+    let (cache_dir, requests) = (cache_dir(configuration), requests(configuration, cells));
     let names: Vec<String> =
         requests.iter().map(|request| format!("{} ({})", request.variant, request.architecture)).collect();
     progress.step(&format!("packaging {}", names.join(", ")));
     crate::project::make_private(&cache_dir)
         .map_err(|error| Failure::broken(miette::miette!("can't create {}: {error}", cache_dir.display())))?;
     let mut made = package::packages(&cache_dir, &requests).map_err(all_of)?;
-    if job.manifest.profile {
+    if configuration.manifest.profile {
         let profiled = made.into_iter().map(|package| package::profiled(&cache_dir, package));
         made = profiled.collect::<Result<_, _>>().map_err(Failure::broken)?;
     }
@@ -112,14 +112,14 @@ fn all_of(errors: Vec<package::PackageError>) -> Failure {
 }
 
 /// Reads or generates every image that a cell needs, and what stages are fed with `input = "reference"`.
-pub fn images(job: &Job<'_>, cells: &[PlannedCell]) -> Result<Images, Failure> {
-    let pipeline = pipeline(job);
+pub fn images(configuration: Configuration<'_>, cells: &[PlannedCell]) -> Result<Images, Failure> {
+    let pipeline = configuration.pipeline();
     let mut images = Images::new();
     for cell in cells {
         let set = &cell.cell.image_set;
         if !images.contains_key(set) {
             let wrong = |error| Failure::wrong_request(miette::miette!("image set `{set}`: {error}"));
-            let read = images::read_set(job.project, &pipeline.name, set).map_err(wrong)?;
+            let read = images::read_set(configuration.project, &pipeline.name, set).map_err(wrong)?;
             fits_payload(pipeline, &read).map_err(wrong)?;
             images.insert(set.clone(), read);
         }
@@ -151,22 +151,22 @@ fn fits_payload(pipeline: &Pipeline, images: &[Image]) -> Result<(), String> {
 
 /// Deploys one function for every stage of every (variant, architecture, memory, trigger, start, deployment) that a cell needs.
 pub async fn deploy(
-    job: &Job<'_>,
+    configuration: Configuration<'_>,
     run_id: &str,
     cells: &[PlannedCell],
     target: &Target,
     packages: &Packages,
     progress: &Progress,
 ) -> Result<Deployed, Failure> {
-    let want = wanted(job, cells, packages);
+    let want = wanted(configuration, cells, packages);
     progress.step(&format!("deploying {} functions", want.len()));
     let clients = target.clients();
-    let settings = Settings {
-        experiment: job.manifest.experiment.name.clone(),
+    let settings = DeploySettings {
+        experiment: configuration.manifest.experiment.name.clone(),
         region: target.region.clone(),
         account_id: target.caller.account_id.clone(),
         partition: target.caller.partition().to_owned(),
-        role_arn: target.role_arn(job.manifest.target.role.as_deref()),
+        role_arn: target.role_arn(configuration.manifest.target.role.as_deref()),
         expires_on: (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * i64::from(deploy::LIFETIME_DAYS)))
             .strftime("%Y-%m-%d")
             .to_string(),
@@ -174,12 +174,12 @@ pub async fn deploy(
     };
     // Where what is deployed stays anyway, one process at a time uses it.
     if !target.keeps {
-        leftovers::not_in_use(job, &clients, &settings, progress).await?;
+        leftovers::not_in_use(configuration, &clients, &settings, progress).await?;
     }
     let mut events = Vec::new();
     let deployment = Box::pin(deploy::deploy(&clients, &settings, &want, &mut |event| events.push(event))).await;
     let deployment = deployment.map_err(Failure::broken)?;
-    hold_to_own_names(job, target, &deployment);
+    hold_to_own_names(configuration, target, &deployment);
     let deploy::Counts { created, updated, unchanged, layers_published } = deployment.counts;
     progress.step(&format!(
         "  {created} created, {updated} updated, {unchanged} unchanged, {layers_published} layers published"
@@ -189,9 +189,9 @@ pub async fn deploy(
 
 /// Holds every function to names of its own: under `OUTPUT_PREFIX`, and where its variant says that its outputs land. One whose
 /// outputs are named after its input may write anywhere: its variant says no place.
-fn hold_to_own_names(job: &Job<'_>, target: &Target, deployment: &Deployment) {
+fn hold_to_own_names(configuration: Configuration<'_>, target: &Target, deployment: &Deployment) {
     for (key, function) in &deployment.functions {
-        let own = match habits(job, &key.variant, &key.stage).output_key {
+        let own = match habits(configuration, &key.variant, &key.stage).output_key {
             Some(template) => event_shape::known_start(&template, &function.output_prefix, &target.region, &key.stage),
             None => function.output_prefix.clone(),
         };
@@ -216,7 +216,7 @@ pub async fn within_account_limit(target: &Target, cells: &[PlannedCell], progre
     let limit = match target.lambda().get_account_settings().send().await {
         Ok(settings) => settings.account_limit().and_then(AccountLimit::unreserved_concurrent_executions),
         Err(error) => {
-            let reason = told(&error);
+            let reason = error_message(&error);
             progress.step(&format!("how many invocations the account lets run at once is not known: {reason}"));
             None
         }
@@ -235,19 +235,20 @@ pub async fn within_account_limit(target: &Target, cells: &[PlannedCell], progre
 }
 
 /// Returns what the cells' functions will run, before any is touched.
-pub fn intended(job: &Job<'_>, cells: &[PlannedCell], packages: &Packages) -> Vec<FunctionDeployed> {
-    let intended = |function: &WantedFunction| deploy::intended(&job.manifest.experiment.name, function);
-    wanted(job, cells, packages).iter().map(intended).collect()
+pub fn intended(configuration: Configuration<'_>, cells: &[PlannedCell], packages: &Packages) -> Vec<FunctionDeployed> {
+    let intended = |function: &WantedFunction| deploy::intended(&configuration.manifest.experiment.name, function);
+    wanted(configuration, cells, packages).iter().map(intended).collect()
 }
 
-fn wanted(job: &Job<'_>, cells: &[PlannedCell], packages: &Packages) -> Vec<WantedFunction> {
+fn wanted(configuration: Configuration<'_>, cells: &[PlannedCell], packages: &Packages) -> Vec<WantedFunction> {
     let mut want = BTreeMap::new();
     for cell in cells.iter().map(|planned| &planned.cell) {
         let package = &packages[&(cell.variant.clone(), cell.architecture)];
-        let spec = job.known.variant(&cell.variant).expect("a valid manifest names variants that can be read");
-        for deployment in 1..=job.manifest.repetitions.deployments {
+        let spec =
+            configuration.known.variant(&cell.variant).expect("a valid manifest names variants that can be read");
+        for deployment in 1..=configuration.manifest.repetitions.deployments {
             let mut before = None;
-            for stage in &pipeline(job).stages {
+            for stage in &configuration.pipeline().stages {
                 let key = key(cell, deployment, &stage.name);
                 let handler = spec.handlers[&stage.name].clone();
                 let environment = spec.adapt.for_stage(&stage.name).environment;
@@ -283,13 +284,13 @@ fn key(cell: &darkroom_core::cell::Cell, deployment: u32, stage: &str) -> Functi
     }
 }
 
-fn habits(job: &Job<'_>, variant: &str, stage: &str) -> Habits {
-    job.known.variant(variant).map(|variant| variant.adapt.for_stage(stage)).unwrap_or_default()
+fn habits(configuration: Configuration<'_>, variant: &str, stage: &str) -> Habits {
+    configuration.known.variant(variant).map(|variant| variant.adapt.for_stage(stage)).unwrap_or_default()
 }
 
 /// Puts cells, images and deployed functions together.
 pub fn cells_under_test(
-    job: &Job<'_>,
+    configuration: Configuration<'_>,
     cells: &[PlannedCell],
     deployment: &Deployment,
     images: Images,
@@ -305,12 +306,12 @@ pub fn cells_under_test(
             code_sha256: deployed.code_sha256.clone(),
             output_prefix: deployed.output_prefix.clone(),
             triggered_by: deployed.triggered_by.clone(),
-            habits: habits(job, &planned.cell.variant, stage),
+            habits: habits(configuration, &planned.cell.variant, stage),
         })
     };
-    let stages = &pipeline(job).stages;
+    let stages = &configuration.pipeline().stages;
     let under_test = |planned: &PlannedCell| {
-        let deployments = (1..=job.manifest.repetitions.deployments)
+        let deployments = (1..=configuration.manifest.repetitions.deployments)
             .map(|number| stages.iter().map(|stage| function(planned, number, &stage.name)).collect())
             .collect::<Result<_, Failure>>()?;
         let images = images[&planned.cell.image_set].clone();

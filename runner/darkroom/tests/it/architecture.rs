@@ -63,8 +63,30 @@ fn the_measured_code_is_no_part_of_the_workspace() {
 }
 
 /// The rooms of the `darkroom` crate, each with those that it may not know: data flows one way.
-const MAY_NOT_KNOW: [(&str, &[&str]); 12] = [
+const MAY_NOT_KNOW: [(&str, &[&str]); 16] = [
     ("study", &["command", "session", "results", "display", "execute", "deploy", "package", "target", "record", "cli"]),
+    ("advice", &["project", "which_run", "exit", "cli", "command", "session", "display"]),
+    (
+        "project",
+        &[
+            "which_run",
+            "generate",
+            "import",
+            "command",
+            "session",
+            "results",
+            "display",
+            "execute",
+            "deploy",
+            "target",
+            "record",
+        ],
+    ),
+    (
+        "provenance",
+        &["project", "generate", "command", "session", "results", "display", "execute", "deploy", "target", "record"],
+    ),
+    ("which_run", &["command", "session", "results", "display", "execute", "deploy", "target", "record"]),
     ("record", &["command", "session", "results", "display", "execute", "deploy", "package", "target", "cli"]),
     ("package", &["command", "session", "results", "display", "execute", "deploy", "target", "record", "cli"]),
     ("deploy", &["command", "session", "results", "display", "execute", "target", "record", "cli"]),
@@ -120,6 +142,53 @@ fn a_room_knows_none_that_comes_after_it() {
     assert!(names("use crate::session::Job;", "session") && !names("use crate::sessions::Job;", "session"));
 }
 
+/// Returns every room of the `darkroom` crate with those that it names.
+fn known_rooms() -> BTreeMap<String, BTreeSet<String>> {
+    let entries = fs::read_dir(root().join("runner/darkroom/src")).unwrap().map(|entry| entry.unwrap().path());
+    let names_of: BTreeSet<String> = entries
+        .filter(|path| path.is_dir() || path.extension().is_some_and(|end| end == "rs"))
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+        .filter(|name| name != "lib" && name != "main")
+        .collect();
+    let known = |of: &String| {
+        let code: String = room(of).into_iter().map(|(_, code)| code).collect();
+        names_of.iter().filter(|other| *other != of && names(&code, other)).cloned().collect()
+    };
+    names_of.iter().map(|of| (of.clone(), known(of))).collect()
+}
+
+#[test]
+fn no_room_knows_itself_by_way_of_others() {
+    let mut left = known_rooms();
+    // Takes away, again and again, the rooms that know none of those that are left: of a circle each knows one.
+    loop {
+        let leaves: Vec<String> = left
+            .iter()
+            .filter(|(_, known)| !known.iter().any(|of| left.contains_key(of)))
+            .map(|(of, _)| of.clone())
+            .collect();
+        if leaves.is_empty() {
+            break;
+        }
+        left.retain(|of, _| !leaves.contains(of));
+    }
+    assert!(left.is_empty(), "{left:#?}");
+}
+
+/// Rooms that were hubs: their `mod.rs` declares and re-exports, and every idea has a file named for it.
+const DECLARED_ONLY: [&str; 6] = ["deploy", "display", "import", "package", "provenance", "session"];
+
+#[test]
+fn a_rooms_mod_rs_only_declares() {
+    let begins = ["fn ", "struct ", "enum ", "impl ", "const ", "static ", "trait "];
+    for of in DECLARED_ONLY {
+        let code = fs::read_to_string(root().join("runner/darkroom/src").join(of).join("mod.rs")).unwrap();
+        let lines = code.lines().map(|line| line.strip_prefix("pub ").unwrap_or(line));
+        let logic: Vec<&str> = lines.filter(|line| begins.iter().any(|begin| line.starts_with(begin))).collect();
+        assert!(logic.is_empty(), "{of}/mod.rs: {logic:#?}");
+    }
+}
+
 #[test]
 fn only_the_display_prints() {
     let workspace: toml::Table = fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
@@ -143,6 +212,22 @@ fn what_packages_deploys_and_measures_does_not_ask_where_it_runs() {
     assert!(found.is_empty(), "{found:?}");
 }
 
+/// Returns the files of the `darkroom` crate whose code contains one of these, from its `src` on.
+fn files_with(what: &[&str]) -> Vec<String> {
+    let src = root().join("runner/darkroom/src");
+    let found = sources(&src).into_iter().filter(|(_, code)| what.iter().any(|what| code.contains(what)));
+    found.map(|(path, _)| path.strip_prefix(&src).unwrap().display().to_string()).collect()
+}
+
+#[test]
+fn one_file_builds_the_runtime_and_one_reads_prices() {
+    assert_eq!(
+        files_with(&["Runtime::new(", "Builder::new_multi_thread(", "Builder::new_current_thread("]),
+        ["threads.rs"]
+    );
+    assert_eq!(files_with(&["PriceTable::parse("]), ["results/prices.rs"]);
+}
+
 #[test]
 fn what_counts_is_decided_by_the_ledger_alone() {
     let runner = root().join("runner");
@@ -151,4 +236,47 @@ fn what_counts_is_decided_by_the_ledger_alone() {
     let deciding: Vec<String> = deciding.map(|(path, _)| path.file_name().unwrap().to_string_lossy().into()).collect();
     // The second asks the ledger about one of its rows.
     assert_eq!(BTreeSet::from_iter(deciding), BTreeSet::from(["counting.rs".to_owned()]));
+}
+
+/// Returns how often each name is defined in production code, as a type or a function, for the names that are asked for.
+fn definitions(names: &[&str]) -> BTreeMap<String, Vec<String>> {
+    let runner = root().join("runner");
+    let crates = fs::read_dir(&runner).unwrap().map(|entry| entry.unwrap().path().join("src"));
+    let mut found: BTreeMap<String, Vec<String>> = names.iter().map(|name| ((*name).to_owned(), Vec::new())).collect();
+    for (path, code) in crates.flat_map(|src| sources(&src)) {
+        let words: Vec<&str> =
+            code.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty()).collect();
+        for pair in words.windows(2).filter(|pair| ["struct", "enum", "trait", "fn"].contains(&pair[0])) {
+            if let Some(places) = found.get_mut(pair[1]) {
+                places.push(path.strip_prefix(&runner).unwrap().display().to_string());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn names_that_meant_several_things_mean_one() {
+    // Of the contract and of the local cloud's policies and form fields some are left, in rooms that know no others.
+    let left = ["darkroom-contract/", "darkroom-cloud/src/access/", "darkroom-cloud/src/s3/"];
+    let types = ["Group", "Failure", "Answer", "Facts", "Target", "Settings", "State", "Store", "Verdict"];
+    let functions = ["told", "place", "refused", "travel"];
+    for (name, mut places) in definitions(&[&types[..], &functions].concat()) {
+        places.retain(|place| !left.iter().any(|room| place.starts_with(room)));
+        assert!(places.len() <= 1, "`{name}` is defined in {places:#?}");
+    }
+}
+
+#[test]
+fn the_glossarys_names_are_those_of_the_code() {
+    let glossary = fs::read_to_string(root().join("GLOSSARY.md")).unwrap();
+    let section = glossary.split("## Names in the code").nth(1).unwrap();
+    let rows = section.lines().filter(|line| line.starts_with("| `"));
+    let is_type = |word: &&str| word.starts_with(char::is_uppercase) && word.chars().all(char::is_alphanumeric);
+    let names: BTreeSet<&str> = rows.flat_map(|row| row.split('`').skip(1).step_by(2)).filter(is_type).collect();
+    assert!(names.len() > 30, "{names:?}");
+    let names: Vec<&str> = names.into_iter().collect();
+    let missing: Vec<String> =
+        definitions(&names).into_iter().filter(|(_, places)| places.is_empty()).map(|(name, _)| name).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }

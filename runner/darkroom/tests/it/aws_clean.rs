@@ -6,15 +6,15 @@ use aws_sdk_iam::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Tag, Tagging};
 use darkroom::deploy::clean::{self, Which};
-use darkroom::deploy::{Clients, Settings, deploy, last_run, log_groups, role, session_over, tags};
+use darkroom::deploy::{Clients, DeploySettings, deploy, last_run, log_groups, role, session_over, tags};
 use serde_json::Value;
 
 use crate::deploy::{Account, REGION, settings, told};
 use crate::injector::{Injector, Plan};
 
 /// Darkroom makes the role itself.
-fn own_role() -> Settings {
-    Settings { role_arn: None, ..settings() }
+fn own_role() -> DeploySettings {
+    DeploySettings { role_arn: None, ..settings() }
 }
 
 async fn create_role(clients: &Clients, name: &str, tagged: &[(&str, &str)]) {
@@ -72,7 +72,7 @@ async fn everything_a_deployment_makes_is_tagged_closed_and_confined() {
     // The same again makes and changes nothing; another run is only written on the tags.
     let again = deploy(&clients, &own_role(), &account.wanted("code", "dependency"), &mut |_| {}).await.unwrap();
     assert_eq!(again.counts.unchanged, deployed.functions.len());
-    let next = Settings { run_id: "the-next-run".into(), ..own_role() };
+    let next = DeploySettings { run_id: "the-next-run".into(), ..own_role() };
     let again = deploy(&clients, &next, &account.wanted("code", "dependency"), &mut |_| {}).await.unwrap();
     assert_eq!(again.counts.unchanged, deployed.functions.len());
     assert_eq!(again.policy_put, None, "new tags change nothing of what it may do");
@@ -264,7 +264,7 @@ async fn a_function_stays_while_it_alone_leads_to_its_log_group() {
 async fn a_run_removes_its_own_things_and_not_those_that_a_later_one_took_over() {
     let account = Account::new().await;
     let clients = account.clients();
-    let (first, later) = (own_role(), Settings { run_id: "20261125-111111-abcdef".into(), ..own_role() });
+    let (first, later) = (own_role(), DeploySettings { run_id: "20261125-111111-abcdef".into(), ..own_role() });
     assert_eq!(last_run(&clients, &first).await.unwrap(), None);
     let wanted = account.wanted("code", "dependency");
     deploy(&clients, &first, &wanted, &mut |_| {}).await.unwrap();
@@ -279,7 +279,7 @@ async fn a_run_removes_its_own_things_and_not_those_that_a_later_one_took_over()
     session_over(&clients, bucket, &later.run_id).await.unwrap();
     assert!(!last_run(&clients, &first).await.unwrap().unwrap().under_way);
 
-    let of = |settings: &Settings| Which::Run {
+    let of = |settings: &DeploySettings| Which::Run {
         experiment: settings.experiment.clone(),
         run_id: settings.run_id.clone(),
         made_role: true,

@@ -173,7 +173,7 @@ fn sets_for_checking_are_checked_and_never_timed() {
 }
 
 #[test]
-fn a_run_with_code_that_is_wrong_on_purpose_ends_well_and_one_without_the_fault_does_not() {
+fn code_that_is_wrong_on_purpose_ends_well_and_without_its_fault_does_not() {
     let project = project();
     project.scenes(&[(160, 120)]);
     let path = "functions/pillow/variant.toml";

@@ -298,7 +298,7 @@ fn a_run_that_was_stopped_at_once_shows_no_table_of_dashes() {
 }
 
 #[test]
-fn the_terminal_shows_warm_ups_what_a_number_of_passes_is_made_of_and_the_dollars_of_s3_beside_those_of_compute() {
+fn the_terminal_shows_warm_ups_what_passes_are_made_of_and_the_dollars_of_s3() {
     let project = Project::new();
     let mut journal = run(&[(cell("pillow"), 100.0), (cell("rust"), 50.0)], 2);
     journal.pass(&Pass { warm_up: true, ..Pass::of(&cell("pillow"), 1, 150.0) });

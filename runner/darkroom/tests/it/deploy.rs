@@ -5,21 +5,22 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_lambda::config::{Credentials, SharedCredentialsProvider};
+use aws_config::SdkConfig;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{FunctionCode, Runtime};
 use base64::Engine as _;
 use darkroom::deploy::clean::{self, Which};
 use darkroom::deploy::desired::Change;
 use darkroom::deploy::{
-    Clients, Counts, DeployError, Deployment, FunctionKey, Settings, WantedFunction, deploy, steps,
+    Clients, Counts, DeployError, DeploySettings, Deployment, FunctionKey, WantedFunction, deploy, steps,
 };
 use darkroom::package::{Archive, LayerPackage, Package};
 use darkroom_cloud::{Config, LocalCloud};
 use darkroom_core::cell::{Architecture, Start, Trigger};
 use darkroom_core::event::FunctionDeployed;
 use sha2::{Digest, Sha256};
+
+use crate::clients::sdk_config;
 
 /// A local cloud on a temporary folder, with clients for it.
 pub struct Account {
@@ -33,14 +34,7 @@ impl Account {
         let folder = tempfile::tempdir().unwrap();
         let program = env!("CARGO_BIN_EXE_darkroom").into();
         let cloud = LocalCloud::start(Config::new(program, folder.path().join("runtimes"))).await.unwrap();
-        let credentials = Credentials::new("test", "test", None, None, "test");
-        let config = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .endpoint_url(cloud.endpoint_url())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .build();
+        let config = sdk_config(cloud.endpoint_url(), "test", "test");
         Self { cloud, config, folder }
     }
 
@@ -117,8 +111,8 @@ pub fn told(left: &[DeployError]) -> Vec<String> {
     left.iter().map(ToString::to_string).collect()
 }
 
-pub fn settings() -> Settings {
-    Settings {
+pub fn settings() -> DeploySettings {
+    DeploySettings {
         experiment: "smoke".into(),
         region: "us-east-1".into(),
         account_id: "000000000000".into(),
@@ -304,7 +298,7 @@ async fn clean_removes_all_that_a_deployment_made_and_finds_nothing_afterwards()
     let account = Account::new().await;
     let clients = account.clients();
     let (deployment, _) = account.deploy(&account.wanted("code", "dependency")).await.unwrap();
-    let other = Settings { experiment: "other".into(), ..settings() };
+    let other = DeploySettings { experiment: "other".into(), ..settings() };
     deploy(&clients, &other, &account.wanted("code", "dependency"), &mut |_| {}).await.unwrap();
     for index in 0..3 {
         let key = format!("images/{index}.jpg");

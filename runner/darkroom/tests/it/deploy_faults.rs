@@ -2,18 +2,18 @@
 
 use std::sync::{Arc, Mutex};
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_lambda::config::{Credentials, SharedCredentialsProvider};
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
-use darkroom::deploy::{Clients, Counts, DeployError, Deployment, FunctionKey, Settings, WantedFunction, deploy};
+use darkroom::deploy::{Clients, Counts, DeployError, DeploySettings, Deployment, FunctionKey, WantedFunction, deploy};
 use darkroom::package::{Archive, Package};
 use darkroom_core::cell::{Architecture, Start, Trigger};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+
+use crate::clients::sdk_config;
 
 const ROLE: &str = "arn:aws:iam::000000000000:role/darkroom";
 const BUCKET_TAGS: &str = "<Tagging><TagSet>\
@@ -167,15 +167,7 @@ async fn serve(script: Script) -> (Shared, Clients) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, router).await });
-    let credentials = Credentials::new("test", "test", None, None, "test");
-    let config = SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .endpoint_url(endpoint)
-        .region(Region::new("us-east-1"))
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .build();
-    let clients = Clients::new(&config);
+    let clients = Clients::new(&sdk_config(&endpoint, "test", "test"));
     (shared, clients)
 }
 
@@ -211,7 +203,7 @@ async fn deploy_one(clients: &Clients, code: &str, timeout_s: u32) -> Result<Dep
         triggered_by: None,
         environment: std::collections::BTreeMap::new(),
     };
-    let settings = Settings {
+    let settings = DeploySettings {
         experiment: "smoke".into(),
         region: "us-east-1".into(),
         account_id: "000000000000".into(),

@@ -10,14 +10,14 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_lambda::config::{Credentials, SharedCredentialsProvider};
+use aws_config::SdkConfig;
 use darkroom_cloud::{Config, LocalCloud};
 use darkroom_core::event::{Event, Invocation, PipelinePass, Status};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tokio::runtime::Runtime;
 
+use crate::clients::sdk_config;
 use crate::injector::{Fault, Injector, Kind, Plan};
 use crate::runs::{counted, facts};
 use crate::story::{HOST, Project};
@@ -51,14 +51,7 @@ impl Cloud {
         config.concurrent_executions = concurrent_executions;
         let cloud = runtime.block_on(LocalCloud::start(config)).unwrap();
         let endpoint = cloud.endpoint_url().to_owned();
-        let credentials = Credentials::new("darkroom", "darkroom", None, None, "test");
-        let config = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .endpoint_url(&endpoint)
-            .region(Region::new("us-east-1"))
-            .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .build();
+        let config = sdk_config(&endpoint, "darkroom", "darkroom");
         Self { runtime, running: Some(cloud), endpoint, config }
     }
 
@@ -444,7 +437,7 @@ fn holds(seed: u64) -> Result<String, String> {
 
 #[test]
 #[expect(clippy::print_stderr, reason = "which schedule took how long; shown when one failed")]
-fn whatever_fifty_schedules_of_faults_do_every_repetition_is_accounted_for_and_nothing_is_left() {
+fn every_repetition_is_accounted_for_whatever_fifty_schedules_of_faults_do() {
     if let Ok(seed) = std::env::var("DARKROOM_FAULT_SEED") {
         let told = holds(seed.parse().unwrap()).unwrap_or_else(|failed| panic!("{failed}"));
         eprintln!("{told}");

@@ -311,7 +311,7 @@ fn an_answer_without_a_fence_is_taken_if_it_is_python_as_a_whole() {
 }
 
 #[test]
-fn a_stage_that_fails_takes_the_whole_variant_with_it_and_the_next_try_asks_for_that_stage_alone() {
+fn no_variant_is_left_of_a_stage_that_fails_and_the_next_try_asks_for_it_alone() {
     let endpoint = Endpoint::new(vec![fenced(HANDLER), Reply::Text("No.".into()), fenced(HANDLER)]);
     let project = project(&endpoint);
     let answer = generate(&project, &[]).exits(1).says("stage resize: the answer holds no Python code block");
@@ -384,7 +384,7 @@ fn another_question_is_asked_and_so_is_one_whose_answer_was_changed() {
 }
 
 #[test]
-fn a_variant_that_was_deleted_is_made_of_the_same_answers_unless_they_are_asked_for_again() {
+fn a_deleted_variant_is_made_of_the_same_answers_unless_asked_for_again() {
     let endpoint = Endpoint::new((0..4).map(|n| fenced(&format!("{HANDLER}# {n}\n"))).collect());
     let project = project(&endpoint);
     generate(&project, &[]).exits(0);
@@ -502,7 +502,7 @@ fn with_black_colour_depth() -> Vec<Reply> {
 }
 
 #[test]
-fn generated_variants_run_are_checked_and_appear_with_model_and_sample_and_a_wrong_one_is_not_ranked() {
+fn generated_variants_appear_with_model_and_sample_and_a_wrong_one_is_not_ranked() {
     let endpoint = Endpoint::new(right().into_iter().chain(with_black_colour_depth()).collect());
     let project = whole_project(&endpoint);
     generate(&project, &["--samples", "2", "--quiet"]).exits(0);
@@ -577,7 +577,7 @@ fn a_server_that_closes_connections_while_the_check_runs_is_asked_over_a_new_one
 }
 
 #[test]
-fn an_endpoint_that_dies_in_a_repair_leaves_the_variant_of_the_round_before_and_it_can_be_gone_on_with() {
+fn the_variant_of_the_round_before_stays_when_an_endpoint_dies_in_a_repair() {
     // Two stages are wrong; the first is mended before the endpoint dies, and does not count alone.
     let mut replies = with_black_colour_depth();
     let broken = "def handler(event, context):\n    raise ValueError(context.aws_request_id)\n";

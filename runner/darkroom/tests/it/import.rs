@@ -127,7 +127,7 @@ fn what_can_not_be_told_or_had_is_said_with_its_place_and_nothing_is_written() {
 }
 
 #[test]
-fn a_handler_that_can_not_be_imported_is_a_fact_about_the_variant_and_the_run_goes_on() {
+fn the_run_goes_on_with_a_handler_that_can_not_be_imported() {
     let project = project();
     let folder =
         changed(&project, "s3", "quarter_turn.py", "def handler(event, context):", "def handler(event, context)");

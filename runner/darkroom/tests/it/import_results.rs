@@ -176,7 +176,7 @@ fn a_column_that_no_file_has_is_said_once_with_those_that_they_have() {
 }
 
 #[test]
-fn what_the_study_itself_judged_is_compared_and_ranked_on_its_word_which_is_said_to_be_its() {
+fn a_studys_own_verdicts_are_ranked_on_its_word_and_said_to_be_its() {
     let project = Project::new();
     let judged = |variant: &str, base: u32, right: bool| {
         let row = move |run: u32| format!("{variant},one,{},{right}", base + run % 5);

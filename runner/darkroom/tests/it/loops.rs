@@ -130,7 +130,7 @@ fn a_stage_that_starts_itself_is_named_and_the_cells_beside_it_are_measured_as_e
 }
 
 #[test]
-fn a_loop_that_the_platform_lets_run_is_stopped_and_its_functions_are_free_afterwards() {
+fn a_loop_that_the_platform_lets_run_is_stopped_and_its_functions_freed() {
     let project = patient_project();
     variant(&project, "endless", COPY);
     manifest(&project, "\"copy\", \"endless\"", &format!("\"{HOST}\""), 1);

@@ -11,6 +11,7 @@ mod budget;
 mod building;
 mod cheats;
 mod check;
+mod clients;
 mod compared;
 mod contradictions;
 mod corpus;

@@ -27,7 +27,7 @@ fn says(output: &Output, code: i32, words: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tables_are_published_as_partitions_replaced_by_publishing_again_and_refusals_say_why() {
+async fn tables_are_published_as_partitions_and_replaced_by_publishing_again() {
     let project = Project::new();
     project.write("rows.csv", "who,what,ms\na,one,10\na,one,12\n");
     project.write("map.toml", crate::bad_input::MAP);
@@ -35,15 +35,7 @@ async fn tables_are_published_as_partitions_replaced_by_publishing_again_and_ref
     let program = Path::new(env!("CARGO_BIN_EXE_darkroom")).to_owned();
     let cloud = LocalCloud::start(Config::new(program, project.root().join("runtimes"))).await.unwrap();
     let endpoint = cloud.endpoint_url().to_owned();
-    let config = aws_sdk_s3::Config::builder()
-        .behavior_version(aws_sdk_s3::config::BehaviorVersion::latest())
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .endpoint_url(&endpoint)
-        .region(aws_sdk_s3::config::Region::new("us-east-1"))
-        .credentials_provider(aws_sdk_s3::config::Credentials::new("test", "test", None, None, "test"))
-        .force_path_style(true)
-        .build();
-    let s3 = aws_sdk_s3::Client::from_conf(config);
+    let s3 = crate::clients::s3(&endpoint, "test", "test");
 
     says(&publish(&project, &endpoint, "s3://tables/all", true), 1, "there is no bucket `tables`");
     s3.create_bucket().bucket("tables").send().await.unwrap();

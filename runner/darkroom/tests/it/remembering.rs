@@ -118,7 +118,7 @@ fn code_that_remembers_outputs_is_said_to_and_honest_code_is_not() {
 }
 
 #[test]
-fn with_own_pixels_for_every_repetition_nothing_is_remembered_and_every_output_is_checked() {
+fn nothing_is_remembered_with_own_pixels_for_every_repetition() {
     let project = project("cheat-memo", WRAP);
     manifest(&project, "cheat-memo", "vary_inputs = true");
     let told = project.darkroom(&["run", "m.toml"]).exits(0).told();

@@ -179,7 +179,7 @@ fn a_plan_says_what_would_be_done_and_what_cannot_be_and_why() {
 }
 
 #[test]
-fn every_price_table_is_of_the_region_it_is_named_after_and_says_where_its_prices_come_from() {
+fn every_price_table_says_its_region_and_where_its_prices_come_from() {
     let tables = std::fs::read_dir(repository().join("experiments/prices")).unwrap();
     let mut regions = 0;
     for path in tables.map(|entry| entry.unwrap().path()) {

@@ -437,7 +437,7 @@ fn span(invocation: &Invocation) -> (f64, f64) {
 }
 
 #[test]
-fn passes_of_a_concurrent_cell_overlap_in_environments_of_their_own_also_the_last_ones() {
+fn passes_of_a_concurrent_cell_overlap_in_environments_of_their_own() {
     let project = project();
     variant(&project, "copy", &changing("    import time\n    time.sleep(0.3)\n    return data\n"));
     manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 3);

@@ -4,21 +4,13 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::presigning::PresigningConfig;
 
 use crate::tour::Server;
 
 fn s3(server: &Server, id: &str, secret: &str) -> aws_sdk_s3::Client {
-    let config = aws_sdk_s3::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .region(Region::new("us-east-1"))
-        .endpoint_url(server.endpoint())
-        .force_path_style(true)
-        .credentials_provider(Credentials::new(id, secret, None, None, "test"));
-    aws_sdk_s3::Client::from_conf(config.build())
+    crate::clients::s3(server.endpoint(), id, secret)
 }
 
 /// Sends a request as a browser would, with these lines in its head, and returns the answer's status line.

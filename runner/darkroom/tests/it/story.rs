@@ -11,30 +11,7 @@ use tempfile::TempDir;
 pub const HOST: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
 pub const OTHER: &str = if cfg!(target_arch = "aarch64") { "x86_64" } else { "arm64" };
 
-const PIPELINE: &str = r#"
-name = "image-pipeline"
-description = "two stages"
-
-[[stages]]
-name = "greyscale"
-load = "cpu"
-timeout_s = 10
-input = { formats = ["png"], mode = "rgb8" }
-output = { format = "png", mode = "grey16", bits = 10, size = "unchanged" }
-operations = [{ greyscale = { luma = "bt601", bits = 10 } }]
-check = { max_abs = 1 }
-prompt = "grey"
-
-[[stages]]
-name = "resize"
-load = "cpu"
-timeout_s = 20
-input = { formats = ["png"], mode = "grey16", bits = 10 }
-output = { format = "png", mode = "grey16", bits = 10, size = "800x600" }
-operations = [{ resize = { width = 800, height = 600, filter = "lanczos3" } }]
-check = { min_psnr_db = 40 }
-prompt = "small"
-"#;
+const PIPELINE: &str = include_str!("../../../darkroom-core/tests/fixtures/two-stages.toml");
 
 const VARIANT: &str = r#"
 description = "for tests"

@@ -194,7 +194,7 @@ fn what_s3_delivers_twice_is_recorded_and_counted_once() {
 }
 
 #[test]
-fn a_chain_that_stops_is_named_by_stage_and_reason_whether_it_fails_hangs_or_writes_nothing() {
+fn stage_and_reason_are_named_of_a_chain_that_fails_hangs_or_writes_nothing() {
     let project = crate::runs::project();
     project.images(&["one"]);
     crate::runs::variant(&project, "silent", "def handler(event, context):\n    return {'success': True}\n");

@@ -54,7 +54,7 @@ fn repetitions(facts: &[Event], variant: &str) -> usize {
 }
 
 #[test]
-fn a_run_stops_at_the_first_look_that_finds_every_interval_narrow_and_waits_for_no_hopeless_cell() {
+fn a_run_stops_once_every_interval_is_narrow_and_waits_for_no_hopeless_cell() {
     let project = project();
     variant(&project, "raises", &changing("    raise ValueError('no such luck')\n"));
     variant(&project, "lies", "def handler(event, context):\n    return {'success': True}\n");

@@ -37,7 +37,7 @@ const RESERVED_VARIABLES: &[&str] = &[
 /// The settings in a request; absent ones stay as they are.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(crate) struct Settings {
+pub(crate) struct ConfigurationChange {
     runtime: Option<String>,
     role: Option<String>,
     handler: Option<String>,
@@ -127,7 +127,7 @@ pub(crate) fn defaults(name: &str, architecture: String) -> Configuration {
     }
 }
 
-impl Settings {
+impl ConfigurationChange {
     /// Finds every violation of the model's constraints.
     pub fn violations(&self, found: &mut Violations) {
         if let Some(role) = &self.role
@@ -272,7 +272,7 @@ impl Settings {
         Ok(())
     }
 
-    /// Puts the settings into a configuration; `layers` are those that [`Settings::check`] found.
+    /// Puts the settings into a configuration; `layers` are those that [`ConfigurationChange::check`] found.
     pub fn apply(self, configuration: &mut Configuration, layers: Option<Vec<LayerUse>>) {
         set(&mut configuration.runtime, self.runtime);
         set(&mut configuration.role, self.role);

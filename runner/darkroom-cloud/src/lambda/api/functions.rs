@@ -9,7 +9,7 @@ use super::super::store::Records;
 use super::super::validate::Violations;
 use super::call::{Call, Reply};
 use super::code::CodeInput;
-use super::configuration::{self, Settings};
+use super::configuration::{self, ConfigurationChange};
 use super::{describe, runtimes, tags};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ struct CreateInput {
 
 pub(crate) async fn create(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
     let input: CreateInput = call.input()?;
-    let settings: Settings = call.input()?;
+    let settings: ConfigurationChange = call.input()?;
     let name = check_create(&lambda.home, &input, &settings)?;
     {
         let records = lambda.store.read();
@@ -61,7 +61,7 @@ pub(crate) async fn create(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
 }
 
 /// Checks everything about a new function that needs no look at the store, and returns its name.
-fn check_create(home: &Home, input: &CreateInput, settings: &Settings) -> ApiResult<String> {
+fn check_create(home: &Home, input: &CreateInput, settings: &ConfigurationChange) -> ApiResult<String> {
     let mut found = Violations::default();
     if input.function_name.is_none() {
         found.missing("functionName");
@@ -199,7 +199,7 @@ struct Revision {
 
 pub(crate) fn update_configuration(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
     let revision: Revision = call.input()?;
-    let settings: Settings = call.input()?;
+    let settings: ConfigurationChange = call.input()?;
     let wanted = call.plain_function(&lambda.home)?;
     refuse_qualifier(&wanted)?;
     let mut found = Violations::default();

@@ -5,7 +5,7 @@ use super::super::concurrency::Permit;
 use super::super::environment::InvokeOutcome;
 use super::super::error::{ApiError, ApiResult};
 use super::super::event_stream;
-use super::super::invoker::{Event, Recursive, Target};
+use super::super::invoker::{ChosenVersion, Event, Recursive};
 use super::super::json_check;
 use super::super::limits;
 use super::super::validate::Violations;
@@ -52,12 +52,12 @@ pub(crate) async fn invoke(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
 }
 
 /// Takes a place for a caller that waits.
-fn admit(lambda: &Lambda, target: &Target) -> ApiResult<Permit> {
+fn admit(lambda: &Lambda, target: &ChosenVersion) -> ApiResult<Permit> {
     lambda.invoker.admit(target).map_err(|throttle| ApiError::throttled(throttle.reason()))
 }
 
 /// Adds the run to the chain of a caller that waits; one run too many is refused.
-fn lengthen(lambda: &Lambda, target: &Target, event: &mut Event) -> ApiResult<()> {
+fn lengthen(lambda: &Lambda, target: &ChosenVersion, event: &mut Event) -> ApiResult<()> {
     lambda.invoker.lengthen(&target.function, &mut event.chain).map_err(|Recursive| ApiError::recursive())
 }
 

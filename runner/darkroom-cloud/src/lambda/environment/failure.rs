@@ -8,7 +8,7 @@ use serde_json::json;
 
 /// Why an init or an invocation did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failure {
+pub enum RunFailure {
     /// The runtime itself reported an error; its document goes to the caller as it is.
     Reported {
         error_type: Option<String>,
@@ -25,7 +25,7 @@ pub enum Failure {
     Unavailable(String),
 }
 
-impl Failure {
+impl RunFailure {
     /// Returns what the caller gets as payload.
     pub fn document(&self, request_id: &str) -> Bytes {
         match self {
@@ -150,12 +150,12 @@ mod tests {
 
     #[test]
     fn failures_read_as_awss() {
-        let exit = |code, signal| Failure::Exited(Exit { code, signal, ..Exit::default() });
+        let exit = |code, signal| RunFailure::Exited(Exit { code, signal, ..Exit::default() });
         let cases = [
             (exit(Some(0), None), "RequestId: r Error: Runtime exited without providing a reason"),
             (exit(Some(127), None), "RequestId: r Error: Runtime exited with error: exit status 127"),
             (exit(None, Some(9)), "RequestId: r Error: Runtime exited with error: signal: killed"),
-            (Failure::Timeout { seconds: 1 }, "RequestId: r Error: Task timed out after 1.00 seconds"),
+            (RunFailure::Timeout { seconds: 1 }, "RequestId: r Error: Task timed out after 1.00 seconds"),
         ];
         for (failure, sentence) in cases {
             let document: serde_json::Value = serde_json::from_slice(&failure.document("r")).unwrap();

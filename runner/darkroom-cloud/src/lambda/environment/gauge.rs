@@ -27,14 +27,14 @@ impl MemoryGauge {
     }
 
     /// Takes in a peak that was told rather than read.
-    pub fn told(&mut self, peak_kb: u64) {
+    pub fn take_peak(&mut self, peak_kb: u64) {
         self.peak_kb = self.peak_kb.max(peak_kb);
     }
 
     /// Takes in how much memory is used now, by processes that may end before [`Self::read_mb`], and by none of them.
     pub fn take(&mut self, memory: MemoryUse) {
         self.shared_kb = memory.shared;
-        self.told(memory.alone + memory.shared);
+        self.take_peak(memory.alone + memory.shared);
     }
 
     /// True if much of the memory belonged to no process alone when it was last counted.

@@ -71,7 +71,7 @@ impl LogLines {
             let (rest_of_line, rest) = bytes.split_at(end + 1);
             bytes = rest;
             if self.line.is_empty() {
-                self.told(rest_of_line, now_ms());
+                self.write_event(rest_of_line, now_ms());
             } else {
                 self.line.extend_from_slice(rest_of_line);
                 self.finish_line();
@@ -87,7 +87,7 @@ impl LogLines {
     pub fn finish_line(&mut self) {
         if !self.line.is_empty() {
             let line = std::mem::take(&mut self.line);
-            self.told(&line, now_ms());
+            self.write_event(&line, now_ms());
         }
     }
 
@@ -110,7 +110,7 @@ impl LogLines {
                 if length > LARGEST_EVENT && buffer.len() - start > LARGEST_EVENT {
                     // Too long to wait for: write what is here and call the rest a frame of its own.
                     let (message, here) = (&buffer[start..], buffer.len() - start);
-                    self.told(message, dated(micros));
+                    self.write_event(message, dated(micros));
                     let mut rest = header[..4].to_vec();
                     rest.extend_from_slice(&((length - here) as u32).to_be_bytes());
                     rest.extend_from_slice(&header[8..]);
@@ -119,7 +119,7 @@ impl LogLines {
                 }
                 break;
             };
-            self.told(message, dated(micros));
+            self.write_event(message, dated(micros));
             taken = end;
         }
         buffer.drain(..taken);
@@ -127,7 +127,7 @@ impl LogLines {
     }
 
     /// Writes an event of the handler's, as long as there is room for it.
-    fn told(&mut self, message: &[u8], timestamp_ms: i64) {
+    fn write_event(&mut self, message: &[u8], timestamp_ms: i64) {
         if self.kept > MOST_KEPT {
             if let Some(tail) = &mut self.tail {
                 tail.push(message);
@@ -200,7 +200,7 @@ impl LogLines {
     }
 
     /// Tells how an init ended. On success only the JSON format at DEBUG says so.
-    pub fn init_report(&mut self, init_ms: f64, phase: &str, failure: Option<&Failure<'_>>) {
+    pub fn init_report(&mut self, init_ms: f64, phase: &str, failure: Option<&InitFailure<'_>>) {
         let status = failure.map_or("success", |failure| failure.status);
         let error_type = failure.and_then(|failure| failure.error_type);
         let level = if failure.is_some() { Level::Warn } else { Level::Debug };
@@ -316,7 +316,7 @@ impl LogLines {
 }
 
 /// Why an init failed.
-pub struct Failure<'a> {
+pub struct InitFailure<'a> {
     /// `error` or `timeout`.
     pub status: &'static str,
     pub error_type: Option<&'a str>,

@@ -22,7 +22,7 @@ pub use types::{
 use crate::access::Access;
 use crate::lineage::Working;
 use crate::sandbox::{Host, Isolation, Means};
-use failure::Failure;
+use failure::RunFailure;
 use pool::{Pool, Pools};
 use run::Environment;
 use std::io;
@@ -136,7 +136,7 @@ impl Environments {
         let unanswered = (Arc::clone(&spec), request.request_id.clone());
         tokio::spawn(run_one(Arc::clone(&self.shared), spec, request, reply));
         answer.await.unwrap_or_else(|_| {
-            let failure = Failure::Unavailable("the local cloud has stopped".to_owned());
+            let failure = RunFailure::Unavailable("the local cloud has stopped".to_owned());
             open::not_opened(&self.shared, &unanswered.0, &unanswered.1, &failure)
         })
     }
@@ -205,7 +205,7 @@ async fn free_or_new(
     shared: &Arc<Shared>,
     pool: &Pool,
     spec: &Arc<FunctionSpec>,
-) -> Result<(Environment, Option<OwnedSemaphorePermit>), Failure> {
+) -> Result<(Environment, Option<OwnedSemaphorePermit>), RunFailure> {
     if let Some(environment) = pool.take().await {
         return Ok((environment, None));
     }

@@ -1,10 +1,10 @@
 //! Makes a new environment: finds the language runtime, merges the layers, opens the sandbox, serves its listeners.
 
-use super::failure::Failure;
+use super::failure::RunFailure;
 use super::gauge::MemoryGauge;
 use super::launch::{self, Places, RUNTIME_API_ADDRESS, RUNTIME_API_PORT, Runtime, Surroundings};
 use super::lines::LogLines;
-use super::run::{Environment, State};
+use super::run::{Environment, EnvironmentState};
 use super::types::{FunctionSpec, InvokeOutcome, Report};
 use super::{ServeConnection, Shared};
 use crate::access::{Access, Credentials};
@@ -49,13 +49,13 @@ impl Runtimes {
 }
 
 /// Makes an environment for `spec`; its runtime is not started yet.
-pub async fn environment(shared: &Arc<Shared>, spec: &Arc<FunctionSpec>) -> Result<Environment, Failure> {
+pub async fn environment(shared: &Arc<Shared>, spec: &Arc<FunctionSpec>) -> Result<Environment, RunFailure> {
     let config = &shared.config;
-    let runtime = shared.runtimes.get(&spec.runtime, &config.cache_dir).await.map_err(Failure::Unavailable)?;
+    let runtime = shared.runtimes.get(&spec.runtime, &config.cache_dir).await.map_err(RunFailure::Unavailable)?;
     let layers = layers(shared, spec).await?;
     let stream = stream_name(&spec.version);
     let lines = LogLines::new(Arc::clone(&shared.logs), spec, stream.clone());
-    let unavailable = |error: io::Error| Failure::Unavailable(format!("the sandbox can't be made: {error}"));
+    let unavailable = |error: io::Error| RunFailure::Unavailable(format!("the sandbox can't be made: {error}"));
 
     let (binds, covers) = launch::folders(spec, &runtime, layers.as_deref());
     let listen = listen_at(&config.endpoint_url);
@@ -91,7 +91,7 @@ pub async fn environment(shared: &Arc<Shared>, spec: &Arc<FunctionSpec>) -> Resu
         Ok(program) => program,
         Err(reason) => {
             sandbox.close().await;
-            return Err(Failure::Entrypoint(reason));
+            return Err(RunFailure::Entrypoint(reason));
         }
     };
     Ok(Environment {
@@ -109,12 +109,12 @@ pub async fn environment(shared: &Arc<Shared>, spec: &Arc<FunctionSpec>) -> Resu
         init_limit: config.init_limit,
         stopping: shared.stopping.subscribe(),
         tmp,
-        state: State::default(),
+        state: EnvironmentState::default(),
     })
 }
 
 /// Returns the folder for `/opt`, and lets the sandbox's user into the code.
-async fn layers(shared: &Arc<Shared>, spec: &Arc<FunctionSpec>) -> Result<Option<PathBuf>, Failure> {
+async fn layers(shared: &Arc<Shared>, spec: &Arc<FunctionSpec>) -> Result<Option<PathBuf>, RunFailure> {
     let (shared, spec) = (Arc::clone(shared), Arc::clone(spec));
     let merged = spawn_blocking(move || {
         let merged = shared.layers.merged(&spec.layer_dirs)?;
@@ -123,7 +123,7 @@ async fn layers(shared: &Arc<Shared>, spec: &Arc<FunctionSpec>) -> Result<Option
         }
         Ok::<_, io::Error>(merged)
     });
-    let unavailable = |error: &dyn std::fmt::Display| Failure::Unavailable(format!("can't read the code: {error}"));
+    let unavailable = |error: &dyn std::fmt::Display| RunFailure::Unavailable(format!("can't read the code: {error}"));
     merged.await.map_err(|error| unavailable(&error))?.map_err(|error| unavailable(&error))
 }
 
@@ -209,7 +209,7 @@ fn stream_name(version: &str) -> String {
 }
 
 /// Returns the outcome of an invocation for which no environment could be made, and logs it like any other.
-pub fn not_opened(shared: &Shared, spec: &FunctionSpec, request_id: &str, failure: &Failure) -> InvokeOutcome {
+pub fn not_opened(shared: &Shared, spec: &FunctionSpec, request_id: &str, failure: &RunFailure) -> InvokeOutcome {
     let error_type = failure.error_type();
     let report = Report {
         request_id: request_id.to_owned(),

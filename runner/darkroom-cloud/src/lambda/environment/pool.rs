@@ -28,12 +28,12 @@ struct Key {
 /// The environments of one revision.
 pub struct Pool {
     revision: String,
-    state: Mutex<State>,
+    state: Mutex<PoolState>,
     freed: Notify,
 }
 
 #[derive(Default)]
-struct State {
+struct PoolState {
     /// The one used last is at the end.
     idle: Vec<Idle>,
     /// Have answered, are not free yet.

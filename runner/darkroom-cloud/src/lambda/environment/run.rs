@@ -3,7 +3,7 @@
 //! Lifecycle as in FACTS.md, section 5: INIT before the first invocation, again inside an invocation after the
 //! runtime has died or could not be initialised; `/tmp` stays, globals don't. [`super::pool`] decides who runs where.
 
-use super::failure::{self, Failure};
+use super::failure::{self, RunFailure};
 use super::gauge::MemoryGauge;
 use super::launch;
 use super::lines::{self, LogLines};
@@ -52,13 +52,13 @@ pub struct Environment {
     pub stopping: watch::Receiver<bool>,
     /// The folder that plays `/tmp` where there is no root of its own.
     pub tmp: Option<tempfile::TempDir>,
-    pub state: State,
+    pub state: EnvironmentState,
 }
 
 /// Where an environment is in its life.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "four facts that do not exclude each other")]
-pub struct State {
+pub struct EnvironmentState {
     /// INIT has been tried once.
     pub tried: bool,
     /// The runtime process runs.
@@ -94,7 +94,7 @@ enum Woken {
 
 /// What an invocation came to, before it is written down.
 struct Finished {
-    result: Result<Bytes, Failure>,
+    result: Result<Bytes, RunFailure>,
     /// Bytes that went to the caller before the end.
     streamed: usize,
     duration: Duration,
@@ -134,7 +134,7 @@ impl Environment {
             Ok(()) => self.serve(&request, started, deadline).await,
             Err(failure) => Finished { result: Err(failure), streamed: 0, duration: started.elapsed() },
         };
-        if let Err(Failure::Timeout { .. }) = finished.result {
+        if let Err(RunFailure::Timeout { .. }) = finished.result {
             finished.duration = timeout;
         }
         let outcome = self.write_down(&request, finished, init_ms).await;
@@ -163,7 +163,7 @@ impl Environment {
     }
 
     /// Initialises inside an invocation, on its time.
-    async fn init_again(&mut self, deadline: Instant) -> Result<(), Failure> {
+    async fn init_again(&mut self, deadline: Instant) -> Result<(), RunFailure> {
         let started = Instant::now();
         let result = self.init("invoke", deadline).await;
         match &result {
@@ -173,16 +173,16 @@ impl Environment {
         result.map(drop)
     }
 
-    fn report_failed_init(&mut self, started: Instant, phase: &str, failure: &Failure) {
-        let status = if matches!(failure, Failure::Timeout { .. }) { "timeout" } else { "error" };
+    fn report_failed_init(&mut self, started: Instant, phase: &str, failure: &RunFailure) {
+        let status = if matches!(failure, RunFailure::Timeout { .. }) { "timeout" } else { "error" };
         let error_type = failure.error_type().filter(|_| status == "error");
         let error_type = error_type.as_deref().map(platform_error_type);
-        let report = lines::Failure { status, error_type: error_type.as_deref() };
+        let report = lines::InitFailure { status, error_type: error_type.as_deref() };
         self.lines.init_report(milliseconds(started.elapsed()), phase, Some(&report));
     }
 
     /// Starts the runtime and waits until it asks for its first event; returns the milliseconds.
-    async fn init(&mut self, phase: &str, deadline: Instant) -> Result<f64, Failure> {
+    async fn init(&mut self, phase: &str, deadline: Instant) -> Result<f64, RunFailure> {
         self.lines.init_start(&self.spec, &launch::version_text(&self.spec.runtime), phase);
         self.api.reset();
         while self.events.try_recv().is_ok() {}
@@ -190,7 +190,7 @@ impl Environment {
         let order = Order::Start(self.program.clone());
         if let Err(error) = self.sandbox.control.order(&order).await {
             self.state.broken = true;
-            return Err(Failure::Unavailable(format!("the sandbox is gone: {error}")));
+            return Err(RunFailure::Unavailable(format!("the sandbox is gone: {error}")));
         }
         // A quick runtime may ask for its first event before the sandbox has said that it runs.
         let mut ready = None;
@@ -202,24 +202,24 @@ impl Environment {
                 Happening::Runtime(RuntimeEvent::Ready(at)) => ready = Some(at),
                 Happening::Runtime(RuntimeEvent::InitError { error_type, payload }) => {
                     self.await_exit(Instant::now() + EXIT_GRACE).await;
-                    return Err(Failure::Reported { error_type, document: payload });
+                    return Err(RunFailure::Reported { error_type, document: payload });
                 }
                 Happening::Runtime(_) | Happening::Started => {}
-                Happening::Exited(exit) => return Err(Failure::Exited(exit)),
+                Happening::Exited(exit) => return Err(RunFailure::Exited(exit)),
                 Happening::NotStarted { missing, message } => return Err(self.not_started(missing, &message)),
-                Happening::TimeUp => return Err(Failure::Timeout { seconds: self.spec.timeout_s }),
+                Happening::TimeUp => return Err(RunFailure::Timeout { seconds: self.spec.timeout_s }),
                 Happening::Stop => return Err(stopped()),
-                Happening::SandboxGone(reason) => return Err(Failure::Unavailable(reason)),
+                Happening::SandboxGone(reason) => return Err(RunFailure::Unavailable(reason)),
             }
         }
     }
 
-    fn not_started(&self, missing: bool, message: &str) -> Failure {
+    fn not_started(&self, missing: bool, message: &str) -> RunFailure {
         if missing && launch::wrapper(&self.spec).is_some() {
             // On AWS a shell executes the wrapper and fails with this.
-            return Failure::Exited(Exit { code: Some(127), ..Exit::default() });
+            return RunFailure::Exited(Exit { code: Some(127), ..Exit::default() });
         }
-        Failure::Entrypoint(format!("fork/exec {}: {message}", self.program.path.display()))
+        RunFailure::Entrypoint(format!("fork/exec {}: {message}", self.program.path.display()))
     }
 
     /// Hands the event over and waits for how it ends.
@@ -242,17 +242,17 @@ impl Environment {
                     streamed = bytes;
                     break (Ok(Bytes::new()), at);
                 }
-                Happening::Runtime(RuntimeEvent::ResponseTooLarge { at }) => break (Err(Failure::TooLarge), at),
+                Happening::Runtime(RuntimeEvent::ResponseTooLarge { at }) => break (Err(RunFailure::TooLarge), at),
                 Happening::Runtime(RuntimeEvent::Error { error_type, payload, at }) => {
-                    break (Err(Failure::Reported { error_type, document: payload }), at);
+                    break (Err(RunFailure::Reported { error_type, document: payload }), at);
                 }
                 Happening::Runtime(RuntimeEvent::Ready(_) | RuntimeEvent::InitError { .. })
                 | Happening::Started
                 | Happening::NotStarted { .. } => {}
-                Happening::Exited(exit) => break (Err(Failure::Exited(exit)), Instant::now()),
-                Happening::TimeUp => break (Err(Failure::Timeout { seconds: self.spec.timeout_s }), deadline),
+                Happening::Exited(exit) => break (Err(RunFailure::Exited(exit)), Instant::now()),
+                Happening::TimeUp => break (Err(RunFailure::Timeout { seconds: self.spec.timeout_s }), deadline),
                 Happening::Stop => break (Err(stopped()), Instant::now()),
-                Happening::SandboxGone(reason) => break (Err(Failure::Unavailable(reason)), Instant::now()),
+                Happening::SandboxGone(reason) => break (Err(RunFailure::Unavailable(reason)), Instant::now()),
             }
         };
         if let Some(lease) = &self.lease {
@@ -266,7 +266,7 @@ impl Environment {
         let failure = finished.result.as_ref().err();
         self.count_memory();
         let mut max_memory_used_mb = self.gauge.read_mb(self.spec.memory_mb);
-        if failure.is_some_and(Failure::is_fatal) {
+        if failure.is_some_and(RunFailure::is_fatal) {
             self.end_runtime().await;
             max_memory_used_mb = self.gauge.read_mb(self.spec.memory_mb);
         }
@@ -274,15 +274,15 @@ impl Environment {
         self.lines.finish_line();
         let request_id = request.request_id.as_str();
         match failure {
-            Some(Failure::Timeout { seconds }) => self.lines.timed_out(request_id, *seconds),
-            Some(Failure::Exited(exit)) => {
+            Some(RunFailure::Timeout { seconds }) => self.lines.timed_out(request_id, *seconds),
+            Some(RunFailure::Exited(exit)) => {
                 if exit.killed_for == Some(Offence::OutOfMemory) {
                     max_memory_used_mb = self.spec.memory_mb;
                 }
-                let failure = Failure::Exited(*exit);
+                let failure = RunFailure::Exited(*exit);
                 self.lines.exited(&failure.sentence(request_id), "Runtime.ExitError");
             }
-            Some(failure @ (Failure::Entrypoint(_) | Failure::Unavailable(_))) => {
+            Some(failure @ (RunFailure::Entrypoint(_) | RunFailure::Unavailable(_))) => {
                 self.lines.exited(&failure.sentence(request_id), &failure.error_type().unwrap_or_default());
             }
             _ => {}
@@ -295,8 +295,8 @@ impl Environment {
             memory_mb: self.spec.memory_mb,
             max_memory_used_mb,
             init_ms,
-            status: failure.map_or(Status::Success, Failure::status),
-            error_type: failure.and_then(Failure::error_type),
+            status: failure.map_or(Status::Success, RunFailure::status),
+            error_type: failure.and_then(RunFailure::error_type),
             log_stream: self.lines.stream.clone(),
         };
         let function_error = failure.map(|_| "Unhandled".to_owned());
@@ -399,7 +399,7 @@ impl Environment {
                 self.note_offence(exit.killed_for);
                 // System V segments outlive every process. What they leave no room in can't be used again.
                 self.state.broken |= exit.killed_for == Some(Offence::OutOfMemory) && self.gauge.is_shared();
-                self.gauge.told(exit.peak_kb);
+                self.gauge.take_peak(exit.peak_kb);
                 self.gauge.watch(None);
                 self.pump();
                 Some(Happening::Exited(exit))
@@ -528,8 +528,8 @@ fn read_now(pipe: &pipe::Receiver, mut take: impl FnMut(&[u8])) {
     }
 }
 
-fn stopped() -> Failure {
-    Failure::Unavailable("the local cloud is stopping".to_owned())
+fn stopped() -> RunFailure {
+    RunFailure::Unavailable("the local cloud is stopping".to_owned())
 }
 
 /// Returns an error type as platform logs show it: the platform's own kinds as they are, others hidden.

@@ -7,7 +7,7 @@ use super::super::Logs;
 use super::super::pattern::{self, InvalidPattern, Pattern};
 use super::super::reader::{Reader, Window};
 use super::super::store::{Key, LogEvent};
-use super::{Answer, ApiError, group_name, limit, object, stream_name};
+use super::{ApiError, LogsResult, group_name, limit, object, stream_name};
 
 /// Sequence tokens have had no effect since 2023; AWS still sends one.
 pub const SEQUENCE_TOKEN: &str = "49039859600875014150104700414510002563022033184834";
@@ -40,7 +40,7 @@ struct InputEvent {
     message: String,
 }
 
-pub fn put(logs: &Logs, request: Put) -> Answer {
+pub fn put(logs: &Logs, request: Put) -> LogsResult {
     let group = group_name(request.group, None, "logGroupName")?;
     let stream = stream_name(request.stream)?;
     let events = request.events.ok_or_else(|| ApiError::constraint("logEvents", None, "not be null"))?;
@@ -93,7 +93,7 @@ enum Direction {
     Backward,
 }
 
-pub fn get(logs: &Logs, request: Get) -> Answer {
+pub fn get(logs: &Logs, request: Get) -> LogsResult {
     let group = group_name(request.log_group_name, request.log_group_identifier, "logGroupName")?;
     let stream = stream_name(request.log_stream_name)?;
     let most = limit(request.limit, MAX_EVENTS, MAX_EVENTS)?;
@@ -201,7 +201,7 @@ struct Cursor<'a> {
     end: usize,
 }
 
-pub fn filter(logs: &Logs, request: Filter) -> Answer {
+pub fn filter(logs: &Logs, request: Filter) -> LogsResult {
     let group = group_name(request.log_group_name, request.log_group_identifier, "logGroupName")?;
     if request.log_stream_names.is_some() && request.log_stream_name_prefix.is_some() {
         return Err(ApiError::invalid("Either logStreamNames or logStreamNamePrefix can be specified, not both."));

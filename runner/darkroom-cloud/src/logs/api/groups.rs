@@ -6,8 +6,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::Logs;
-use super::super::store::{Group, Stream};
-use super::{Answer, ApiError, group_name, limit, object, stream_name};
+use super::super::store::{LogGroup, Stream};
+use super::{ApiError, LogsResult, group_name, limit, object, stream_name};
 use crate::s3::ACCOUNT_ID;
 
 /// The days that a retention policy may name.
@@ -23,7 +23,7 @@ pub struct CreateGroup {
     tags: BTreeMap<String, String>,
 }
 
-pub fn create_group(logs: &Logs, request: CreateGroup) -> Answer {
+pub fn create_group(logs: &Logs, request: CreateGroup) -> LogsResult {
     let name = group_name(request.log_group_name, None, "logGroupName")?;
     logs.store.create_group(&name, request.log_group_class, request.tags)?;
     Ok(Value::Null)
@@ -38,24 +38,24 @@ pub struct Named {
     retention_in_days: Option<i64>,
 }
 
-pub fn delete_group(logs: &Logs, request: Named) -> Answer {
+pub fn delete_group(logs: &Logs, request: Named) -> LogsResult {
     logs.store.delete_group(&group_name(request.log_group_name, None, "logGroupName")?)?;
     Ok(Value::Null)
 }
 
-pub fn create_stream(logs: &Logs, request: Named) -> Answer {
+pub fn create_stream(logs: &Logs, request: Named) -> LogsResult {
     let group = group_name(request.log_group_name, None, "logGroupName")?;
     logs.store.create_stream(&group, &stream_name(request.log_stream_name)?)?;
     Ok(Value::Null)
 }
 
-pub fn delete_stream(logs: &Logs, request: Named) -> Answer {
+pub fn delete_stream(logs: &Logs, request: Named) -> LogsResult {
     let group = group_name(request.log_group_name, None, "logGroupName")?;
     logs.store.delete_stream(&group, &stream_name(request.log_stream_name)?)?;
     Ok(Value::Null)
 }
 
-pub fn put_retention(logs: &Logs, request: Named) -> Answer {
+pub fn put_retention(logs: &Logs, request: Named) -> LogsResult {
     let group = group_name(request.log_group_name, None, "logGroupName")?;
     let days = request.retention_in_days.ok_or_else(|| ApiError::constraint("retentionInDays", None, "not be null"))?;
     if !RETENTION_DAYS.contains(&days) {
@@ -67,7 +67,7 @@ pub fn put_retention(logs: &Logs, request: Named) -> Answer {
     Ok(Value::Null)
 }
 
-pub fn delete_retention(logs: &Logs, request: Named) -> Answer {
+pub fn delete_retention(logs: &Logs, request: Named) -> LogsResult {
     logs.store.set_retention(&group_name(request.log_group_name, None, "logGroupName")?, None)?;
     Ok(Value::Null)
 }
@@ -94,7 +94,7 @@ fn group_arn(logs: &Logs, name: &str) -> String {
 fn page(
     logs: &Logs,
     request: &Describe,
-    show: impl Fn(&str, &Group) -> Value,
+    show: impl Fn(&str, &LogGroup) -> Value,
 ) -> Result<(Vec<Value>, Option<Value>), ApiError> {
     let most = limit(request.limit, 50, 50)?;
     let after = request.next_token.as_deref().unwrap_or_default();
@@ -103,13 +103,13 @@ fn page(
     Ok(logs.store.with_groups(|groups| {
         let wanted = |name: &str| name > after && name.starts_with(prefix) && name.to_lowercase().contains(&pattern);
         let mut found = groups.iter().filter(|(name, _)| wanted(name));
-        let taken: Vec<(&String, &Group)> = found.by_ref().take(most).collect();
+        let taken: Vec<(&String, &LogGroup)> = found.by_ref().take(most).collect();
         let next = taken.last().filter(|_| found.next().is_some()).map(|(name, _)| json!(name));
         (taken.into_iter().map(|(name, group)| show(name, group)).collect(), next)
     }))
 }
 
-pub fn describe_groups(logs: &Logs, request: &Describe) -> Answer {
+pub fn describe_groups(logs: &Logs, request: &Describe) -> LogsResult {
     if request.log_group_name_prefix.is_some() && request.log_group_name_pattern.is_some() {
         return Err(ApiError::invalid(
             "LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters.",
@@ -132,7 +132,7 @@ pub fn describe_groups(logs: &Logs, request: &Describe) -> Answer {
     Ok(object([("logGroups", Some(json!(groups))), ("nextToken", next)]))
 }
 
-pub fn list_groups(logs: &Logs, request: &Describe) -> Answer {
+pub fn list_groups(logs: &Logs, request: &Describe) -> LogsResult {
     let (groups, next) = page(logs, request, |name, group| {
         json!({
             "logGroupName": name,
@@ -143,7 +143,7 @@ pub fn list_groups(logs: &Logs, request: &Describe) -> Answer {
     Ok(object([("logGroups", Some(json!(groups))), ("nextToken", next)]))
 }
 
-pub fn describe_streams(logs: &Logs, request: Describe) -> Answer {
+pub fn describe_streams(logs: &Logs, request: Describe) -> LogsResult {
     if request.log_group_name.is_some() && request.log_group_identifier.is_some() {
         return Err(ApiError::invalid("LogGroup name and LogGroup ARN are mutually exclusive parameters."));
     }
@@ -216,7 +216,7 @@ impl Tagging {
     }
 }
 
-pub fn tag(logs: &Logs, mut request: Tagging) -> Answer {
+pub fn tag(logs: &Logs, mut request: Tagging) -> LogsResult {
     let group = request.group()?;
     let added: BTreeMap<String, String> = serde_json::from_value(request.tags)
         .map_err(|_| ApiError::constraint("tags", None, "be a map of text to text"))?;
@@ -224,7 +224,7 @@ pub fn tag(logs: &Logs, mut request: Tagging) -> Answer {
     Ok(Value::Null)
 }
 
-pub fn untag(logs: &Logs, mut request: Tagging) -> Answer {
+pub fn untag(logs: &Logs, mut request: Tagging) -> LogsResult {
     let group = request.group()?;
     let listed = request.tags.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
     let keys: Vec<String> = request.tag_keys.iter().cloned().chain(listed).collect();
@@ -232,7 +232,7 @@ pub fn untag(logs: &Logs, mut request: Tagging) -> Answer {
     Ok(Value::Null)
 }
 
-pub fn list_tags(logs: &Logs, mut request: Tagging) -> Answer {
+pub fn list_tags(logs: &Logs, mut request: Tagging) -> LogsResult {
     let tags = logs.store.with_group(&request.group()?, |group| group.tags.clone())?;
     Ok(json!({ "tags": tags }))
 }

@@ -76,7 +76,7 @@ impl Inner {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Store;
+    use super::super::LogStore;
     use super::super::tests::messages;
     use super::*;
 
@@ -85,7 +85,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let size = || fs::metadata(folder.path().join("logs.ndjson")).unwrap().len();
         {
-            let store = Store::open(folder.path()).unwrap();
+            let store = LogStore::open(folder.path()).unwrap();
             store.append("kept", "s", 1, "one");
             for number in 0..3 {
                 store.append("gone", "s", number, &"x".repeat(WORTH_IT as usize / 2));
@@ -95,7 +95,7 @@ mod tests {
             store.delete_group("gone").unwrap();
         }
         assert!(size() > WORTH_IT);
-        let store = Store::open(folder.path()).unwrap();
+        let store = LogStore::open(folder.path()).unwrap();
         assert!(size() < 1000, "{}", size());
         assert!(store.with_group("gone", |_| ()).is_err());
         assert_eq!(store.with_group("kept", |group| group.retention_days), Ok(Some(3653)));
@@ -106,13 +106,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let now = super::super::now_ms();
         {
-            let store = Store::open(folder.path()).unwrap();
+            let store = LogStore::open(folder.path()).unwrap();
             store.append("g", "s", now - 1, "one");
             store.append("other", "s", now, &"x".repeat(2 * WORTH_IT as usize));
             store.append("g", "s", now, "two");
             store.delete_group("other").unwrap();
         }
-        let store = Store::open(folder.path()).unwrap();
+        let store = LogStore::open(folder.path()).unwrap();
         store.append("g", "s", now + 1, "three");
         assert_eq!(messages(&store, "g", "s"), ["one", "two", "three"]);
     }
@@ -122,11 +122,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let now = super::super::now_ms();
         {
-            let store = Store::open(folder.path()).unwrap();
+            let store = LogStore::open(folder.path()).unwrap();
             store.append("g", "s", now - 2 * DAY_MS, "old");
             store.append("g", "s", now, "new");
             store.set_retention("g", Some(1)).unwrap();
         }
-        assert_eq!(messages(&Store::open(folder.path()).unwrap(), "g", "s"), ["new"]);
+        assert_eq!(messages(&LogStore::open(folder.path()).unwrap(), "g", "s"), ["new"]);
     }
 }

@@ -6,8 +6,8 @@ use serde::Deserialize;
 
 use super::super::expression::Formula;
 use super::super::statistics::{Sum, is_statistic};
-use super::super::store::{Metric, Store};
-use super::super::wire::{Answer, Fault, Reply};
+use super::super::store::{Metric, MetricStore};
+use super::super::wire::{Fault, MetricsResult, Reply};
 use super::{Dimension, Number, Time, dimensions};
 
 /// A request may come to this many data points at most.
@@ -20,7 +20,7 @@ const MOST_STEPS: usize = 10_000_000;
 type Periods = BTreeMap<i64, Sum>;
 
 /// Returns the sums of each period from `start` to `end` (exclusive), over all units or one.
-fn periods(store: &Store, metric: &Metric, unit: Option<&str>, span: &Span) -> Periods {
+fn periods(store: &MetricStore, metric: &Metric, unit: Option<&str>, span: &Span) -> Periods {
     let read = |series: &super::super::store::Series| {
         let mut periods = Periods::new();
         let wanted = series.iter().filter(|(name, _)| unit.is_none_or(|unit| unit == name.as_str()));
@@ -93,7 +93,7 @@ pub struct MetricStatistics {
     unit: Option<String>,
 }
 
-pub fn metric_statistics(store: &Store, mut request: MetricStatistics) -> Answer {
+pub fn metric_statistics(store: &MetricStore, mut request: MetricStatistics) -> MetricsResult {
     let span = Span::new(request.start_time, request.end_time, request.period)?;
     let given = std::mem::take(&mut request.dimensions);
     let metric = metric(request.namespace.take(), request.metric_name.take(), given)?;
@@ -204,7 +204,7 @@ struct Answered {
     line: Line,
 }
 
-pub fn metric_data(store: &Store, request: MetricData) -> Answer {
+pub fn metric_data(store: &MetricStore, request: MetricData) -> MetricsResult {
     if request.queries.is_empty() {
         return Err(Fault::missing("MetricDataQueries"));
     }
@@ -238,7 +238,7 @@ pub fn metric_data(store: &Store, request: MetricData) -> Answer {
 }
 
 fn of_metric(
-    store: &Store,
+    store: &MetricStore,
     stat: Option<MetricStat>,
     from: Option<Time>,
     to: Option<Time>,
@@ -298,7 +298,7 @@ fn answer(
 }
 
 /// Gives the points from `token` on, at most `most` of each query.
-fn page(answered: &[Answered], descending: bool, most: usize, token: Option<&str>) -> Answer {
+fn page(answered: &[Answered], descending: bool, most: usize, token: Option<&str>) -> MetricsResult {
     let invalid = || Fault { code: "InvalidNextToken", message: "The next token specified is invalid.".to_owned() };
     let skip: usize = token.map_or(Ok(0), str::parse).map_err(|_| invalid())?;
     let shown: Vec<&Answered> = answered.iter().filter(|query| query.shown).collect();

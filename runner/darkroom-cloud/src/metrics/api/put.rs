@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-use super::super::store::{Metric, Observation, Store, Values};
-use super::super::wire::{Answer, Fault, Reply};
+use super::super::store::{Metric, MetricStore, Observation, Values};
+use super::super::wire::{Fault, MetricsResult, Reply};
 use super::{Dimension, Number, Time, dimensions, now_ms};
 
 /// Data older than two weeks, or more than two hours ahead, are refused.
@@ -81,7 +81,7 @@ struct StatisticValues {
 }
 
 /// Records all data, or none if one of them is wrong.
-pub fn put_metric_data(store: &Store, request: PutMetricData) -> Answer {
+pub fn put_metric_data(store: &MetricStore, request: PutMetricData) -> MetricsResult {
     let namespace =
         request.namespace.filter(|namespace| !namespace.is_empty()).ok_or_else(|| Fault::missing("Namespace"))?;
     if namespace.starts_with("AWS/") || namespace.starts_with(':') || namespace.len() > 255 {

@@ -61,8 +61,10 @@ impl Cgroups {
     pub fn make(&self, memory_mb: u32, tmp_mb: u32) -> io::Result<Option<Cgroup>> {
         let name = format!("environment-{}", NEXT.fetch_add(1, Ordering::Relaxed));
         match self {
-            Self::V1(hierarchies) => v1::Group::make(hierarchies, &name, memory_mb, tmp_mb).map(Cgroup::V1).map(Some),
-            Self::V2(tree) => v2::Group::make(tree, &name, memory_mb, tmp_mb).map(Cgroup::V2).map(Some),
+            Self::V1(hierarchies) => {
+                v1::HierarchyCgroups::make(hierarchies, &name, memory_mb, tmp_mb).map(Cgroup::V1).map(Some)
+            }
+            Self::V2(tree) => v2::UnifiedCgroup::make(tree, &name, memory_mb, tmp_mb).map(Cgroup::V2).map(Some),
             Self::None(_) => Ok(None),
         }
     }
@@ -98,8 +100,8 @@ static NEXT: AtomicU64 = AtomicU64::new(0);
 /// The control group of one sandbox.
 #[derive(Debug)]
 pub enum Cgroup {
-    V1(v1::Group),
-    V2(v2::Group),
+    V1(v1::HierarchyCgroups),
+    V2(v2::UnifiedCgroup),
 }
 
 /// What to do about a group that uses a lot of memory.

@@ -86,7 +86,7 @@ fn home_of(controller: &str, cgroups: &str, mounts: &str) -> Result<PathBuf, Str
 
 /// The group of one sandbox in each hierarchy.
 #[derive(Debug)]
-pub struct Group {
+pub struct HierarchyCgroups {
     memory: PathBuf,
     cpu: PathBuf,
     pids: PathBuf,
@@ -102,7 +102,7 @@ pub struct Group {
     wall: Receiver,
 }
 
-impl Group {
+impl HierarchyCgroups {
     /// Makes the groups with no CPU quota yet. Must be called within a Tokio runtime.
     pub fn make(hierarchies: &Hierarchies, name: &str, memory_mb: u32, tmp_mb: u32) -> io::Result<Self> {
         let make = |home: &PathBuf| make_folder(&home.join(&hierarchies.name), name);
@@ -191,7 +191,7 @@ impl Group {
     }
 }
 
-impl Group {
+impl HierarchyCgroups {
     /// Returns the memory that counts: shared is what is on a tmpfs but not in `/tmp`.
     pub fn memory(&self, tmp: Option<&Tmp>) -> io::Result<MemoryUse> {
         let in_tmp = |tmp: Option<&Tmp>| tmp.map_or(Ok(0), Tmp::used_bytes);

@@ -64,12 +64,12 @@ impl Tree {
 
 /// The group of one sandbox.
 #[derive(Debug)]
-pub struct Group {
+pub struct UnifiedCgroup {
     pub folder: PathBuf,
     kills: u64,
 }
 
-impl Group {
+impl UnifiedCgroup {
     /// Makes the group with no CPU quota yet.
     ///
     /// Files in `/tmp` count as memory here, which they do not on AWS. So the kernel's limit leaves room for a full
@@ -135,7 +135,7 @@ mod tests {
     fn limits_are_written_as_the_kernel_reads_them() {
         let folder = tree("cpuset cpu io memory pids\n");
         let tree = Tree::try_below(folder.path(), "darkroom-test").unwrap();
-        let mut group = Group::make(&tree, "environment-0", 442, 512).unwrap();
+        let mut group = UnifiedCgroup::make(&tree, "environment-0", 442, 512).unwrap();
         group.set_cpu(Some(0.25)).unwrap();
         let read = |name: &str| fs::read_to_string(group.folder.join(name)).unwrap();
         assert_eq!(read("memory.max"), ((442_u64 + 512) << 20).to_string());

@@ -137,8 +137,8 @@ async fn nothing_works_after_the_answer_however_it_wakes_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_environment_that_wakes_itself_is_ended_and_named_where_no_control_group_holds_it() {
-    if !alone("accounts::an_environment_that_wakes_itself_is_ended_and_named_where_no_control_group_holds_it") {
+async fn without_control_groups_an_environment_that_wakes_itself_is_ended_and_named() {
+    if !alone("accounts::without_control_groups_an_environment_that_wakes_itself_is_ended_and_named") {
         return;
     }
     let stage = stage(modes()[2].1).await;
@@ -259,7 +259,7 @@ def handler(event, context):
 "#;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_watch_can_not_be_blinded_or_slowed_and_a_process_may_do_to_itself_what_it_likes() {
+async fn the_watch_can_not_be_blinded_or_slowed() {
     for (mode, means) in modes() {
         let stage = stage(means).await;
         let meddles = stage.python(MEDDLE);
@@ -423,7 +423,7 @@ fn killed_for_memory(answer: &Answer) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn memory_that_belongs_to_no_process_counts_and_beyond_the_size_the_environment_is_killed() {
+async fn memory_of_no_process_counts_and_an_environment_beyond_its_size_is_killed() {
     for (mode, means) in modes() {
         let stage = stage(means).await;
         for way in HOARDING {

@@ -8,9 +8,12 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 
 use super::{AT_ONCE, Found, FoundBucket, FoundFunction, FoundLayer, FoundLogGroup, FoundRole, Which};
+use crate::deploy::clients::{Clients, patient};
+use crate::deploy::error::DeployError;
 use crate::deploy::observe::call;
-use crate::deploy::{Clients, DeployError, LIFETIME_DAYS, log_groups, names, patient, tags};
-use crate::error_text::told;
+use crate::deploy::wanted::LIFETIME_DAYS;
+use crate::deploy::{log_groups, names, tags};
+use crate::error_text::error_message;
 
 /// Kinds of resources that are looked for.
 const KINDS: usize = 5;
@@ -182,7 +185,7 @@ async fn groups(
     let found = stream::iter(all).map(|group| {
         let function = going.get(&group.name).copied();
         async move {
-            let log_groups::Group { ref name, bytes, .. } = group;
+            let log_groups::ExistingLogGroup { ref name, bytes, .. } = group;
             let Some(tags) = log_groups::tags(&clients.logs, &group).await? else { return Ok(None) };
             let by_tag = tagged(&tags, which, |experiment| experiment).filter(|it| it.meant).map(|it| it.resource);
             // A group with someone else's tag is theirs, whatever it is called.
@@ -208,7 +211,7 @@ async fn roles(clients: &Clients, region: &str, which: &Which) -> Result<Vec<Tag
     let mut pages = clients.iam.list_roles().into_paginator().send();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| match error.code() {
-            Some("AccessDenied") => DeployError::RolesDenied { reason: told(&error) },
+            Some("AccessDenied") => DeployError::RolesDenied { reason: error_message(&error) },
             _ => call("listing", "roles".into(), &error),
         })?;
         let ours = page.roles().iter().map(aws_sdk_iam::types::Role::role_name).filter(|name| is_our_name(Some(*name)));

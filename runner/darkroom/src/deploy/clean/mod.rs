@@ -11,7 +11,7 @@ mod remove;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::DeployError;
+use super::error::DeployError;
 
 pub use find::find;
 pub use remove::remove;

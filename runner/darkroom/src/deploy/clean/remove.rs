@@ -9,8 +9,10 @@ use futures::stream::{self, StreamExt};
 
 use super::find::uploads;
 use super::{AT_ONCE, Found, FoundFunction, FoundLayer, FoundLogGroup, FoundRole};
+use crate::deploy::clients::{Clients, patient};
+use crate::deploy::error::DeployError;
+use crate::deploy::log_groups;
 use crate::deploy::observe::call;
-use crate::deploy::{Clients, DeployError, log_groups, patient};
 
 /// How often a bucket is emptied again that turns out not to be empty.
 const EMPTIED_AGAIN: u32 = 3;

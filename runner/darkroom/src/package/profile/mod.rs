@@ -5,8 +5,10 @@
 
 use std::path::Path;
 
+use super::build;
+use super::deployable::{LayerPackage, Package};
+use super::error::PackageError;
 use super::zip::{Entries, Entry};
-use super::{LayerPackage, Package, PackageError, build};
 
 /// The same for every variant and architecture: it is Python without native parts.
 const LAYER: &str = "darkroom-profile";
@@ -31,6 +33,13 @@ pub fn profiled(cache_dir: &Path, mut package: Package) -> Result<Package, Packa
     package.profiled = true;
     build::check_limits(&package)?;
     Ok(package)
+}
+
+impl Package {
+    /// Returns the handler that a function of this package is configured with, and the variables that go with it.
+    pub fn entry(&self, handler: &str) -> (String, Vec<(String, String)>) {
+        if self.profiled { entry(&self.runtime, handler) } else { (handler.to_owned(), Vec::new()) }
+    }
 }
 
 /// Returns the handler that Lambda is told, and the variables that go with it.

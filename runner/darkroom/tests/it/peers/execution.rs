@@ -61,7 +61,7 @@ fn a_chain_that_uploads_start_completes_on_ministack_and_yields_tables() {
 
 #[test]
 #[ignore = "with the other peers it takes minutes: `.ci/run` has them as a step"]
-fn of_a_direct_call_ministack_reports_nothing_and_the_run_says_so_instead_of_inventing() {
+fn nothing_is_invented_where_ministack_reports_nothing_of_a_direct_call() {
     let endpoint = Endpoint::start(Kind::Ministack);
     let project = project("direct");
     let person = Person::new(&project, endpoint.url());

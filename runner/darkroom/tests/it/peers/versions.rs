@@ -1,29 +1,20 @@
 //! A bucket in which somebody switched versions on: what is removed is still there, until its versions are removed.
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_lambda::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{BucketVersioningStatus, Tag, Tagging, VersioningConfiguration};
 use darkroom::deploy::clean::{self, Which};
 use darkroom::deploy::{Clients, tags};
 
 use super::endpoint::{Endpoint, Kind};
+use crate::clients::{s3, sdk_config};
 use crate::deploy::{REGION, told};
 
 #[tokio::test]
 #[ignore = "with the other peers it takes minutes: `.ci/run` has them as a step"]
 async fn a_bucket_with_versions_is_emptied_of_them_too() {
     let endpoint = Endpoint::start(Kind::Moto);
-    let credentials = Credentials::new("test", "test", None, None, "test");
-    let config = SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .endpoint_url(endpoint.url())
-        .region(Region::new(REGION))
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .build();
-    let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
-    let clients = Clients { s3: aws_sdk_s3::Client::from_conf(s3), ..Clients::new(&config) };
+    let others = Clients::new(&sdk_config(endpoint.url(), "test", "test"));
+    let clients = Clients { s3: s3(endpoint.url(), "test", "test"), ..others };
     let bucket = "dkr-smoke-123456789012-us-east-1";
     clients.s3.create_bucket().bucket(bucket).send().await.unwrap();
     let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build().unwrap();

@@ -1,30 +1,26 @@
-//! How a session comes to its folder: a new run, one to go on with, or some cells of one to measure again.
+//! A run's folder, held by a session: made anew, taken up again, or opened to measure some cells again.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
-use std::path::Path;
 
-use darkroom_core::adapt::Adapt;
 use darkroom_core::cell::CellId;
 use darkroom_core::event::{
     CodeExamined, Event, Extension, FunctionDeployed, JOURNAL_VERSION, PackageBuilt, PlannedCell, RunStarted,
 };
-use darkroom_core::image_set::Source;
-use darkroom_core::manifest::{Budget, Cloud, Manifest, Order, Repetitions};
-use darkroom_core::pipeline::Pipeline;
+use darkroom_core::manifest::{Cloud, Manifest, Order};
 use sha2::{Digest, Sha256};
 
-use super::differences::{differences, listed};
-use super::{Begin, Job};
+use super::configuration::Configuration;
+use super::configuration::{fingerprint, pipeline_text, resolved, what_differs, with_count};
+use super::mode::SessionMode;
 use crate::advice;
 use crate::execute::now;
 use crate::exit::Failure;
 use crate::machine;
 use crate::record::{Earlier, History, Journal, RunDir, running};
-use crate::target::Facts;
+use crate::target::TargetFacts;
 
 /// A run's folder, held, with what it already has.
-pub struct Begun<'a> {
+pub struct RunHandle<'a> {
     dir: RunDir,
     run_id: String,
     /// Cells of the run, runnable or not, in matrix order.
@@ -37,126 +33,50 @@ pub struct Begun<'a> {
     extends: Option<u32>,
 }
 
-/// Returns the resolved manifest as text: the run's whole configuration.
-pub fn resolved(manifest: &Manifest) -> String {
-    toml::to_string(manifest).expect("a manifest is made of tables, lists, strings and numbers")
-}
-
-/// Returns the sha256 of the resolved manifest, its pipeline, its images and its variants' habits, hex: two runs with the
-/// same one have one configuration.
-///
-/// The pipeline belongs to it because it says what stages there are and what their outputs are held against; an image
-/// because other bytes under the same name are other work.
-pub fn fingerprint(job: &Job<'_>) -> String {
-    // What a run may cost says nothing of what it measures, and more may be allowed later.
-    let manifest = Manifest { budget: Budget::default(), ..job.manifest.clone() };
-    let told = told(super::prepare::pipeline(job));
-    hex::encode(Sha256::digest(resolved(&manifest) + &told + &images(job) + &habits(job)))
-}
-
-/// Returns the manifest with another number of repetitions.
-pub fn with_count(manifest: &Manifest, count: u32) -> Manifest {
-    let repetitions = Repetitions { count, ..manifest.repetitions.clone() };
-    Manifest { repetitions, ..manifest.clone() }
-}
-
-/// Returns the job with another manifest of the same project.
-pub fn before<'a>(job: &'a Job<'_>, manifest: &'a Manifest) -> Job<'a> {
-    let Job { project, known, capability, yes, keep, .. } = *job;
-    Job { project, manifest, known, capability, begin: Begin::Anew { cells: None }, yes, keep }
-}
-
-/// Says in what the job's configuration differs from the one that a run in `folder` was begun with.
-pub fn what_differs(job: &Job<'_>, run: &RunStarted, folder: &Path) -> String {
-    let there = std::fs::read_to_string(folder.join("manifest.toml")).unwrap_or_default();
-    let found = differences(&there, &resolved(job.manifest));
-    let pipeline = hex::encode(Sha256::digest(told(super::prepare::pipeline(job))));
-    if !found.is_empty() {
-        listed(&found)
-    } else if run.pipeline_sha256.as_ref().is_some_and(|before| *before != pipeline) {
-        format!("experiments/{}/pipeline.toml has changed since", run.pipeline)
-    } else {
-        "one of its images, how a variant is called ([adapt] in variant.toml), or manifest.toml in the run's folder has \
-         changed since"
-            .to_owned()
-    }
-}
-
-/// Returns everything that the pipeline says.
-fn told(pipeline: &Pipeline) -> String {
-    serde_json::to_string(pipeline).expect("a pipeline is plain values")
-}
-
-/// Returns what every image of the manifest's sets is, a line each. A set that can't be read is found out when it is used.
-fn images(job: &Job<'_>) -> String {
-    let Manifest { experiment, matrix, .. } = job.manifest;
-    let included = matrix.include.iter().filter_map(|levels| levels.image_set.as_ref());
-    let sets: BTreeSet<&String> = matrix.image_sets.iter().chain(included).collect();
-    let mut text = String::new();
-    for set in sets {
-        let images = job.project.image_set(&experiment.pipeline, set).map(|set| set.images).unwrap_or_default();
-        for image in images {
-            let what = match image.source {
-                Source::File { sha256, .. } => sha256,
-                Source::Generated { width, height, seed, format } => {
-                    format!("{width}x{height} {seed} {}", format.extension())
-                }
-                Source::Pattern { pattern, width, height } => format!("{width}x{height} {}", pattern.as_str()),
-            };
-            let _ = write!(text, "\n{set}/{} {what}", image.name);
-        }
-    }
-    text
-}
-
-/// Returns how handlers are called that were not written for this project.
-fn habits(job: &Job<'_>) -> String {
-    let matrix = &job.manifest.matrix;
-    let included = matrix.include.iter().filter_map(|levels| levels.variant.as_ref());
-    let variants: BTreeSet<&String> = matrix.variants.iter().chain(included).collect();
-    let adapted = |name: &String| {
-        let adapt = &job.known.variant(name)?.adapt;
-        let text = serde_json::to_string(adapt).expect("an adaptation is plain values");
-        (*adapt != Adapt::default()).then(|| format!("{name}{text}\n"))
-    };
-    variants.into_iter().filter_map(adapted).collect()
-}
-
 /// Makes or takes up the run's folder. Nothing is recorded yet.
-pub fn begin<'a>(job: &'a Job<'_>, planned: Vec<PlannedCell>) -> Result<Begun<'a>, Failure> {
-    match &job.begin {
-        Begin::Anew { cells } => anew(job, planned, cells.as_deref()),
-        Begin::GoOn(earlier) => take_up(job, planned, earlier, None),
-        Begin::Extend { earlier, from } => {
-            let begun = take_up(&before(job, &with_count(job.manifest, *from)), planned, earlier, None)?;
-            Ok(Begun { extends: Some(*from), ..begun })
+pub fn open_run<'a>(
+    configuration: Configuration<'_>,
+    mode: &'a SessionMode,
+    planned: Vec<PlannedCell>,
+) -> Result<RunHandle<'a>, Failure> {
+    match mode {
+        SessionMode::Anew { cells } => anew(configuration, planned, cells.as_deref()),
+        SessionMode::GoOn(earlier) => take_up(configuration, planned, earlier, None),
+        SessionMode::Extend { earlier, from } => {
+            let as_it_was = with_count(configuration.manifest, *from);
+            let run = take_up(configuration.with_manifest(&as_it_was), planned, earlier, None)?;
+            Ok(RunHandle { extends: Some(*from), ..run })
         }
-        Begin::Again { earlier, cells } => take_up(job, planned, earlier, Some(cells.clone())),
+        SessionMode::Again { earlier, cells } => take_up(configuration, planned, earlier, Some(cells.clone())),
     }
 }
 
-fn anew<'a>(job: &Job<'_>, mut planned: Vec<PlannedCell>, only: Option<&[CellId]>) -> Result<Begun<'a>, Failure> {
-    let outputs = job.project.output_dir(job.manifest);
+fn anew<'a>(
+    configuration: Configuration<'_>,
+    mut planned: Vec<PlannedCell>,
+    only: Option<&[CellId]>,
+) -> Result<RunHandle<'a>, Failure> {
+    let outputs = configuration.project.output_dir(configuration.manifest);
     let time = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S");
     let run_id = format!("{time}-{}", &uuid::Uuid::new_v4().simple().to_string()[..6]);
-    let dir = RunDir::create(&outputs, &job.manifest.experiment.name, &run_id).map_err(Failure::broken)?;
+    let dir = RunDir::create(&outputs, &configuration.manifest.experiment.name, &run_id).map_err(Failure::broken)?;
     if let Some(only) = only {
         planned.retain(|cell| only.contains(&cell.id));
     }
-    let begun = Begun { dir, run_id, cells: planned, earlier: None, again: None, extends: None };
-    if let Err(error) = begun.dir.write("manifest.toml", &resolved(job.manifest)) {
-        begun.discard_if_nothing_recorded();
+    let run = RunHandle { dir, run_id, cells: planned, earlier: None, again: None, extends: None };
+    if let Err(error) = run.dir.write("manifest.toml", &resolved(configuration.manifest)) {
+        run.discard_if_nothing_recorded();
         return Err(Failure::broken(error));
     }
-    Ok(begun)
+    Ok(run)
 }
 
 fn take_up<'a>(
-    job: &Job<'_>,
+    configuration: Configuration<'_>,
     mut planned: Vec<PlannedCell>,
     earlier: &'a Earlier,
     again: Option<Vec<CellId>>,
-) -> Result<Begun<'a>, Failure> {
+) -> Result<RunHandle<'a>, Failure> {
     let dir = RunDir::open(&earlier.run).map_err(Failure::wrong_request)?;
     if !earlier.is_unchanged() {
         return Err(Failure::wrong_request(miette::miette!(
@@ -166,7 +86,7 @@ fn take_up<'a>(
         )));
     }
     let history = &earlier.history;
-    if history.run.manifest_sha256 != fingerprint(job) {
+    if history.run.manifest_sha256 != fingerprint(configuration) {
         return Err(Failure::wrong_request(miette::miette!(
             help = format!(
                 "a run is its whole configuration: undo the change to go on, or start a new one with {}",
@@ -174,7 +94,7 @@ fn take_up<'a>(
             ),
             "{} was begun with another configuration: {}",
             dir.path().display(),
-            what_differs(job, &history.run, dir.path())
+            what_differs(configuration, &history.run, dir.path())
         )));
     }
     if again.is_some() && history.run.until.is_some() && history.settled.is_none() {
@@ -196,7 +116,7 @@ fn take_up<'a>(
         )));
     }
     planned.retain(|cell| held(&cell.id));
-    Ok(Begun {
+    Ok(RunHandle {
         dir,
         run_id: history.run.run_id.clone(),
         cells: planned,
@@ -206,7 +126,7 @@ fn take_up<'a>(
     })
 }
 
-impl Begun<'_> {
+impl RunHandle<'_> {
     pub fn dir(&self) -> &RunDir {
         &self.dir
     }
@@ -228,8 +148,8 @@ impl Begun<'_> {
     }
 
     /// Says from how many repetitions to how many this session takes the run, if it adds some.
-    pub fn extending(&self, job: &Job<'_>) -> Option<String> {
-        let (to, run) = (job.manifest.repetitions.count, self.dir.path().display());
+    pub fn extending(&self, configuration: Configuration<'_>) -> Option<String> {
+        let (to, run) = (configuration.manifest.repetitions.count, self.dir.path().display());
         let from = self.extends.filter(|from| *from < to)?;
         Some(format!("extending {run} from {from} to {to} repetitions of every cell, with the same seed"))
     }
@@ -237,8 +157,8 @@ impl Begun<'_> {
     /// Opens the journal with what this session begins with, and returns it with the history up to here.
     pub fn open_journal(
         &self,
-        job: &Job<'_>,
-        target: &Facts,
+        configuration: Configuration<'_>,
+        target: &TargetFacts,
         builds: impl Iterator<Item = PackageBuilt>,
         functions: Vec<FunctionDeployed>,
         code: Vec<CodeExamined>,
@@ -247,10 +167,10 @@ impl Begun<'_> {
         let mut facts = Vec::new();
         let (mut journal, mut history) = if let Some(history) = self.earlier {
             let journal = Journal::open(&path).map_err(Failure::broken)?;
-            facts.push(self.resumed(job));
+            facts.push(self.resumed(configuration));
             (journal, history.clone())
         } else {
-            let run = self.started(job, target);
+            let run = self.started(configuration, target);
             facts.push(Event::RunStarted(run.clone()));
             // A run goes on with the same code only, so that it is looked at once.
             facts.extend(code.into_iter().map(Event::CodeExamined));
@@ -265,27 +185,27 @@ impl Begun<'_> {
         }
         if self.extends.is_some() {
             // After a kill between the two, the next session of the run goes by the journal and writes it.
-            self.dir.write("manifest.toml", &resolved(job.manifest)).map_err(Failure::broken)?;
+            self.dir.write("manifest.toml", &resolved(configuration.manifest)).map_err(Failure::broken)?;
         }
         Ok((journal, history))
     }
 
-    fn resumed(&self, job: &Job<'_>) -> Event {
+    fn resumed(&self, configuration: Configuration<'_>) -> Event {
         let at = now();
-        let to = job.manifest.repetitions.count;
+        let to = configuration.manifest.repetitions.count;
         match (&self.again, self.extends) {
             (Some(cells), _) => Event::CellsSuperseded { at, cells: cells.clone() },
             (None, Some(from)) if from < to => {
-                Event::RunExtended(Extension { at, from, to, manifest_sha256: fingerprint(job) })
+                Event::RunExtended(Extension { at, from, to, manifest_sha256: fingerprint(configuration) })
             }
             (None, _) => Event::RunResumed { at, cells: self.cells.iter().map(|cell| cell.id.clone()).collect() },
         }
     }
 
-    fn started(&self, job: &Job<'_>, target: &Facts) -> RunStarted {
-        let Manifest { experiment, repetitions, schedule, .. } = job.manifest;
-        let pipeline = super::prepare::pipeline(job);
-        let images = |set: &String| (set.clone(), job.known.images(&experiment.pipeline, set).to_vec());
+    fn started(&self, configuration: Configuration<'_>, target: &TargetFacts) -> RunStarted {
+        let Manifest { experiment, repetitions, schedule, .. } = configuration.manifest;
+        let pipeline = configuration.pipeline();
+        let images = |set: &String| (set.clone(), configuration.known.images(&experiment.pipeline, set).to_vec());
         RunStarted {
             journal_version: JOURNAL_VERSION,
             run_id: self.run_id.clone(),
@@ -300,8 +220,8 @@ impl Begun<'_> {
             endpoint: target.endpoint.clone(),
             account_id: target.account_id.clone(),
             isolation: target.isolation.clone(),
-            manifest_sha256: fingerprint(job),
-            pipeline_sha256: Some(hex::encode(Sha256::digest(told(pipeline)))),
+            manifest_sha256: fingerprint(configuration),
+            pipeline_sha256: Some(hex::encode(Sha256::digest(pipeline_text(pipeline)))),
             repetitions: repetitions.count,
             until: repetitions.until,
             warm_up: repetitions.warm_up,
@@ -323,17 +243,18 @@ impl Begun<'_> {
 
     /// Records a new run of which this target can run no cell: its tables still say so. To an earlier run such a session
     /// would add nothing but an interruption, so that it is refused.
-    pub fn record_nothing_to_measure(&self, job: &Job<'_>) -> Result<(), Failure> {
+    pub fn record_nothing_to_measure(&self, configuration: Configuration<'_>) -> Result<(), Failure> {
         if self.earlier.is_some() {
             return Err(self.none_can_run_here());
         }
-        let name = match job.manifest.target.cloud {
+        let name = match configuration.manifest.target.cloud {
             Cloud::Local => "local",
             Cloud::Aws => "aws",
         };
-        let region = job.manifest.target.region.clone();
-        let target = Facts { name, region, endpoint: None, account_id: None, isolation: "not started".to_owned() };
-        let (mut journal, _) = self.open_journal(job, &target, std::iter::empty(), Vec::new(), Vec::new())?;
+        let region = configuration.manifest.target.region.clone();
+        let target =
+            TargetFacts { name, region, endpoint: None, account_id: None, isolation: "not started".to_owned() };
+        let (mut journal, _) = self.open_journal(configuration, &target, std::iter::empty(), Vec::new(), Vec::new())?;
         journal.append(&Event::RunFinished { at: now() }).map_err(Failure::broken)
     }
 
@@ -370,19 +291,19 @@ fn anew_with(dir: &RunDir) -> String {
 }
 
 /// Returns in words where a run is. Its region is the manifest's, and so compared with that.
-fn place(target: &str, endpoint: Option<&str>, account_id: Option<&str>) -> String {
+fn target_in_words(target: &str, endpoint: Option<&str>, account_id: Option<&str>) -> String {
     let endpoint = endpoint.map(|endpoint| format!(" at {endpoint}")).unwrap_or_default();
     let account = account_id.map(|account| format!(" in account {account}")).unwrap_or_default();
     format!("{target}{endpoint}{account}")
 }
 
-impl Begun<'_> {
+impl RunHandle<'_> {
     /// A run goes on only where it was begun: its tables name one place. Asked before anything is deployed.
-    pub fn same_place(&self, target: &Facts) -> Result<(), Failure> {
+    pub fn same_place(&self, target: &TargetFacts) -> Result<(), Failure> {
         let Some(History { run, .. }) = self.earlier else { return Ok(()) };
-        let before = place(&run.target, run.endpoint.as_deref(), run.account_id.as_deref());
+        let before = target_in_words(&run.target, run.endpoint.as_deref(), run.account_id.as_deref());
         let account_id = target.account_id.as_deref().filter(|_| run.account_id.is_some());
-        let here = place(target.name, target.endpoint.as_deref(), account_id);
+        let here = target_in_words(target.name, target.endpoint.as_deref(), account_id);
         if before == here {
             return Ok(());
         }

@@ -14,8 +14,7 @@ use darkroom_core::manifest::Fault;
 use darkroom_core::prompt::{self, HANDLER};
 use darkroom_core::variant::{Build, Variant};
 
-use super::folder::{Ask, PROVENANCE, Provenance, REQUIREMENTS};
-use super::record::hash;
+use super::answers::{Ask, PROVENANCE, Provenance, REQUIREMENTS, hash};
 use crate::package;
 
 /// Returns what speaks against ascribing the code in `folder` to the model that its `variant.toml` names.

@@ -1,0 +1,28 @@
+//! What is to be taken in, and as what.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use darkroom_core::pipeline::Transport;
+
+use super::habits::Said;
+use crate::project::Project;
+
+/// What is to be taken in.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    pub project: &'a Project,
+    pub folder: &'a Path,
+    pub variant: &'a str,
+    /// `None`: told from the code.
+    pub events: Option<Transport>,
+    /// `None`: the usual one with these events.
+    pub pipeline: Option<&'a str>,
+    /// Stage → `file.py:function`.
+    pub map: &'a BTreeMap<String, String>,
+    pub said: &'a Said,
+    /// Pinned requirements; `None`: the folder's own if they are pinned, or a variant's here that has what is imported.
+    pub requirements: Option<&'a Path>,
+    pub runtime: &'a str,
+    pub description: Option<&'a str>,
+}

@@ -1,0 +1,120 @@
+//! `provenance.toml`: which model gave which answer to which question for a variant's code.
+
+use std::fmt::Write as _;
+
+use darkroom_core::answer::Rule;
+use darkroom_core::models::Price;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Where the code comes from, in a variant's folder.
+pub const PROVENANCE: &str = "provenance.toml";
+/// What the code is packaged with, in a variant's folder.
+pub const REQUIREMENTS: &str = "requirements.txt";
+
+/// `provenance.toml`: where a variant's code comes from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    pub darkroom_version: String,
+    pub pipeline: String,
+    /// Name in `models.toml`.
+    pub model: String,
+    pub model_title: String,
+    pub model_asked: String,
+    pub base_url: String,
+    pub python: String,
+    pub sample: u32,
+    /// How often this variant has been asked for on this machine, this time included. Each of `asks` says in which
+    /// attempt it was answered.
+    pub attempt: u32,
+    /// Rounds of repair that were allowed; those that were needed are among `asks`.
+    pub repair_rounds_allowed: u32,
+    pub stages: Vec<String>,
+    /// Sent along with every ask.
+    pub parameters: serde_json::Map<String, serde_json::Value>,
+    /// Of the file that says what the code is packaged with, hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requirements_sha256: Option<String>,
+    /// File with the user's own text that the prompts were made of; absent: the standard prompt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt_template: Option<String>,
+    /// File with the system's message; absent: there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system_message: Option<String>,
+    /// USD per million tokens; absent where it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price: Option<Price>,
+    /// Why fewer rounds of repair were made than were allowed and needed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repair_stopped: Option<Stopped>,
+    /// Those whose answers are in the handlers, in the order they were made.
+    pub asks: Vec<Ask>,
+}
+
+/// A round of repair that could not be carried through: the variant is that of the round before.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stopped {
+    pub round: u32,
+    /// What happened, and at which stage.
+    pub reason: String,
+    /// Stages whose answers of that round are on record and not in the handlers.
+    pub answers_left_out: Vec<String>,
+}
+
+/// One question and its answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ask {
+    pub stage: String,
+    /// 0 is the first answer; others are repairs.
+    pub round: u32,
+    /// The attempt in which it was asked and answered; a later one took the answer from the record.
+    pub attempt: u32,
+    /// Where it was asked, if that is not the `base_url` above.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<String>,
+    /// UTC.
+    pub asked_at: String,
+    /// Until the whole answer was there, retries included.
+    pub seconds: f64,
+    /// sha256 of the prompt, hex; in a repair and with a system's message of the conversation's messages as JSON.
+    pub prompt_sha256: String,
+    /// What the gate said, which was sent back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<String>,
+    pub model_answered: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finish_reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output_tokens: Option<u64>,
+    /// At `price`; absent where price or tokens are not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost_usd: Option<f64>,
+    /// File with the answer, word for word.
+    pub answer: String,
+    pub answer_sha256: String,
+    /// How the code was found in it.
+    pub rule: Rule,
+}
+
+impl Ask {
+    /// `12.3 s, 410 + 2048 tokens, $0.0210`.
+    pub fn in_words(&self) -> String {
+        let mut words = format!("{:.1} s", self.seconds);
+        if let (Some(input), Some(output)) = (self.input_tokens, self.output_tokens) {
+            let _ = write!(words, ", {input} + {output} tokens");
+        }
+        if let Some(usd) = self.cost_usd {
+            let _ = write!(words, ", ${usd:.4}");
+        }
+        words
+    }
+}
+
+/// Returns the sha256 of these bytes, hex.
+pub fn hash(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}
