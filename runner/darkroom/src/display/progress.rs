@@ -13,6 +13,7 @@ use darkroom_core::spending::Spending;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::plan::dollars;
+use super::working::{Shown, Working};
 use crate::cli::Globals;
 use crate::execute::MoneyBudget;
 
@@ -75,6 +76,16 @@ impl Progress {
         if self.style != Style::Silent {
             super::note(text);
         }
+    }
+
+    /// Shows that something is under way until what is returned is dropped; `left` says what is still to be done.
+    pub fn working(&self, left: &str) -> Working {
+        let shown = match self.style {
+            Style::Silent => Shown::Not,
+            Style::Plain => Shown::Lines,
+            Style::Bar => Shown::Spinner,
+        };
+        Working::new(shown, left)
     }
 
     /// Starts following a run, `done` of whose passes an earlier session has made.

@@ -9,10 +9,20 @@ use super::error::PackageError;
 /// Packages every request and returns the packages in the same order; blocking.
 ///
 /// `cache_dir` is `.darkroom` of the project: what is there already is not built again. Makes every package or says
-/// of each that can't be made why.
-pub fn packages(cache_dir: &Path, requests: &[Request]) -> Result<Vec<Package>, Vec<PackageError>> {
+/// of each that can't be made why. `ended` is told of each request when it is done, whatever came of it.
+pub fn packages(
+    cache_dir: &Path,
+    requests: &[Request],
+    ended: &(dyn Fn(&Request) + Sync),
+) -> Result<Vec<Package>, Vec<PackageError>> {
     let results: Vec<Result<Package, PackageError>> = std::thread::scope(|scope| {
-        let one = |request| move || build::package(cache_dir, request);
+        let one = |request| {
+            move || {
+                let package = build::package(cache_dir, request);
+                ended(request);
+                package
+            }
+        };
         let workers: Vec<_> = requests.iter().map(|request| scope.spawn(one(request))).collect();
         workers
             .into_iter()

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_lambda::types::AccountLimit;
 use darkroom_core::adapt::Habits;
@@ -56,6 +56,14 @@ fn requests(configuration: Configuration<'_>, cells: &[PlannedCell]) -> Vec<Requ
     wanted.into_iter().map(request).collect()
 }
 
+fn named(request: &Request) -> String {
+    format!("{} ({})", request.variant, request.architecture)
+}
+
+fn under_way(left: &Mutex<Vec<String>>) -> String {
+    format!("packaging {}", left.lock().unwrap_or_else(PoisonError::into_inner).join(", "))
+}
+
 /// Packages every variant that a cell needs; blocking.
 pub fn packages(
     configuration: Configuration<'_>,
@@ -63,12 +71,20 @@ pub fn packages(
     progress: &Progress,
 ) -> Result<Packages, Failure> {
     let (cache_dir, requests) = (cache_dir(configuration), requests(configuration, cells));
-    let names: Vec<String> =
-        requests.iter().map(|request| format!("{} ({})", request.variant, request.architecture)).collect();
+    let names: Vec<String> = requests.iter().map(named).collect();
     progress.step(&format!("packaging {}", names.join(", ")));
     crate::project::make_private(&cache_dir)
         .map_err(|error| Failure::broken(miette::miette!("can't create {}: {error}", cache_dir.display())))?;
-    let mut made = package::packages(&cache_dir, &requests).map_err(all_of)?;
+    let left = Mutex::new(names);
+    let working = progress.working(&under_way(&left));
+    let ended = |request: &Request| {
+        let name = named(request);
+        left.lock().unwrap_or_else(PoisonError::into_inner).retain(|left| *left != name);
+        working.now(under_way(&left));
+    };
+    let made = package::packages(&cache_dir, &requests, &ended);
+    drop(working);
+    let mut made = made.map_err(all_of)?;
     if configuration.manifest.profile {
         let profiled = made.into_iter().map(|package| package::profiled(&cache_dir, package));
         made = profiled.collect::<Result<_, _>>().map_err(Failure::broken)?;
@@ -177,7 +193,9 @@ pub async fn deploy(
         leftovers::not_in_use(configuration, &clients, &settings, progress).await?;
     }
     let mut events = Vec::new();
+    let working = progress.working("deploying");
     let deployment = Box::pin(deploy::deploy(&clients, &settings, &want, &mut |event| events.push(event))).await;
+    drop(working);
     let deployment = deployment.map_err(Failure::broken)?;
     hold_to_own_names(configuration, target, &deployment);
     let deploy::Counts { created, updated, unchanged, layers_published } = deployment.counts;
