@@ -5,6 +5,7 @@
 use darkroom_core::pipeline::Format;
 
 use crate::header::format_of;
+use crate::own_pixels::chunks;
 
 /// Bytes that an output may hold beside its picture and what its input held: a profile, a thumbnail, comments.
 pub const ALLOWED: usize = 32 * 1024;
@@ -18,18 +19,13 @@ pub fn beside(bytes: &[u8]) -> usize {
     }
 }
 
-/// Bytes of the signature and of the chunks that make the picture. Source: PNG (Third Edition), W3C, 5.3 and 5.6.
+/// Bytes of the signature and of the chunks that make the picture. Source: PNG (Third Edition), W3C, 5.6.
 fn png_picture(bytes: &[u8]) -> usize {
-    let (mut picture, mut at) = (8.min(bytes.len()), 8);
-    while let Some(head) = bytes.get(at..at + 8) {
-        let length = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
-        let end = at.saturating_add(length).saturating_add(12).min(bytes.len());
-        if matches!(&head[4..], b"IHDR" | b"PLTE" | b"IDAT" | b"tRNS" | b"IEND") {
-            picture += end - at;
-        }
-        at = if &head[4..] == b"IEND" { bytes.len() } else { end };
-    }
-    picture
+    let mut ended = false;
+    let until_the_end = chunks(bytes).take_while(|(kind, _)| !std::mem::replace(&mut ended, kind == b"IEND"));
+    let is_picture = |kind: &[u8; 4]| matches!(kind, b"IHDR" | b"PLTE" | b"IDAT" | b"tRNS" | b"IEND");
+    let picture: usize = until_the_end.filter(|(kind, _)| is_picture(kind)).map(|(_, chunk)| chunk.len()).sum();
+    8 + picture
 }
 
 /// Bytes of the markers, tables and scans that make the picture. Source: ITU-T T.81, B.1.1.

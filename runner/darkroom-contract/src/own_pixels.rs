@@ -289,8 +289,8 @@ fn spliced(bytes: &[u8], own: &[u8], with_palette: bool) -> Vec<u8> {
     whole
 }
 
-/// The chunks of a PNG that was decoded, each whole. Source: PNG (Third Edition), W3C, 5.3.
-fn chunks(bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
+/// The chunks of a PNG, each whole, as far as they go. Source: PNG (Third Edition), W3C, 5.3.
+pub fn chunks(bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     let mut rest = &bytes[8..];
     std::iter::from_fn(move || {
         let length = u32::from_be_bytes(*rest.first_chunk()?) as usize;
